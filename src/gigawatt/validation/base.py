@@ -1,0 +1,101 @@
+"""One prediction of one published value, and how a set of them is scored.
+
+Formulas (errors over rows that carry a measured value):
+
+    ape = |predicted / measured - 1| ;  bias = median(predicted / measured - 1)
+    coverage80 = share of rows with low <= measured <= high ;  band width = (high - low) / 2 / predicted
+    null_mape = error of the median of the measured values of the row's group
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What the engine says of one row, before it sees the measured value.
+
+    `predicted` is None where the row was skipped, with its `reason`. `group` names the kin it is scored with; `defaulted`
+    says that blanks of the row were filled in, and `note` with what.
+    """
+
+    id: str
+    metric: str
+    predicted: float | None
+    low: float | None = None
+    high: float | None = None
+    note: str = ""
+    reason: str = ""
+    group: str = ""
+    defaulted: bool = False
+
+
+def number(text: str | None) -> float | None:
+    """A measured value as a float; blank or text is None."""
+    if text is None or not text.strip():
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _ape(predicted: float, measured: float) -> float:
+    if measured == 0:
+        return 0.0 if abs(predicted) < 1e-12 else 1.0
+    return abs(predicted / measured - 1)
+
+
+def _median(values: Sequence[float]) -> float | None:
+    return float(np.median(values)) if values else None
+
+
+def score(predictions: Iterable[Prediction], measured: Mapping[tuple[str, str], float | None]) -> dict[str, Any]:
+    """The summary of CONTRACT: rows, errors, bias, coverage, width, null model. Skipped rows are counted, not scored."""
+    rows = list(predictions)
+    done = [p for p in rows if p.predicted is not None]
+    pairs = [(p, measured.get((p.id, p.metric))) for p in done]
+    known = [(p, m) for p, m in pairs if m is not None]
+    errors = [_ape(_value(p), m) for p, m in known]
+    signed = [_value(p) / m - 1 for p, m in known if m]
+    banded = [(p, m) for p, m in known if p.low is not None and p.high is not None]
+    covered = [p.low <= m <= p.high for p, m in banded if p.low is not None and p.high is not None]
+    widths = [(p.high - p.low) / 2 / abs(_value(p)) for p, _ in banded
+              if p.low is not None and p.high is not None and _value(p)]
+    return {
+        "rows": len(rows),
+        "predicted": len(done),
+        "skipped": len(rows) - len(done),
+        "mape": float(np.mean(errors)) if errors else None,
+        "median_ape": _median(errors),
+        "p90_ape": float(np.quantile(errors, 0.9)) if errors else None,
+        "bias": _median(signed),
+        "coverage80": float(np.mean(covered)) if covered else None,
+        "median_band_width": _median(widths),
+        "regret_median": None,
+        "regret_p90": None,
+        "null_mape": _null(known),
+    }
+
+
+def _value(prediction: Prediction) -> float:
+    assert prediction.predicted is not None
+    return prediction.predicted
+
+
+def _null(known: Sequence[tuple[Prediction, float]]) -> float | None:
+    """Mean error of the group's own median measured value, per metric: what a model must beat."""
+    if not known:
+        return None
+    kin: dict[tuple[str, str], list[float]] = {}
+    for prediction, value in known:
+        kin.setdefault((prediction.group, prediction.metric), []).append(value)
+    middle = {key: float(np.median(values)) for key, values in kin.items()}
+    return float(np.mean([_ape(middle[p.group, p.metric], m) for p, m in known]))
