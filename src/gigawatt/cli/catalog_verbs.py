@@ -1,0 +1,69 @@
+"""`gigawatt catalog list | show | diff | audit`: the facts and their sources."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gigawatt.cli.output import print_json, print_table
+
+catalog_app = typer.Typer(help="Facts: what exists, with a source for every value.", no_args_is_help=True)
+
+Overlay = Annotated[list[Path], typer.Option("--overlay", help="A folder with your own records, over ours. Repeatable.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+
+
+@catalog_app.command("list", help="The ids of a kind, or the kinds.\n\nExample:  gigawatt catalog list accelerator")
+def list_(kind: Annotated[str, typer.Argument(help="accelerator, platform, model, site, ... (none: all kinds)")] = "",
+          match: Annotated[str, typer.Option("--match", help="Only ids or names that hold this text.")] = "",
+          overlay: Overlay = [], as_json: Json = False) -> None:  # noqa: B006
+    """List records."""
+    from gigawatt.catalog import Catalog
+    from gigawatt.catalog.queries import list_table
+
+    table = list_table(Catalog.load(tuple(overlay)), kind, match)
+    print_json({table.name: table.as_json()}) if as_json else print_table(table)
+
+
+@catalog_app.command("show", help="One record, each value with range, kind, source and date.\n\n"
+                     "Example:  gigawatt catalog show accelerator h100-sxm")
+def show(kind: str, name: Annotated[str, typer.Argument(metavar="ID")], overlay: Overlay = [],  # noqa: B006
+         as_json: Json = False) -> None:
+    """Show a record."""
+    from gigawatt.catalog import Catalog
+    from gigawatt.catalog.queries import show_tables
+
+    tables = show_tables(Catalog.load(tuple(overlay)), kind, name)
+    if as_json:
+        print_json({table.name: table.as_json() for table in tables})
+        return
+    for table in tables:
+        print_table(table)
+
+
+@catalog_app.command("diff", help="What differs between two records.\n\n"
+                     "Example:  gigawatt catalog diff accelerator h100-sxm h200-sxm")
+def diff(kind: str, first: str, second: str, overlay: Overlay = [], as_json: Json = False) -> None:  # noqa: B006
+    """Compare two records."""
+    from gigawatt.catalog import Catalog
+    from gigawatt.catalog.queries import diff_table
+
+    table = diff_table(Catalog.load(tuple(overlay)), kind, first, second)
+    print_json({table.name: table.as_json()}) if as_json else print_table(table)
+
+
+@catalog_app.command("audit", help="Values that are weak, missing or suspicious.")
+def audit(overlay: Overlay = [], as_json: Json = False) -> None:  # noqa: B006
+    """Audit the catalog."""
+    from gigawatt.catalog import Catalog
+    from gigawatt.catalog.queries import audit as audit_table
+
+    table = audit_table(Catalog.load(tuple(overlay)))
+    print_json({table.name: table.as_json()}) if as_json else print_table(table)
+
+
+def add(app: typer.Typer) -> None:
+    """Register the group."""
+    app.add_typer(catalog_app, name="catalog")

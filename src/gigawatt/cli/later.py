@@ -1,0 +1,36 @@
+"""Verbs whose rooms are not built yet: they say so, with exit code 2."""
+
+from __future__ import annotations
+
+import typer
+
+from gigawatt.core.errors import Unsupported
+
+VERBS = {
+    "train": "How do I train this model here?",
+    "serve": "How do I serve this model here, at my SLO?",
+    "net": "How long does this collective take, and what binds it?",
+    "fleet": "What do I build when, over years?",
+    "moats": "What is each moat worth, to whom, under which limit?",
+    "operate": "What happens in this site in a day, hour by hour?",
+    "deals": "Who pays whom when, how circular, who breaks first?",
+    "market": "Who can make how much, what binds, what comes next?",
+    "risk": "How sure are we, and what matters?",
+    "sweep": "How does it change over a grid?",
+    "compare": "Why do these two differ?",
+    "app": "A browser on the same functions.",
+}
+
+
+def add(app: typer.Typer) -> None:
+    """Register every verb of the contract that this version does not answer."""
+    for verb, question in VERBS.items():
+        app.command(verb, help=f"{question} (not in this version)", hidden=False,
+                    context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(_answer(verb))
+
+
+def _answer(verb: str):  # type: ignore[no-untyped-def]
+    def not_yet() -> None:
+        raise Unsupported(f"'gigawatt {verb}' is not in this version; 'gigawatt run FILE' answers with a one-period plan")
+
+    return not_yet

@@ -1,0 +1,117 @@
+"""`new`, `check` and `run`: from a question to an answer."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gigawatt.cli.output import console, folder_for, print_json, print_table
+
+Set = Annotated[list[str], typer.Option("--set", help="Change an input: path=value. Repeatable.", metavar="PATH=VALUE")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout and nothing else.")]
+
+
+def new(template: Annotated[str, typer.Argument(help="one-rack, hundred-megawatts, one-gigawatt or slack-capital")] = "one-gigawatt",
+        output: Annotated[Path | None, typer.Option("-o", "--output", help="Where to write it.")] = None,
+        as_json: Json = False) -> None:
+    """Start a scenario from one that runs.
+
+    Example:  gigawatt new one-rack -o mine.yaml
+    """
+    from gigawatt.study.templates import write_template
+
+    path = write_template(template, output)
+    if as_json:
+        from gigawatt.study.scenario import Scenario
+
+        print_json({"path": str(path), "template": template, "schema": Scenario.model_json_schema(by_alias=True)})
+    else:
+        console().print(f"wrote {path}\nnext:  gigawatt check {path}   |   gigawatt run {path}", soft_wrap=True)
+
+
+def check(file: Annotated[Path, typer.Argument(help="A scenario file.")], set_: Set = [],  # noqa: B006
+          as_json: Json = False) -> None:
+    """Is my scenario right, and what was assumed for me?
+
+    Example:  gigawatt check examples/one-gigawatt.yaml --set site.grid_power='500 MW'
+    """
+    from gigawatt.core.errors import InputError
+    from gigawatt.core.table import Table
+    from gigawatt.study.load import load
+    from gigawatt.study.resolve import resolve
+
+    try:
+        loaded = load(file, set_)
+        resolve(loaded)
+    except InputError as error:
+        if as_json:
+            found = [problem.as_json() for problem in error.problems]
+            print_json({"ok": False, "errors": found, "defaults": []} | error.as_json())
+            raise typer.Exit(2) from None
+        raise
+    rows = [{"path": d.path, "value": d.value if isinstance(d.value, (int, float, str, type(None))) else str(d.value)}
+            for d in loaded.defaults]
+    if as_json:
+        print_json({"ok": True, "errors": [], "defaults": rows})
+        return
+    console().print(f"{file} is right. Assumed for you ({len(rows)}):")
+    print_table(Table("defaults", {"path": [r["path"] for r in rows], "value": [str(r["value"]) for r in rows]}))
+
+
+def run(file: Annotated[Path | None, typer.Argument(help="A scenario file; none: answer from --power and --capital.")] = None,
+        power: Annotated[str | None, typer.Option("--power", help="Site power, such as '100 MW'.")] = None,
+        capital: Annotated[str | None, typer.Option("--capital", help="Capital, such as '5 billion USD'.")] = None,
+        set_: Set = [],  # noqa: B006
+        output: Annotated[Path | None, typer.Option("-o", "--output", help="Run folder (default runs/NAME).")] = None,
+        reoptimise: Annotated[bool, typer.Option("--reoptimise", help="Bands with a new fleet for each draw.")] = False,
+        no_report: Annotated[bool, typer.Option("--no-report", help="Answer only; write nothing.")] = False,
+        as_json: Json = False) -> None:
+    """What should I build, what does it earn, what limits me?
+
+    Examples:  gigawatt run examples/one-gigawatt.yaml
+               gigawatt run --power '100 MW' --capital '5 billion USD'
+    """
+    from gigawatt.study.load import from_data, load
+    from gigawatt.study.pipeline import run as run_scenario
+    from gigawatt.study.templates import assumed, save_assumed
+
+    overrides = [*set_, *(["uncertainty.reoptimise=true"] if reoptimise else [])]
+    if file is None:
+        data = assumed(power, capital)
+        loaded = from_data(data, "assumed scenario", overrides)
+        saved = save_assumed(data, overrides) if not no_report else None
+        if saved and not as_json:
+            console().print(f"No file given: assumed a scenario and saved it as {saved}", soft_wrap=True)
+    else:
+        extra = [f"site.grid_power={power}"] if power else []
+        extra += [f"capital={capital}"] if capital else []
+        loaded = load(file, [*extra, *overrides])
+        saved = None
+    show_progress = sys.stderr.isatty() and not as_json
+    if show_progress:
+        with console(stderr=True).status("reading") as status:
+            result = run_scenario(loaded, progress=status.update)
+    else:
+        result = run_scenario(loaded)
+    folder = None
+    if not no_report:
+        from gigawatt.report.files import write_run
+
+        folder = write_run(result, folder_for(loaded.scenario.name, output))
+    if as_json:
+        print_json(result.as_json() | ({"folder": str(folder)} if folder else {})
+                   | ({"assumed": str(saved)} if saved else {}))
+        return
+    from gigawatt.report.terminal import render
+
+    render(result, console(), folder=folder)
+
+
+def add(app: typer.Typer) -> None:
+    """Register the verbs."""
+    app.command("new")(new)
+    app.command("check")(check)
+    app.command("run")(run)

@@ -1,0 +1,82 @@
+"""`validate KIND`: read a table, predict every row blind, score, group, add regret."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from gigawatt.core.errors import InputError, Problem, nearest
+from gigawatt.validation.base import Prediction, score
+from gigawatt.validation.tables import KINDS, Row, TableKind, find_tables, layout_of, read_rows
+
+Predictor = Callable[[list[Row]], list[Prediction]]
+
+
+def validate(kind: str, truth: Path | None = None) -> dict[str, Any]:
+    """The object of CONTRACT's `validate KIND --truth FILE --json`; all tables of the kind where no file is given.
+
+    Raises:
+        InputError: unknown kind, or no table of it.
+    """
+    if kind not in KINDS:
+        near = nearest(kind, KINDS)
+        raise InputError(Problem("unknown_kind", f"there is no kind '{kind}'", None,
+                                 ((f"did you mean '{near}'?",) if near else ()) + (f"known: {', '.join(KINDS)}",)))
+    paths = [truth] if truth else find_tables(kind)
+    if not paths:
+        raise InputError(Problem("no_table", f"no measured table of kind '{kind}' is at hand", None,
+                                 ("name one: --truth FILE",)))
+    predict: Predictor = importlib.import_module(f"gigawatt.validation.{kind}").predict
+    predictions: list[Prediction] = []
+    measured: dict[tuple[str, str], float | None] = {}
+    regrets: dict[str, float | None] = {"regret_median": None, "regret_p90": None}
+    for path in paths:
+        rows = read_rows(path)
+        layout = layout_of(kind, rows, path)
+        made = predict(layout.blind(rows))
+        predictions += _complete(layout, rows, made)
+        measured |= layout.measured(rows)
+        if kind in ("serving", "training"):
+            regrets |= _regret(kind, layout, rows, made)
+    return report(kind, predictions, measured, regrets)
+
+
+def _complete(layout: TableKind, rows: Sequence[Row], made: Sequence[Prediction]) -> list[Prediction]:
+    """The predictions, and a skip with its reason for whatever row has none."""
+    have = {(p.id, p.metric) for p in made}
+    missing = [key for key in layout.measured(rows) if key not in have]
+    return [*made, *(Prediction(i, m, None, reason="no model answers this row") for i, m in missing)]
+
+
+def _regret(kind: str, layout: TableKind, rows: Sequence[Row], made: Sequence[Prediction]) -> dict[str, float | None]:
+    from gigawatt.validation.regret import regret
+
+    if kind == "serving" and layout.file != "serving_points.csv":
+        return {}
+    found = regret(rows, made, layout.measured(rows), kind)
+    return {"regret_median": found.get("regret_median"), "regret_p90": found.get("regret_p90")}
+
+
+def report(kind: str, predictions: Sequence[Prediction], measured: dict[tuple[str, str], float | None],
+           regrets: dict[str, float | None]) -> dict[str, Any]:
+    """Summary, groups (by kin, metric, and whether blanks were filled), rows and skips."""
+    groups: dict[str, list[Prediction]] = {}
+    for prediction in predictions:
+        if prediction.predicted is None:
+            continue
+        groups.setdefault(f"metric: {prediction.metric}", []).append(prediction)
+        if prediction.group:
+            groups.setdefault(prediction.group, []).append(prediction)
+        if prediction.defaulted:
+            groups.setdefault("with defaults filled in", []).append(prediction)
+    return {
+        "kind": kind,
+        "summary": score(predictions, measured) | regrets,
+        "groups": [{"group": name} | score(members, measured) for name, members in sorted(groups.items())],
+        "rows": [{"id": p.id, "metric": p.metric, "measured": measured.get((p.id, p.metric)), "predicted": p.predicted,
+                  "low": p.low, "high": p.high, "note": p.note} for p in predictions if p.predicted is not None],
+        "skipped": [{"id": p.id, "metric": p.metric, "reason": p.reason or "no reason given"}
+                    for p in predictions if p.predicted is None],
+    }
