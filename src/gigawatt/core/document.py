@@ -6,6 +6,7 @@ syntax, duplicate keys, nesting over 40 levels, more than 200,000 nodes after al
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from io import StringIO
@@ -97,10 +98,11 @@ def _guard_depth(text: str, name: str) -> None:
     """Refuse deep flow nesting before the parser recurses into it."""
     depth = 0
     for number, line in enumerate(text.splitlines(), 1):
-        if len(line) - len(line.lstrip(" ")) > 8 * MAX_DEPTH:
-            raise InputError(Problem("too_deep", f"nested deeper than {MAX_DEPTH} levels", Where(name, number, 1)))
-        depth += sum(line.count(c) for c in "[{") - sum(line.count(c) for c in "]}")
-        if depth > MAX_DEPTH or line.lstrip().startswith("- " * (MAX_DEPTH + 1)):
+        deepest = len(line) - len(line.lstrip(" ")) > 4 * MAX_DEPTH or line.lstrip().startswith("- " * (MAX_DEPTH + 1))
+        for bracket in re.findall(r"[\[\]{}]", line):
+            depth += 1 if bracket in "[{" else -1
+            deepest = deepest or depth > MAX_DEPTH
+        if deepest:
             raise InputError(Problem("too_deep", f"nested deeper than {MAX_DEPTH} levels", Where(name, number, 1)))
 
 
