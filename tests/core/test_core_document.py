@@ -53,8 +53,13 @@ def test_files(tmp_path: Path) -> None:
         stream.truncate(100 * 1024 * 1024)
     latin = tmp_path / "t.yaml"
     latin.write_bytes(b"a: 1\nb: caf\xe9\n")
-    for path, code in [(binary, "binary"), (large, "too_large"), (latin, "not_utf8"),
-                       (tmp_path / "none.yaml", "no_such_file"), (tmp_path, "not_a_file")]:
+    for path, code in [
+        (binary, "binary"),
+        (large, "too_large"),
+        (latin, "not_utf8"),
+        (tmp_path / "none.yaml", "no_such_file"),
+        (tmp_path, "not_a_file"),
+    ]:
         with pytest.raises(InputError) as caught:
             document.read(path)
         assert caught.value.problems[0].code == code

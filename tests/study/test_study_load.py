@@ -64,9 +64,20 @@ contracts:
 """
     found = _problems(_write(tmp_path, text))
     words = "\n".join(str(problem) for problem in found)
-    for expected in ["did you mean 'grid_power'?", "'-5 MW' is out of range", "48 USD/MWh", "43 billion EUR",
-                     "fleet has two 'a'", "1.4 is out of range", "needs 'demand'", "needs 'price'",
-                     "did you mean 'serving'?", "needs an 'obligation'", "pays itself", "did you mean 'lender'?"]:
+    for expected in [
+        "did you mean 'grid_power'?",
+        "'-5 MW' is out of range",
+        "48 USD/MWh",
+        "43 billion EUR",
+        "fleet has two 'a'",
+        "1.4 is out of range",
+        "needs 'demand'",
+        "needs 'price'",
+        "did you mean 'serving'?",
+        "needs an 'obligation'",
+        "pays itself",
+        "did you mean 'lender'?",
+    ]:
         assert expected in words
     for problem in found:
         assert problem.where is not None
@@ -75,15 +86,18 @@ contracts:
     assert {3, 4, 7, 9, 10, 11, 13, 14} <= lines
 
 
-@pytest.mark.parametrize(("override", "says"), [
-    ("site.grid_powr=3 MW", "did you mean 'grid_power'?"),
-    ("fleet.b.supply=4", "there is no 'b' in fleet"),
-    ("site.grid_power", "is not 'path=value'"),
-    ("site.grid_power=3", "no unit"),
-    ("discount_rate=120 %", "out of range"),
-    ("schema=9", "reads up to 1"),
-    ("name=Not An Id", "is not an id"),
-])
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("site.grid_powr=3 MW", "did you mean 'grid_power'?"),
+        ("fleet.b.supply=4", "there is no 'b' in fleet"),
+        ("site.grid_power", "is not 'path=value'"),
+        ("site.grid_power=3", "no unit"),
+        ("discount_rate=120 %", "out of range"),
+        ("schema=9", "reads up to 1"),
+        ("name=Not An Id", "is not an id"),
+    ],
+)
 def test_overrides_are_checked_too(tmp_path: Path, override: str, says: str) -> None:
     found = _problems(_write(tmp_path, GOOD), override)
     assert says in "\n".join(str(problem) for problem in found)

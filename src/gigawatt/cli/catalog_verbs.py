@@ -11,14 +11,19 @@ from gigawatt.cli.output import print_json, print_table
 
 catalog_app = typer.Typer(help="Facts: what exists, with a source for every value.", no_args_is_help=True)
 
-Overlay = Annotated[list[Path], typer.Option("--overlay", help="A folder with your own records, over ours. Repeatable.")]
+Overlay = Annotated[
+    list[Path], typer.Option("--overlay", help="A folder with your own records, over ours. Repeatable.")
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 
 
 @catalog_app.command("list", help="The ids of a kind, or the kinds.\n\nExample:  gigawatt catalog list accelerator")
-def list_(kind: Annotated[str, typer.Argument(help="accelerator, platform, model, site, ... (none: all kinds)")] = "",
-          match: Annotated[str, typer.Option("--match", help="Only ids or names that hold this text.")] = "",
-          overlay: Overlay = [], as_json: Json = False) -> None:  # noqa: B006
+def list_(
+    kind: Annotated[str, typer.Argument(help="accelerator, platform, model, site, ... (none: all kinds)")] = "",
+    match: Annotated[str, typer.Option("--match", help="Only ids or names that hold this text.")] = "",
+    overlay: Overlay = [],
+    as_json: Json = False,
+) -> None:
     """List records."""
     from gigawatt.catalog import Catalog
     from gigawatt.catalog.queries import list_table
@@ -27,10 +32,17 @@ def list_(kind: Annotated[str, typer.Argument(help="accelerator, platform, model
     print_json({table.name: table.as_json()}) if as_json else print_table(table)
 
 
-@catalog_app.command("show", help="One record, each value with range, kind, source and date.\n\n"
-                     "Example:  gigawatt catalog show accelerator h100-sxm")
-def show(kind: str, name: Annotated[str, typer.Argument(metavar="ID")], overlay: Overlay = [],  # noqa: B006
-         as_json: Json = False) -> None:
+@catalog_app.command(
+    "show",
+    help="One record, each value with range, kind, source and date.\n\n"
+    "Example:  gigawatt catalog show accelerator h100-sxm",
+)
+def show(
+    kind: str,
+    name: Annotated[str, typer.Argument(metavar="ID")],
+    overlay: Overlay = [],
+    as_json: Json = False,
+) -> None:
     """Show a record."""
     from gigawatt.catalog import Catalog
     from gigawatt.catalog.queries import show_tables
@@ -43,9 +55,10 @@ def show(kind: str, name: Annotated[str, typer.Argument(metavar="ID")], overlay:
         print_table(table)
 
 
-@catalog_app.command("diff", help="What differs between two records.\n\n"
-                     "Example:  gigawatt catalog diff accelerator h100-sxm h200-sxm")
-def diff(kind: str, first: str, second: str, overlay: Overlay = [], as_json: Json = False) -> None:  # noqa: B006
+@catalog_app.command(
+    "diff", help="What differs between two records.\n\nExample:  gigawatt catalog diff accelerator h100-sxm h200-sxm"
+)
+def diff(kind: str, first: str, second: str, overlay: Overlay = [], as_json: Json = False) -> None:
     """Compare two records."""
     from gigawatt.catalog import Catalog
     from gigawatt.catalog.queries import diff_table
@@ -55,7 +68,7 @@ def diff(kind: str, first: str, second: str, overlay: Overlay = [], as_json: Jso
 
 
 @catalog_app.command("audit", help="Values that are weak, missing or suspicious.")
-def audit(overlay: Overlay = [], as_json: Json = False) -> None:  # noqa: B006
+def audit(overlay: Overlay = [], as_json: Json = False) -> None:
     """Audit the catalog."""
     from gigawatt.catalog import Catalog
     from gigawatt.catalog.queries import audit as audit_table

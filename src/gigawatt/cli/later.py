@@ -25,12 +25,18 @@ VERBS = {
 def add(app: typer.Typer) -> None:
     """Register every verb of the contract that this version does not answer."""
     for verb, question in VERBS.items():
-        app.command(verb, help=f"{question} (not in this version)", hidden=False,
-                    context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(_answer(verb))
+        app.command(
+            verb,
+            help=f"{question} (not in this version)",
+            hidden=False,
+            context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+        )(_answer(verb))
 
 
 def _answer(verb: str):  # type: ignore[no-untyped-def]
     def not_yet() -> None:
-        raise Unsupported(f"'gigawatt {verb}' is not in this version; 'gigawatt run FILE' answers with a one-period plan")
+        raise Unsupported(
+            f"'gigawatt {verb}' is not in this version; 'gigawatt run FILE' answers with a one-period plan"
+        )
 
     return not_yet

@@ -1,7 +1,7 @@
 """The command `gigawatt`: verbs, exit codes, and errors that people and scripts can read.
 
-Exit codes: 0 done; 1 infeasible or a check failed; 2 the input is wrong; 3 our own fault. With `--json` stdout carries one
-JSON object and nothing else, for errors too.
+Exit codes: 0 done; 1 infeasible or a check failed; 2 the input is wrong; 3 our own fault. With `--json`
+stdout carries one JSON object and nothing else, for errors too.
 """
 
 from __future__ import annotations
@@ -34,8 +34,11 @@ def _version(asked: bool) -> None:
 
 
 @app.callback()
-def main(version: bool = typer.Option(False, "--version", callback=_version, is_eager=True,
-                                      help="Show the version and stop.")) -> None:
+def main(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Show the version and stop."
+    ),
+) -> None:
     """Design, price and finance AI factories: a scenario in; plan, money and report out.
 
     Start with:  gigawatt new  |  gigawatt run FILE  |  gigawatt run --power '100 MW' --capital '5 billion USD'

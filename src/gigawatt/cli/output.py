@@ -93,8 +93,9 @@ def print_table(table: Table, limit: int | None = None) -> None:
     from rich.table import Table as RichTable
 
     shown = RichTable(title=table.title or None, title_justify="left", show_edge=False, pad_edge=False)
-    numeric = {name: all(isinstance(v, (int, float)) or v is None for v in values)
-               for name, values in table.columns.items()}
+    numeric = {
+        name: all(isinstance(v, (int, float)) or v is None for v in values) for name, values in table.columns.items()
+    }
     for name in table.columns:
         shown.add_column(table.header(name), justify="right" if numeric[name] else "left", overflow="fold")
     for count, row in enumerate(table.rows()):

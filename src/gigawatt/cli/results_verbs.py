@@ -13,8 +13,11 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout an
 Folder = Annotated[Path | None, typer.Option("--run", help="A run folder (default: the newest below runs/).")]
 
 
-def explain(metric: Annotated[str, typer.Argument(help="A headline metric, such as system_npv; 'list' shows all.")],
-            run: Folder = None, as_json: Json = False) -> None:
+def explain(
+    metric: Annotated[str, typer.Argument(help="A headline metric, such as system_npv; 'list' shows all.")],
+    run: Folder = None,
+    as_json: Json = False,
+) -> None:
     """Where does this number come from? A tree of data, calibrations, formulas and choices.
 
     Example:  gigawatt explain revenue_per_mw_year
@@ -46,8 +49,11 @@ def _grow(branch: Any, node: dict[str, Any]) -> None:
         _grow(branch.add(_line(child)), child)
 
 
-def query(sql: Annotated[str, typer.Argument(help="SQL over the tables of a run, such as 'select * from plan'.")],
-          run: Folder = None, as_json: Json = False) -> None:
+def query(
+    sql: Annotated[str, typer.Argument(help="SQL over the tables of a run, such as 'select * from plan'.")],
+    run: Folder = None,
+    as_json: Json = False,
+) -> None:
     """My results as tables: SQL over a run folder (read only).
 
     Example:  gigawatt query 'select platform, workload, racks from plan order by racks desc'

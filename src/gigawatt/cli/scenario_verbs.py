@@ -14,9 +14,13 @@ Set = Annotated[list[str], typer.Option("--set", help="Change an input: path=val
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout and nothing else.")]
 
 
-def new(template: Annotated[str, typer.Argument(help="one-rack, hundred-megawatts, one-gigawatt or slack-capital")] = "one-gigawatt",
-        output: Annotated[Path | None, typer.Option("-o", "--output", help="Where to write it.")] = None,
-        as_json: Json = False) -> None:
+def new(
+    template: Annotated[
+        str, typer.Argument(help="one-rack, hundred-megawatts, one-gigawatt or slack-capital")
+    ] = "one-gigawatt",
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Where to write it.")] = None,
+    as_json: Json = False,
+) -> None:
     """Start a scenario from one that runs.
 
     Example:  gigawatt new one-rack -o mine.yaml
@@ -32,8 +36,11 @@ def new(template: Annotated[str, typer.Argument(help="one-rack, hundred-megawatt
         console().print(f"wrote {path}\nnext:  gigawatt check {path}   |   gigawatt run {path}", soft_wrap=True)
 
 
-def check(file: Annotated[Path, typer.Argument(help="A scenario file.")], set_: Set = [],  # noqa: B006
-          as_json: Json = False) -> None:
+def check(
+    file: Annotated[Path, typer.Argument(help="A scenario file.")],
+    set_: Set = [],
+    as_json: Json = False,
+) -> None:
     """Is my scenario right, and what was assumed for me?
 
     Example:  gigawatt check examples/one-gigawatt.yaml --set site.grid_power='500 MW'
@@ -52,8 +59,10 @@ def check(file: Annotated[Path, typer.Argument(help="A scenario file.")], set_: 
             print_json({"ok": False, "errors": found, "defaults": []} | error.as_json())
             raise typer.Exit(2) from None
         raise
-    rows = [{"path": d.path, "value": d.value if isinstance(d.value, (int, float, str, type(None))) else str(d.value)}
-            for d in loaded.defaults]
+    rows = [
+        {"path": d.path, "value": d.value if isinstance(d.value, (int, float, str, type(None))) else str(d.value)}
+        for d in loaded.defaults
+    ]
     if as_json:
         print_json({"ok": True, "errors": [], "defaults": rows})
         return
@@ -61,14 +70,18 @@ def check(file: Annotated[Path, typer.Argument(help="A scenario file.")], set_: 
     print_table(Table("defaults", {"path": [r["path"] for r in rows], "value": [str(r["value"]) for r in rows]}))
 
 
-def run(file: Annotated[Path | None, typer.Argument(help="A scenario file; none: answer from --power and --capital.")] = None,
-        power: Annotated[str | None, typer.Option("--power", help="Site power, such as '100 MW'.")] = None,
-        capital: Annotated[str | None, typer.Option("--capital", help="Capital, such as '5 billion USD'.")] = None,
-        set_: Set = [],  # noqa: B006
-        output: Annotated[Path | None, typer.Option("-o", "--output", help="Run folder (default runs/NAME).")] = None,
-        reoptimise: Annotated[bool, typer.Option("--reoptimise", help="Bands with a new fleet for each draw.")] = False,
-        no_report: Annotated[bool, typer.Option("--no-report", help="Answer only; write nothing.")] = False,
-        as_json: Json = False) -> None:
+def run(
+    file: Annotated[
+        Path | None, typer.Argument(help="A scenario file; none: answer from --power and --capital.")
+    ] = None,
+    power: Annotated[str | None, typer.Option("--power", help="Site power, such as '100 MW'.")] = None,
+    capital: Annotated[str | None, typer.Option("--capital", help="Capital, such as '5 billion USD'.")] = None,
+    set_: Set = [],
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Run folder (default runs/NAME).")] = None,
+    reoptimise: Annotated[bool, typer.Option("--reoptimise", help="Bands with a new fleet for each draw.")] = False,
+    no_report: Annotated[bool, typer.Option("--no-report", help="Answer only; write nothing.")] = False,
+    as_json: Json = False,
+) -> None:
     """What should I build, what does it earn, what limits me?
 
     Examples:  gigawatt run examples/one-gigawatt.yaml
@@ -102,8 +115,9 @@ def run(file: Annotated[Path | None, typer.Argument(help="A scenario file; none:
 
         folder = write_run(result, folder_for(loaded.scenario.name, output))
     if as_json:
-        print_json(result.as_json() | ({"folder": str(folder)} if folder else {})
-                   | ({"assumed": str(saved)} if saved else {}))
+        print_json(
+            result.as_json() | ({"folder": str(folder)} if folder else {}) | ({"assumed": str(saved)} if saved else {})
+        )
         return
     from gigawatt.report.terminal import render
 

@@ -12,9 +12,11 @@ from gigawatt.cli.output import console, print_json, print_table
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout and nothing else.")]
 
 
-def validate(kind: Annotated[str, typer.Argument(help="training, serving, network, power, flops or economics")],
-             truth: Annotated[Path | None, typer.Option("--truth", help="A measured table (CSV).")] = None,
-             as_json: Json = False) -> None:
+def validate(
+    kind: Annotated[str, typer.Argument(help="training, serving, network, power, flops or economics")],
+    truth: Annotated[Path | None, typer.Option("--truth", help="A measured table (CSV).")] = None,
+    as_json: Json = False,
+) -> None:
     """How wrong are we? Predicted beside measured, for every published row.
 
     Example:  gigawatt validate training
@@ -28,8 +30,10 @@ def validate(kind: Annotated[str, typer.Argument(help="training, serving, networ
     print_table(_summary(kind, found["summary"]))
     print_table(_groups(found["groups"]), limit=60)
     if found["skipped"]:
-        console().print(f"skipped {len(found['skipped'])}: "
-                        + "; ".join(sorted({row["reason"] for row in found["skipped"]})[:5]), soft_wrap=True)
+        console().print(
+            f"skipped {len(found['skipped'])}: " + "; ".join(sorted({row["reason"] for row in found["skipped"]})[:5]),
+            soft_wrap=True,
+        )
 
 
 def _percent(value: Any) -> str:
@@ -41,7 +45,9 @@ def _summary(kind: str, summary: dict[str, Any]):  # type: ignore[no-untyped-def
 
     counts = {"rows", "predicted", "skipped"}
     shown = {key: (value if key in counts else _percent(value)) for key, value in summary.items() if value is not None}
-    return Table("summary", {"measure": list(shown), "value": [str(v) for v in shown.values()]}, title=f"validate {kind}")
+    return Table(
+        "summary", {"measure": list(shown), "value": [str(v) for v in shown.values()]}, title=f"validate {kind}"
+    )
 
 
 def _groups(groups: list[dict[str, Any]]):  # type: ignore[no-untyped-def]
@@ -55,7 +61,7 @@ def _groups(groups: list[dict[str, Any]]):  # type: ignore[no-untyped-def]
 
 def doctor(as_json: Json = False) -> None:
     """Is this machine fit? Versions, solver, catalog, a small plan."""
-    from gigawatt.study.doctor import examine
+    from gigawatt.cli.doctor import examine
 
     checks = examine()
     ok = all(check["ok"] for check in checks)

@@ -31,8 +31,8 @@ DEFAULT_HALF_WIDTH: dict[str, float] = {
 class Datum:
     """One sourced value in the engine's SI unit.
 
-    `low` and `high` bound an 80 % range; `boundary` says what is inside (die or package, facility or IT MW, vendor's sale
-    or buyer's cost); `path` is where it stands in the catalog, filled in when it is loaded.
+    `low` and `high` bound an 80 % range; `boundary` says what is inside (die or package, facility or IT MW,
+    vendor's sale or buyer's cost); `path` is where it stands in the catalog, filled in when it is loaded.
     """
 
     value: float

@@ -118,9 +118,7 @@ class Infeasible(GigawattError):
                 "where": [],
                 "hints": [str(change) for change in self.changes],
                 "conflict": list(self.conflict),
-                "changes": [
-                    {"limit": c.limit, "now": c.now, "needed": c.needed, "unit": c.unit} for c in self.changes
-                ],
+                "changes": [{"limit": c.limit, "now": c.now, "needed": c.needed, "unit": c.unit} for c in self.changes],
             }
         }
 

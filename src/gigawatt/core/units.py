@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gigawatt.core.errors import nearest
 
@@ -90,11 +90,11 @@ class UnitError(ValueError):
 
 
 @lru_cache(maxsize=1)
-def registry() -> pint.UnitRegistry:
+def registry() -> pint.UnitRegistry[Any]:
     """Our own small registry: `b` is a bit, `Gb` a gigabit, USD and token are units, a year is 8,760 hours."""
     import pint
 
-    made: pint.UnitRegistry = pint.UnitRegistry(None, autoconvert_offset_to_baseunit=True)
+    made: pint.UnitRegistry[Any] = pint.UnitRegistry(None, autoconvert_offset_to_baseunit=True)
     made.load_definitions((_PREFIXES + _DEFINITIONS).splitlines())
     return made
 
@@ -167,8 +167,33 @@ def _explain(text: str, written: str, dimension: str, error: Exception) -> str:
     kind = type(error).__name__
     if kind == "DimensionalityError":
         return f"'{text}' is not {_a(dimension)}; write for example '{example}'"
-    known = ["MW", "GW", "kW", "W", "USD", "million", "billion", "tok", "Mtok", "tokens", "Gb", "GB", "GiB", "TB",
-             "MWh", "kWh", "GWh", "s", "ms", "h", "day", "yr", "PFLOP", "TFLOP", "km"]
+    known = [
+        "MW",
+        "GW",
+        "kW",
+        "W",
+        "USD",
+        "million",
+        "billion",
+        "tok",
+        "Mtok",
+        "tokens",
+        "Gb",
+        "GB",
+        "GiB",
+        "TB",
+        "MWh",
+        "kWh",
+        "GWh",
+        "s",
+        "ms",
+        "h",
+        "day",
+        "yr",
+        "PFLOP",
+        "TFLOP",
+        "km",
+    ]
     words = re.findall(r"[A-Za-z]+", written)
     for word in words:
         if word not in known:

@@ -1,4 +1,4 @@
-"""From a file (or none) to a checked scenario: `extends`, `--set`, all problems at once with their places, the defaults."""
+"""From a file to a checked scenario: `extends`, `--set`, all problems at once with their places, the defaults."""
 
 from __future__ import annotations
 
@@ -94,8 +94,14 @@ def _read(path: Path, seen: tuple[Path, ...]) -> Source:
     doc = document.read(path)
     if not isinstance(doc.data, dict):
         what = "empty" if doc.data is None else f"a {type(doc.data).__name__}, not a mapping"
-        raise InputError(Problem("not_a_scenario", f"'{path}' is {what}; a scenario is a mapping of fields",
-                                 Where(str(path), 1, 1), ("start from one that runs: gigawatt new",)))
+        raise InputError(
+            Problem(
+                "not_a_scenario",
+                f"'{path}' is {what}; a scenario is a mapping of fields",
+                Where(str(path), 1, 1),
+                ("start from one that runs: gigawatt new",),
+            )
+        )
     own = _place(doc)
     base = doc.data.pop("extends", None)
     if base is None:
@@ -112,8 +118,14 @@ def _place(doc: Document) -> dict[Path_, Where]:
     return {path: Where(doc.file, *mark) for path, mark in doc.places.items()}
 
 
-def _merge(low: Any, high: Any, path: Path_, places: dict[Path_, Where], own: Mapping[Path_, Where],
-           source: Path_ | None = None) -> Any:
+def _merge(
+    low: Any,
+    high: Any,
+    path: Path_,
+    places: dict[Path_, Where],
+    own: Mapping[Path_, Where],
+    source: Path_ | None = None,
+) -> Any:
     """`high` over `low`, with the places of what `high` brings."""
     mine = path if source is None else source
     if mine in own:
@@ -127,13 +139,15 @@ def _merge(low: Any, high: Any, path: Path_, places: dict[Path_, Where], own: Ma
         out_list = list(low)
         for index, item in enumerate(high):
             at = next((n for n, other in enumerate(out_list) if other["id"] == item["id"]), len(out_list))
-            merged = _merge(out_list[at] if at < len(out_list) else None, item, (*path, at), places, own, (*mine, index))
-            out_list[at:at + 1] = [merged]
+            merged = _merge(
+                out_list[at] if at < len(out_list) else None, item, (*path, at), places, own, (*mine, index)
+            )
+            out_list[at : at + 1] = [merged]
         return out_list
     if isinstance(high, (dict, list)):
         for known, place in own.items():
             if known[: len(mine)] == mine:
-                places[path + known[len(mine):]] = place
+                places[path + known[len(mine) :]] = place
     return high
 
 
@@ -147,7 +161,8 @@ def split_path(text: str, data: Any) -> Path_:
     >>> split_path("fleet.a.supply", {"fleet": [{"id": "a"}]})
     ('fleet', 0, 'supply')
     """
-    node, path = data, []
+    node: Any = data
+    path: list[str | int] = []
     for part in text.split("."):
         if isinstance(node, list):
             at = next((n for n, item in enumerate(node) if isinstance(item, dict) and item.get("id") == part), None)
@@ -171,7 +186,9 @@ def _override(source: Source, overrides: Sequence[str], problems: Problems) -> S
         where = Where(f"--set {text}")
         dotted, equals, raw = text.partition("=")
         if not equals or not dotted.strip():
-            problems.add("bad_set", f"'{text}' is not 'path=value'", where, "for example: --set site.grid_power='500 MW'")
+            problems.add(
+                "bad_set", f"'{text}' is not 'path=value'", where, "for example: --set site.grid_power='500 MW'"
+            )
             continue
         path = split_path(dotted.strip(), data)
         node: Any = data
@@ -180,8 +197,13 @@ def _override(source: Source, overrides: Sequence[str], problems: Problems) -> S
                 if not isinstance(part, int) or part >= len(node):
                     ids = [str(item.get("id", n)) for n, item in enumerate(node) if isinstance(item, dict)]
                     near = nearest(str(part), ids)
-                    problems.add("unknown_path", f"'{dotted}': there is no '{part}' in {_dotted(path[:depth])}", where,
-                                 *( [f"did you mean '{near}'?"] if near else []), "known: " + ", ".join(ids))
+                    problems.add(
+                        "unknown_path",
+                        f"'{dotted}': there is no '{part}' in {_dotted(path[:depth])}",
+                        where,
+                        *([f"did you mean '{near}'?"] if near else []),
+                        "known: " + ", ".join(ids),
+                    )
                     node = None
                     break
                 node = node[part]
@@ -213,8 +235,12 @@ def _copy(node: Any) -> Any:
 def _check_schema(source: Source, problems: Problems) -> None:
     written = source.data.setdefault("schema", SCHEMA)
     if isinstance(written, int) and written > SCHEMA:
-        problems.add("future_schema", f"this scenario has schema {written}; this version reads up to {SCHEMA}",
-                     source.where(("schema",)), "a newer gigawatt reads it: pip install --upgrade gigawatt")
+        problems.add(
+            "future_schema",
+            f"this scenario has schema {written}; this version reads up to {SCHEMA}",
+            source.where(("schema",)),
+            "a newer gigawatt reads it: pip install --upgrade gigawatt",
+        )
 
 
 def _check_names(source: Source, problems: Problems) -> None:
@@ -229,8 +255,11 @@ def _check_names(source: Source, problems: Problems) -> None:
                     problems.add("duplicate_id", f"{kind} has two '{name}'", source.where((kind, index)))
                 seen[name] = index
     listed = data.get("companies")
-    names = [c.get("id") if isinstance(c, dict) else c for c in listed] if isinstance(listed, list) else \
-        ["operator", "lab", "chip-vendor", "lender"]
+    names = (
+        [c.get("id") if isinstance(c, dict) else c for c in listed]
+        if isinstance(listed, list)
+        else ["operator", "lab", "chip-vendor", "lender"]
+    )
     known = [str(name) for name in names if name]
     for index, deal in enumerate(data.get("contracts") or [] if isinstance(data.get("contracts"), list) else []):
         if not isinstance(deal, dict):
@@ -240,8 +269,12 @@ def _check_names(source: Source, problems: Problems) -> None:
             if isinstance(party, str) and party not in known:
                 near = nearest(party, known)
                 hints = ([f"did you mean '{near}'?"] if near else []) + ["companies: " + ", ".join(known)]
-                problems.add("unknown_party", f"contract '{deal.get('id', index)}' {side} '{party}', "
-                             "which is no company of this scenario", source.where(("contracts", index, side)), *hints)
+                problems.add(
+                    "unknown_party",
+                    f"contract '{deal.get('id', index)}' {side} '{party}', which is no company of this scenario",
+                    source.where(("contracts", index, side)),
+                    *hints,
+                )
 
 
 _TAGS = {"serving", "training", "milestone_tranche", "take_or_pay", "term_loan"}
@@ -265,12 +298,18 @@ def _problems(error: ValidationError, source: Source) -> Iterator[Problem]:
             message = f"{_dotted(path[:-1], source.data) or 'the scenario'} needs '{path[-1]}'"
             hints = (f"for example  {path[-1]}: {_EXAMPLES[str(path[-1])]}",) if str(path[-1]) in _EXAMPLES else ()
         elif kind == "value_error":
-            message = f"{shown}: {message.removeprefix('Value error, ')}" if shown else message.removeprefix("Value error, ")
+            message = (
+                f"{shown}: {message.removeprefix('Value error, ')}" if shown else message.removeprefix("Value error, ")
+            )
         elif kind.startswith(("greater_than", "less_than")):
             bound = item.get("ctx", {})
             limit = next(iter(bound.values()), "")
-            relation = {"greater_than": "over", "greater_than_equal": "at least", "less_than": "under",
-                        "less_than_equal": "at most"}[kind]
+            relation = {
+                "greater_than": "over",
+                "greater_than_equal": "at least",
+                "less_than": "under",
+                "less_than_equal": "at most",
+            }[kind]
             message = f"{shown}: {_at(source.data, path)!r} is out of range; it must be {relation} {limit}"
         elif kind in ("union_tag_invalid", "union_tag_not_found"):
             expected = str(item.get("ctx", {}).get("expected_tags", "")).replace("'", "")
@@ -356,12 +395,15 @@ def _fields(path: Path_, data: Any) -> list[str]:
             return []
         info = next((f for n, f in model.model_fields.items() if part in (n, f.alias)), None)
         model = info.annotation if info else None
-        options = [m for m in _models(model)]
+        options = _models(model)
         if len(options) > 1:
             item = _at(data, path)
             tag = item.get("kind") if isinstance(item, dict) else None
-            options = [m for m in options if "kind" in m.model_fields
-                       and tag in getattr(m.model_fields["kind"].annotation, "__args__", ())] or options
+            options = [
+                m
+                for m in options
+                if "kind" in m.model_fields and tag in getattr(m.model_fields["kind"].annotation, "__args__", ())
+            ] or options
         model = options[0] if options else None
     if isinstance(model, type) and issubclass(model, BaseModel):
         return sorted(f.alias or n for n, f in model.model_fields.items())

@@ -20,7 +20,7 @@ def query_run(folder: Path, sql: str) -> Table:
     connection = duckdb.connect(":memory:")
     for file in files:
         path = str(file).replace("'", "''")
-        connection.execute(f'create view "{file.stem}" as select * from read_parquet(\'{path}\')')
+        connection.execute(f"create view \"{file.stem}\" as select * from read_parquet('{path}')")
     # After the views stand, nothing may be read or written besides them.
     connection.execute(f"set allowed_directories=['{str(folder.resolve()).replace(chr(39), chr(39) * 2)}', '{folder}']")
     connection.execute("set enable_external_access=false")

@@ -1,4 +1,4 @@
-"""What a run returns: named tables, headline metrics with bands, sentences, and a manifest. The report reads only this."""
+"""What a run returns: named tables, metrics with bands, sentences, a manifest. The report reads only this."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from gigawatt.core.table import Table
 class RunResult:
     """The answer of one scenario.
 
-    `tables` by name (plan, limits, performance, power, companies, ...); `metrics` has a row a headline number with value, unit,
-    low and high (P10, P90), P50, formula and inputs; `texts` holds lists of sentences (left_out, weakest, next, notes).
+    `tables` by name (plan, limits, performance, power, companies, ...); `metrics` has a row a headline number with
+    value, unit, low and high (P10, P90), P50, formula and inputs; `texts` holds lists of sentences (left_out, weakest,
+    next, notes).
     """
 
     name: str
@@ -39,6 +40,8 @@ class RunResult:
     def as_json(self) -> dict[str, Any]:
         """The object that `run --json` prints: the tables by name, and metrics by name."""
         tables = {name: table.as_json() for name, table in self.tables.items()}
-        metrics = {row["name"]: {key: value for key, value in row.items() if key != "name"} for row in self.metrics.rows()}
+        metrics = {
+            row["name"]: {key: value for key, value in row.items() if key != "name"} for row in self.metrics.rows()
+        }
         texts = {f"text_{name}": list(lines) for name, lines in self.texts.items()}
         return {"name": self.name, "headline": self.headline, **tables, "metrics": metrics, **texts, **self.manifest}

@@ -1,7 +1,7 @@
 """The scenario file: what a user may write, with units at the door and a default for all that can be assumed.
 
-Every model refuses unknown fields. Numbers with a dimension need their unit; inside they are SI floats. Cross-checks that
-need the catalog (does this id exist?) are in `study.resolve`.
+Every model refuses unknown fields. Numbers with a dimension need their unit; inside they are SI floats.
+Cross-checks that need the catalog (does this id exist?) are in `study.resolve`.
 """
 
 from __future__ import annotations
@@ -181,8 +181,10 @@ class Training(Strict):
     @model_validator(mode="after")
     def _why(self) -> Training:
         if self.obligation is None and self.price_per_run is None:
-            raise ValueError("a training workload needs an 'obligation' (finish_by) or a 'price_per_run', "
-                             "else no plan would ever run it")
+            raise ValueError(
+                "a training workload needs an 'obligation' (finish_by) or a 'price_per_run', "
+                "else no plan would ever run it"
+            )
         return self
 
 
@@ -248,7 +250,7 @@ Contract = Annotated[MilestoneTranche | TakeOrPay | TermLoan, Field(discriminato
 
 
 class Distribution(Strict):
-    """How an input varies: a factor on it (lognormal with geometric standard deviation; uniform or triangular factors)."""
+    """How an input varies: a factor on it (lognormal with a geometric standard deviation; uniform; triangular)."""
 
     dist: Literal["lognormal", "uniform", "triangular"]
     gsd: Annotated[float, Field(gt=1, le=10)] | None = None
@@ -285,7 +287,7 @@ _ROLES = {"operator": "operator", "lab": "lab", "chip-vendor": "vendor", "vendor
 class Scenario(Strict):
     """A whole question: site, capital, what may be bought, what is to be done, who pays whom."""
 
-    schema_: Literal[1] = Field(SCHEMA, alias="schema")
+    schema_: Literal[1] = Field(1, alias="schema")
     name: str = Field("unnamed", max_length=120)
     title: str = Field("", max_length=200)
     description: str = ""

@@ -40,8 +40,14 @@ def write_template(name: str, output: Path | None) -> Path:
             if not (target.parent / base).exists():
                 wanted[target.parent / base] = (folder / base).read_text(encoding="utf-8")
     if target.exists():
-        raise InputError(Problem("exists", f"'{target}' is there already", Where(str(target)),
-                                 ("name another: gigawatt new " + name + " -o FILE",)))
+        raise InputError(
+            Problem(
+                "exists",
+                f"'{target}' is there already",
+                Where(str(target)),
+                ("name another: gigawatt new " + name + " -o FILE",),
+            )
+        )
     target.parent.mkdir(parents=True, exist_ok=True)
     for path, content in wanted.items():
         path.write_text(content, encoding="utf-8")
@@ -51,7 +57,7 @@ def write_template(name: str, output: Path | None) -> Path:
 def assumed(power: str | None, capital: str | None) -> dict[str, Any]:
     """The scenario that answers `run --power … --capital …`: the one-gigawatt menu and work at the given size.
 
-    Demand scales with the site, so that the question stays the same at every size; the owed pre-training run is left out.
+    Demand scales with the site, so that the question stays the same at every size; the owed run is left out.
 
     Raises:
         InputError: power or capital is no such quantity.
@@ -89,7 +95,9 @@ def save_assumed(data: Mapping[str, Any], overrides: Sequence[str]) -> Path:
     yaml.dump(dict(data), stream)
     path = Path(f"{data['name']}.yaml")
     notes = "".join(f"# run with --set {text}\n" for text in overrides)
-    path.write_text(f"# Assumed by gigawatt run; change what you know better.\n{notes}{stream.getvalue()}", encoding="utf-8")
+    path.write_text(
+        f"# Assumed by gigawatt run; change what you know better.\n{notes}{stream.getvalue()}", encoding="utf-8"
+    )
     return path
 
 

@@ -21,8 +21,8 @@ import numpy as np
 class Prediction:
     """What the engine says of one row, before it sees the measured value.
 
-    `predicted` is None where the row was skipped, with its `reason`. `group` names the kin it is scored with; `defaulted`
-    says that blanks of the row were filled in, and `note` with what.
+    `predicted` is None where the row was skipped, with its `reason`. `group` names the kin it is scored with;
+    `defaulted` says that blanks of the row were filled in, and `note` with what.
     """
 
     id: str
@@ -58,7 +58,7 @@ def _median(values: Sequence[float]) -> float | None:
 
 
 def score(predictions: Iterable[Prediction], measured: Mapping[tuple[str, str], float | None]) -> dict[str, Any]:
-    """The summary of CONTRACT: rows, errors, bias, coverage, width, null model. Skipped rows are counted, not scored."""
+    """Rows, errors, bias, coverage, width, null model of a table. Skipped rows are counted, not scored."""
     rows = list(predictions)
     done = [p for p in rows if p.predicted is not None]
     pairs = [(p, measured.get((p.id, p.metric))) for p in done]
@@ -67,8 +67,11 @@ def score(predictions: Iterable[Prediction], measured: Mapping[tuple[str, str], 
     signed = [_value(p) / m - 1 for p, m in known if m]
     banded = [(p, m) for p, m in known if p.low is not None and p.high is not None]
     covered = [p.low <= m <= p.high for p, m in banded if p.low is not None and p.high is not None]
-    widths = [(p.high - p.low) / 2 / abs(_value(p)) for p, _ in banded
-              if p.low is not None and p.high is not None and _value(p)]
+    widths = [
+        (p.high - p.low) / 2 / abs(_value(p))
+        for p, _ in banded
+        if p.low is not None and p.high is not None and _value(p)
+    ]
     return {
         "rows": len(rows),
         "predicted": len(done),

@@ -15,19 +15,26 @@ Predictor = Callable[[list[Row]], list[Prediction]]
 
 
 def validate(kind: str, truth: Path | None = None) -> dict[str, Any]:
-    """The object of CONTRACT's `validate KIND --truth FILE --json`; all tables of the kind where no file is given.
+    """What `validate KIND --truth FILE --json` prints; all tables of the kind where no file is given.
 
     Raises:
         InputError: unknown kind, or no table of it.
     """
     if kind not in KINDS:
         near = nearest(kind, KINDS)
-        raise InputError(Problem("unknown_kind", f"there is no kind '{kind}'", None,
-                                 ((f"did you mean '{near}'?",) if near else ()) + (f"known: {', '.join(KINDS)}",)))
+        raise InputError(
+            Problem(
+                "unknown_kind",
+                f"there is no kind '{kind}'",
+                None,
+                ((f"did you mean '{near}'?",) if near else ()) + (f"known: {', '.join(KINDS)}",),
+            )
+        )
     paths = [truth] if truth else find_tables(kind)
     if not paths:
-        raise InputError(Problem("no_table", f"no measured table of kind '{kind}' is at hand", None,
-                                 ("name one: --truth FILE",)))
+        raise InputError(
+            Problem("no_table", f"no measured table of kind '{kind}' is at hand", None, ("name one: --truth FILE",))
+        )
     predict: Predictor = importlib.import_module(f"gigawatt.validation.{kind}").predict
     predictions: list[Prediction] = []
     measured: dict[tuple[str, str], float | None] = {}
@@ -59,8 +66,12 @@ def _regret(kind: str, layout: TableKind, rows: Sequence[Row], made: Sequence[Pr
     return {"regret_median": found.get("regret_median"), "regret_p90": found.get("regret_p90")}
 
 
-def report(kind: str, predictions: Sequence[Prediction], measured: dict[tuple[str, str], float | None],
-           regrets: dict[str, float | None]) -> dict[str, Any]:
+def report(
+    kind: str,
+    predictions: Sequence[Prediction],
+    measured: dict[tuple[str, str], float | None],
+    regrets: dict[str, float | None],
+) -> dict[str, Any]:
     """Summary, groups (by kin, metric, and whether blanks were filled), rows and skips."""
     groups: dict[str, list[Prediction]] = {}
     for prediction in predictions:
@@ -75,8 +86,22 @@ def report(kind: str, predictions: Sequence[Prediction], measured: dict[tuple[st
         "kind": kind,
         "summary": score(predictions, measured) | regrets,
         "groups": [{"group": name} | score(members, measured) for name, members in sorted(groups.items())],
-        "rows": [{"id": p.id, "metric": p.metric, "measured": measured.get((p.id, p.metric)), "predicted": p.predicted,
-                  "low": p.low, "high": p.high, "note": p.note} for p in predictions if p.predicted is not None],
-        "skipped": [{"id": p.id, "metric": p.metric, "reason": p.reason or "no reason given"}
-                    for p in predictions if p.predicted is None],
+        "rows": [
+            {
+                "id": p.id,
+                "metric": p.metric,
+                "measured": measured.get((p.id, p.metric)),
+                "predicted": p.predicted,
+                "low": p.low,
+                "high": p.high,
+                "note": p.note,
+            }
+            for p in predictions
+            if p.predicted is not None
+        ],
+        "skipped": [
+            {"id": p.id, "metric": p.metric, "reason": p.reason or "no reason given"}
+            for p in predictions
+            if p.predicted is None
+        ],
     }

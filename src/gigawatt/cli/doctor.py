@@ -7,27 +7,43 @@ import os
 import platform
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-NEEDED = ("numpy", "scipy", "highspy", "pydantic", "ruamel.yaml", "pint", "typer", "rich", "polars", "duckdb",
-          "xlsxwriter", "pyxirr", "plotly")
+NEEDED = (
+    "numpy",
+    "scipy",
+    "highspy",
+    "pydantic",
+    "ruamel.yaml",
+    "pint",
+    "typer",
+    "rich",
+    "polars",
+    "duckdb",
+    "xlsxwriter",
+    "pyxirr",
+    "plotly",
+)
 EXTRAS = ("numba", "SALib")
 
 
 def examine() -> list[dict[str, Any]]:
     """Rows of name, ok, detail."""
-    checks = [
-        _try("python", lambda: f"{platform.python_version()} on {platform.system()} {platform.machine()}",
-             sys.version_info >= (3, 11)),
+    return [
+        _try(
+            "python",
+            lambda: f"{platform.python_version()} on {platform.system()} {platform.machine()}",
+            sys.version_info >= (3, 11),
+        ),
         _try("processors", lambda: f"{os.cpu_count()} cores"),
-        *(_try(f"package {name}", lambda name=name: importlib.metadata.version(name)) for name in NEEDED),
+        *(_try(f"package {name}", partial(importlib.metadata.version, name)) for name in NEEDED),
         _try("extras", _extras),
         _try("units", _units),
         _try("catalog", _catalog),
         _try("solver", _solver),
         _try("measured tables", _tables),
     ]
-    return checks
 
 
 def _try(name: str, look: Callable[[], str], holds: bool = True) -> dict[str, Any]:
@@ -75,6 +91,6 @@ def _solver() -> str:
 
 
 def _tables() -> str:
-    from gigawatt.validation.tables import KINDS, find_tables  # noqa: F401
+    from gigawatt.validation.tables import KINDS, find_tables
 
     return "; ".join(f"{kind}: {len(find_tables(kind))}" for kind in KINDS)

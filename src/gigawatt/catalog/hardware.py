@@ -1,0 +1,157 @@
+"""Records of what is bought: accelerators, platforms (a rack as sold), fabrics, network parts.
+
+Conventions of every number here: an accelerator is one package; peaks are dense; bandwidths are one way; memory is what
+the vendor states unless a flag says otherwise; prices are USD of the date given.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from gigawatt.catalog.quantity import Bytes, ComputeRate, Count, DataRate, Money, Power, Share, Strict, Time
+from gigawatt.catalog.record import Record
+
+Precision = Literal["fp64", "tf32", "bf16", "fp8", "fp6", "fp4", "int8"]
+
+
+class Accelerator(Record):
+    """One accelerator package.
+
+    `generation` names the kin whose calibration serves and `stack` the software it runs. `scaleup_domain` is how many
+    packages share the scale-up network at most; what a platform wires up may be less. A field that is missing was found in
+    no source. `flags` name the traps of its data sheet: sparse figures, both directions, die or package, GiB.
+    """
+
+    vendor: str
+    year: int | None = None
+    status: str = ""
+    generation: str
+    stack: str
+    form: str = ""
+    peak_flops: dict[Precision, ComputeRate]
+    memory: Bytes | None = None
+    memory_type: str = ""
+    memory_bandwidth: DataRate | None = None
+    scaleup_bandwidth: DataRate | None = None
+    scaleup_domain: int = Field(1, ge=1)
+    scaleup_technology: str = ""
+    nic_bandwidth: DataRate | None = None
+    tdp: Power | None = None
+    tdp_term: str = ""
+    idle_power: Power | None = None
+    sms: int = Field(0, ge=0)
+    l2: Bytes | None = None
+    l2_note: str = ""
+    node_nm: float | None = None
+    price: Money | None = None
+    flags: tuple[str, ...] = ()
+
+
+class Mode(Strict):
+    """A power profile: share of the full power of the accelerators against share of their full speed, by what binds."""
+
+    name: str
+    power_share: Share
+    compute_share: Share
+    memory_share: Share
+    source: str = ""
+    kind: str = ""
+    as_of: str = ""
+    note: str = ""
+
+
+class Maturity(Strict):
+    """Speed of the platform's software relative to the stack that the calibrations were fitted on (1 = the same)."""
+
+    serving: Share
+    training: Share
+    source: str = ""
+    kind: str = ""
+    as_of: str = ""
+
+
+class Platform(Record):
+    """What one buys: a rack (or pod) of an accelerator with its hosts, as one unit of the plan.
+
+    Powers are per rack at full load, beside the accelerators' own, before the loss of the power supplies:
+    rack input = (chips x chip power + host + scale-up + NIC + fan + storage) / `supply_efficiency`.
+    `list_price` is all IT of a rack position: servers, scale-up, and its share of scale-out network and storage;
+    `network_share` and `storage_share` are parts of it, so that a network priced from its own parts replaces the first.
+    `rack_price` is the rack alone where it is quoted. `production_cost_share` is what the vendor pays per dollar of list.
+    """
+
+    vendor: str
+    accelerator: str
+    unit: str = "rack"
+    chips_per_rack: int = Field(ge=1)
+    chips_per_node: int = Field(ge=1)
+    scaleup_domain: int = Field(ge=1)
+    host_power: Power
+    scaleup_power: Power
+    nic_power: Power
+    fan_power: Power
+    storage_power: Power
+    supply_efficiency: Share
+    list_price: Money | None = None
+    network_share: Share | None = None
+    storage_share: Share | None = None
+    rack_price: Money | None = None
+    production_cost: Money | None = None
+    production_cost_share: Share | None = None
+    modes: tuple[Mode, ...] = Field(min_length=1)
+    software: Maturity
+    allin_power_per_chip: Power | None = None
+    rack_power_rated: Power | None = None
+    node_power_rated: Power | None = None
+    cooling: Literal["air", "liquid"]
+    fabric: str
+    life_years: Count
+    flags: tuple[str, ...] = ()
+
+
+class Fabric(Record):
+    """A scale-out network design: its tiers, its switch, what it costs in watts and dollars for each accelerator.
+
+    `oversubscription` is down to up at the leaves (1 = non-blocking, 7 = 1:7). `planes` parallel copies each carry
+    `nic_bandwidth / planes`. `power_per_chip` and `price_per_chip` are of switches and optics; NICs are in the platform.
+    `efficiency` is the share of NIC line rate that large messages reach; `hop_latency` a network step's.
+    """
+
+    technology: Literal["infiniband", "ethernet", "roce", "efa", "ici", "neuronlink", "ub", "slingshot"]
+    vendor: str = ""
+    tiers: int = Field(ge=1, le=4)
+    oversubscription: Share
+    planes: int = Field(1, ge=1)
+    rails: int = Field(8, ge=1)
+    nic_bandwidth: DataRate
+    switch: str = ""
+    radix: int = Field(0, ge=0)
+    port_bandwidth: DataRate | None = None
+    optic: str = ""
+    nic: str = ""
+    cable: str = ""
+    adaptive: bool = False
+    sharp: bool = False
+    efficiency: Share
+    hop_latency: Time
+    power_per_chip: Power
+    price_per_chip: Money
+    reference_endpoints: int = Field(0, ge=0)
+    flags: tuple[str, ...] = ()
+
+
+class Netpart(Record):
+    """A part of a network or a host: switch, NIC, DPU, optic, CPU."""
+
+    part_kind: str
+    port_bandwidth: DataRate | None = None
+    ports: int | None = None
+    ports_note: str = ""
+    aggregate_bandwidth: DataRate | None = None
+    power_typical: Power | None = None
+    power_max: Power | None = None
+    host_interface: str = ""
+    price: Money | None = None
+    flags: tuple[str, ...] = ()

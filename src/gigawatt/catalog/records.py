@@ -1,0 +1,32 @@
+"""The kinds of records and their classes: what `Catalog.get(kind, id)` returns."""
+
+from __future__ import annotations
+
+from gigawatt.catalog.hardware import Accelerator, Fabric, Maturity, Mode, Netpart, Platform
+from gigawatt.catalog.money import ChipRow, Company, CostSet, PowerRow, PriceSet, TokenRow
+from gigawatt.catalog.places import Climate, Cooling, Facility, Ppa, Site
+from gigawatt.catalog.quantity import Series, Strict, datums
+from gigawatt.catalog.record import Record
+from gigawatt.catalog.workload import Calibration, Fitted, Model
+
+KINDS: dict[str, type[Record]] = {
+    "accelerator": Accelerator,
+    "platform": Platform,
+    "fabric": Fabric,
+    "netpart": Netpart,
+    "model": Model,
+    "site": Site,
+    "facility": Facility,
+    "cost": CostSet,
+    "company": Company,
+    "price": PriceSet,
+    "calibration": Calibration,
+}
+for _folder, _class in KINDS.items():
+    _class.folder = _folder
+
+__all__ = [
+    "KINDS", "Accelerator", "Calibration", "ChipRow", "Climate", "Company", "Cooling", "CostSet", "Fabric", "Facility",
+    "Fitted", "Maturity", "Mode", "Model", "Netpart", "Platform", "PowerRow", "Ppa", "PriceSet", "Record", "Series",
+    "Site", "Strict", "TokenRow", "datums",
+]
