@@ -23,7 +23,8 @@ class TableKind:
     """One layout of measured table.
 
     `signature` columns identify it; `id_column` names the row; either `metric_column` with `value_column`
-    (long form) or `metrics` (metric -> answer column, wide form); `hidden` columns are answers or notes and never reach a predictor.
+    (long form) or `metrics` (metric -> answer column, wide form); `hidden` columns are answers or notes and never
+    reach a predictor.
     """
 
     kind: str
