@@ -57,7 +57,9 @@ def _full(given: Mapping[str, Any], dimension: str) -> Datum:
     kind = str(given.get("kind") or "")
     if kind and kind not in KINDS:
         near = nearest(kind, KINDS)
-        raise ValueError(f"kind '{kind}' is none of {', '.join(KINDS)}" + (f" (did you mean '{near}'?)" if near else ""))
+        raise ValueError(
+            f"kind '{kind}' is none of {', '.join(KINDS)}" + (f" (did you mean '{near}'?)" if near else "")
+        )
     texts = {key: str(given.get(key) or "") for key in ("source", "as_of", "boundary", "note", "path")}
     return Datum(value, si, low, high, kind, **texts)
 
@@ -146,9 +148,15 @@ def inherit(model: M, path: str, kind: str = "", source: str = "", as_of: str = 
 
 def _inherited(item: Any, path: str, said: dict[str, str]) -> Any:
     if isinstance(item, Datum):
-        source = item.source or said["source"]
-        return replace(item, kind=item.kind or said["kind"] or "assumed", source=source,
-                       as_of=item.as_of or said["as_of"], path=item.path or path)
+        return replace(
+            item,
+            kind=item.kind or said["kind"] or "assumed",
+            source=item.source or said["source"],
+            as_of=item.as_of or said["as_of"],
+            path=item.path or path,
+        )
+    if isinstance(item, Series):
+        return item.model_copy(update={key: getattr(item, key) or said[key] for key in _INHERITED})
     if isinstance(item, BaseModel):
         return inherit(item, path, **said)
     if isinstance(item, dict):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from gigawatt.catalog.quantity import Count, Strict
 from gigawatt.catalog.record import Record
@@ -34,12 +34,18 @@ class Model(Record):
 
 
 class Fitted(Strict):
-    """One fitted constant: `sigma` is its uncertainty (multiplicative where `unit` says 'x/')."""
+    """One fitted constant: `sigma` is its uncertainty, of its logarithm unless `note` says otherwise."""
 
     value: float
     sigma: float | None = None
     unit: str = ""
     note: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, data: Any) -> Any:
+        """A constant may be written as its number alone."""
+        return {"value": data} if isinstance(data, (int, float)) and not isinstance(data, bool) else data
 
 
 class Calibration(Record):
@@ -48,7 +54,7 @@ class Calibration(Record):
     `groups` holds one sigma for each group of results (a latent log-factor for each); `tables` what is no single number.
     """
 
-    calibrates: str = ""
+    kind: str = ""  # of the calibration (serving, fabric, chip, ...), not of a source
     fitted_to: str
     rows: int = Field(0, ge=0)
     error: Any = None
@@ -56,3 +62,8 @@ class Calibration(Record):
     parameters: dict[str, Fitted] = {}
     groups: dict[str, Any] = {}
     tables: dict[str, Any] = {}
+
+    @field_validator("kind")
+    @classmethod
+    def _known_kind(cls, value: str) -> str:
+        return value

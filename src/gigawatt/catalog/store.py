@@ -1,0 +1,261 @@
+"""`Catalog`: finds a record by kind and id, reads it once, keeps it.
+
+One file per record, `<folder>/<kind>/<id>.yaml`, read only when it is named. Overlay folders lie over the packaged data;
+the last one wins. A record may say `extends: other-id` and give only what differs; in an overlay it may extend the record
+of its own name below it. Parsed records are kept as JSON in the user's cache folder under a hash of their text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from gigawatt.catalog import cache
+from gigawatt.catalog.names import model_keys
+from gigawatt.catalog.problems import problems_of
+from gigawatt.catalog.records import KINDS, Model, Record
+from gigawatt.core import document
+from gigawatt.core.document import Document, Path_
+from gigawatt.core.errors import InputError, Problem, Where, unknown_name
+
+DATA = Path(__file__).parent / "data"
+_EXTENDS = re.compile(rb"^extends:[ \t]*[\"']?([^\s\"'#]+)", re.MULTILINE)
+_HEAD = ("kind", "source", "source_url", "as_of")
+
+
+class Catalog:
+    """All records, read lazily. Make one with `Catalog.load()`.
+
+    >>> Catalog.load().get("accelerator", "h100-sxm").memory.value
+    80000000000.0
+    """
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self._folders = tuple(folders)  # the last one wins
+        self._records: dict[tuple[str, str], Record] = {}
+        self._names: dict[str, str] | None = None
+
+    @classmethod
+    def load(cls, overlays: Sequence[Path | str] = ()) -> Catalog:
+        """The packaged catalog, with `overlays` (folders of the same layout) over it.
+
+        Raises:
+            InputError: an overlay is no folder, or holds a sub-folder that is no kind of record.
+        """
+        folders = [DATA, *(Path(overlay) for overlay in overlays)]
+        found: list[Problem] = []
+        for folder in folders[1:]:
+            if not folder.is_dir():
+                found.append(Problem("no_such_folder", f"overlay '{folder}' is no folder", Where(str(folder))))
+                continue
+            subfolders = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+            found += [
+                unknown_name("kind of record", p.name, KINDS, Where(str(p))) for p in subfolders if p.name not in KINDS
+            ]
+        if found:
+            raise InputError(found)
+        return cls(folders)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        return tuple(KINDS)
+
+    def ids(self, kind: str) -> list[str]:
+        """The ids of a kind, sorted.
+
+        Raises:
+            InputError: there is no such kind.
+        """
+        self._check_kind(kind)
+        return sorted({p.stem for folder in self._folders for p in (folder / kind).glob("*.yaml")})
+
+    def get(self, kind: str, name: str) -> Any:
+        """The record `name` of `kind` (typed `Any`, since the class depends on `kind`: see `records.KINDS`).
+
+        Raises:
+            InputError: no such kind or id (with the nearest), or the file is wrong (every problem with its place).
+        """
+        record = self._records.get((kind, name))
+        if record is None:
+            record = self._records[kind, name] = self._read(self.file(kind, name), kind, ())
+        return record
+
+    def all(self, kind: str) -> list[Any]:
+        """Every record of a kind, in the order of ids."""
+        return [self.get(kind, name) for name in self.ids(kind)]
+
+    def file(self, kind: str, name: str) -> Path:
+        """The file that a record comes from.
+
+        Raises:
+            InputError: there is none.
+        """
+        self._check_kind(kind)
+        found = self._find(kind, name, len(self._folders)) if isinstance(name, str) else None
+        if found is None:
+            raise InputError(unknown_name(kind, str(name), self.ids(kind)))
+        return found
+
+    def where(self, path: str) -> Where:
+        """File, line and column of a value by the `path` of its datum, such as 'accelerator/h100-sxm.tdp'."""
+        kind, _, rest = path.partition("/")
+        for name in sorted(self.ids(kind), key=len, reverse=True):  # ids may hold dots
+            if rest == name or rest.startswith(name + "."):
+                doc = document.read(self.file(kind, name))
+                return doc.where(_along(doc.data, rest[len(name) + 1 :].split(".")))
+        raise InputError(unknown_name(kind, rest, self.ids(kind)))
+
+    def find_model(self, name: str) -> Model | None:
+        """The model that `name` means, or None.
+
+        Case, organisation, separators and suffixes of precision and tuning are ignored:
+        'nvidia/DeepSeek-R1-NVFP4', 'LLAMA3.1_405B' and 'llama3-70b' are all understood.
+        """
+        if self._names is None:
+            self._names = {}
+            for record in self.all("model"):
+                for text in (record.id, record.name, *record.aliases):
+                    for key in model_keys(text)[:1]:
+                        self._names.setdefault(key, record.id)
+        for key in model_keys(name):
+            if key in self._names:
+                found: Model = self.get("model", self._names[key])
+                return found
+        return None
+
+    def _check_kind(self, kind: str) -> None:
+        if kind not in KINDS:
+            raise InputError(unknown_name("kind of record", str(kind), KINDS))
+
+    def _find(self, kind: str, name: str, below: int) -> Path | None:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.\-_]*", name):
+            return None
+        for folder in reversed(self._folders[:below]):
+            file = folder / kind / f"{name}.yaml"
+            if file.is_file():
+                return file
+        return None
+
+    def _base(self, file: Path, kind: str, base: str, where: Where) -> Path:
+        """The file that `file` extends: for its own name the one in a lower folder, else the topmost."""
+        layer = next(n for n, folder in enumerate(self._folders) if folder / kind == file.parent)
+        found = self._find(kind, base, layer if base == file.stem else len(self._folders))
+        if found is None and base == file.stem:
+            raise InputError(Problem("circular_extends", f"'extends' runs in a circle: {base} -> {base}", where))
+        if found is None:
+            raise InputError(unknown_name(kind, base, self.ids(kind), where))
+        return found
+
+    def _read(self, file: Path, kind: str, seen: tuple[Path, ...]) -> Record:
+        key = self._key(file, kind, ())
+        plain = cache.read(kind, file.stem, key) if key else None
+        if plain is not None:
+            try:
+                return KINDS[kind].model_validate(plain)
+            except ValidationError:  # a cache written by something else: read the file again
+                pass
+        record = self._parse(file, kind, seen)
+        if key:
+            cache.write(kind, file.stem, key, _dump(record))
+        return record
+
+    def _parse(self, file: Path, kind: str, seen: tuple[Path, ...]) -> Record:
+        doc = document.read(file)
+        if not isinstance(doc.data, dict):
+            message = f"'{file.name}' holds no mapping of fields"
+            raise InputError(Problem("not_a_record", message, Where(str(file), 1, 1)))
+        data = dict(doc.data)
+        given = data.setdefault("id", file.stem)
+        if given != file.stem:
+            message = f"the id '{given}' is not the name of its file '{file.name}'"
+            raise InputError(Problem("id_not_file_name", message, doc.where(("id",)), (f"write: id: {file.stem}",)))
+        if "extends" in data:
+            data = self._extend(doc, data, file, kind, seen)
+        return self._validate(data, kind, doc)
+
+    def _extend(
+        self, doc: Document, data: dict[str, Any], file: Path, kind: str, seen: tuple[Path, ...]
+    ) -> dict[str, Any]:
+        base, where = data.pop("extends"), doc.where(("extends",))
+        if not isinstance(base, str):
+            raise InputError(Problem("bad_extends", "'extends' names one record by its id", where))
+        chain = (*seen, file)
+        below = self._base(file, kind, base, where)
+        if below in chain:
+            names = " -> ".join(p.stem for p in (*chain[chain.index(below) :], below))
+            raise InputError(Problem("circular_extends", f"'extends' runs in a circle: {names}", where))
+        # What is inherited keeps its own source: the base is merged as read, every value with its source spelled out.
+        return _merge(_dump(self._read(below, kind, chain)), data)
+
+    def _validate(self, data: Mapping[str, Any], kind: str, doc: Document) -> Record:
+        try:
+            return KINDS[kind].model_validate(data)
+        except ValidationError as error:
+            raise InputError(problems_of(error, KINDS[kind], doc)) from None
+
+    def _key(self, file: Path, kind: str, seen: tuple[Path, ...]) -> str:
+        """A hash of the record's text, of all it extends, and of the reader; '' where 'extends' is broken."""
+        try:
+            raw = file.read_bytes()
+            base = _EXTENDS.search(raw)
+            below = ""
+            if base:
+                found = self._base(file, kind, base[1].decode(), Where(str(file)))
+                below = "" if found in seen else self._key(found, kind, (*seen, file))
+                if not below:
+                    return ""
+        except (OSError, InputError, UnicodeDecodeError):
+            return ""
+        return hashlib.sha256(b"\0".join((_reader().encode(), kind.encode(), below.encode(), raw))).hexdigest()[:24]
+
+
+@lru_cache(maxsize=1)
+def _reader() -> str:
+    """A hash of the code that reads records: a cache never outlives a change of it."""
+    files = [*sorted(Path(__file__).parent.glob("*.py")), *(Path(m.__file__ or "") for m in (document,))]
+    return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
+
+
+def _dump(record: Record) -> dict[str, Any]:
+    plain: dict[str, Any] = json.loads(record.model_dump_json(exclude_defaults=True))
+    return plain
+
+
+def _merge(low: dict[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
+    """`high` over `low`; mappings are merged, values and lists replaced.
+
+    The head (kind, source, as_of) of a mapping that `high` touches is not taken over: values of `low` spell out theirs, and
+    a new value must not pass for one of the old source.
+    """
+    out = {key: item for key, item in low.items() if key not in _HEAD}
+    for key, item in high.items():
+        old = out.get(key)
+        both = isinstance(old, dict) and isinstance(item, Mapping) and "value" not in old and "value" not in item
+        out[key] = _merge(old, item) if both and isinstance(old, dict) else item
+    return out
+
+
+def _along(data: Any, words: Sequence[str]) -> Path_:
+    """The path in a document of the words of a datum's path: a list's item goes by its name or its number."""
+    path: list[str | int] = []
+    for word in words:
+        if isinstance(data, list):
+            named = (n for n, item in enumerate(data) if isinstance(item, dict) and item.get("name") == word)
+            index = next(named, int(word) if word.isdigit() else -1)
+            if not 0 <= index < len(data):
+                break
+            path.append(index)
+            data = data[index]
+        elif isinstance(data, dict) and word in data:
+            path.append(word)
+            data = data[word]
+        else:
+            break
+    return tuple(path)

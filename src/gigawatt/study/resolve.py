@@ -1,0 +1,144 @@
+"""Looks up what a scenario names in the catalog: every id at once, with its place and the nearest that exists."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from gigawatt.catalog import Catalog
+from gigawatt.catalog.records import Accelerator, CostSet, Fabric, Facility, Model, Platform, Site
+from gigawatt.core.datum import Datum
+from gigawatt.core.errors import InputError, Problems
+from gigawatt.study.load import Loaded
+from gigawatt.study.scenario import Offer, Scenario, Serving, Training, Workload
+
+
+@dataclass(frozen=True)
+class Offered:
+    """An offer of the scenario with its records."""
+
+    offer: Offer
+    platform: Platform
+    accelerator: Accelerator
+    fabric: Fabric
+
+    @property
+    def list_price_usd(self) -> float:
+        """Buyer's price of all IT of a rack: the scenario's, else the catalog's."""
+        if self.offer.list_price is not None:
+            return self.offer.list_price
+        assert self.platform.list_price is not None
+        return self.platform.list_price.value
+
+
+@dataclass(frozen=True)
+class Work:
+    """A workload of the scenario with its model's record."""
+
+    spec: Workload
+    model: Model
+
+    @property
+    def id(self) -> str:
+        return self.spec.id
+
+    @property
+    def is_serving(self) -> bool:
+        return isinstance(self.spec, Serving)
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A scenario and all the facts it needs."""
+
+    loaded: Loaded
+    catalog: Catalog
+    offers: tuple[Offered, ...]
+    works: tuple[Work, ...]
+    site: Site
+    facility: Facility
+    costs: CostSet
+
+    @property
+    def scenario(self) -> Scenario:
+        return self.loaded.scenario
+
+    @cached_property
+    def energy_price(self) -> Datum:
+        """USD/J at the meter: the scenario's, else the site's."""
+        given = self.scenario.site.energy_price
+        if given is None:
+            return self.site.energy_price
+        return Datum(given, "USD/J", kind="assumed", source="scenario", path="site.energy_price")
+
+
+def resolve(loaded: Loaded, catalog: Catalog | None = None) -> Resolved:
+    """Fetch every record.
+
+    Raises:
+        InputError: unknown ids, or a request that the model or the platform can not do, all of them.
+    """
+    cat = catalog or Catalog.load()
+    scenario, problems = loaded.scenario, Problems()
+
+    def fetch(kind: str, name: str, *path: str | int) -> Any:
+        try:
+            return cat.get(kind, name)
+        except InputError as error:
+            if name in cat.ids(kind):
+                problems.extend(error.problems)
+            else:
+                where = loaded.source.where(path)
+                problems.extend(type(p)(p.code, p.message, where, p.hints) for p in error.problems)
+            return None
+
+    offers: list[Offered | None] = []
+    for index, offer in enumerate(scenario.fleet):
+        platform = fetch("platform", offer.platform, "fleet", index, "platform")
+        accelerator = cat.get("accelerator", platform.accelerator) if platform else None
+        fabric_id = platform.fabric if platform and offer.fabric == "auto" else offer.fabric
+        fabric = fetch("fabric", fabric_id, "fleet", index, "fabric") if fabric_id != "auto" else None
+        if platform and platform.list_price is None and offer.list_price is None:
+            problems.add(
+                "missing_price",
+                f"fleet.{offer.id}: no source gives a price of '{platform.id}'",
+                loaded.source.where(("fleet", index)),
+                "give one, for example  list_price: 4 million USD  (per rack, all IT)",
+            )
+        offers.append(Offered(offer, platform, accelerator, fabric) if platform and fabric else None)
+    works: list[Work | None] = []
+    for index, spec in enumerate(scenario.workloads):
+        model = fetch("model", spec.model, "workloads", index, "model")
+        if model:
+            _check_length(spec, model, loaded, index, problems)
+        works.append(Work(spec, model) if model else None)
+    site = fetch("site", scenario.site.place, "site", "place")
+    facility = fetch("facility", scenario.site.facility, "site", "facility")
+    costs = fetch("cost", scenario.costs, "costs")
+    problems.raise_if_any()
+    return Resolved(
+        loaded,
+        cat,
+        tuple(o for o in offers if o is not None),
+        tuple(w for w in works if w is not None),
+        site,
+        facility,
+        costs,
+    )
+
+
+def _check_length(spec: Workload, model: Model, loaded: Loaded, index: int, problems: Problems) -> None:
+    """A request or a training sequence longer than the model's positions."""
+    if isinstance(spec, Training):
+        length, field = spec.sequence_length, "sequence_length"
+    else:
+        length, field = spec.input_tokens + spec.output_tokens, "input_tokens"
+    if model.max_positions and length > model.max_positions:
+        problems.add(
+            "too_long",
+            f"workloads.{spec.id}: {length:,} tokens, but {model.name or model.id} has "
+            f"{model.max_positions:,} positions",
+            loaded.source.where(("workloads", index, field)),
+            f"at most {model.max_positions:,} tokens, input and output together",
+        )
