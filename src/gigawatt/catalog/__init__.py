@@ -1,4 +1,4 @@
-"""What exists, as typed records with a source for every value: accelerators, platforms, models, sites, prices, calibrations."""
+"""What exists, as typed records with a source for every value: chips, platforms, models, sites, prices, fits."""
 
 from gigawatt.catalog.records import KINDS, Record
 from gigawatt.catalog.store import Catalog

@@ -1,4 +1,4 @@
-"""Parsed records as JSON in the user's cache folder, under a hash of their text. Failing to read or write is no fault."""
+"""Parsed records as JSON in the user's cache folder, under a hash of their text. To fail at it is no fault."""
 
 from __future__ import annotations
 

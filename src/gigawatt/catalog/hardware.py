@@ -20,8 +20,8 @@ class Accelerator(Record):
     """One accelerator package.
 
     `generation` names the kin whose calibration serves and `stack` the software it runs. `scaleup_domain` is how many
-    packages share the scale-up network at most; what a platform wires up may be less. A field that is missing was found in
-    no source. `flags` name the traps of its data sheet: sparse figures, both directions, die or package, GiB.
+    packages share the scale-up network at most; what a platform wires up may be less. A field that is missing was found
+    in no source. `flags` name the traps of its data sheet: sparse figures, both directions, die or package, GiB.
     """
 
     vendor: str
@@ -79,7 +79,8 @@ class Platform(Record):
     rack input = (chips x chip power + host + scale-up + NIC + fan + storage) / `supply_efficiency`.
     `list_price` is all IT of a rack position: servers, scale-up, and its share of scale-out network and storage;
     `network_share` and `storage_share` are parts of it, so that a network priced from its own parts replaces the first.
-    `rack_price` is the rack alone where it is quoted. `production_cost_share` is what the vendor pays per dollar of list.
+    `rack_price` is the rack alone where it is quoted. `production_cost_share` is the vendor's own cost per dollar of
+    list.
     """
 
     vendor: str
@@ -115,8 +116,8 @@ class Fabric(Record):
     """A scale-out network design: its tiers, its switch, what it costs in watts and dollars for each accelerator.
 
     `oversubscription` is down to up at the leaves (1 = non-blocking, 7 = 1:7). `planes` parallel copies each carry
-    `nic_bandwidth / planes`. `power_per_chip` and `price_per_chip` are of switches and optics; NICs are in the platform.
-    `efficiency` is the share of NIC line rate that large messages reach; `hop_latency` a network step's.
+    `nic_bandwidth / planes`. `power_per_chip` and `price_per_chip` are of switches and optics; NICs stand in the
+    platform. `efficiency` is the share of NIC line rate that large messages reach; `hop_latency` a network step's.
     """
 
     technology: Literal["infiniband", "ethernet", "roce", "efa", "ici", "neuronlink", "ub", "slingshot"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
+
+from pydantic import Field
 
 from gigawatt.catalog.quantity import (
     ChipPrice,
@@ -20,8 +22,8 @@ from gigawatt.catalog.record import Record
 class CostSet(Record):
     """What running a site costs beside power, and the rates and lives that turn prices into a charge per year.
 
-    `maintenance_share` is per year of IT capital, `facility_maintenance_share` per year of shell capital; `staff` per year
-    and watt at the meter; `spares_share` of IT capital, bought once.
+    `maintenance_share` is per year of IT capital, `facility_maintenance_share` per year of shell capital; `staff` per
+    year and watt at the meter; `spares_share` of IT capital, bought once.
     """
 
     discount_rate: Share
@@ -105,5 +107,4 @@ class PriceSet(Record):
     chip_hours: tuple[ChipRow, ...] = ()
     power_years: tuple[PowerRow, ...] = ()
     decline_per_year: Share | None = None
-    resale_share_by_age: dict[str, Share] = {}
-    extras: dict[str, Any] = {}
+    resale_share_by_age: dict[str, Share] = Field(default_factory=dict)

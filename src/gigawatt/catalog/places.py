@@ -59,7 +59,7 @@ class Site(Record):
 
 
 class Cooling(Strict):
-    """Cooling watts for each IT watt: `share_at_design` at `design_wet_bulb`, rising with `slope_per_k` per kelvin above.
+    """Cooling watts for each IT watt: `share_at_design` at `design_wet_bulb`, rising by `slope_per_k` a kelvin above.
 
     Below it the share falls with the same slope down to `share_floor` (pumps and fans that always run).
     """
@@ -76,7 +76,7 @@ class Cooling(Strict):
 
 
 class Facility(Record):
-    """A design of the building: the chain from the meter to the rack input, cooling beside it, its shell price and life.
+    """A design of the building: the chain from the meter to the rack input, cooling beside it, shell price and life.
 
     Stage efficiencies are at normal load, in order from the meter: `transformer` (grid and medium voltage), `ups`,
     `distribution` (low voltage, busway). `house_load` is what the site takes whatever the load, per watt provisioned.

@@ -18,7 +18,8 @@ def problems_of(error: ValidationError, model: type[BaseModel], doc: Document) -
     for item in error.errors(include_url=False):
         path = tuple(part for part in item["loc"] if part != "[key]")
         where, shown = doc.where(path), ".".join(str(part) for part in path)
-        kind, hints = item["type"], ()
+        kind = item["type"]
+        hints: tuple[str, ...] = ()
         if kind == "extra_forbidden":
             known = _fields(model, path[:-1])
             near = nearest(str(path[-1]), known)

@@ -1,7 +1,9 @@
 """Typed quantities of catalog records: text or a mapping at the door, a `Datum` in SI inside.
 
-A value is written short, `tdp: 700 W`, or in full,
-`tdp: {value: 700 W, low: 650 W, high: 700 W, kind: datasheet, source: "...", as_of: "2022-03", boundary: "...", note: "..."}`.
+A value is written short, `tdp: 700 W`, or in full, with any of the fields of a `Datum`:
+
+    tdp: {value: 700 W, low: 650 W, high: 700 W, kind: datasheet, source: H100 data sheet, as_of: 2022-03, note: peak}
+
 What it does not say itself (kind, source, as_of) it inherits from the nearest mapping around it that does: first the
 section it stands in, then the record.
 """

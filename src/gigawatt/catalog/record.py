@@ -14,7 +14,7 @@ from gigawatt.core.errors import nearest
 class Record(Strict):
     """The head of a record.
 
-    `kind`, `source`, `as_of` are inherited by every value that does not state its own. `notes` are sentences for readers.
+    `kind`, `source`, `as_of` are inherited by every value that does not state its own. `notes` are for readers.
     """
 
     folder: ClassVar[str] = ""

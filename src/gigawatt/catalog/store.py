@@ -1,8 +1,8 @@
 """`Catalog`: finds a record by kind and id, reads it once, keeps it.
 
-One file per record, `<folder>/<kind>/<id>.yaml`, read only when it is named. Overlay folders lie over the packaged data;
-the last one wins. A record may say `extends: other-id` and give only what differs; in an overlay it may extend the record
-of its own name below it. Parsed records are kept as JSON in the user's cache folder under a hash of their text.
+One file per record, `<folder>/<kind>/<id>.yaml`, read only when it is named. Overlay folders lie over the packaged
+data; the last one wins. A record may say `extends: other-id` and give only what differs; in an overlay it may extend
+the record of its own name below it. Parsed records are kept as JSON in the user's cache folder, by a hash of their text.
 """
 
 from __future__ import annotations
@@ -231,8 +231,8 @@ def _dump(record: Record) -> dict[str, Any]:
 def _merge(low: dict[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
     """`high` over `low`; mappings are merged, values and lists replaced.
 
-    The head (kind, source, as_of) of a mapping that `high` touches is not taken over: values of `low` spell out theirs, and
-    a new value must not pass for one of the old source.
+    The head (kind, source, as_of) of a mapping that `high` touches is not taken over: values of `low` spell out theirs,
+    and a new value must not pass for one of the old source.
     """
     out = {key: item for key, item in low.items() if key not in _HEAD}
     for key, item in high.items():

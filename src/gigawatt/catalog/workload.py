@@ -51,7 +51,7 @@ class Fitted(Strict):
 class Calibration(Record):
     """Fitted constants: what they were fitted to, on how many rows, with which error, at which software release.
 
-    `groups` holds one sigma for each group of results (a latent log-factor for each); `tables` what is no single number.
+    `groups` holds one sigma for each group of results (a latent log-factor each); `tables` what is no single number.
     """
 
     kind: str = ""  # of the calibration (serving, fabric, chip, ...), not of a source
@@ -59,9 +59,9 @@ class Calibration(Record):
     rows: int = Field(0, ge=0)
     error: Any = None
     release: str = ""
-    parameters: dict[str, Fitted] = {}
-    groups: dict[str, Any] = {}
-    tables: dict[str, Any] = {}
+    parameters: dict[str, Fitted] = Field(default_factory=dict)
+    groups: dict[str, Any] = Field(default_factory=dict)
+    tables: dict[str, Any] = Field(default_factory=dict)
 
     @field_validator("kind")
     @classmethod

@@ -1,0 +1,26 @@
+"""One accelerator and its rack: how long a kernel takes, how many watts it draws."""
+
+from gigawatt.physics.chip.adapt import box_from_record, chip_from_record
+from gigawatt.physics.chip.device import Box, Chip, PowerMode
+from gigawatt.physics.chip.power import (
+    BoxWatts,
+    box_watts,
+    capped,
+    chip_watts,
+    mode_named,
+    power_constants,
+)
+
+__all__ = [
+    "Box",
+    "BoxWatts",
+    "Chip",
+    "PowerMode",
+    "box_from_record",
+    "box_watts",
+    "capped",
+    "chip_from_record",
+    "chip_watts",
+    "mode_named",
+    "power_constants",
+]

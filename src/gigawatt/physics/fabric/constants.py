@@ -1,0 +1,57 @@
+"""Fitted constants of collectives, in seconds and shares, read once from the calibration `fabric-collectives`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from gigawatt.catalog import Catalog
+
+CALIBRATION = "fabric-collectives"
+_TO_SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "": 1.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Latencies:
+    """NCCL's latencies of one algorithm in seconds, one number per protocol (LL, Simple)."""
+
+    base: tuple[float, float]
+    hop: tuple[float, float]
+    pcie: tuple[float, float]
+    net: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Constants:
+    """`value[name]` in seconds or as a share; `ring` and `tree` latencies; `bands` by size of message."""
+
+    value: Mapping[str, float]
+    ring: Latencies
+    tree: Latencies
+    bands: Mapping[str, Any]
+
+    def __getitem__(self, name: str) -> float:
+        return self.value[name]
+
+
+def _latencies(row: Mapping[str, Any]) -> Latencies:
+    def pair(name: str) -> tuple[float, float]:
+        low, high = row[name]
+        return float(low) * 1e-6, float(high) * 1e-6
+
+    return Latencies(pair("base"), pair("hop"), pair("pcie"), pair("net"))
+
+
+def from_record(record: Any) -> Constants:
+    """The constants of a calibration record."""
+    value = {name: float(fit.value) * _TO_SECONDS[fit.unit] for name, fit in record.parameters.items()}
+    nccl = record.tables["nccl"]
+    return Constants(value, _latencies(nccl["ring"]), _latencies(nccl["tree"]), record.tables["bands"])
+
+
+@lru_cache(maxsize=1)
+def packaged() -> Constants:
+    """The constants that ship."""
+    return from_record(Catalog.load().get("calibration", CALIBRATION))

@@ -1,0 +1,198 @@
+"""One replica as columns: the model, the chips under it, the layout, the widths of numbers and the rates that apply."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gigawatt.physics.chip.device import Chip, PowerMode
+from gigawatt.physics.serving.calibration import BLACKWELL, ENGINES, PRECISIONS, WEIGHT_BYTES, Rates, calibration, rates
+from gigawatt.physics.serving.model import Floats, ServedModel, stack
+
+FULL = PowerMode("full", 1.0, 1.0)
+GIB_PER_GB = 2**30 / 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class ChipColumns:
+    """Datasheet numbers of each row's chip. `*_flops` are peaks at the precision the part computes in."""
+
+    memory_bytes: Floats
+    memory_bytes_per_s: Floats
+    scaleup_bytes_per_s: Floats
+    attention_flops: Floats
+    dense_flops: Floats
+    expert_flops: Floats
+    bf16_flops: Floats
+    tdp_w: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """`gpus` chips hold one replica; attention runs on `dp` ranks of gpus/dp chips; experts are cut `moe_tp` ways.
+
+    moe_tp = 1 is pure expert parallelism, moe_tp = gpus pure tensor parallelism. `*_bytes` are the widths of stored values.
+    `speculation` divides the decode step (1: none); `maturity` multiplies the speed of everything.
+    """
+
+    model: ServedModel
+    chip: ChipColumns
+    rates: Rates
+    gpus: Floats
+    dp: Floats
+    moe_tp: Floats
+    attention_bytes: Floats
+    dense_bytes: Floats
+    expert_bytes: Floats
+    kv_bytes: Floats
+    speculation: Floats
+    maturity: Floats
+    engine: NDArray[np.intp]
+
+    @property
+    def attention_tp(self) -> Floats:
+        """Chips that share one attention rank."""
+        return self.gpus / self.dp
+
+    @property
+    def expert_parallel(self) -> Floats:
+        """Ways the experts are spread."""
+        return self.gpus / self.moe_tp
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """One row as people state it, before it becomes columns."""
+
+    model: ServedModel
+    chip: Chip
+    gpus: int
+    dp: int = 1
+    moe_tp: int = 1
+    engine: str = "trtllm"
+    precision: str = "fp8"
+    attention_precision: str = ""
+    kv_precision: str = ""
+    year: float = 2026.0
+    speculation: float = 1.0
+    maturity: float = 1.0
+    mode: PowerMode = FULL
+
+
+def arithmetic(chip: Chip, precision: str) -> tuple[str, float]:
+    """The precision a chip computes in when weights are stored in `precision`, and its peak there, flop/s.
+
+    A chip without the narrow format computes in the next wider one (weights are widened on the way in).
+
+    Raises:
+        ValueError: the chip has no peak at all.
+    """
+    for name in PRECISIONS[: PRECISIONS.index(precision) + 1][::-1]:
+        if chip.peak_flops.get(name):
+            return name, float(chip.peak_flops[name])
+    if not chip.peak_flops:
+        raise ValueError(f"chip '{chip.name}' states no peak")
+    name, peak = max(chip.peak_flops.items(), key=lambda item: item[1])
+    return ("fp8" if name in ("int8", "fp6") else "bf16"), float(peak)
+
+
+def attention_precision(spec: Spec) -> str:
+    """Precision of the mixers' weights where none is stated.
+
+    Published 4-bit checkpoints of mixtures of experts keep the mixers wide (gpt-oss, DeepSeek-R1-FP4); dense ones do not.
+    """
+    if spec.attention_precision:
+        return spec.attention_precision
+    return "bf16" if spec.precision == "fp4" and float(spec.model.moe_layers) > 0 else spec.precision
+
+
+def kv_precision(spec: Spec) -> str:
+    """Width of the cache where none is stated: fp8 with quantised weights, but wide on Hopper and older outside TensorRT-LLM."""
+    if spec.kv_precision:
+        return spec.kv_precision
+    if spec.precision == "bf16":
+        return "bf16"
+    return "fp8" if spec.engine == "trtllm" or spec.chip.generation in BLACKWELL else "bf16"
+
+
+def usable_memory_bytes(chip: Chip) -> float:
+    """Memory in bytes: the round GB of HBM data sheets (80, 141, 180) are GiB on NVIDIA boards."""
+    return chip.memory_bytes * (GIB_PER_GB if chip.vendor == "nvidia" else 1.0)
+
+
+def deploy(specs: Sequence[Spec], values: Mapping[str, float] | None = None) -> Deployment:
+    """Columns of a sequence of stated rows; `values` are the calibration's constants (the packaged ones by default)."""
+    found = calibration() if values is None else values
+    att = [attention_precision(s) for s in specs]
+    math = [
+        (arithmetic(s.chip, a), arithmetic(s.chip, s.precision), arithmetic(s.chip, "bf16"))
+        for s, a in zip(specs, att, strict=True)
+    ]
+
+    def column(numbers: Sequence[float]) -> Floats:
+        return np.array(numbers, dtype=np.float64)
+
+    index = np.array([ENGINES.index(s.engine) for s in specs], dtype=np.intp)
+    dense_index = np.array([PRECISIONS.index(m[1][0]) for m in math], dtype=np.intp)
+    resolved = rates(
+        found,
+        index,
+        np.array([s.chip.generation in BLACKWELL for s in specs]),
+        np.array([PRECISIONS.index(m[0][0]) for m in math], dtype=np.intp),
+        dense_index,
+        column([s.year for s in specs]),
+    )
+    compute = column([s.mode.compute_share for s in specs])
+    return Deployment(
+        model=stack([s.model for s in specs]),
+        chip=ChipColumns(
+            memory_bytes=column([usable_memory_bytes(s.chip) for s in specs]),
+            memory_bytes_per_s=column([s.chip.memory_bytes_per_s * s.mode.memory_share for s in specs]),
+            scaleup_bytes_per_s=column([_link_bytes_per_s(s) for s in specs]),
+            attention_flops=column([m[0][1] for m in math]) * compute,
+            dense_flops=column([m[1][1] for m in math]) * compute,
+            expert_flops=column([m[1][1] for m in math]) * compute,
+            bf16_flops=column([m[2][1] for m in math]) * compute,
+            tdp_w=column([s.chip.tdp_w for s in specs]),
+        ),
+        rates=resolved,
+        gpus=column([s.gpus for s in specs]),
+        dp=column([s.dp for s in specs]),
+        moe_tp=column([s.moe_tp for s in specs]),
+        attention_bytes=column([WEIGHT_BYTES[a] for a in att]),
+        dense_bytes=column([WEIGHT_BYTES[s.precision] for s in specs]),
+        expert_bytes=column([WEIGHT_BYTES[s.precision] for s in specs]),
+        kv_bytes=column([WEIGHT_BYTES[kv_precision(s)] for s in specs]),
+        speculation=column([s.speculation for s in specs]),
+        maturity=column([s.maturity for s in specs]),
+        engine=index,
+    )
+
+
+def _link_bytes_per_s(spec: Spec) -> float:
+    """One-way bandwidth among the replica's chips: the scale-up links, or the NIC where the replica spans domains."""
+    chip = spec.chip
+    inside = chip.scaleup_bytes_per_s or chip.nic_bytes_per_s or 32e9  # PCIe 4.0 x16 where nothing is stated
+    if spec.gpus <= max(chip.scaleup_domain, 1):
+        return inside
+    return min(inside, chip.nic_bytes_per_s or 50e9)
+
+
+def take(deployment: Deployment, rows: NDArray[np.intp]) -> Deployment:
+    """The rows named, in that order (a row may be taken many times)."""
+    out = {}
+    for f in fields(Deployment):
+        part = getattr(deployment, f.name)
+        if isinstance(part, ServedModel):
+            out[f.name] = part.take(rows)
+        elif isinstance(part, ChipColumns):
+            out[f.name] = ChipColumns(*(getattr(part, g.name)[rows] for g in fields(ChipColumns)))
+        elif isinstance(part, Rates):
+            columns = {g.name: getattr(part, g.name)[rows] for g in fields(Rates) if g.name != "values"}
+            out[f.name] = replace(part, **columns)
+        else:
+            out[f.name] = part[rows]
+    return Deployment(**out)

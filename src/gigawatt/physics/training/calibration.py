@@ -1,0 +1,217 @@
+"""Calibrated constants of the step-time model, and which of them apply to a chip, a precision and a software stack.
+
+The constants are catalog data (`calibration/training-*.yaml`), fitted by `tools/fit/fit_training.py` and never in a run. Here
+they are looked up once per context (generation, precision, stack) and laid out as columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gigawatt.catalog import Catalog
+from gigawatt.core.errors import InputError, unknown_name
+
+CALIBRATION_ID = "training-step"
+Width = Literal["16", "8", "mx8", "4"]
+
+# Generations without measured training rows take their nearest kin's constants, and a wider band.
+KIN: dict[str, str] = {
+    "ampere": "ampere",
+    "ada": "ampere",
+    "volta": "ampere",
+    "hopper": "hopper",
+    "blackwell": "blackwell",
+    "blackwell-ultra": "blackwell",
+    "rubin": "blackwell",
+    "rubin-ultra": "blackwell",
+    "cdna2": "amd",
+    "cdna3": "amd",
+    "cdna4": "amd",
+    "cdna5": "amd",
+    "tpu": "tpu",
+    "neuron": "tpu",
+    "gaudi": "tpu",
+    "ascend": "amd",
+}
+MEASURED = frozenset({"ampere", "hopper", "blackwell", "blackwell-ultra", "cdna3", "cdna4", "tpu"})
+
+# Weight and GEMM-input bytes of an element (block scales included), and the peak each precision runs at.
+ELEMENT_BYTES: dict[str, float] = {"16": 2.0, "8": 1.0, "mx8": 1.03, "4": 0.56}
+PEAK_KEY: dict[str, str] = {"16": "bf16", "8": "fp8", "mx8": "fp8", "4": "fp4"}
+PRECISIONS: dict[str, str] = {"bf16": "16", "fp16": "16", "fp8": "8", "mxfp8": "mx8", "nvfp4": "4", "fp4": "4"}
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """A training software stack: which kernels, which overlap.
+
+    `flash`: fused attention. `eager`: norms and activations as separate PyTorch kernels. `graphs`: launches hidden by CUDA
+    graphs or a compiler. `overlap_tp`, `overlap_dp`: whether tensor- and data-parallel messages run beside compute.
+    `sharded`: ZeRO-3 / FSDP. `attention` names another attention calibration than the generation's.
+    """
+
+    name: str
+    flash: bool = True
+    eager: bool = False
+    graphs: bool = True
+    overlap_tp: bool = True
+    overlap_dp: bool = True
+    sharded: bool = False
+    attention: str = ""
+    nic: str = "nic"
+    xla: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Coefficients:
+    """The constants of each row. Efficiencies are shares of the datasheet; exposures are shares not hidden."""
+
+    gemm_efficiency: Any
+    gemm16_efficiency: Any
+    headroom_exponent: Any
+    gemm_traffic: Any
+    launch_s: Any
+    attention_efficiency: Any
+    head_dim_half: Any
+    flash: Any
+    elementwise: Any
+    quantise: Any
+    expert_efficiency: Any
+    moe_host_s: Any
+    permute: Any
+    scaleup_efficiency: Any
+    nic_efficiency: Any
+    exposed_tp: Any
+    exposed_dp: Any
+    exposed_pp: Any
+    exposed_cp: Any
+    exposed_ep: Any
+    all_to_all_scaleup: Any
+    all_to_all_nic: Any
+    latency_s: Any
+    straggler: Any
+    host_s: Any
+    host_tp_s: Any
+    element_bytes: Any
+    slowdown_dense: Any
+    slowdown_moe: Any
+
+    def take(self, rows: NDArray[np.intp]) -> Coefficients:
+        """The rows named."""
+        return Coefficients(*(np.asarray(getattr(self, f.name))[rows] for f in fields(self)))
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What selects constants: chip generation, precision width, software stack, years before the calibration's release."""
+
+    generation: str
+    width: str
+    stack: Stack
+    years_before: float = 0.0
+
+
+def kin_of(generation: str) -> str:
+    """The measured family whose constants a generation takes."""
+    return KIN.get(generation, "amd")
+
+
+def constants_of(context: Context, p: Mapping[str, float]) -> dict[str, float]:
+    """The constants of one context from the flat parameters `p` of a calibration."""
+    kin, width, stack = kin_of(context.generation), context.width, context.stack
+    gemm = p.get(f"gemm.{kin}.{width}", p.get(f"gemm.{kin}.8", p[f"gemm.{kin}.16"]))
+    fused = p.get(f"attention.{stack.attention}-{kin}", p[f"attention.{kin}"])
+    attention = fused if stack.flash else p["attention.unfused"]
+    xla = stack.xla
+    low = width != "16"
+    return {
+        "gemm_efficiency": gemm,
+        "gemm16_efficiency": p[f"gemm.{kin}.16"],
+        "headroom_exponent": p["headroom_exponent"] if kin == "blackwell" else 0.0,
+        "gemm_traffic": p["gemm_traffic"],
+        "launch_s": p["launch_s"],
+        "attention_efficiency": attention,
+        "head_dim_half": p["head_dim_half"],
+        "flash": float(stack.flash),
+        "elementwise": p["elementwise_eager"] if stack.eager else p["elementwise"],
+        "quantise": p["quantise"] if low else 0.0,
+        "expert_efficiency": p["expert_gemm.8"] if low else p["expert_gemm.16"],
+        "moe_host_s": p["moe_host_s"],
+        "permute": p["permute"],
+        "scaleup_efficiency": p.get(f"scaleup.{kin}", p["scaleup.hopper"]),
+        "nic_efficiency": p["nic_fsdp"] if stack.sharded and stack.nic == "nic" else p[stack.nic],
+        "exposed_tp": p["exposed_ici"] if xla else (p["exposed_tp"] if stack.overlap_tp else 1.0),
+        "exposed_dp": p["exposed_ici"]
+        if xla
+        else (p["exposed_fsdp"] if stack.sharded else (p["exposed_dp"] if stack.overlap_dp else 1.0)),
+        "exposed_pp": p["exposed_pp"],
+        "exposed_cp": p["exposed_ici"] if xla else p["exposed_cp"],
+        "exposed_ep": p["exposed_ici"] if xla else p["exposed_ep"],
+        "all_to_all_scaleup": p["all_to_all_scaleup"],
+        "all_to_all_nic": p["all_to_all_nic"],
+        "latency_s": p["latency_s"],
+        "straggler": p["straggler"],
+        "host_s": 0.0 if stack.graphs else p["host_s"],
+        "host_tp_s": 0.0 if stack.graphs else p["host_tp_s"],
+        "element_bytes": ELEMENT_BYTES[width],
+        "slowdown_dense": float(np.exp(p["progress_dense"] * context.years_before)),
+        "slowdown_moe": float(np.exp(p["progress_moe"] * context.years_before)),
+    }
+
+
+def coefficients(contexts: Sequence[Context], p: Mapping[str, float]) -> Coefficients:
+    """One row of constants for each context."""
+    unique = {context: i for i, context in enumerate(dict.fromkeys(contexts))}
+    rows = [constants_of(context, p) for context in unique]
+    index = np.array([unique[context] for context in contexts], dtype=np.intp)
+    return Coefficients(*(np.array([row[f.name] for row in rows])[index] for f in fields(Coefficients)))
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingCalibration:
+    """Parameters, residual spread by group (sigma of ln) and the stacks of a calibration record."""
+
+    parameters: Mapping[str, float]
+    sigma: Mapping[str, float]
+    stacks: Mapping[str, Stack]
+    tables: Mapping[str, Any]
+
+    def stack(self, name: str) -> Stack:
+        """The stack of that name.
+
+        Raises:
+            InputError: there is none; the nearest is named.
+        """
+        if name not in self.stacks:
+            raise InputError(unknown_name("training stack", name, self.stacks))
+        return self.stacks[name]
+
+
+@lru_cache(maxsize=4)
+def load_calibration(record_id: str = CALIBRATION_ID) -> TrainingCalibration:
+    """The packaged calibration of the step-time model."""
+    return read_calibration(Catalog.load().get("calibration", record_id))
+
+
+def read_calibration(record: Any) -> TrainingCalibration:
+    """A calibration record (catalog kind `calibration`) as the step-time model reads it."""
+    stacks = {name: Stack(name, **settings) for name, settings in record.tables.get("stacks", {}).items()}
+    return TrainingCalibration(
+        parameters={name: float(fitted.value) for name, fitted in record.parameters.items()},
+        sigma={name: float(value) for name, value in record.groups.items()},
+        stacks=stacks,
+        tables=record.tables,
+    )
+
+
+def default_stack(generation: str, vendor: str = "") -> str:
+    """The stack a practitioner runs on a generation."""
+    kin = kin_of(generation)
+    return {"tpu": "maxtext", "amd": "primus"}.get(kin, "megatron-tuned")
