@@ -91,9 +91,9 @@ def _value(kind: str, name: str, datum: Datum, newest: float) -> Iterator[Findin
 
 def _missing(fields: tuple[str, ...]) -> Callable[[Any], Iterator[Finding]]:
     def check(record: Any) -> Iterator[Finding]:
-        for field in fields:
-            if not getattr(record, field):
-                yield Finding("missing", type(record).folder, record.id, field, "no source gives it")
+        missing = ", ".join(field for field in fields if not getattr(record, field))
+        if missing:
+            yield Finding("missing", type(record).folder, record.id, missing, "no source gives it")
 
     return check
 

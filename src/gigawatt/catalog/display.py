@@ -20,24 +20,26 @@ _FIXED: dict[str, tuple[float, str]] = {
 }
 
 
-def shown(value: float, unit: str) -> tuple[float, str]:
-    """(number, unit) for people.
+def shown(value: float, unit: str, like: float | None = None) -> tuple[float, str]:
+    """(number, unit) for people; a bound is shown in the unit of the value it is `like`.
 
     >>> shown(1.3333333e-08, "USD/J")
     (48.0, 'USD/MWh')
-    >>> shown(142_000.0, "W")
-    (142.0, 'kW')
+    >>> shown(142_000.0, "W"), shown(8_000.0, "W", like=142_000.0)
+    ((142.0, 'kW'), (8.0, 'kW'))
     """
     if unit == "K":
         return round(value - 273.15, 4), "degC"
-    factor, name = _FIXED.get(unit) or _scaled(abs(value), unit)
+    factor, name = _FIXED.get(unit) or _scaled(abs(value if like is None else like), unit)
     return float(f"{value * factor:.6g}"), name
 
 
 def _scaled(size: float, unit: str) -> tuple[float, str]:
-    """Powers and times span too much for one unit."""
+    """Powers, times and money span too much for one unit."""
     if unit == "W":
         return (1e-6, "MW") if size >= 1e6 else (1e-3, "kW") if size >= 1e4 else (1.0, "W")
+    if unit == "USD" and size >= 1e6:
+        return (1e-9, "billion USD") if size >= 1e9 else (1e-6, "million USD")
     if unit == "s":
         if size >= _YEAR_S / 4:
             return 1 / _YEAR_S, "yr"

@@ -6,9 +6,9 @@ the vendor states unless a flag says otherwise; prices are USD of the date given
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from gigawatt.catalog.quantity import Bytes, ComputeRate, Count, DataRate, Money, Power, Share, Strict, Time
 from gigawatt.catalog.record import Record
@@ -60,6 +60,12 @@ class Mode(Strict):
     kind: str = ""
     as_of: str = ""
     note: str = ""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if min(self.power_share.value, self.compute_share.value, self.memory_share.value) <= 0:
+            raise ValueError(f"mode '{self.name}' has a share of zero: a mode that is off is no mode")
+        return self
 
 
 class Maturity(Strict):

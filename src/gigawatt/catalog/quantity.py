@@ -21,6 +21,7 @@ from gigawatt.core.datum import KINDS, Datum
 from gigawatt.core.errors import nearest
 
 _INHERITED = ("kind", "source", "as_of")
+_NEVER_NEGATIVE = ("power", "bytes", "data_rate", "compute_rate", "time", "share", "count")
 _KEYS = tuple(field.name for field in fields(Datum))
 
 
@@ -37,7 +38,9 @@ def _read(dimension: str) -> Callable[[Any], Any]:
             return value
         if isinstance(value, Mapping):
             return _full(value, dimension)
-        return Datum(units.parse(value, dimension), units.DIMENSIONS[dimension][0], kind="")
+        if not isinstance(value, (str, int, float)):
+            raise ValueError(f"expected a quantity such as '{units.DIMENSIONS[dimension][1]}', not {value!r}")
+        return Datum(_signed(units.parse(value, dimension), dimension), units.DIMENSIONS[dimension][0], kind="")
 
     return read
 
@@ -54,6 +57,7 @@ def _full(given: Mapping[str, Any], dimension: str) -> Datum:
     unit = given.get("unit")
     low, value, high = (_number(given.get(key), unit, dimension, si) for key in ("low", "value", "high"))
     assert value is not None
+    _signed(value if low is None else low, dimension)
     if (low is not None and low > value) or (high is not None and high < value):
         raise ValueError(f"the range {low} to {high} {si} does not hold the value {value} {si}")
     kind = str(given.get("kind") or "")
@@ -64,6 +68,12 @@ def _full(given: Mapping[str, Any], dimension: str) -> Datum:
         )
     texts = {key: str(given.get(key) or "") for key in ("source", "as_of", "boundary", "note", "path")}
     return Datum(value, si, low, high, kind, **texts)
+
+
+def _signed(value: float, dimension: str) -> float:
+    if value < 0 and dimension in _NEVER_NEGATIVE:
+        raise ValueError(f"{value:g} is below zero, which no {dimension.replace('_', ' ')} here can be")
+    return value
 
 
 def _number(given: Any, unit: Any, dimension: str, si: str) -> float | None:

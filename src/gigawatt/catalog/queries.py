@@ -67,6 +67,7 @@ _COLUMNS: dict[str, tuple[_Column, ...]] = {
         _plain("fabric"),
     ),
     "fabric": (
+        _plain("name"),
         _plain("technology"),
         _plain("tiers"),
         _in("1", 1.0, "oversubscription"),
@@ -75,6 +76,7 @@ _COLUMNS: dict[str, tuple[_Column, ...]] = {
         _in("USD", 1.0, "price_per_chip"),
     ),
     "netpart": (
+        _plain("name"),
         _plain("part_kind"),
         _in("Gb/s", 8e-9, "port_bandwidth"),
         _plain("ports"),
@@ -83,6 +85,7 @@ _COLUMNS: dict[str, tuple[_Column, ...]] = {
         _in("USD", 1.0, "price"),
     ),
     "model": (
+        _plain("name"),
         _plain("family"),
         _plain("model_kind"),
         _in("B", 1e-9, "parameters_published"),
@@ -91,25 +94,29 @@ _COLUMNS: dict[str, tuple[_Column, ...]] = {
         _plain("license"),
     ),
     "site": (
+        _plain("name"),
         _plain("country"),
         _plain("grid"),
         _in("USD/MWh", 3.6e9, "energy_price"),
         _in("kg/MWh", 3.6e9, "carbon"),
     ),
     "facility": (
+        _plain("name"),
         _in("1", 1.0, "pue"),
         _in("million USD/MW", 1.0, "shell_price"),
         _in("yr", 1.0, "life_years"),
         _in("1", 1.0, "availability"),
     ),
     "cost": (
+        _plain("name"),
         _in("1", 1.0, "discount_rate"),
         _in("yr", 1.0, "it_life_years"),
         _in("million USD/MW", 1.0, "shell_price"),
         _in("million USD/MW/yr", _YEAR_S, "staff"),
     ),
-    "company": (_plain("role"), _in("1", 1.0, "discount_rate"), _in("yr", 1.0, "server_life_years")),
+    "company": (_plain("name"), _plain("role"), _in("1", 1.0, "discount_rate"), _in("yr", 1.0, "server_life_years")),
     "price": (
+        _plain("name"),
         ("tokens", "rows", lambda record: len(record.tokens)),
         ("chip_hours", "rows", lambda record: len(record.chip_hours)),
         ("power_years", "rows", lambda record: len(record.power_years)),
@@ -136,7 +143,7 @@ def list_table(cat: Catalog, kind: str = "", match: str = "") -> Table:
         if any(wanted in word.lower() for word in (record.id, record.name, *getattr(record, "aliases", ())))
     ]
     columns = _COLUMNS[kind]
-    data: dict[str, list[Any]] = {"id": [r.id for r in records], "name": [r.name for r in records]}
+    data: dict[str, list[Any]] = {"id": [r.id for r in records]}
     data |= {name: [value(record) for record in records] for name, _, value in columns}
     units = {name: unit for name, unit, _ in columns if unit}
     return Table(kind, data, units, title=f"{len(records)} of kind '{kind}'")
@@ -153,7 +160,7 @@ def show_tables(cat: Catalog, kind: str, name: str) -> tuple[Table, ...]:
     values = []
     for path, datum in _values(record):
         number, unit = shown(datum.value, datum.unit)
-        low, high = (shown(bound, datum.unit)[0] for bound in datum.range)
+        low, high = (shown(bound, datum.unit, datum.value)[0] for bound in datum.range)
         values.append(
             {
                 "field": path,

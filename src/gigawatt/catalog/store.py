@@ -2,7 +2,7 @@
 
 One file per record, `<folder>/<kind>/<id>.yaml`, read only when it is named. Overlay folders lie over the packaged
 data; the last one wins. A record may say `extends: other-id` and give only what differs; in an overlay it may extend
-the record of its own name below it. Parsed records are kept as JSON in the user's cache folder, by a hash of their text.
+the record of its own name below it. Parsed records are kept as JSON in the user's cache folder by a hash of their text.
 """
 
 from __future__ import annotations

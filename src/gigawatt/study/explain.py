@@ -1,4 +1,4 @@
-"""Where a headline number comes from: a tree of data, calibrations, formulas and choices, kept in the run's manifest."""
+"""Where a headline number comes from: data, calibrations, formulas, choices, kept in the run's manifest."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ NodeKind = Literal["datum", "calibration", "formula", "choice"]
 Node = dict[str, Any]
 
 
-def node(kind: NodeKind, name: str, value: Any, unit: str = "", source: str = "", children: Sequence[Node] = ()) -> Node:
+def node(
+    kind: NodeKind, name: str, value: Any, unit: str = "", source: str = "", children: Sequence[Node] = ()
+) -> Node:
     """One node of the tree."""
     return {"kind": kind, "name": name, "value": value, "unit": unit, "source": source, "children": list(children)}
 
@@ -39,7 +41,12 @@ def newest_run(asked: Path | None) -> Path:
     found = sorted(Path("runs").glob("*/manifest.json"), key=lambda path: path.stat().st_mtime)
     if not found:
         raise InputError(
-            Problem("no_run", "there is no run below runs/ yet", None, ("make one: gigawatt run FILE", "or name one: --run DIR"))
+            Problem(
+                "no_run",
+                "there is no run below runs/ yet",
+                None,
+                ("make one: gigawatt run FILE", "or name one: --run DIR"),
+            )
         )
     return found[-1].parent
 
@@ -53,7 +60,9 @@ def explain_metric(folder: Path, metric: str) -> Node:
     manifest: Mapping[str, Any] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     trees: Mapping[str, Node] = manifest.get("explain", {})
     if metric == "list":
-        return node("formula", "metrics of this run", None, children=[{**tree, "children": []} for tree in trees.values()])
+        return node(
+            "formula", "metrics of this run", None, children=[{**tree, "children": []} for tree in trees.values()]
+        )
     if metric not in trees:
         near = nearest(metric, trees)
         hints = ((f"did you mean '{near}'?",) if near else ()) + ("known: " + ", ".join(trees),)

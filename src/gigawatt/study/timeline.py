@@ -1,13 +1,13 @@
-"""The horizon by quarters: how much of the fleet stands, which phase of work it is in, and what a quarter weighs today.
+"""The horizon by quarters: how much of the fleet stands, its phase of work, and what a quarter weighs today.
 
-Racks arrive in equal parts over the first `build_quarters` quarters and earn from the quarter of their arrival on; flows fall
-at a quarter's end. With v = (1 + r)^(-1/4) and A_q the share that stands in quarter q = 1..Q:
+Racks arrive in equal parts over the first `build_quarters` quarters and earn from the quarter of arrival on; flows
+fall at a quarter's end. With v = (1 + r)^(-1/4) and A_q the share that stands in quarter q = 1..Q:
 
     weight of phase f   w_f = sum over q in f of A_q v^q / sum over all q of A_q v^q
     build annuity       F   = sum over q of A_q v^q / 4          (years of full-fleet earnings, today)
 
-so that NPV = (annual value of the full fleet) x F, to the cent, where capital is charged as rent (a level quarterly payment
-over each part's life, and at the horizon's end the parts are worth their remaining payments).
+so that NPV = (annual value of the full fleet) x F, to the cent, where capital is charged as rent (a level quarterly
+payment over each part's life, and at the horizon's end the parts are worth their remaining payments).
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Chip (all shares of the data sheet's peak, over the mean step):
 
     u = memory um^0.76 + compute uc^0.87 + busy_weight busy
-    W = cap x tdp x (floor + (1 - floor)(1 - exp(-u))),  idle <= W <= power limit of the mode
+    W = cap x limit x (floor + (1 - floor)(1 - exp(-u))),  limit = tdp x the mode's share of it,  idle <= W <= limit
 
 `floor` is a chip with its clocks up that waits, not one that is switched off. The three plateaus: waiting (u = 0),
 memory-bound (um = 1, uc = 0, busy = 1), compute-bound (uc = 1). Constants: calibration `chip-power`; text serving is met to
@@ -93,8 +93,10 @@ def chip_watts(
         + fit["busy"] * on
     )
     share = fit["floor"] + (1.0 - fit["floor"]) * -np.expm1(-drive)
+    # A power profile lowers clocks and voltage at every load, so it scales the draw and not only the limit: vendors state
+    # their savings on whole workloads, most of which stay below the limit.
     limit_w = chip.tdp_w * (FULL if mode is None else mode).power_share
-    watts: Array = np.clip(shared["cap"] * chip.tdp_w * share, min(chip.idle_w, limit_w), limit_w)
+    watts: Array = np.clip(shared["cap"] * limit_w * share, min(chip.idle_w, limit_w), limit_w)
     return watts
 
 

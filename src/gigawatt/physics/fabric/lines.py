@@ -26,6 +26,7 @@ from gigawatt.physics.fabric.constants import Constants, Latencies
 Array = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 LL, SIMPLE = 0, 1
+_TINY = 1e-30
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,12 @@ def _hop(lat: Latencies, protocol: int, c: Columns) -> Array:
     return hop
 
 
+def _rails(c: Columns) -> Array:
+    """NICs that a domain drives at once: one for each rank, a single path over PCIe."""
+    rails: Array = np.where(c.pcie, 1.0, c.per_domain)
+    return rails
+
+
 def _with_proxy(c: Columns, latency: Array, transfer: Array, total: Array, steps: Array) -> Array:
     """Proxy transports overlap their long start with the transfer: a floor, not an addend."""
     start = c.lat * steps
@@ -104,7 +111,7 @@ def ring(c: Columns, k: float, protocol: int, fit: Constants) -> Line:
     share = np.full_like(n, fit["e_ll"]) if protocol == LL else c.simple
     inside = c.scaleup * share
     on_nic = np.where(c.pcie, 1.0, fit["n_ll"]) if protocol == LL else 1.0
-    network = c.per_domain * c.nic * c.net * on_nic
+    network = _rails(c) * c.nic * c.net * on_nic
     bandwidth = np.where(domains > 1, np.minimum(np.where(c.per_domain > 1, inside, np.inf), network), inside)
     transfer = k * (n - 1) / n * c.nbytes / bandwidth
     total = latency + transfer
@@ -127,14 +134,15 @@ def tree(c: Columns, protocol: int, fit: Constants) -> Line:
     on_nic = np.where(c.pcie, 1.0, fit["n_ll"]) if protocol == LL else 1.0
     inside = np.where(c.per_domain > 1, 2.0 * c.nbytes / (fit["tree_share"] * c.scaleup * share), 0.0)
     factor = np.where(domains <= 2, 1.0, 2.0)
-    network = factor * c.nbytes / (c.per_domain * c.nic * c.net * on_nic)
+    network = factor * c.nbytes / (_rails(c) * c.nic * c.net * on_nic)
     transfer = np.maximum(inside, network)
     total = latency + transfer
     if protocol == SIMPLE:
         total = total + _fill(transfer, fit["fill_net"], 2.0 * fit["fill_cap"])
     total = _with_proxy(c, latency, transfer, total, steps)
     name = "tree, LL" if protocol == LL else "tree, simple"
-    return Line(name, np.where(domains > 1, total, np.inf), latency, network >= inside)
+    # NCCL builds trees over hosts; pairs on one PCIe root are no hosts.
+    return Line(name, np.where((domains > 1) & ~c.pcie, total, np.inf), latency, network >= inside)
 
 
 def in_switch(c: Columns, fit: Constants) -> Line:
@@ -146,7 +154,7 @@ def in_switch(c: Columns, fit: Constants) -> Line:
     inside = c.nbytes / (rate * fit["nvls_tree"] ** log_n)
     factor = np.where(domains <= 2, 1.0, 2.0 * (domains - 1) / np.maximum(domains, 1.0))
     network = np.where(several, factor * c.nbytes / (c.per_domain * c.nic * c.net), 0.0)
-    peak = np.maximum(inside, network)
+    peak = np.maximum(np.maximum(inside, network), _TINY)
     # The 8-norm, scaled by its largest part so that no power overflows.
     transfer = peak * ((inside / peak) ** 8 + (network / peak) ** 8) ** 0.125
     latency = fit["l_nvls"] + c.extra + np.where(several, 2.0 * log_n * (fit["l_nvls_tree"] / 2.0 + c.lat), 0.0)
@@ -167,7 +175,7 @@ def direct(c: Columns, fit: Constants) -> Line:
     inside = share_in * c.nbytes / (c.scaleup * fit["a2a_scaleup"]) * torus
     outside = (domains - 1) / domains * c.nbytes / (c.pair * fit["a2a_net"]) * c.cross
     outside = np.where(c.proxy, outside * fit["a2a_net"] / c.net, outside)
-    peak = np.maximum(inside, outside)
+    peak = np.maximum(np.maximum(inside, outside), _TINY)
     transfer = peak * ((inside / peak) ** 6 + (outside / peak) ** 6) ** (1 / 6)
     latency = fit["a2a_base"] + c.extra + np.where(several & ~c.proxy, c.lat, 0.0)
     total = latency + transfer + np.minimum(fit["a2a_peer"] * (n - 1), transfer)

@@ -85,12 +85,12 @@ class Spec:
 def arithmetic(chip: Chip, precision: str) -> tuple[str, float]:
     """The precision a chip computes in when weights are stored in `precision`, and its peak there, flop/s.
 
-    A chip without the narrow format computes in the next wider one (weights are widened on the way in).
+    A chip without the narrow format widens the weights on the way in and computes in bf16.
 
     Raises:
         ValueError: the chip has no peak at all.
     """
-    for name in PRECISIONS[: PRECISIONS.index(precision) + 1][::-1]:
+    for name in (precision, "bf16"):
         if chip.peak_flops.get(name):
             return name, float(chip.peak_flops[name])
     if not chip.peak_flops:

@@ -46,7 +46,7 @@ class Steps:
     """Step time and its parts, one row a mapping. The parts, and what stragglers add, sum to `step_s`.
 
     `compute_util` is executed FLOPs over peak, `memory_util` bytes over bandwidth, `busy` the share of the step in which
-    kernels run: what a power model needs. `model_flops` counts causal attention at half and no recompute.
+    kernels (messages too) run: what a power model needs. `model_flops` counts causal attention at half and no recompute.
     """
 
     step_s: Column
@@ -157,7 +157,7 @@ def assemble(shape: Shape, machine: Machine, mapping: Mapping, c: Coefficients, 
         "executed_flops": executed,
         "compute_util": np.minimum(executed / (mapping.chips * machine.peak_flops * step), 1.0),
         "memory_util": np.minimum(traffic_bytes / (machine.hbm_bytes_per_s * step), 1.0),
-        "busy": np.clip((compute_s + memory_s + optimizer_s) / step, 0.0, 1.0),
+        "busy": np.clip(1.0 - (bubble_s + parts * host * repeat) / step, 0.0, 1.0),
     }
     rows = np.shape(step)
     return Steps(**{name: np.broadcast_to(np.asarray(v, dtype=float), rows) for name, v in columns.items()})

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from gigawatt.physics.workload.pieces import TOKENS, Piece, Rows
+
 MixerKind = Literal["gqa", "mla", "mamba1", "mamba2", "gated_delta", "linear", "none"]
 FeedForwardKind = Literal["dense", "moe", "none"]
 
@@ -19,7 +21,10 @@ class Mixer:
 
     gqa: `heads`, `kv_heads`, `head_dim`, `window` (0 = full). mla adds the low-rank sizes: `head_dim` is then
     nope + rope of a query head, `v_head_dim` that of a value head. State-space kinds use `heads`, `head_dim`,
-    `state_dim`, `groups`, `conv_width`, `inner`.
+    `state_dim`, `groups`, `conv_width`, `inner`; gated_delta has `heads` of values and `kv_heads` of keys, a state of
+    `head_dim` x `v_head_dim` each. `chunked`: the window restarts every `window` tokens. `key_bias` False: keys alone have
+    none. `qk_norm_wide`: one norm over all heads. `inner_norm`: norms inside a state-space layer. `joint`: attends over
+    tokens and context together.
     """
 
     kind: MixerKind
@@ -44,11 +49,21 @@ class Mixer:
     dt_rank: int = 0
     chunk: int = 0
     cross_length: int = 0
+    chunked: bool = False
+    key_bias: bool = True
+    qk_norm_wide: bool = False
+    inner_norm: bool = False
+    conv_bias: bool = True
+    joint: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class FeedForward:
-    """A dense feed-forward part or a mixture of experts; `width` is that of the dense part or of one expert."""
+    """A dense feed-forward part or a mixture of experts; `width` is that of the dense part or of one expert.
+
+    `shared_width` is that of all shared experts together (0: `shared_experts` times `width`); `latent`, where given, is the
+    narrower width in which routed experts work.
+    """
 
     kind: FeedForwardKind
     width: int = 0
@@ -60,21 +75,36 @@ class FeedForward:
     shared_width: int = 0
     shared_gate: bool = False
     router_bias: bool = False
+    latent: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class LayerGroup:
-    """`count` equal layers."""
+    """`count` equal layers, with `norms` norms each (`norm_bias`: LayerNorm with a shift; RMSNorm has none).
+
+    `rows` says which rows pass (the tokens, or tokens and context); `extra` are further pieces of a layer (cross-attention,
+    modulation, a second stream), their `count` already multiplied by the layers'.
+    """
 
     count: int
     mixer: Mixer
     feed_forward: FeedForward
     norms: int = 2
+    norm_bias: bool = False
+    rows: Rows = TOKENS
+    extra: tuple[Piece, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """A whole model. `groups` in order of depth as far as it matters; equal layers may be pooled."""
+    """A whole model. `groups` in order of depth as far as it matters; equal layers may be pooled.
+
+    `mtp_layers` (multi-token prediction) are counted in neither parameters nor FLOPs, as the published counts leave them out.
+    `learned_positions` rows of a position table; `stem` are pieces outside the layers (patch and time embeddings, pooling,
+    output layer); `towers` further models whose output enters (vision, audio). For what is not text: `sample_tokens` is the
+    length of one image, clip or window, `context_tokens` that of its conditioning text, `steps` the denoising steps,
+    `guidance` whether each runs twice.
+    """
 
     name: str
     family: str
@@ -87,6 +117,17 @@ class Architecture:
     causal: bool = True
     mtp_layers: int = 0
     extras: dict[str, float] = field(default_factory=dict)
+    final_norm: bool = True
+    final_norm_bias: bool = False
+    embedding_norm: bool = False
+    head_bias: bool = False
+    learned_positions: int = 0
+    stem: tuple[Piece, ...] = ()
+    towers: tuple[Architecture, ...] = ()
+    sample_tokens: int = 0
+    context_tokens: int = 0
+    steps: int = 1
+    guidance: bool = False
 
     @property
     def layers(self) -> int:

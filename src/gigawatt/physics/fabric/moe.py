@@ -1,0 +1,106 @@
+"""Dispatch and combine of mixture-of-experts tokens between ranks.
+
+Normal kernels (prefill, training) send a token once to every domain that holds one of its experts:
+
+    payload = tokens hidden bytes U,   U = M (1 - (1 - 1/M)^topk),   M = domains (ranks inside one domain)
+    time    = payload (N-1)/N / (NIC eta);   inside a domain payload / (B eta)
+
+Low-latency kernels (decode) send every routed copy: payload = tokens topk hidden bytes, plus a fixed start.
+Fitted to the tables of DeepEP, UCCL-EP and pplx-kernels; see calibration `fabric-collectives`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from gigawatt.core.errors import InputError, unknown_name
+from gigawatt.physics.fabric import constants
+from gigawatt.physics.fabric.collective import Answer
+from gigawatt.physics.fabric.constants import Constants
+from gigawatt.physics.fabric.design import NET_CLASS, NVLS_GENERATION, Fabric
+from gigawatt.physics.fabric.lines import Array
+
+STYLES = ("normal", "low_latency")
+_TEXTS = ("latency-bound, MoE", "scale-up-bound at tier 1, MoE", "NIC-bound at tier 2, MoE")
+
+
+def moe_payload(
+    tokens: ArrayLike,
+    topk: ArrayLike,
+    hidden: ArrayLike,
+    bytes_per_value: ArrayLike,
+    ranks: ArrayLike,
+    fabric: Fabric,
+    style: str = "normal",
+) -> Array:
+    """Bytes that one rank sends: once to each domain (normal) or once for each expert (low latency)."""
+    tokens, topk, hidden, width, n = (
+        np.asarray(x, dtype=np.float64) for x in (tokens, topk, hidden, bytes_per_value, ranks)
+    )
+    places = np.where(n > fabric.domain, n / np.minimum(n, fabric.domain), n)
+    copies = topk if style == "low_latency" else places * (1.0 - (1.0 - 1.0 / places) ** topk)
+    payload: Array = np.asarray(tokens * hidden * width * copies, dtype=np.float64)
+    return payload
+
+
+def _scaleup_share(fabric: Fabric, fit: Constants) -> float:
+    if fabric.scaleup == "mesh":
+        return fit["moe_scaleup_cdna"]
+    return fit["moe_scaleup_" + NVLS_GENERATION.get(fabric.generation, "hopper")]
+
+
+def moe_seconds(
+    payload: ArrayLike,
+    ranks: ArrayLike,
+    fabric: Fabric,
+    *,
+    style: str = "normal",
+    routed_tokens: ArrayLike = 0.0,
+    transport: str = "",
+    fit: Constants | None = None,
+) -> Answer:
+    """Seconds of one dispatch or one combine.
+
+    Args:
+        payload: bytes one rank sends, from `moe_payload`.
+        ranks: size of the expert-parallel group.
+        fabric: the fabric.
+        style: normal or low_latency.
+        routed_tokens: tokens x topk of a rank; EFA posts each from the host and pays for it (low latency).
+        transport: 'ibrc' where a host thread serves every peer.
+        fit: constants, the packaged ones where None.
+
+    Raises:
+        InputError: unknown style.
+    """
+    if style not in STYLES:
+        raise InputError(unknown_name("style of MoE exchange", style, STYLES))
+    fit = constants.packaged() if fit is None else fit
+    size, n, routed = (
+        np.atleast_1d(np.asarray(x, dtype=np.float64)) for x in np.broadcast_arrays(payload, ranks, routed_tokens)
+    )
+    domains = np.maximum(1.0, n / fabric.domain)
+    several = domains > 1
+    net_class = NET_CLASS[fabric.technology]
+    outside = size * (domains - 1.0) / domains / (fabric.nic_bytes_per_s * fit["moe_net"])
+    if style == "normal":
+        inside = size / (fabric.scaleup_bytes_per_s * _scaleup_share(fabric, fit))
+        latency = np.where(several, fit["ll_base"] + fit["lat_" + net_class] * (net_class != "tcpx"), fit["ll_base"])
+        transfer = np.where(several, outside, inside)
+        # What the tables give is the rate of a large batch, its start included.
+        seconds = np.maximum(transfer, latency)
+    else:
+        inside = size / (fabric.scaleup_bytes_per_s * fit["ll_scaleup"])
+        outside = outside * fit["moe_net"] / fit["ll_net"]
+        transfer = np.where(several, outside, inside)
+        latency = np.full_like(n, fit["ll_base"])
+        if transport == "ibrc":
+            latency = latency + np.where(several, fit["ibrc_peer"] * n, 0.0)
+        if net_class == "efa":
+            transfer = transfer + fit["ll_efa_token"] * routed * (domains - 1.0) / domains
+        seconds = latency + transfer
+    seconds = np.where(n > 1, seconds, 0.0)
+    limits = fit.bands["moe"]
+    code = np.where(latency > 0.5 * seconds, 0, np.where(several, 2, 1)).astype(np.intp)
+    return Answer(seconds, seconds * float(limits["low"]), seconds * float(limits["high"]), code, _TEXTS)

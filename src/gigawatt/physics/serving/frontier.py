@@ -1,0 +1,367 @@
+"""What a chip can serve at an SLO: every layout, precision, engine, power mode and concurrency, in one array pass.
+
+A point meets the SLO where its TTFT (99th percentile of the steady state, no start burst) and its TPOT (mean over requests) are
+within it. Points are rates of one replica over its chips. What stops a point from carrying one step more is its `bound`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gigawatt.physics.chip import PowerMode, chip_watts
+from gigawatt.physics.chip.device import Chip
+from gigawatt.physics.serving.calibration import BLACKWELL, WEIGHT_BYTES, sigmas
+from gigawatt.physics.serving.deployment import FULL, Deployment, Spec, deploy, take, usable_memory_bytes
+from gigawatt.physics.serving.disaggregated import pool_prefill_seconds, servers
+from gigawatt.physics.serving.layouts import Layout, layouts
+from gigawatt.physics.serving.memory import max_requests
+from gigawatt.physics.serving.model import Floats, ServedModel, served_model
+from gigawatt.physics.serving.steady import Load, steady_state
+from gigawatt.physics.serving.step import PARTS, decode_step, prefill_flops
+from gigawatt.physics.workload.architecture import Architecture
+
+CONCURRENCY = np.unique(np.round(2.0 ** np.arange(0.0, 12.51, 0.5)))
+POOL_LOAD = 0.7  # of a prefill pool's capacity, so that its queue stays short (planners take 0.9 and add a correction)
+MAX_POINTS = 12
+BOUND_OF_PART = {
+    "host": "host",
+    "floor": "launch floor",
+    "weights": "weights bandwidth",
+    "experts": "weights bandwidth",
+    "cache": "cache bandwidth",
+    "collectives": "scale-up links",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Why candidates fell out, how many, and the smallest change that would let one in."""
+
+    reason: str
+    count: int
+    nearest_fix: str
+
+
+@dataclass(frozen=True, slots=True)
+class Frontier:
+    """Operating points that meet the SLO, by rising tokens out; columns of equal length.
+
+    `low` and `high` are 80 % factors on throughput. `candidates` counts what was evaluated.
+    """
+
+    mapping: NDArray[np.str_]
+    precision: NDArray[np.str_]
+    engine: NDArray[np.str_]
+    mode: NDArray[np.str_]
+    chips_per_replica: Floats
+    concurrency: Floats
+    tokens_in_per_s_per_chip: Floats
+    tokens_out_per_s_per_chip: Floats
+    ttft_s: Floats
+    tpot_s: Floats
+    chip_w: Floats
+    bound: NDArray[np.str_]
+    low: Floats
+    high: Floats
+    candidates: int = 0
+    rejected: tuple[Rejected, ...] = field(default_factory=tuple)
+
+    def __len__(self) -> int:
+        return len(self.chip_w)
+
+    def take(self, rows: NDArray[np.intp]) -> Frontier:
+        """The points named, in that order."""
+        columns = {name: getattr(self, name)[rows] for name in COLUMNS}
+        return Frontier(**columns, candidates=self.candidates, rejected=self.rejected)
+
+    @property
+    def best(self) -> int | None:
+        """The point with most tokens out per chip, or None where nothing meets the SLO."""
+        return int(np.argmax(self.tokens_out_per_s_per_chip)) if len(self) else None
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One mapping a point, plain values."""
+        return [{name: getattr(self, name)[i].item() for name in COLUMNS} for i in range(len(self))]
+
+
+COLUMNS = tuple(f.name for f in fields(Frontier) if f.name not in ("candidates", "rejected"))
+Mask = NDArray[np.bool_]
+
+
+def frontier(
+    arch: Architecture,
+    chip: Chip,
+    *,
+    fabric: object = None,
+    input_tokens: float,
+    output_tokens: float,
+    ttft_s: float = np.inf,
+    tpot_s: float = np.inf,
+    precisions: Sequence[str] = ("fp8",),
+    engine: str = "best",
+    maturity: float = 1.0,
+    modes: Sequence[PowerMode] = (FULL,),
+    disaggregate: bool = True,
+    speculation: float = 1.0,
+    mapping: str = "",
+    max_points: int = MAX_POINTS,
+) -> Frontier:
+    """The serving frontier of one model on one chip under an SLO, thinned in (watts, tokens out) to `max_points`.
+
+    Replicas stay inside the chip's scale-up domain, so `fabric` changes nothing yet. `engine` "best" tries every stack that runs on
+    the chip. Nothing meets the SLO: an empty frontier whose `rejected` says why and what would.
+    """
+    model = served_model(arch)
+    options = engines_of(chip) if engine == "best" else (engine,)
+    plans = layouts(model, chip.scaleup_domain, mapping)
+    combos = [(p, q, e, m) for p in plans for q in precisions for e in options for m in modes]
+    if not combos:
+        return _empty((Rejected("no layout", 0, "name one of tp1, tp2, tp8-ep8, dp8-ep8, ..."),))
+    specs = [
+        Spec(model, chip, p.gpus, p.dp, p.moe_tp, e, q, maturity=maturity, mode=m, speculation=speculation)
+        for p, q, e, m in combos
+    ]
+    base = deploy(specs)
+    fit = max_requests(base, np.asarray(input_tokens), np.asarray(output_tokens)) >= 1.0
+    ladder = CONCURRENCY
+    rows = np.repeat(np.flatnonzero(fit), len(ladder))
+    if not len(rows):
+        return _empty((_does_not_fit(model, chip, precisions, len(specs)),), len(specs))
+    load = Load.of(input_tokens, output_tokens, np.tile(ladder, int(fit.sum())))
+    made = [_aggregated(take(base, rows), load, chip, [combos[i] for i in rows])]
+    if disaggregate:
+        made.append(_disaggregated(base, np.flatnonzero(fit), rows, load, chip, combos, ttft_s))
+    columns = {name: np.concatenate([part[name] for part in made]) for name in made[0]}
+    return _choose(columns, len(columns["tpot_s"]) // len(ladder), ttft_s, tpot_s, specs, fit, model, chip, max_points)
+
+
+def engines_of(chip: Chip) -> tuple[str, ...]:
+    """Serving stacks that run on a chip: TensorRT-LLM on CUDA only, vLLM and SGLang also elsewhere."""
+    return ("trtllm", "vllm", "sglang") if chip.stack == "cuda" else ("vllm", "sglang")
+
+
+Combo = tuple[Layout, str, str, PowerMode]
+
+
+def _aggregated(d: Deployment, load: Load, chip: Chip, combos: Sequence[Combo]) -> dict[str, NDArray[Any]]:
+    state = steady_state(d, load)
+    peak = np.maximum(d.chip.dense_flops, d.chip.bf16_flops)
+    busy = 1.0 - state.parts.host / np.maximum(state.step_s, 1e-12)
+    parts = np.stack([getattr(state.parts, name) for name in PARTS])
+    stall = state.tpot_s - state.step_s / d.speculation
+    return {
+        "mapping": np.array([p.name for p, *_ in combos]),
+        **_names(combos),
+        "chips_per_replica": d.gpus,
+        "concurrency": load.concurrency,
+        "requests_per_s_per_chip": state.requests_per_s / d.gpus,
+        "room": state.max_requests,
+        "ttft_s": state.ttft_p99_s,
+        "tpot_s": state.tpot_s,
+        "chip_w": _watts(d, chip, state.flops_per_s / peak, state.bytes_per_s, busy, combos),
+        "part": _largest(parts, state.parts.compute_share, stall),
+        "input_tokens": np.broadcast_to(load.input_tokens, d.gpus.shape),
+        "output_tokens": np.broadcast_to(load.output_tokens, d.gpus.shape),
+    }
+
+
+def _disaggregated(
+    base: Deployment,
+    fitting: NDArray[np.intp],
+    rows: NDArray[np.intp],
+    load: Load,
+    chip: Chip,
+    combos: Sequence[Combo],
+    ttft_s: float,
+) -> dict[str, NDArray[Any]]:
+    """Decode pools of every layout, each beside the prefill layout of the same kin that does most prompts per chip."""
+    one = pool_prefill_seconds(base, load.input_tokens)
+    wait = base.rates["queue_share"] * POOL_LOAD / (2.0 * (1.0 - POOL_LOAD)) * one
+    first = (base.rates.api_s + base.rates["token_us"] * 1e-6 * load.input_tokens) / base.maturity
+    first = first + base.rates["transfer_s"] + one + wait * np.log(100.0 * POOL_LOAD) / POOL_LOAD
+    per_chip = np.where(first <= ttft_s, POOL_LOAD * servers(base) / one / base.gpus, 0.0)
+    partner = np.zeros(len(combos), dtype=np.intp)
+    for i in fitting:
+        kin = [j for j in fitting if combos[j][1:] == combos[i][1:]]
+        partner[i] = max(kin, key=lambda j: (per_chip[j], -first[j]))
+    d, p = take(base, rows), take(base, partner[rows])
+    out, n = load.output_tokens, load.input_tokens
+    room = max_requests(d, n, out)
+    batch = np.minimum(load.concurrency, room)
+    parts = decode_step(d, batch, n + out / 2.0)
+    tpot = parts.total / d.speculation
+    flow = batch / (out * tpot)
+    prefill_chips = flow * pool_prefill_seconds(p, n) / (POOL_LOAD * servers(p)) * p.gpus
+    chips = d.gpus + prefill_chips
+    peak = np.maximum(d.chip.dense_flops, d.chip.bf16_flops)
+    busy = 1.0 - parts.host / np.maximum(parts.total, 1e-12)
+    chosen = [combos[i] for i in rows]
+    decode_w = _watts(d, chip, parts.flops / tpot / peak, parts.bytes_moved / tpot, busy, chosen)
+    prefill_util = prefill_flops(p, n) * flow / np.maximum(prefill_chips, 1e-12) / peak
+    prefill_w = _watts(p, chip, prefill_util, 0.3 * p.chip.memory_bytes_per_s, np.full_like(busy, POOL_LOAD), chosen)
+    names = [f"{combos[partner[i]][0].name} prefill + {combos[i][0].name} decode" for i in rows]
+    stacked = np.stack([getattr(parts, name) for name in PARTS])
+    return {
+        "mapping": np.array(names),
+        **_names(chosen),
+        "chips_per_replica": chips,
+        "concurrency": load.concurrency,
+        "requests_per_s_per_chip": flow / chips,
+        "room": room,
+        "ttft_s": first[partner[rows]],
+        "tpot_s": tpot,
+        "chip_w": (decode_w * d.gpus + prefill_w * prefill_chips) / chips,
+        "part": _largest(stacked, parts.compute_share, np.zeros_like(tpot)),
+        "input_tokens": np.broadcast_to(n, tpot.shape),
+        "output_tokens": np.broadcast_to(out, tpot.shape),
+    }
+
+
+def _names(combos: Sequence[Combo]) -> dict[str, NDArray[Any]]:
+    return {
+        "precision": np.array([q for _, q, _, _ in combos]),
+        "engine": np.array([e for _, _, e, _ in combos]),
+        "mode": np.array([m.name for *_, m in combos]),
+    }
+
+
+def _watts(
+    d: Deployment, chip: Chip, compute: Floats, bytes_per_s: Floats, busy: Floats, combos: Sequence[Combo]
+) -> Floats:
+    """Chip watts, mode by mode (utilisation is what is reached in the mode)."""
+    memory = bytes_per_s / d.chip.memory_bytes_per_s
+    names = np.array([m.name for *_, m in combos])
+    out = np.zeros(len(combos))
+    for mode in {m.name: m for *_, m in combos}.values():
+        rows = names == mode.name
+        out[rows] = chip_watts(chip, compute[rows], memory[rows], busy[rows], mode)
+    return out
+
+
+def _largest(parts: Floats, compute_bound: Floats, stall: Floats) -> NDArray[Any]:
+    """Name of what the decode step spends most of its time on."""
+    table = np.vstack([parts, stall[None]])
+    names = np.array([*(BOUND_OF_PART[name] for name in PARTS), "prefill compute"])
+    found = names[np.argmax(table, axis=0)]
+    return np.where((found == "weights bandwidth") & (compute_bound > 0.5), "compute", found)
+
+
+def _choose(
+    columns: dict[str, NDArray[Any]],
+    candidates: int,
+    ttft_s: float,
+    tpot_s: float,
+    specs: Sequence[Spec],
+    fit: Mask,
+    model: ServedModel,
+    chip: Chip,
+    max_points: int,
+) -> Frontier:
+    roomy = columns["concurrency"] <= np.maximum(columns["room"], 1.0)
+    quick, smooth = columns["ttft_s"] <= ttft_s, columns["tpot_s"] <= tpot_s
+    good = roomy & quick & smooth
+    rejected = _rejections(columns, roomy, quick, smooth)
+    if not fit.all():
+        rejected.insert(0, _does_not_fit(model, chip, sorted({s.precision for s in specs}), int((~fit).sum())))
+    total = len(columns["tpot_s"]) + int((~fit).sum())
+    if not good.any():
+        return _empty(tuple(rejected), total)
+    bound = _bounds(columns, good, roomy, quick, smooth)
+    rows = np.flatnonzero(good)
+    out = columns["requests_per_s_per_chip"] * columns["output_tokens"]
+    kept = thin(columns["chip_w"][rows], out[rows], max_points)
+    rows = rows[kept]
+    low, high = throughput_band(chip)
+    del candidates
+    return Frontier(
+        **{name: columns[name][rows] for name in ("mapping", "precision", "engine", "mode")},
+        chips_per_replica=columns["chips_per_replica"][rows],
+        concurrency=columns["concurrency"][rows],
+        tokens_in_per_s_per_chip=columns["requests_per_s_per_chip"][rows] * columns["input_tokens"][rows],
+        tokens_out_per_s_per_chip=out[rows],
+        ttft_s=columns["ttft_s"][rows],
+        tpot_s=columns["tpot_s"][rows],
+        chip_w=columns["chip_w"][rows],
+        bound=bound[rows],
+        low=np.full(len(rows), low),
+        high=np.full(len(rows), high),
+        candidates=total,
+        rejected=tuple(rejected),
+    )
+
+
+def throughput_band(chip: Chip) -> tuple[float, float]:
+    """80 % factors on throughput: fitted generations, or kin that no serving point was seen of."""
+    groups = sigmas()
+    seen = chip.generation == "hopper" or (chip.generation in BLACKWELL and chip.generation != "rubin")
+    half = groups["throughput_fitted"] if seen and chip.stack == "cuda" else groups["throughput_kin"]
+    return float(np.exp(-half)), float(np.exp(half))
+
+
+def _bounds(columns: dict[str, NDArray[Any]], good: Mask, roomy: Mask, quick: Mask, smooth: Mask) -> NDArray[Any]:
+    """What the next rung of the concurrency ladder breaks, and what the step is spent on."""
+    rung = len(CONCURRENCY)
+
+    def following(mask: Mask) -> Mask:
+        grid = mask.reshape(-1, rung)
+        return np.concatenate([grid[:, 1:], grid[:, -1:]], axis=1).ravel()
+
+    stop = np.full(len(good), "", dtype="U16")
+    stop[~following(quick)] = "TTFT SLO"
+    stop[~following(smooth)] = "TPOT SLO"
+    stop[~following(roomy)] = "KV memory"
+    joined = np.char.add(np.char.add(stop, np.where(stop == "", "", ", ")), columns["part"].astype(str))
+    return np.asarray(joined)
+
+
+def thin(watts: Floats, tokens: Floats, count: int) -> NDArray[np.intp]:
+    """Pareto points (more tokens, fewer watts), at most `count`, both ends kept, by rising tokens."""
+    order = np.lexsort((-tokens, watts))
+    best = np.maximum.accumulate(tokens[order])
+    first = np.concatenate([[True], tokens[order][1:] > best[:-1] * (1.0 + 1e-9)])
+    kept = order[first]
+    if len(kept) <= count:
+        return kept
+    # Even in tokens: few points tell the curve, and the ends (fewest watts, most tokens) stay.
+    steps = np.linspace(tokens[kept[0]], tokens[kept[-1]], count)
+    chosen = np.unique([int(np.argmin(np.abs(tokens[kept] - step))) for step in steps])
+    return kept[chosen]
+
+
+def _rejections(columns: dict[str, NDArray[Any]], roomy: Mask, quick: Mask, smooth: Mask) -> list[Rejected]:
+    found = []
+    if not roomy.all():
+        fix = f"at most {columns['room'].max():,.0f} requests at once fit, with {columns['mapping'][np.argmax(columns['room'])]}"
+        found.append(Rejected("more requests than the cache holds", int((~roomy).sum()), fix))
+    if (roomy & ~smooth).any():
+        floor = columns["tpot_s"][roomy].min()
+        fix = f"the lowest TPOT of any candidate is {floor * 1e3:.3g} ms"
+        found.append(Rejected("TPOT above the SLO", int((roomy & ~smooth).sum()), fix))
+    if (roomy & smooth & ~quick).any() or not quick.any():
+        floor = columns["ttft_s"][roomy].min()
+        fix = f"the lowest TTFT (p99) of any candidate is {floor * 1e3:.4g} ms"
+        found.append(Rejected("TTFT above the SLO", int((roomy & ~quick).sum()), fix))
+    return found
+
+
+def _does_not_fit(model: ServedModel, chip: Chip, precisions: Sequence[str], count: int) -> Rejected:
+    narrow = min(precisions, key=WEIGHT_BYTES.__getitem__)
+    weights = float(model.weights) * WEIGHT_BYTES[narrow]
+    room = 0.8 * usable_memory_bytes(chip)
+    needed = int(np.ceil(weights / room))
+    short = weights - room * chip.scaleup_domain
+    text = f"{weights / 1e9:,.0f} GB of {narrow} weights need at least {needed} chips of {chip.memory_bytes / 1e9:.0f} GB"
+    if short > 0:
+        text += f"; a scale-up domain of {chip.scaleup_domain} is {short / 1e9:,.0f} GB short"
+    return Rejected("the model does not fit", count, text)
+
+
+def _empty(rejected: tuple[Rejected, ...], candidates: int = 0) -> Frontier:
+    text: NDArray[np.str_] = np.array([], dtype=np.str_)
+    columns = {name: text if name in ("mapping", "precision", "engine", "mode", "bound") else np.zeros(0) for name in COLUMNS}
+    return Frontier(**columns, candidates=candidates, rejected=rejected)

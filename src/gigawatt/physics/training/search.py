@@ -1,0 +1,405 @@
+"""The search over mappings: prune by memory, evaluate in bulk, keep the points worth having in each power mode."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping as Dict
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from dataclasses import replace as with_
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gigawatt.core.errors import InputError, Problem
+from gigawatt.core.table import Table
+from gigawatt.physics.chip import Chip, PowerMode, chip_watts
+from gigawatt.physics.training.calibration import (
+    MEASURED,
+    PRECISIONS,
+    Context,
+    TrainingCalibration,
+    coefficients,
+    default_stack,
+    kin_of,
+    load_calibration,
+)
+from gigawatt.physics.training.candidates import Candidates, Rejection, enumerate_mappings
+from gigawatt.physics.training.columns import Machine, Mapping, machine_of
+from gigawatt.physics.training.layer import micro_batch_costs
+from gigawatt.physics.training.memory import memory_of
+from gigawatt.physics.training.shape import Shape, shape_of
+from gigawatt.physics.training.step import Steps, assemble
+from gigawatt.physics.workload.architecture import Architecture
+
+Z80 = 1.2816  # normal quantile of an 80 % band
+UNMEASURED_SIGMA = 0.15  # assumed: added where a generation borrows its kin's constants
+MEMORY_SHARE = 0.94  # of the memory that a job may plan with (assumed: fragmentation, driver)
+KEEP = 8  # operating points kept for each precision and mode
+FULL = PowerMode("full", 1.0, 1.0, 1.0)
+BLOCK = 32_768  # candidates evaluated at a time: stays in the cache
+
+UNITS = {
+    "step_s": "s",
+    "tokens_per_s_per_chip": "tokens/s",
+    "memory_bytes": "B",
+    "chip_w": "W",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingPoints:
+    """Operating points of one training job, one row each: a mapping at a precision in a power mode.
+
+    `mfu` is model FLOPs (causal attention at half, no recompute) over the dense peak of the precision. `low` and `high`
+    are 80 % factors on throughput. `compute_util`, `memory_util`, `busy` are what `chip_w` was worked out from.
+    Rates are per chip of the job, idle ones included.
+    """
+
+    mapping: NDArray[np.str_]
+    precision: NDArray[np.str_]
+    mode: NDArray[np.str_]
+    step_s: NDArray[np.float64]
+    tokens_per_s_per_chip: NDArray[np.float64]
+    mfu: NDArray[np.float64]
+    memory_bytes: NDArray[np.float64]
+    exposed_comm_share: NDArray[np.float64]
+    bubble_share: NDArray[np.float64]
+    chip_w: NDArray[np.float64]
+    compute_util: NDArray[np.float64]
+    memory_util: NDArray[np.float64]
+    busy: NDArray[np.float64]
+    chips_used: NDArray[np.float64]
+    bound: NDArray[np.str_]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    rejected: tuple[Rejection, ...] = ()
+    candidates: int = 0
+    search_s: float = 0.0
+
+    def __len__(self) -> int:
+        return int(self.step_s.size)
+
+    @property
+    def best(self) -> int:
+        """Row of the most tokens per second and chip.
+
+        Raises:
+            InputError: nothing fits.
+        """
+        if not len(self):
+            raise InputError(_nothing_fits(self.rejected))
+        return int(np.argmax(self.tokens_per_s_per_chip))
+
+    def table(self) -> Table:
+        """The points as a table with units."""
+        names = [f.name for f in fields(self)[:-3]]
+        return Table("training points", {name: list(getattr(self, name)) for name in names}, UNITS)
+
+    def rejected_table(self) -> Table:
+        """What fell out: reason, count, nearest fix."""
+        rows = [{"reason": r.reason, "count": r.count, "nearest_fix": r.nearest_fix} for r in self.rejected]
+        return Table.from_rows("rejected", rows, ["reason", "count", "nearest_fix"])
+
+
+def evaluate(
+    shape: Shape | Architecture,
+    chip: Chip,
+    mapping: Mapping,
+    precision: str = "bf16",
+    *,
+    fabric: Any = None,
+    stack: str = "",
+    maturity: float = 1.0,
+    calibration: TrainingCalibration | None = None,
+) -> Steps:
+    """Step times of a column of mappings of one model on one chip.
+
+    Args:
+        shape: the model.
+        chip: the accelerator.
+        mapping: columns; see `Mapping`.
+        precision: bf16, fp8, mxfp8 or nvfp4.
+        fabric: its NIC rate replaces the chip's own.
+        stack: name of a software stack; the usual one of the chip where empty.
+        maturity: software speed relative to the calibration's release.
+        calibration: the packaged one where None.
+
+    Raises:
+        InputError: unknown precision or stack.
+    """
+    made = shape_of(shape) if isinstance(shape, Architecture) else shape
+    width = _width(precision, chip)
+    machine = machine_of(chip, width, nic_of(fabric, chip))
+    fit = calibration or load_calibration()
+    c = coefficients([Context(chip.generation, width, fit.stack(stack or default_stack(chip.generation)))], fit.parameters)
+    rows = np.broadcast_shapes(*(np.shape(getattr(mapping, f.name)) for f in fields(Mapping)))
+    wide = Mapping(*(np.broadcast_to(np.asarray(getattr(mapping, f.name), dtype=float), rows) for f in fields(Mapping)))
+    steps = assemble(made, machine, wide, c, micro_batch_costs(made, machine, wide, c))
+    return _matured(steps, maturity)
+
+
+def best_mapping(
+    arch: Architecture | Shape,
+    chip: Chip,
+    *,
+    fabric: Any = None,
+    chips: int,
+    seq: int,
+    global_batch: int,
+    precisions: Sequence[str] = ("bf16",),
+    maturity: float = 1.0,
+    modes: Sequence[PowerMode] = (FULL,),
+    stack: str = "",
+    lora: bool = False,
+    calibration: TrainingCalibration | None = None,
+) -> TrainingPoints:
+    """The mappings worth running: for each precision and power mode the Pareto front of speed and watts.
+
+    Args:
+        arch: the model.
+        chip: the accelerator.
+        fabric: scale-out network; its NIC rate per chip replaces the chip's own.
+        chips: chips of the job.
+        seq: tokens of a sequence.
+        global_batch: sequences of a step.
+        precisions: of bf16, fp8, mxfp8, nvfp4; those the chip has no peak for are rejected, with a row that says so.
+        maturity: software speed relative to the calibration's release (1 for the stacks it was fitted on).
+        modes: power modes; speeds of math and of memory are scaled by their shares.
+        stack: software stack; the usual one of the chip's kind where empty.
+        lora: adapters on frozen weights.
+        calibration: the packaged one where None.
+
+    Returns:
+        Points sorted by precision, mode, speed; empty (with `rejected` rows) where nothing fits.
+
+    Raises:
+        InputError: chips, seq or batch below one; an unknown precision.
+    """
+    began = time.perf_counter()
+    _check(chips, seq, global_batch, precisions)
+    shape = shape_of(arch) if isinstance(arch, Architecture) else arch
+    fit = calibration or load_calibration()
+    software = fit.stack(stack or default_stack(chip.generation))
+    cand = enumerate_mappings(
+        shape, chips=chips, seq=seq, global_batch=global_batch, scaleup_domain=chip.scaleup_domain, lora=lora
+    )
+    rejected = list(cand.rejected)
+    fits, memory_bytes = _by_memory(shape, cand, chip, float(software.flash), rejected)
+    kept: list[dict[str, Any]] = []
+    evaluated = 0
+    for precision in precisions:
+        width = _width(precision, chip)
+        if width != "16" and not _has_peak(chip, width):
+            rejected.append(Rejection(f"{chip.name} has no {precision} peak", int(fits.size), "use bf16"))
+            continue
+        c = coefficients([Context(chip.generation, width, software)], fit.parameters)
+        sigma = sigma_of(fit, shape, chip.generation)
+        machine = machine_of(chip, width, nic_of(fabric, chip))
+        pick, evaluated = _shortlist(shape, machine, cand, fits, c, evaluated)
+        for mode in modes:
+            steps = _in_mode(shape, machine, cand, pick, c, mode)
+            kept += _points(steps, cand, pick, memory_bytes, machine, chip, mode, precision, maturity, chips, sigma)
+    return _collect(kept, tuple(rejected), cand.enumerated * len(precisions), time.perf_counter() - began)
+
+
+def nic_of(fabric: Any, chip: Chip) -> float | None:
+    """One-way bytes/s of scale-out network per chip: the fabric's where it names one, else the chip's own."""
+    for name in ("nic_bytes_per_s", "nic_bandwidth_bytes_per_s"):
+        value = getattr(fabric, name, None)
+        if value:
+            return float(value)
+    return chip.nic_bytes_per_s or None
+
+
+def sigma_of(fit: TrainingCalibration, shape: Shape, generation: str) -> float:
+    """Spread of ln(predicted / measured) of the group of rows that a job is kin to."""
+    moe = any(np.any(np.asarray(kind.experts) > 0) for kind in shape.kinds)
+    key = f"{'moe' if moe else 'dense'}.{kin_of(generation)}"
+    sigma = fit.sigma.get(key, fit.sigma.get("all", 0.15))
+    return float(np.hypot(sigma, 0.0 if generation in MEASURED else UNMEASURED_SIGMA))
+
+
+def _by_memory(
+    shape: Shape, cand: Candidates, chip: Chip, flash: float, rejected: list[Rejection]
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Rows that fit the memory, and the bytes of all."""
+    if not len(cand):
+        return np.zeros(0, dtype=np.intp), np.zeros(0)
+    total = np.asarray(memory_of(shape, cand.mapping, flash).total_bytes)
+    limit = MEMORY_SHARE * chip.memory_bytes
+    over = total > limit
+    if np.any(over):
+        near = float(total[over].min())
+        fix = f"the nearest needs {near / 1e9:.0f} GB a chip and {limit / 1e9:.0f} GB can be planned with"
+        rejected.append(Rejection("does not fit the memory", int(over.sum()), fix))
+    return np.flatnonzero(~over), total
+
+
+def _shortlist(
+    shape: Shape, machine: Machine, cand: Candidates, fits: NDArray[np.intp], c: Any, evaluated: int
+) -> tuple[NDArray[np.intp], int]:
+    """Rows of the fastest mappings, block by block."""
+    if not fits.size:
+        return fits, evaluated
+    micro = micro_batch_costs(shape, machine, cand.layer, c)
+    best = np.zeros(0, dtype=np.intp)
+    speed = np.zeros(0)
+    for start in range(0, fits.size, BLOCK):
+        rows = fits[start : start + BLOCK]
+        steps = assemble(shape, machine, cand.mapping.take(rows), c, micro.take(cand.layer_row[rows]))
+        best, speed = np.concatenate([best, rows]), np.concatenate([speed, steps.step_s])
+        if speed.size > 4 * KEEP:
+            order = np.argsort(speed, kind="stable")[: 4 * KEEP]
+            best, speed = best[order], speed[order]
+    return best, evaluated + int(fits.size)
+
+
+def _in_mode(
+    shape: Shape, machine: Machine, cand: Candidates, rows: NDArray[np.intp], c: Any, mode: PowerMode
+) -> Steps | None:
+    """The short list again at the speeds of a power mode."""
+    if not rows.size:
+        return None
+    slowed = with_(
+        machine,
+        peak_flops=machine.peak_flops * mode.compute_share,
+        peak16_flops=machine.peak16_flops * mode.compute_share,
+        hbm_bytes_per_s=machine.hbm_bytes_per_s * mode.memory_share,
+    )
+    micro = micro_batch_costs(shape, slowed, cand.layer, c)
+    return assemble(shape, slowed, cand.mapping.take(rows), c, micro.take(cand.layer_row[rows]))
+
+
+def _points(
+    steps: Steps | None,
+    cand: Candidates,
+    rows: NDArray[np.intp],
+    memory_bytes: NDArray[np.float64],
+    machine: Machine,
+    chip: Chip,
+    mode: PowerMode,
+    precision: str,
+    maturity: float,
+    chips: int,
+    sigma: float,
+) -> list[dict[str, Any]]:
+    """The Pareto front of speed and watts of one precision and mode, as rows."""
+    if steps is None:
+        return []
+    steps = _matured(steps, maturity)
+    # the utilisations are shares of the slowed peaks; watts are asked for in shares of the data sheet's
+    compute, memory = steps.compute_util * mode.compute_share, steps.memory_util * mode.memory_share
+    watts = chip_watts(chip, compute, memory, steps.busy, mode)
+    tokens = cand.mapping.global_batch * cand.mapping.seq / (steps.step_s * chips)
+    out = []
+    for i in _front(tokens, watts)[:KEEP]:
+        row = rows[i]
+        out.append(
+            {
+                "mapping": describe(cand.mapping, int(row)),
+                "precision": precision,
+                "mode": mode.name,
+                "step_s": steps.step_s[i],
+                "tokens_per_s_per_chip": tokens[i],
+                "mfu": steps.model_flops[i] / (steps.step_s[i] * chips * machine.peak_flops),
+                "memory_bytes": memory_bytes[row],
+                "exposed_comm_share": steps.exposed_comm_share[i],
+                "bubble_share": steps.bubble_s[i] / steps.step_s[i],
+                "chip_w": watts[i],
+                "compute_util": compute[i],
+                "memory_util": memory[i],
+                "busy": steps.busy[i],
+                "chips_used": cand.mapping.chips[row],
+                "bound": steps.bound()[i],
+                "low": float(np.exp(-Z80 * sigma)),
+                "high": float(np.exp(Z80 * sigma)),
+            }
+        )
+    return out
+
+
+def _front(speed: NDArray[np.float64], watts: NDArray[np.float64]) -> list[int]:
+    """Rows not beaten on both, fastest first; points within 0.5 % of a faster one's speed and watts are thinned."""
+    order = np.lexsort((watts, -speed))
+    front: list[int] = []
+    for i in order:
+        if not front or watts[i] < 0.995 * watts[front[-1]]:
+            front.append(int(i))
+    return front
+
+
+def _matured(steps: Steps, maturity: float) -> Steps:
+    """Steps on software of another age: longer by 1 / maturity, and as much less busy."""
+    if maturity == 1.0:
+        return steps
+    wait = {f.name: getattr(steps, f.name) / maturity for f in fields(Steps) if f.name.endswith("_s")}
+    less = min(maturity, 1.0)
+    return with_(
+        steps,
+        **wait,
+        compute_util=np.minimum(steps.compute_util * maturity, 1.0),
+        memory_util=np.minimum(steps.memory_util * maturity, 1.0),
+        busy=steps.busy * less,
+    )
+
+
+def describe(mapping: Mapping, row: int) -> str:
+    """A mapping in words: 'TP8 PP16 VP4 DP128 MB1 recompute 25 %'."""
+
+    def at(name: str) -> float:
+        value = getattr(mapping, name)
+        return float(value[row]) if isinstance(value, np.ndarray) and value.ndim else float(value)
+
+    words = [f"TP{at('tp'):.0f}", f"PP{at('pp'):.0f}"]
+    words += [f"VP{at('vpp'):.0f}"] if at("vpp") > 1 else []
+    words += [f"DP{at('dp'):.0f}"]
+    words += [f"CP{at('cp'):.0f}"] if at("cp") > 1 else []
+    words += [f"EP{at('ep'):.0f}"] if at("ep") > 1 else []
+    words += [f"MB{at('micro_batch'):.0f}"]
+    words += ["FSDP"] if at("sharding") >= 3 else []
+    words += [f"recompute {at('recompute'):.0%}".replace("%", " %")] if at("recompute") > 0 else []
+    words += ["recompute attention"] if at("selective") > 0 else []
+    return " ".join(words)
+
+
+def _collect(rows: list[dict[str, Any]], rejected: tuple[Rejection, ...], count: int, seconds: float) -> TrainingPoints:
+    columns: Dict[str, Any] = {
+        f.name: np.array([row[f.name] for row in rows], dtype=None if rows else float)
+        for f in fields(TrainingPoints)[:-3]
+    }
+    return TrainingPoints(**columns, rejected=rejected, candidates=count, search_s=seconds)
+
+
+def _has_peak(chip: Chip, width: str) -> bool:
+    return bool(chip.peak_flops.get("fp4" if width == "4" else "fp8"))
+
+
+def _width(precision: str, chip: Chip) -> str:
+    key = precision.lower().replace("-", "").replace("_", "")
+    if key not in PRECISIONS:
+        from gigawatt.core.errors import unknown_name
+
+        raise InputError(unknown_name("training precision", precision, PRECISIONS))
+    width = PRECISIONS[key]
+    if width == "8" and kin_of(chip.generation) == "blackwell" and key == "mxfp8":
+        return "mx8"
+    return width
+
+
+def _nothing_fits(rejected: Sequence[Rejection]) -> Problem:
+    hints = tuple(f"{r.reason} ({r.count:,}): {r.nearest_fix}" for r in rejected)
+    return Problem("nothing_fits", "no mapping of this job fits these chips", None, hints)
+
+
+def _check(chips: int, seq: int, global_batch: int, precisions: Sequence[str]) -> None:
+    found = [
+        Problem("out_of_range", f"{name} is {value}; it must be at least 1")
+        for name, value in (("chips", chips), ("seq", seq), ("global_batch", global_batch))
+        if value < 1
+    ]
+    if not precisions:
+        found.append(Problem("missing", "no precision is named", None, ("known: " + ", ".join(PRECISIONS),)))
+    if found:
+        raise InputError(found)

@@ -1,0 +1,63 @@
+"""A configuration in Hugging Face's field names (or the like for diffusion models) as an `Architecture`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from gigawatt.core.errors import InputError, Problem, nearest
+from gigawatt.physics.workload.architecture import Architecture
+from gigawatt.physics.workload.config import decoder, hybrid
+from gigawatt.physics.workload.config.fields import Fields
+from gigawatt.physics.workload.config.recognise import ALIASES, family_of
+
+READERS: dict[str, Callable[[Fields, str], Architecture]] = {**decoder.READERS, **hybrid.READERS}
+
+
+def families() -> tuple[str, ...]:
+    """Model types that `from_config` reads, aliases included."""
+    return tuple(sorted({*READERS, *(alias for alias, name in ALIASES.items() if name in READERS)}))
+
+
+def from_config(name: str, config: Mapping[str, Any]) -> Architecture:
+    """The architecture that a configuration describes.
+
+    `config` is a mapping such as a parsed config.json; values may be text. A nested `text_config` is read in place of the
+    whole, as multimodal models have it. `model_type` names the family; without it the family is told from the fields.
+
+    Raises:
+        InputError: unknown family, missing or contradicting fields; all problems at once, with the fields understood.
+
+    >>> arch = from_config("tiny", dict(model_type="llama", hidden_size=64, intermediate_size=128, num_hidden_layers=2,
+    ...     num_attention_heads=4, vocab_size=100))
+    >>> arch.layers, arch.groups[0].mixer.head_dim
+    (2, 16)
+    """
+    inner = config.get("text_config")
+    if isinstance(inner, Mapping):
+        config = {**{k: v for k, v in config.items() if k not in ("text_config", "model_type")}, **inner}
+    fields = Fields(name, config)
+    family = family_of(fields, set(READERS))
+    if family is None or family not in READERS:
+        raise InputError(_unknown(fields))
+    made = READERS[family](fields, family)
+    fields.finish()
+    return made
+
+
+def _unknown(fields: Fields) -> Problem:
+    stated = fields.text("model_type")
+    near = nearest(stated, families()) if stated else None
+    given = ", ".join(sorted(fields.values)) or "none"
+    what = f"model type '{stated}' is not known" if stated else "the fields do not tell the family"
+    hints = (f"did you mean '{near}'?",) if near else ()
+    return Problem(
+        "unknown_model_family",
+        f"model '{fields.name}': {what}",
+        None,
+        (
+            *hints,
+            f"fields given: {given}",
+            "a decoder needs hidden_size, num_hidden_layers, num_attention_heads, intermediate_size and vocab_size",
+        ),
+    )

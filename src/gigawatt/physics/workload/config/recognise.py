@@ -1,0 +1,82 @@
+"""Which family a configuration belongs to: its `model_type`, else the fields that only one family has."""
+
+from __future__ import annotations
+
+from gigawatt.physics.workload.config.fields import Fields
+
+# Hugging Face model types whose configuration another reader understands.
+ALIASES = {
+    "deepseek_v2": "deepseek_v3",
+    "kimi_k2": "deepseek_v3",
+    "kimi": "deepseek_v3",
+    "gpt3": "gpt2",
+    "gpt-oss": "gpt_oss",
+    "gemma3": "gemma3_text",
+    "llama4": "llama4_text",
+    "qwen2_vl": "qwen2",
+    "qwen2_5_vl": "qwen2",
+    "qwen2_5_vl_text": "qwen2",
+    "qwen3_vl": "qwen3",
+    "qwen3_vl_text": "qwen3",
+    "qwen3_vl_moe": "qwen3_moe",
+    "qwen3_5_moe": "qwen3_next",
+    "falcon_h1": "bamba",
+    "t5_encoder": "t5",
+    "t5-encoder": "t5",
+    "whisper_encoder": "whisper",
+    "vit_model": "vit",
+    "siglip": "siglip_vision_model",
+    "stable-diffusion-3": "sd3",
+    "flux1": "flux",
+    "wan2": "wan",
+}
+
+# First rule whose fields are all present wins. Each names fields that no earlier family's config class has.
+_MARKS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("deepseek_v3", ("kv_lora_rank",)),
+    ("qwen3_next", ("linear_num_value_heads",)),
+    ("jamba", ("attn_layer_period",)),
+    ("bamba", ("mamba_n_heads",)),
+    ("nemotron_h", ("mamba_num_heads",)),
+    ("mamba2", ("state_size", "num_heads")),
+    ("mamba", ("state_size",)),
+    ("gpt_oss", ("swiglu_limit",)),
+    ("llama4_text", ("interleave_moe_layer_step",)),
+    ("qwen2_moe", ("decoder_sparse_step", "shared_expert_intermediate_size")),
+    ("qwen3_moe", ("decoder_sparse_step",)),
+    ("glm4_moe", ("use_qk_norm", "n_routed_experts")),
+    ("mixtral", ("num_local_experts",)),
+    ("gemma3_text", ("query_pre_attn_scalar", "_sliding_window_pattern")),
+    ("gemma3_text", ("query_pre_attn_scalar", "sliding_window_pattern")),
+    ("gemma2", ("query_pre_attn_scalar",)),
+    ("whisper", ("num_mel_bins",)),
+    ("wan", ("sample_frames",)),
+    ("flux", ("num_single_layers",)),
+    ("sd3", ("pooled_projection_dim",)),
+    ("t5", ("relative_attention_num_buckets",)),
+    ("gpt2", ("n_embd",)),
+    ("siglip_vision_model", ("image_size", "vision_use_head")),
+    ("vit", ("image_size", "patch_size")),
+    ("dit", ("sample_size", "patch_size")),
+)
+
+
+def family_of(fields: Fields, known: set[str]) -> str | None:
+    """The name of the reader, or None where neither type nor fields tell."""
+    stated = fields.text("model_type").strip().lower()
+    if stated:
+        name = ALIASES.get(stated, stated)
+        if name in known:
+            return name
+    for family, marks in _MARKS:
+        if all(mark in fields for mark in marks):
+            return family
+    if not fields.has("hidden_size", "num_attention_heads"):
+        return None
+    if "max_window_layers" in fields:  # Qwen2's config class states neither a head width nor a bias
+        return "qwen3" if fields.has("head_dim", "attention_bias") else "qwen2"
+    if "hidden_activation" in fields and "intermediate_size" in fields:
+        return "gemma"
+    if fields.has("intermediate_size") and fields.has("vocab_size"):
+        return "mistral" if "sliding_window" in fields else "llama"
+    return None

@@ -1,0 +1,281 @@
+"""A run in the terminal, within 100 columns: plan, limits, performance, power, money, moats, doubts, where to go next.
+
+Plain ASCII in our own words, so that a pipe with any encoding takes it; colour only where the console has one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gigawatt.core.table import Table
+from gigawatt.report import sentences as say
+from gigawatt.report.grid import Grid, grid, words_of
+from gigawatt.report.numbers import number, quantity, span
+from gigawatt.study.result import RunResult
+
+if TYPE_CHECKING:
+    from rich.console import Console, JustifyMethod
+
+WIDTH = 100
+MOST_ROWS = 14  # more than this is for the page
+MOST_EXCLUDED = 6
+MOST_LINES = 4
+
+
+def render(result: RunResult, console: Console, folder: Path | None = None) -> None:
+    """Print the run to `console`.
+
+    Args:
+        result: the run; a table it lacks leaves its part out.
+        console: any rich console; at most 100 columns are used.
+        folder: the run folder, when one was written: its page is named at the end.
+    """
+    page = _Page(console)
+    page.text(result.title or result.name, style="bold")
+    page.text(result.headline)
+    _plan(result, page)
+    _limits(result, page)
+    _performance(result, page)
+    _power(result, page)
+    _money(result, page)
+    _moats(result, page)
+    _doubts(result, page)
+    _ways_on(result, page, folder)
+
+
+class _Page:
+    """Headings, sentences and grids on a console, never wider than 100 columns."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.width = min(console.width, WIDTH)
+        self.encoding = console.encoding or "utf-8"
+
+    def _safe(self, text: str) -> str:
+        """What the console's encoding can not show becomes '?': a pipe must not fail on a name."""
+        return text.encode(self.encoding, "replace").decode(self.encoding, "replace")
+
+    def heading(self, words: str) -> None:
+        self.console.print()
+        self.console.print(self._safe(words), style="bold cyan", markup=False)
+
+    def text(self, words: str, style: str = "", indent: int = 0, hang: int = 0) -> None:
+        from rich.text import Text
+
+        if not words:
+            return
+        lead = " " * hang
+        body = Text(self._safe(words), style=style)
+        lines = body.wrap(self.console, self.width - indent - hang)
+        for at, line in enumerate(lines):
+            line.rstrip()
+            self.console.print(Text(" " * indent + (lead if at else "")) + line, soft_wrap=True)
+
+    def grid(self, shown: Grid, total: list[str] | None = None, most: int = MOST_ROWS) -> None:
+        from rich import box
+        from rich.table import Table as RichTable
+        from rich.text import Text
+
+        table = RichTable(
+            box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False, safe_box=True, header_style="dim"
+        )
+        for label, unit, numeric in zip(shown.labels, shown.units, shown.numeric, strict=True):
+            header = Text(self._safe(f"{label}\n[{unit}]" if unit else label))
+            # Numbers and the first column stay whole; other text folds when the line is full.
+            whole = numeric or not table.columns
+            justify: JustifyMethod = "right" if numeric else "left"
+            table.add_column(header, justify=justify, overflow="fold", vertical="bottom", no_wrap=whole)
+        for row in shown.rows[:most]:
+            table.add_row(*(Text(self._safe(cell)) for cell in row))
+        if total:
+            table.add_section()
+            table.add_row(*(Text(self._safe(cell), style="bold") for cell in total))
+        self.console.print(table, width=self.width)
+        if len(shown.rows) > most:
+            self.text(f"... and {len(shown.rows) - most} more rows in the report", style="dim")
+
+
+def _plan(result: RunResult, page: _Page) -> None:
+    table = result.tables.get("plan")
+    if table is None or not len(table):
+        return
+    page.heading("PLAN")
+    columns = (
+        "platform",
+        "workload",
+        "racks",
+        "mw",
+        "tokens_out_per_s",
+        "capex_usd",
+        "npv_usd",
+        "npv_low_usd",
+        "npv_high_usd",
+    )
+    merged = merge_points(table)
+    shown = grid(_with_total(merged), columns)
+    *rows, total = shown.rows
+    page.grid(replace(shown, rows=rows), total=total if len(rows) > 1 else None)
+    out = list(result.tables["excluded"].rows()) if "excluded" in result.tables else []
+    if out:
+        page.text("not bought: " + "; ".join(_not_bought(row) for row in out[:MOST_EXCLUDED]) + ".", hang=2)
+        if len(out) > MOST_EXCLUDED:
+            page.text(f"... and {len(out) - MOST_EXCLUDED} more in the report", style="dim", indent=2)
+
+
+def merge_points(plan: Table) -> Table:
+    """The plan with one row a platform and workload: its operating points added up.
+
+    The bands of points are added too, as if they moved together: they share their prices and calibrations.
+    """
+    added = (
+        "racks",
+        "mw",
+        "tokens_in_per_s",
+        "tokens_out_per_s",
+        "capex_usd",
+        "npv_usd",
+        "npv_low_usd",
+        "npv_high_usd",
+    )
+    found: dict[tuple[Any, Any], dict[str, Any]] = {}
+    for row in plan.rows():
+        key = (row.get("platform"), row.get("workload"))
+        if key not in found:
+            found[key] = dict(row)
+            continue
+        for name in added:
+            if row.get(name) is not None:
+                found[key][name] = (found[key].get(name) or 0.0) + row[name]
+    return Table.from_rows("plan", list(found.values()), list(plan.columns), plan.units)
+
+
+def _with_total(plan: Table) -> Table:
+    """The plan and a last row of sums; bands are not summed over platforms, and tokens not over workloads."""
+    rows = list(plan.rows())
+    total: dict[str, Any] = {"platform": "total"}
+    for name in ("racks", "mw", "capex_usd", "npv_usd"):
+        total[name] = sum(row.get(name) or 0.0 for row in rows)
+    return Table.from_rows("plan", [*rows, total], list(plan.columns), plan.units)
+
+
+def _not_bought(row: dict[str, Any]) -> str:
+    text = f"{row['platform']} on {row['workload']}" if row.get("workload") else str(row["platform"])
+    change = row.get("price_change_needed")
+    if isinstance(change, (int, float)):
+        return f"{text} (needs a price {number(100 * float(change), 2)} %)"
+    return f"{text} ({row['reason']})" if row.get("reason") else text
+
+
+def _limits(result: RunResult, page: _Page) -> None:
+    table = result.tables.get("limits")
+    if table is None or not len(table):
+        return
+    page.heading("WHAT LIMITS YOU")
+    rows = list(table.rows())
+    shown = grid(table, ("name", "used", "available", "used_share"), {"name": "limit"})
+    words = [say.worth_of_one_more(row) for row in rows]
+    page.grid(
+        Grid(
+            [*shown.labels, "one more is worth"],
+            [*shown.units, ""],
+            [*shown.numeric, False],
+            [[*cells, worth] for cells, worth in zip(shown.rows, words, strict=True)],
+        )
+    )
+    for row in say.binding(result)[:MOST_LINES]:
+        if row.get("words"):
+            page.text(_sentence(str(row["words"])), hang=2)
+
+
+def _sentence(words: str) -> str:
+    text = words.strip()
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".") if text else ""
+
+
+def _performance(result: RunResult, page: _Page) -> None:
+    table = result.tables.get("performance")
+    if table is None or not len(table):
+        return
+    page.heading("PERFORMANCE")
+    columns: tuple[str, ...] = (
+        "workload",
+        "platform",
+        "mode",
+        "tokens_out_per_s_per_mw",
+        "joules_per_token",
+        "ttft_s",
+        "tpot_s",
+        "bound",
+        "error_median",
+    )
+    if len(set(table.columns.get("mode", ()))) == 1:
+        columns = tuple(name for name in columns if name != "mode")
+    shown = grid(table, columns, {"tokens_out_per_s_per_mw": "tokens", "bound": "bound by", "error_median": "error"})
+    page.grid(shown)
+    sources = dict.fromkeys(str(row["error_source"]) for row in table.rows() if row.get("error_source"))
+    if sources:
+        page.text(f"error: median, measured on {', '.join(sources)}", style="dim", hang=2)
+
+
+def _power(result: RunResult, page: _Page) -> None:
+    sentence = say.power(result)
+    if sentence:
+        page.heading("POWER")
+        page.text(sentence)
+
+
+def _money(result: RunResult, page: _Page) -> None:
+    table = result.tables.get("companies")
+    have_metrics = len(result.metrics) > 0
+    if (table is None or not len(table)) and not have_metrics:
+        return
+    page.heading("MONEY")
+    if table is not None and len(table):
+        columns = (
+            "company",
+            "revenue_usd",
+            "cash_out_usd",
+            "net_cash_usd",
+            "npv_usd",
+            "npv_low_usd",
+            "npv_high_usd",
+            "irr",
+            "min_cash_usd",
+        )
+        shown = grid(table, columns)
+        page.grid(shown)
+    page.text(say.contracts(result))
+    if have_metrics:
+        page.text("Headlines, with the fleet held [P10 - P90]:", style="dim")
+        for row in result.metrics.rows():
+            band = span(row.get("low"), row.get("high"), row.get("unit") or "")
+            name = words_of(str(row["name"]))
+            value = quantity(row.get("value"), row.get("unit") or "")
+            page.text(f"{name:<34} {value:>18}   {f'[{band}]' if band else ''}".rstrip(), indent=2, hang=2)
+
+
+def _moats(result: RunResult, page: _Page) -> None:
+    said = say.moats(result)
+    if said:
+        page.heading("MOATS")
+        for line in said:
+            page.text(line, hang=2)
+
+
+def _doubts(result: RunResult, page: _Page) -> None:
+    for name, words in (("left_out", "Left out"), ("weakest", "Weakest inputs")):
+        lines = [line.strip().rstrip(".") for line in result.texts.get(name, []) if line.strip()]
+        if lines:
+            page.console.print()
+            more = f"; {len(lines) - MOST_LINES} more in the report" if len(lines) > MOST_LINES else ""
+            page.text(f"{words}: " + "; ".join(lines[:MOST_LINES]) + more + ".", hang=2)
+
+
+def _ways_on(result: RunResult, page: _Page, folder: Path | None) -> None:
+    page.console.print()
+    if folder is not None:
+        page.console.print(page._safe(f"report: {folder / 'report.html'}"), markup=False, soft_wrap=True)
+    for line in result.texts.get("next", [])[:2]:
+        page.console.print(page._safe(f"next:   {line}"), markup=False, soft_wrap=True)

@@ -1,0 +1,228 @@
+"""Asks physics for the operating points of every workload on every platform: tokens, seconds, watts, what binds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from gigawatt.catalog.records import Fabric as FabricRecord
+from gigawatt.physics.chip import Box, box_from_record
+from gigawatt.physics.fabric import Fabric, fabric_from_record
+from gigawatt.physics.reliability import goodput
+from gigawatt.physics.serving import frontier
+from gigawatt.physics.training import best_mapping
+from gigawatt.physics.workload import from_config
+from gigawatt.physics.workload.architecture import Architecture
+from gigawatt.study.resolve import Offered, Resolved, Work
+from gigawatt.study.scenario import Serving, Training
+from gigawatt.study.timeline import Timeline, owed_quarters
+
+# Share of the balanced decode profile that a production service keeps over a day: DeepSeek's published serving day
+# against its own published profile (deepseek-ai/open-infra-index, 2025).
+# Used where a workload says `profile-to-production`.
+PROFILE_TO_PRODUCTION = 0.80
+# Precisions worth trying, narrowest first, where the scenario leaves the choice; a chip runs those it has a peak for.
+SERVING_PRECISIONS = ("fp4", "fp8", "bf16")
+TRAINING_PRECISIONS = ("fp8", "bf16")
+# Chips of the job on which a training mapping is first looked for, before the number that the date needs is known.
+FIRST_GUESS_CHIPS = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One operating point of a workload on a platform, per chip, after the derate.
+
+    For training `tokens_out_per_s` counts trained tokens and `tokens_in_per_s` is 0. `low` and `high` are 80 %
+    factors on throughput; `group` names the calibration whose error they share.
+    """
+
+    offer: int
+    work: int
+    mapping: str
+    precision: str
+    mode: str
+    engine: str
+    tokens_in_per_s: float
+    tokens_out_per_s: float
+    chip_w: float
+    bound: str
+    low: float
+    high: float
+    group: str
+    ttft_s: float = math.nan
+    tpot_s: float = math.nan
+    step_s: float = math.nan
+    mfu: float = math.nan
+    chips: float = math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a workload does not run on a platform, and the nearest change that would let it."""
+
+    offer: int
+    work: int
+    reason: str
+    fix: str
+
+
+@dataclass(frozen=True, slots=True)
+class Performance:
+    """All points, and the pairs of platform and workload that have none."""
+
+    points: tuple[Point, ...]
+    refusals: tuple[Refusal, ...]
+    boxes: tuple[Box, ...]
+    goodput: dict[int, float] = field(default_factory=dict)
+
+
+def perform(resolved: Resolved, line: Timeline) -> Performance:
+    """Operating points of every pair of offer and workload."""
+    boxes = tuple(box_from_record(o.platform, o.accelerator) for o in resolved.offers)
+    arches = [from_config(work.model.id, work.model.config) for work in resolved.works]
+    points: list[Point] = []
+    refusals: list[Refusal] = []
+    shares: dict[int, float] = {}
+    for i, (offered, box) in enumerate(zip(resolved.offers, boxes, strict=True)):
+        fabric = _fabric(offered.fabric, box)
+        for j, (work, arch) in enumerate(zip(resolved.works, arches, strict=True)):
+            if isinstance(work.spec, Serving):
+                made, why = _serve(i, j, offered, box, fabric, arch, work.spec)
+            else:
+                made, why, share = _train(i, j, offered, box, fabric, arch, work, resolved, line)
+                shares[j] = share
+            points += made
+            refusals += [why] if why else []
+    return Performance(tuple(points), tuple(refusals), boxes, shares)
+
+
+def _fabric(record: FabricRecord, box: Box) -> Fabric:
+    return fabric_from_record(record, box.chip, node=box.chips_per_node)
+
+
+def _precisions(asked: list[str] | str, usual: Sequence[str], box: Box) -> list[str]:
+    wanted = list(usual) if isinstance(asked, str) else asked
+    have = [p for p in wanted if p in box.chip.peak_flops or (p == "bf16")]
+    return have or ["bf16"]
+
+
+def _maturity(offered: Offered, kind: str) -> float:
+    given = offered.offer.maturity
+    return given if given is not None else float(getattr(offered.platform.software, kind).value)
+
+
+def _serve(
+    i: int, j: int, offered: Offered, box: Box, fabric: Fabric, arch: Architecture, spec: Serving
+) -> tuple[list[Point], Refusal | None]:
+    found = frontier(
+        arch,
+        box.chip,
+        fabric=fabric,
+        input_tokens=spec.input_tokens * (1 - spec.cached_share),
+        output_tokens=spec.output_tokens,
+        ttft_s=spec.slo.ttft_p99,
+        tpot_s=spec.slo.tpot_p99,
+        precisions=_precisions(spec.precisions, SERVING_PRECISIONS, box),
+        maturity=_maturity(offered, "serving"),
+        modes=box.modes,
+    )
+    if not len(found):
+        first = found.rejected[0] if found.rejected else None
+        return [], Refusal(i, j, first.reason if first else "nothing meets the SLO", first.nearest_fix if first else "")
+    derate = PROFILE_TO_PRODUCTION if isinstance(spec.derate, str) else spec.derate
+    hit = 1 / (1 - spec.cached_share) if spec.cached_share < 1 else 1.0
+    group = f"serving {box.chip.generation}"
+    points = [
+        Point(
+            i,
+            j,
+            row["mapping"],
+            row["precision"],
+            row["mode"],
+            row["engine"],
+            row["tokens_in_per_s_per_chip"] * derate * hit,
+            row["tokens_out_per_s_per_chip"] * derate,
+            row["chip_w"],
+            row["bound"],
+            row["low"],
+            row["high"],
+            group,
+            ttft_s=row["ttft_s"],
+            tpot_s=row["tpot_s"],
+            chips=row["chips_per_replica"],
+        )
+        for row in found.rows()
+    ]
+    return points, None
+
+
+def _train(
+    i: int,
+    j: int,
+    offered: Offered,
+    box: Box,
+    fabric: Fabric,
+    arch: Architecture,
+    work: Work,
+    resolved: Resolved,
+    line: Timeline,
+) -> tuple[list[Point], Refusal | None, float]:
+    spec = work.spec
+    assert isinstance(spec, Training)
+    seconds = line.full_seconds_until(owed_quarters(resolved.scenario, spec))
+    if seconds <= 0:
+        reason = f"'{spec.id}' is owed before its first quarter ends"
+        return [], Refusal(i, j, reason, "a later finish_by, or an earlier start"), 1.0
+    needed = spec.tokens / seconds
+    chips = spec.chips if isinstance(spec.chips, int) else FIRST_GUESS_CHIPS
+    share = 1.0
+    found = None
+    for _ in range(1 if isinstance(spec.chips, int) else 2):
+        found = best_mapping(
+            arch,
+            box.chip,
+            fabric=fabric,
+            chips=chips,
+            seq=spec.sequence_length,
+            global_batch=spec.global_batch,
+            precisions=_precisions(spec.precisions, TRAINING_PRECISIONS, box),
+            maturity=_maturity(offered, "training"),
+            modes=box.modes,
+        )
+        if not len(found):
+            break
+        share = float(goodput(chips).goodput)
+        if isinstance(spec.chips, int):
+            break
+        # Whole multiples of 64 nodes' worth of chips divide well into parallel degrees.
+        block = 64 * box.chips_per_node
+        chips = max(block, math.ceil(needed / share / found.tokens_per_s_per_chip.max() / block) * block)
+    if found is None or not len(found):
+        first = found.rejected[0] if found is not None and found.rejected else None
+        return [], Refusal(i, j, first.reason if first else "no mapping fits", first.nearest_fix if first else ""), 1.0
+    return (
+        [
+            Point(
+                i,
+                j,
+                str(found.mapping[k]),
+                str(found.precision[k]),
+                str(found.mode[k]),
+                "",
+                0.0,
+                float(found.tokens_per_s_per_chip[k]) * share,
+                float(found.chip_w[k]),
+                str(found.bound[k]),
+                float(found.low[k]),
+                float(found.high[k]),
+                f"training {box.chip.generation}",
+                step_s=float(found.step_s[k]),
+                mfu=float(found.mfu[k]),
+                chips=float(chips),
+            )
+            for k in range(len(found))
+        ],
+        None,
+        share,
+    )

@@ -1,0 +1,93 @@
+"""`validate serving`: predicted beside measured for serving points and for published serving figures.
+
+Bands are 80 %: half-widths of the logarithm by class of row, from residuals of groups left out of the fits (`serving-stacks`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from gigawatt.physics.serving import deploy, pools, steady_state
+from gigawatt.physics.serving.calibration import sigmas
+from gigawatt.validation.base import Prediction
+from gigawatt.validation.serving_answers import answers
+from gigawatt.validation.serving_points import Point, load_of, points
+from gigawatt.validation.serving_published import Case, case_of
+
+Row = dict[str, str]
+DEFAULT_HALF_WIDTH = 0.5
+
+
+def predict(rows: list[Row]) -> list[Prediction]:
+    """Every row of either table, from its inputs alone."""
+    if rows and "silicon_data_source" in rows[0]:
+        return _serving_points(rows)
+    return _published(rows)
+
+
+def banded(
+    identity: str, metric: str, value: float | None, half_width: float, note: str = "", group: str = "", defaulted: bool = False
+) -> Prediction:
+    """A prediction with its multiplicative band."""
+    if value is None or not np.isfinite(value):
+        return Prediction(identity, metric, None, reason=note or "no model answers this metric", group=group)
+    low, high = value * float(np.exp(-half_width)), value * float(np.exp(half_width))
+    return Prediction(identity, metric, value, low, high, note, "", group, defaulted)
+
+
+def half_width(*names: str) -> float:
+    """The first of the named groups that the calibrations hold."""
+    tables: tuple[Mapping[str, float], ...] = (sigmas("serving-stacks"), sigmas())
+    for name in names:
+        for table in tables:
+            if name in table:
+                return table[name]
+    return DEFAULT_HALF_WIDTH
+
+
+def _serving_points(rows: Sequence[Row]) -> list[Prediction]:
+    found = points(rows)
+    out: list[Prediction] = []
+    for kind, members in (
+        ("agg", [p for p in found if p.prefill is None]),
+        ("disagg", [p for p in found if p.prefill is not None]),
+    ):
+        if not members:
+            continue
+        tpot, ttft = _times(members, kind)
+        for i, point in enumerate(members):
+            guessed = any("worker" in note for note in point.notes)
+            band = f"{kind}_guessed" if guessed else kind
+            note = "; ".join(point.notes)
+            for metric, value in (("ttft_ms", ttft[i]), ("tpot_ms", tpot[i])):
+                width = half_width(f"{band}.{metric}")
+                out.append(banded(point.id, metric, value * 1e3, width, note, point.group, bool(point.notes)))
+    return out
+
+
+def _times(members: Sequence[Point], kind: str) -> tuple[np.ndarray[tuple[int], np.dtype[np.float64]], ...]:
+    load, specs = load_of(members), deploy([p.spec for p in members])
+    if kind == "agg":
+        state = steady_state(specs, load)
+        return state.tpot_s, state.ttft_s
+    pool = pools(
+        deploy([p.prefill for p in members if p.prefill is not None]),
+        specs,
+        load,
+        np.array([p.prefill_workers for p in members]),
+        np.array([p.decode_workers for p in members]),
+    )
+    return pool.tpot_s, pool.ttft_s
+
+
+def _published(rows: Sequence[Row]) -> list[Prediction]:
+    cases: list[Case] = [case_of(row) for row in rows]
+    out = []
+    for case, value in zip(cases, answers(cases), strict=True):
+        metric = case.row.get("metric") or ""
+        width = half_width(f"{case.stack}.{metric}", f"{case.stack}.{case.kind}", metric)
+        note = "; ".join(case.defaults)
+        out.append(banded(case.row["id"], metric, value, width, note, case.group, bool(case.defaults)))
+    return out

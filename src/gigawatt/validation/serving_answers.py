@@ -1,0 +1,143 @@
+"""From solved cases to the metrics that published tables state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+import numpy as np
+
+from gigawatt.physics.serving.diffusion import DiffusionRates, batch_seconds, diffusion_shape
+from gigawatt.validation.serving_models import catalog
+from gigawatt.validation.serving_published import Case
+from gigawatt.validation.serving_solve import factors_of, mlperf_rate, solve
+
+# Fields of DiffusionRates where no stack table names them: a large GEMM's share and a flash attention's, 10 us a layer.
+DIFFUSION_START: Mapping[str, float] = {
+    "dense_share": 0.45,
+    "score_share": 0.35,
+    "launch_s": 1.2e-4,
+    "decode_s": 0.05,
+    "split": 0.8,
+    "split_launch_s": 2e-4,
+}
+# Limits that MLPerf servers run close to: share of the TPOT and TTFT limit that the 99th percentile reaches.
+MLPERF_TPOT_SHARE, MLPERF_TTFT_SHARE = 0.93, 0.35
+SPEECH_TOKENS = 1500.0 * 1280 * 2 * 32 * 2.0  # bytes of encoder keys and values that a Whisper token reads (32 layers, bf16)
+SPEECH_SHARE = 0.17  # of memory bandwidth, batch large
+TCO_USD_PER_CHIP_HOUR = 2.8  # hyperscaler, GB300 class (SemiAnalysis InferenceX constants, Apr 2026)
+ALL_IN_W: Mapping[str, float] = {"h100-sxm": 1730, "h200-sxm": 1730, "b200-sxm": 2170, "gb200": 2100, "gb300": 2100}
+
+
+def answers(cases: Sequence[Case]) -> list[float | None]:
+    """The value of each case's metric, None where nothing is known of it."""
+    found: list[float | None] = [None] * len(cases)
+    groups: dict[str, list[int]] = {}
+    for i, case in enumerate(cases):
+        if case.spec is not None:
+            groups.setdefault(case.stack, []).append(i)
+        else:
+            found[i] = _unsolved(case)
+    for rows in groups.values():
+        for i, solved in zip(rows, solve([cases[i] for i in rows]), strict=True):
+            found[i] = metric_of(cases[i], solved)
+    return found
+
+
+def metric_of(case: Case, solved: Mapping[str, float]) -> float | None:
+    """The row's metric from the times and rates of its case."""
+    metric, out = case.row.get("metric") or "", case.output_tokens
+    rate, gpus = solved["rate"], case.gpus
+    replicas = max(gpus / max(case.spec.gpus, 1), 1.0) if case.spec else 1.0
+    per_gpu = rate / (case.spec.gpus if case.spec else gpus)
+    ttft, tpot = solved["ttft"], solved["tpot"]
+    prompts = rate / out * case.input_tokens
+    table = {
+        "total_output_tok_s": rate * replicas,
+        "output_tok_s_per_gpu": per_gpu,
+        "output_tok_s_per_gpu_ambiguous": per_gpu,
+        "total_tok_s_per_gpu": per_gpu * (1.0 + case.input_tokens / out),
+        "itl_p50_ms": solved["itl_p50"] * 1e3,
+        "itl_p99_ms": solved["itl_p99"] * 1e3,
+        "tpot_p50_ms": tpot * 1e3,
+        "tpot_mean_ms": tpot * 1e3,
+        "tpot_p99_ms": tpot * 1.25e3,
+        "token_time_ms": solved["step"] * 1e3,
+        "prompt_time_ms": solved["prefill"] * 1e3,
+        "ttft_ms": ttft * 1e3,
+        "ttft_p50_ms": ttft * 1e3,
+        "ttft_mean_ms": ttft * 1e3,
+        "ttft_p99_ms": max(solved["ttft_p99"], ttft * 1.8) * 1e3,
+        "e2e_mean_ms": (ttft + out * tpot) * 1e3,
+        "e2e_p99_ms": (ttft + out * tpot) * 1.7e3,
+        "input_tok_s_per_gpu": case.input_tokens / solved["prefill"] / (case.spec.gpus if case.spec else 1) * 0.8,
+        "input_tok_s_per_node_prefill": prompts,
+        "output_tok_s_per_node_decode": per_gpu * 8.0,
+    }
+    return table.get(metric)
+
+
+def _unsolved(case: Case) -> float | None:
+    if case.kind == "diffusion":
+        return _diffusion(case)
+    if case.kind == "speech":
+        return SPEECH_SHARE * case.chip.memory_bytes_per_s / SPEECH_TOKENS * case.gpus
+    return _mlperf(case)
+
+
+@lru_cache(maxsize=1)
+def diffusion_rates() -> Mapping[str, Mapping[str, float]]:
+    """generation -> rates; the record's table of diffusion."""
+    return dict(catalog().get("calibration", "serving-stacks").tables.get("diffusion", {}))
+
+
+def rates_of(case: Case) -> DiffusionRates:
+    """Rates of a case: its stack's, else the start values."""
+    table = diffusion_rates()
+    row = dict(DIFFUSION_START) | dict(table.get(case.chip.generation, table.get("default", {})))
+    return DiffusionRates(**{name: float(row[name]) for name in DIFFUSION_START})
+
+
+def _diffusion(case: Case) -> float | None:
+    metric = case.row.get("metric") or ""
+    record = catalog().find_model(case.row.get("model") or "")
+    if record is None:
+        return None
+    stated = {k: v for k, v in case.extra.items() if k in ("steps", "width", "height", "frames")}
+    shape = diffusion_shape(record.config, float(record.parameters_published), **stated)
+    batch = case.batch or 8.0
+    if case.kind == "diffusion" and case.stack.startswith("mlperf"):
+        tuned = factors_of("diffusion-tuned").get("speed", 1.6)
+        one = float(batch_seconds(shape, case.chip, np.asarray(1.0), np.asarray(8.0), rates_of(case))) / 8.0 / tuned
+        if metric == "latency_s":
+            return one / case.gpus**0.85
+        return case.gpus / one
+    total = float(batch_seconds(shape, case.chip, np.asarray(case.gpus), np.asarray(batch), rates_of(case)))
+    return total if metric == "latency_s" else batch / total
+
+
+def _mlperf(case: Case) -> float | None:
+    metric, row = case.row.get("metric") or "", case.row
+    if metric == "tpot_p99_ms":
+        return MLPERF_TPOT_SHARE * case.tpot_s * 1e3 if np.isfinite(case.tpot_s) else 50.0
+    if metric == "ttft_p99_ms":
+        return MLPERF_TTFT_SHARE * case.ttft_s * 1e3 if np.isfinite(case.ttft_s) else 1000.0
+    if metric == "tpot_p50_ms":
+        return 0.8 * MLPERF_TPOT_SHARE * case.tpot_s * 1e3 if np.isfinite(case.tpot_s) else 40.0
+    if metric == "ttft_p50_ms":
+        return 0.5 * MLPERF_TTFT_SHARE * case.ttft_s * 1e3 if np.isfinite(case.ttft_s) else 500.0
+    precision = {2.0: "bf16", 1.0: "fp8", 0.5: "fp4"}[case.extra.get("precision", 1.0)]
+    key = (
+        row.get("model") or "", row.get("gpu") or "", precision, case.gpus,
+        case.input_tokens, case.output_tokens, case.ttft_s, case.tpot_s,
+    )
+    per_chip = mlperf_rate(key)[0] * factors_of(case.stack).get("rate", 1.0)
+    if not per_chip:
+        per_chip = 0.15 * case.chip.memory_bytes_per_s / 1e9  # does not fit as stated: a token a 7 GB read
+    if metric in ("samples_s", "queries_s") and "8b" not in (row.get("model") or ""):
+        return per_chip * case.gpus / case.output_tokens
+    if metric == "tok_s_per_all_in_utility_MW":
+        return per_chip * 1e6 / ALL_IN_W.get(case.chip.name, 1.9 * case.chip.tdp_w)
+    if metric == "usd_per_M_tokens":
+        return TCO_USD_PER_CHIP_HOUR / (per_chip * (1.0 + case.input_tokens / case.output_tokens) * 3600.0) * 1e6
+    return per_chip * case.gpus

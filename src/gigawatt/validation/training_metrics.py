@@ -1,0 +1,83 @@
+"""From a step time to the metric a row reports, under the FLOP rule of its source.
+
+    tokens_per_s_per_gpu   batch * seq / (step * chips)
+    tflops_per_gpu, mfu    FLOPs of the source's rule / (step * chips [* 16-bit peak])
+    time_to_train_min      samples to the target / batch * step, and what a run spends beside steps
+
+Rules, per token: full square of the scores and 3 forwards (Megatron papers and README, llm-foundry, NeMo to 2024, PaLM,
+MaxText before 27 July 2025); the same with 4 forwards through the layers (Narayanan et al., SC'21: recompute counted);
+causal half and 3 forwards (Megatron-Bridge, MaxText since, what runs).
+"""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from gigawatt.physics.training import Shape, load_calibration
+from gigawatt.validation.training_rows import Case
+
+FULL_WITH_RECOMPUTE = r"sc21|narayanan|bigscience"
+CAUSAL = r"megatron-bridge|tpu-recipes|gpu-recipes"
+MINUTES = 60.0
+
+
+def rule_flops_per_token(shape: Shape, seq: float, source: str) -> float:
+    """FLOPs of a token, forward and backward, as the source counts them."""
+    text = source.lower()
+    head = 2.0 * float(shape.hidden) * float(shape.vocab) * (1.0 + float(shape.mtp_layers))
+    if re.search(CAUSAL, text):
+        return 3.0 * float(shape.forward_flops_per_token(seq, 0.5))
+    full = float(shape.forward_flops_per_token(seq, 1.0))
+    if re.search(FULL_WITH_RECOMPUTE, text):
+        return 4.0 * (full - head) + 3.0 * head
+    return 3.0 * full
+
+
+def metric_value(case: Case, step_s: float) -> float:
+    """The row's metric at a step time."""
+    tokens = case.global_batch * case.seq
+    rate = tokens / (step_s * case.chips)
+    if case.metric == "tokens_per_s_per_gpu":
+        return rate
+    if case.metric == "tflops_per_gpu":
+        return rate * rule_flops_per_token(case.shape, case.seq, case.source) / 1e12
+    if case.metric == "mfu":
+        flops = rate * rule_flops_per_token(case.shape, case.seq, case.source)
+        return 100.0 * flops / case.chip.peak_flops["bf16"]
+    if case.metric == "time_to_train_min":
+        return step_s * steps_to_target(case) / MINUTES
+    if case.metric in ("samples_per_s", "samples/s"):
+        return case.global_batch / step_s
+    return step_s
+
+
+def step_of(case: Case, value: float) -> float:
+    """The step time that a metric's value means; the inverse of `metric_value`."""
+    unit = metric_value(case, 1.0)
+    if case.metric in ("step_time_s", "time_to_train_min"):
+        return value / unit
+    return unit / value
+
+
+def benchmark_of(case: Case) -> str:
+    """The MLPerf benchmark a time-to-train row belongs to."""
+    text = case.source.lower()
+    for name in ("llama2_70b_lora", "llama31_8b", "llama31_405b", "gpt3"):
+        if name in text:
+            return name
+    return "llama2_70b_lora" if case.lora else "gpt3"
+
+
+def steps_to_target(case: Case) -> float:
+    """Steps until the benchmark's quality target: samples (at the reference batch) * (batch / reference)^growth / batch.
+
+    Fitted to published runs, one pair for each benchmark, whoever submitted.
+    """
+    table = load_calibration().tables
+    name = benchmark_of(case)
+    samples = float(table["samples_to_target"][name])
+    reference = float(table["reference_batch"][name])
+    growth = float(table["batch_growth"][name])
+    return float(samples * np.power(case.global_batch / reference, growth) / case.global_batch)
