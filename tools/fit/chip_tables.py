@@ -2,8 +2,8 @@
 
     python tools/fit/chip_tables.py --truth FOLDER      # holds facts/chip_fits.csv
 
-Only figures are carried over, rounded to three digits; no measured row is. Terms that an ablation found useless (L2 hit of
-GEMM) and fits that did not converge are left out.
+Only figures are carried over, rounded to three digits; no measured row is. Terms that an ablation found useless (L2 hit
+of GEMM) and fits that did not converge are left out.
 """
 
 from __future__ import annotations
@@ -72,11 +72,11 @@ def write(family: str, members: Iterable[tuple[str, dict[str, str]]], path: Path
         f"error: {ERRORS[family]}",
         'release: "TensorRT-LLM 1.3.0rc20, SGLang 0.5.14, vLLM 0.24.0"',
         "parameters:",
-        f'  stretch_generation: {{value: {same}, note: "band of another chip of the generation, power of the own band"}}',
+        f'  stretch_generation: {{value: {same}, note: "band of a sister chip, power of the own band"}}',
         f'  stretch_kin: {{value: {other}, note: "band of another generation"}}',
         "# low and high: 80 % band of measured over predicted, held out by shape. Times in microseconds.",
         "tables:",
-        "  kin: {cdna2: a100-sxm-80gb, cdna3: h100-sxm, cdna4: b200-sxm, cdna5: gb300, rubin: gb300, default: h100-sxm}",
+        "  kin: {cdna2: a100-sxm-80gb, cdna4: b200-sxm, cdna5: gb300, rubin: gb300, default: h100-sxm}",
         "  rows:",
     ]
     chips: dict[str, list[str]] = {}

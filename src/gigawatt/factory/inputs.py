@@ -1,8 +1,8 @@
 """What the fleet is chosen from: platforms, workloads with their prices and duties, limits, and whose money counts.
 
 Plain numbers and columns only; no scenario and no catalog record is known here. Index p platform, w workload,
-j operating point, s price segment, f phase (a consecutive part of the horizon; its `weight` is its discounted share, and
-weights sum to 1).
+j operating point, s price segment, f phase (a consecutive part of the horizon; its `weight` is its discounted share,
+and weights sum to 1).
 """
 
 from __future__ import annotations

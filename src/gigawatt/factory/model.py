@@ -9,9 +9,9 @@
          demand      s[s,f] <= T[s],   T[s] <= D_s
          obligation  sum_{j of w} tok_j u[j,f] >= O[i] in its phases,   O[i] >= R_i
 
-N are racks owned, u racks in use, M the site power that is built (and whose shell is paid for: the peak over phases, not the
-mean), s tokens sold. T and O repeat a limit that holds in several phases in one column, so that every limit is one row with
-one price. Each limit row has a name that a user knows.
+N are racks owned, u racks in use, M the site power that is built (and whose shell is paid for: the peak over phases, not
+the mean), s tokens sold. T and O repeat a limit that holds in several phases in one column, so that every limit is one row
+with one price. Each limit row has a name that a user knows.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def build(inputs: PlanInputs) -> Model:
     owed = counts[5] + np.arange(n_o)
 
     rows = _Builder(int(counts[-1]))
-    points, platforms, segments = inputs.points, inputs.platforms, inputs.segments
+    points, segments = inputs.points, inputs.segments
     made = points.tokens_out_per_s * T_TOKENS_PER_YR
     stock_row = np.zeros((n_p, n_f), dtype=np.int64)
     sell_row = np.zeros((n_w, n_f), dtype=np.int64)
@@ -163,9 +163,7 @@ def build(inputs: PlanInputs) -> Model:
         tuple(rows.names),
         integer,
     )
-    return Model(
-        inputs, program, limits, stock, use, site, sold, stock_row, sell_row, owed_row, power_row, unit
-    )  # fmt: skip
+    return Model(inputs, program, limits, stock, use, site, sold, stock_row, sell_row, owed_row, power_row, unit)
 
 
 def _limits(

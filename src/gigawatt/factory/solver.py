@@ -2,11 +2,11 @@
 
 Three habits of the solver that matter here:
 
-* Its Python constructor turns callbacks on and prints a banner to C stdout before any option can be set, which would break
-  a command's JSON. The core class underneath does not; where a release hides it, the constructor runs with file
+* Its Python constructor turns callbacks on and prints a banner to C stdout before any option can be set, which would
+  break a command's JSON. The core class underneath does not; where a release hides it, the constructor runs with file
   descriptor 1 turned away.
-* Matrix entries below 1e-9 are dropped with a mere warning, and a bound of 1e20 is no bound. So callers scale (MW, million
-  USD, trillion tokens, racks), and an entry that would be dropped is refused here.
+* Matrix entries below 1e-9 are dropped with a mere warning, and a bound of 1e20 is no bound. So callers scale (MW,
+  million USD, trillion tokens, racks), and an entry that would be dropped is refused here.
 * Tolerances are absolute. They are tightened to 1e-9, so that a finite difference of 1e-4 of a limit is exact to 1e-5.
 
 One thread, a fixed seed and the simplex method: the same input gives the same bytes.

@@ -133,7 +133,7 @@ class Ledger:
                             "closing": line.closing,
                         }
                     )
-        names = "period date payer payee account contract status amount_usd headline_usd closing".split()
+        names = ["period", "date", "payer", "payee", "account", "contract", "status", "amount_usd", "headline_usd", "closing"]
         return Table.from_rows("postings", rows, names, {"amount_usd": "USD", "headline_usd": "USD"}, "Postings")
 
     def by_company(self) -> Table:
@@ -155,7 +155,7 @@ class Ledger:
                 }
                 for k, end in enumerate(self.schedule.ends)
             ]
-        names = "company period date in_usd out_usd net_usd cash_usd".split()
+        names = ["company", "period", "date", "in_usd", "out_usd", "net_usd", "cash_usd"]
         return Table.from_rows("companies", rows, names, dict.fromkeys(names[3:], "USD"), "Cash by company")
 
 
@@ -213,7 +213,9 @@ def _check(flows: Sequence[Flow], schedule: Schedule) -> None:
         account_of(flow.account)
         if flow.amount_usd.shape[-1:] != (schedule.periods,):
             have = flow.amount_usd.shape[-1] if flow.amount_usd.ndim else 1
-            message = f"'{flow.contract or flow.account}' has {have} amounts; the schedule has {schedule.periods} periods"
+            message = (
+                f"'{flow.contract or flow.account}' has {have} amounts; the schedule has {schedule.periods} periods"
+            )
             raise InputError(Problem("wrong_length", message))
 
 
@@ -226,6 +228,8 @@ def _columns(schedule: Schedule, lines: Sequence[Line], amounts: Sequence[Array]
         account = account_of(line.account)
         if account.name == "capex":
             capex[line.payer] = capex.get(line.payer, zero) + amount
+        if account.payer_line == "interest":
+            continue
         if account.payer_section == "operating":
             cfads[line.payer] = cfads.get(line.payer, zero) - amount
         if account.payee_section == "operating":

@@ -67,6 +67,6 @@ def defaults_table(ledger: Ledger) -> Table:
         }
         for one in defaults(ledger)
     ]
-    names = "company period date shortfall_usd peak_shortfall_usd peak_date".split()
+    names = ["company", "period", "date", "shortfall_usd", "peak_shortfall_usd", "peak_date"]
     units = {"shortfall_usd": "USD", "peak_shortfall_usd": "USD"}
     return Table.from_rows("defaults", rows, names, units, "Companies that run out of cash")

@@ -161,14 +161,16 @@ def _plant(
         cost = bought.get(account, np.zeros(shape))
         worn = straight_line(cost, _life(account, lives_years)) if account in bought else np.zeros(shape)
         left = np.cumsum(cost - worn, axis=-1)
-        depreciation += worn
         if account in sold:
-            # all that is left of the account goes with the sale, in the period of the sale
+            # the first sale takes all that is left of the account; what is bought later wears on its own
             when = np.cumsum(np.abs(sold[account]), axis=-1) > 0
-            at = when & ~np.concatenate((np.zeros((*shape[:-1], 1), dtype=bool), when[..., :-1]), axis=-1)
-            gain += sold[account] - np.where(at, left, 0.0)
-            depreciation -= np.where(when & ~at, worn, 0.0)
-            left = np.where(when, np.cumsum(np.where(when & ~at, cost, 0.0), axis=-1), left)
+            before = np.concatenate((np.zeros((*shape[:-1], 1), dtype=bool), when[..., :-1]), axis=-1)
+            gain += sold[account] - np.where(when & ~before, left, 0.0)
+            later = np.where(before, cost, 0.0)
+            worn_later = straight_line(later, _life(account, lives_years)) if np.any(later) else np.zeros(shape)
+            worn = np.where(before, worn_later, worn)
+            left = np.where(when, np.cumsum(later - worn_later, axis=-1), left)
+        depreciation += worn
         book += left
     return book, depreciation, gain
 

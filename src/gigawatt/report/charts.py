@@ -1,8 +1,8 @@
 """Charts as plain Plotly figure dicts ({"data", "layout"}), made from a run's tables without importing plotly.
 
-The same dict serves the page, a notebook (`figure`) and a test. White ground, dark text, colours that colour-blind readers
-tell apart (Okabe & Ito, https://jfly.uni-koeln.de/color/), sizes that survive printing. A table that is missing or
-empty gives None.
+The same dict serves the page, a notebook (`figure`) and a test. White ground, dark text, sizes that survive printing,
+colours that colour-blind readers tell apart (Okabe & Ito, https://jfly.uni-koeln.de/color/). A table that is missing
+or empty gives None.
 """
 
 from __future__ import annotations

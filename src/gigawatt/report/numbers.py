@@ -1,7 +1,7 @@
 """Numbers as people read them: `1.23 B USD`, `805 MW`, `4.1 k racks`; never scientific notation.
 
 A unit is text. Money, watts, tokens, bytes and counts get a prefix by size; a share becomes per cent; prices per token
-and per joule become the market's own units (USD/Mtok, USD/MWh). The tables of a run keep plain floats; this is for eyes.
+and per joule become the market's own units (USD/Mtok, USD/MWh). A run keeps plain floats; this is for people.
 """
 
 from __future__ import annotations

@@ -27,6 +27,8 @@ SERVING_PRECISIONS = ("fp4", "fp8", "bf16")
 TRAINING_PRECISIONS = ("fp8", "bf16")
 # Chips of the job on which a training mapping is first looked for, before the number that the date needs is known.
 FIRST_GUESS_CHIPS = 8192
+# The plan thins points itself, to the hull in watts of whole racks, which a thinning by chip could miss.
+ALL_POINTS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,7 @@ def _serve(
         precisions=_precisions(spec.precisions, SERVING_PRECISIONS, box),
         maturity=_maturity(offered, "serving"),
         modes=box.modes,
+        max_points=ALL_POINTS,
     )
     if not len(found):
         first = found.rejected[0] if found.rejected else None

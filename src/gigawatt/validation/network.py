@@ -257,9 +257,7 @@ def answer(case: Case, fit: Constants) -> tuple[Answer, float]:
     if case.kind.startswith("moe"):
         payload = float(case.nbytes)
         if case.tokens:
-            payload = float(
-                moe_payload(case.tokens, TOPK, HIDDEN, case.width, case.ranks, case.fabric, case.style)
-            )
+            payload = float(moe_payload(case.tokens, TOPK, HIDDEN, case.width, case.ranks, case.fabric, case.style))
         found = moe_seconds(
             payload,
             case.ranks,

@@ -22,7 +22,7 @@ from gigawatt.validation.training_metrics import metric_value
 from gigawatt.validation.training_rows import Case, case_of
 
 Row = dict[str, str]
-MEMORY_TOLERANCE = 1.15  # the memory estimate is good to about 15 %
+MEMORY_TOLERANCE = 1.3  # the estimate takes 4-byte gradients and plain allocators; measured peaks lie lower
 UTILISATION = (0.02, 0.90)  # a step outside of this model-FLOP utilisation is a mistake in a row, not a prediction
 IMPORTANT_BLANKS = ("shape by size", "mapping", "global batch", "sequence length", "number of chips", "precision")
 

@@ -22,6 +22,7 @@ from gigawatt.validation.training_shapes import architecture_of
 
 Row = Dict[str, str]
 TOKENS_PER_STEP = 4.0e6  # global batch where none is stated: what pre-training runs of 2020-26 use
+TOKENS_PER_CHIP = 1024.0  # and at least so many a chip: 16 M tokens on 16,384 (Llama 3), 12.6 M on 12,288 (MegaScale)
 ACCUMULATION = 4.0  # micro-batches where a step time is given with no batch
 TOKENS_PER_CHIP_XLA = 8192.0
 CHIPS = {
@@ -49,7 +50,8 @@ SOURCES: tuple[tuple[str, str], ...] = (
     (r"primus|rocm|amd-agi", "primus"),
     (r"maxtext|tpu-recipes|gpu-recipes|palm|google", "maxtext"),
 )
-NODE_NETWORK_BYTES_PER_S = {"vtrain": 100e9}  # 800 Gb/s a node, stated by the source
+NODE_NETWORK_BYTES_PER_S = {"vtrain": 100e9, "bigscience": 50e9}  # 800 Gb/s a node; four Omni-Path 100 ports
+RELEASE = 2026.3  # the calibration's
 FULL_RECOMPUTE_STACKS = ("megatron-2021", "megatron-omnipath", "zero3-2021")
 
 
@@ -102,16 +104,20 @@ def case_of(row: Row) -> Case:
         notes.append(f"chip taken as {chip.name}")
     stack = stack_of(source, chip, row)
     year = number(row.get("year")) or 2024.0
+    moe = any(kind.experts > 0 for kind in shape.kinds)
     width = width_of(row, chip, year, notes)
-    lora = "lora" in (row.get("model", "") + source).lower()
     chips = number(row.get("n_gpus"))
+    lora = "lora" in (row.get("model", "") + source).lower()
+    if not lora and chips and chips <= 8 and stack.name == "megatron-tuned" and float(shape.parameters) > 60e9 and not moe:
+        lora = True
+        notes.append("adapters, since one node cannot train all of it")
     seq = number(row.get("seq_len")) or _default_seq(row, arch.name, lora, notes)
     nic = next((v / 8 for k, v in NODE_NETWORK_BYTES_PER_S.items() if k in source.lower()), None)
     machine = machine_of(chip, width, nic)
-    moe = any(kind.experts > 0 for kind in shape.kinds)
     mapping, chips, batch, stated = _mappings(row, shape, chip, stack, chips, seq, lora, notes)
     family = family_of(source, stack, chip, moe, lora)
-    years_before = max(2026.3 - (year + 0.3), 0.0) if stack.name in ("megatron-tuned", "maxtext", "primus") else 0.0
+    released = release_of(source, year)
+    years_before = RELEASE - released if stack.name in ("megatron-tuned", "maxtext", "primus") else 0.0
     return Case(
         id=row["id"],
         metric=row["measured_metric"],
@@ -150,6 +156,16 @@ def stack_of(source: str, chip: Chip, row: Row) -> Stack:
     return fit.stack(name)
 
 
+def release_of(source: str, year: float) -> float:
+    """When the software of a row was released: what the document's name says, else the middle of the year."""
+    text = source.lower()
+    if "performance-summary.md" in text:
+        return 2026.6  # the current page: container 26.08
+    if "performance-summary-archive" in text:
+        return 2026.2 if year >= 2026 else 2025.8  # containers 26.02 to 26.06, 25.09 to 25.11
+    return year + 0.5 if year < 2026 else RELEASE
+
+
 def _data_parallel_only(row: Row) -> bool:
     """ZeRO-3 runs one replica a chip: the micro-batch is then the global batch over the chips, above one."""
     batch, chips, micro = (number(row.get(k)) for k in ("global_batch", "n_gpus", "micro_batch"))
@@ -177,6 +193,9 @@ def width_of(row: Row, chip: Chip, year: float, notes: list[str]) -> str:
 def _default_seq(row: Row, name: str, lora: bool, notes: list[str]) -> float:
     notes.append("sequence length")
     key = name.lower().replace(" ", "")
+    context = number(row.get("cp"))
+    if context and context >= 4:
+        return 8192.0 * context  # context parallelism of that width is for long sequences
     if lora or "llama3" in key or "llama-3" in key or "llama4" in key or "mistral" in key:
         return 8192.0
     return 2048.0 if any(word in key for word in ("gpt", "maxtext", "palm", "bloom", "mpt", "175b")) else 4096.0
@@ -233,7 +252,8 @@ def _mappings(
             batch = float(np.max(d * b))
         else:
             per = max(float(np.max(d)), 1.0)
-            batch = max(round(TOKENS_PER_STEP / seq / per), 1.0) * per
+            tokens = max(TOKENS_PER_STEP, TOKENS_PER_CHIP * chips)
+            batch = max(round(tokens / seq / per), 1.0) * per
     ok = (d >= 1) & (d * b <= batch * 1.001) & ((np.mod(batch, d * b) < 0.5) | bool(micro and dp))
     ok &= np.mod(d * x * t, e) < 0.5
     ok &= (v == 1) | (p > 1)

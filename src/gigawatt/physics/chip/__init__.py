@@ -2,6 +2,7 @@
 
 from gigawatt.physics.chip.adapt import box_from_record, chip_from_record
 from gigawatt.physics.chip.device import Box, Chip, PowerMode
+from gigawatt.physics.chip.kernels import Kernels, calibration_for, kernel_seconds, peak_of
 from gigawatt.physics.chip.power import (
     BoxWatts,
     box_watts,
@@ -15,12 +16,16 @@ __all__ = [
     "Box",
     "BoxWatts",
     "Chip",
+    "Kernels",
     "PowerMode",
     "box_from_record",
     "box_watts",
+    "calibration_for",
     "capped",
     "chip_from_record",
     "chip_watts",
+    "kernel_seconds",
     "mode_named",
+    "peak_of",
     "power_constants",
 ]

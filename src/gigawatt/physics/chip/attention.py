@@ -1,4 +1,4 @@
-"""Seconds of attention kernels: prefill (query-key pairs through tensor cores and exponentials) and decode (KV streaming).
+"""Seconds of attention kernels: prefill (query-key pairs, exponentials) and decode (streaming the KV cache).
 
 Prefill, causal, blocks of bq x 128 (bq 128 or 64), S multiprocessors:
 
@@ -7,8 +7,8 @@ Prefill, causal, blocks of bq x 128 (bq 128 or 64), S multiprocessors:
     mem  = b L d (2 h by + 2 hkv kvb + 2 mb (h + 2 hkv))/(B em)
     time = t0 + (comp^p + mem^p)^(1/p) + ptok 1e-10 b L
 
-Decode, one query a sequence, g = h/hkv, L the length within the window. Benchmark loops re-read a KV cache that fits L2;
-serving does not, so the KV comes from memory here:
+Decode, one query a sequence, g = h/hkv, L the length within the window. Benchmark loops re-read a KV cache that fits
+L2; serving does not, so the KV comes from memory here:
 
     kv   = b hkv L 2 d kvb ;  mem = (kv + 4 qb b h d + 2 b hkv d kvb)/(B em)
     comp = 4 b hkv max(g, 16) 64 ceil(L/64) d/(P ec) ;  fix = pro max(CTAs/S - 1, 0)

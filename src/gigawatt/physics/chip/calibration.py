@@ -1,7 +1,7 @@
 """Fitted constants of chips: read from the catalog, once, with the nearest kin of a chip that nobody measured.
 
-A calibration of a chip is a row of a table in `catalog/data/calibration/chip-*.yaml`. Where the chip itself has none, its
-generation's does (`same generation`), else the newest of its vendor's stack (`kin`); each step widens the band.
+A calibration of a chip is a row of a table in `catalog/data/calibration/chip-*.yaml`. Where the chip itself has none,
+its generation's does (`same generation`), else the kin that the table names; each step widens the band.
 """
 
 from __future__ import annotations

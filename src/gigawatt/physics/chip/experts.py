@@ -6,8 +6,8 @@ T tokens with k experts each out of E, I the expert width on this chip, H the hi
     comp, waves, pro as in a matrix product ;  mem = (active N K w + routed (K a + 2 N))/(B em)
     time   = t0 + sum of both, min over bm + perm routed 2 H/B + tq T k (gate I + I + 2 H) 2/B + ts T k 1e-9 + te E 1e-8
 
-Reduced form: loads are balanced, as in the tables where skew made no difference to the error. Slot work runs over all T k
-slots, also those of other ranks. Constants: calibration `chip-moe`; held-out median 6-12 %, p90 20-40 %.
+Reduced form: loads are balanced, as in the tables where skew made no difference to the error. Slot work runs over all
+T k slots, also those of other ranks. Constants: calibration `chip-moe`; held-out median 6-12 %, p90 20-40 %.
 """
 
 from __future__ import annotations

@@ -9,9 +9,9 @@ For a tile (bm, bn), a split s of K, with S multiprocessors, peak P and bandwidt
     t    = (comp^p + mem^p)^(1/p) + [s > 1] (r0 + 8 r1 s m n/B)
     time = t0 + min over tiles and splits of t + qb m K/B                               last: activation quantise pass
 
-a and w are bytes of an activation and a weight, 2 of an output. Constants: calibration `chip-gemm`; held-out median error
-4-6 % for bf16, 6-7 % for fp8 and fp4, on the chips they were fitted to. Without multiprocessor data (other vendors) the
-form falls back to t0 + (comp^p + mem^p)^(1/p) at ec and em.
+a and w are bytes of an activation and a weight, 2 of an output. Constants: calibration `chip-gemm`; held-out median
+error 4-6 % for bf16, 6-7 % for fp8 and fp4, on the chips they were fitted to. Without multiprocessor data (other
+vendors) the form falls back to t0 + (comp^p + mem^p)^(1/p) at ec and em.
 """
 
 from __future__ import annotations
@@ -72,7 +72,8 @@ def gemm_seconds(
     out = np.empty(flat[0].size)
     for start in range(0, out.size, CHUNK):
         part = slice(start, start + CHUNK)
-        out[part] = _chunk(chip, *(x[part] for x in flat), precision, peak_flops, fit, full, fused_quantise)
+        m_, n_, k_ = (x[part] for x in flat)
+        out[part] = _chunk(chip, m_, n_, k_, precision, peak_flops, fit, full, fused_quantise)
     return out.reshape(rows[0].shape)
 
 

@@ -1,12 +1,12 @@
 """`kernel_seconds`: one door to the kernel families, for measured chips and for those that nobody measured.
 
-A chip without own measurements uses the constants of its generation, else of the kin that the calibration names, at its own
-peak, bandwidth and multiprocessors; the band widens at each step, and says so.
+A chip without own measurements uses the constants of its generation, else of the kin that the calibration names, at its
+own peak, bandwidth and multiprocessors; the band widens at each step, and says so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -30,11 +30,18 @@ NEEDS = {
     "decode": ("batch", "length", "heads", "kv_heads", "head_dim"),
     "moe": ("tokens", "hidden", "width", "experts", "topk"),
 }
+MODELS: dict[str, Callable[..., Array]] = {
+    "gemm": gemm_seconds,
+    "prefill": prefill_seconds,
+    "decode": decode_seconds,
+    "moe": moe_layer_seconds,
+}
 # Precision asked for -> the nearest that is fitted, where it is not.
-NEAR_PRECISION = {"int8": "fp8", "fp6": "fp8", "mxfp8": "fp8", "tf32": "bf16", "fp16": "bf16", "nvfp4": "fp4", "mxfp4": "fp4"}
+NEAR_PRECISION = {"int8": "fp8", "fp6": "fp8", "mxfp8": "fp8", "tf32": "bf16", "fp16": "bf16"}
+NEAR_PRECISION |= {"nvfp4": "fp4", "mxfp4": "fp4"}
 # Peak that a precision runs at.
 PEAK_OF = {"fp8_block": "fp8", "fp16": "bf16", "mxfp8": "fp8", "nvfp4": "fp4", "mxfp4": "fp4"}
-# Every lower precision falls back to the one above it when a chip has no units for it: weights shrink, the rate does not.
+# A lower precision runs at the rate of the one above it on a chip that has no units for it: only its weights shrink.
 SLOWER = {"fp4": "fp8", "fp6": "fp8", "fp8": "bf16", "int8": "bf16"}
 
 
@@ -115,8 +122,8 @@ def kernel_seconds(
 
     Args:
         chip: the chip.
-        family: gemm (m, n, k), prefill and decode (batch, length, heads, kv_heads, head_dim), moe (tokens, hidden, width,
-            experts, topk).
+        family: gemm (m, n, k), prefill and decode (batch, length, heads, kv_heads, head_dim), moe (tokens, hidden,
+            width, experts, topk).
         precision: see `calibration_for`.
         engine: whose kernels.
         columns: the family's columns, and its options (`full`, `window`, `context`, `local_experts`, ...).
@@ -133,13 +140,10 @@ def kernel_seconds(
     peak = peak_of(chip, "bf16" if family == "decode" else first)
     options: dict[str, Any] = {name: value for name, value in columns.items() if name not in NEEDS[family]}
     shape: list[Any] = [columns[name] for name in NEEDS[family]]
-    if family == "gemm":
-        seconds = gemm_seconds(chip, *shape, precision, peak, fit, **options)
-    elif family == "moe":
-        seconds = moe_layer_seconds(chip, *shape, precision, peak, fit, **options)
-    else:
+    if family in ("prefill", "decode"):
         kv = precision.split("/")[-1]
         options.setdefault("kv_bytes", 1.0 if kv.startswith(("fp8", "int8", "mxfp8")) else 2.0)
-        run = prefill_seconds if family == "prefill" else decode_seconds
-        seconds = run(chip, *shape, peak, fit, **options)
+        seconds = MODELS[family](chip, *shape, peak, fit, **options)
+    else:
+        seconds = MODELS[family](chip, *shape, precision, peak, fit, **options)
     return Kernels(seconds, seconds * fit.low, seconds * fit.high, fit.note)

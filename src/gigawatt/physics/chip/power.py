@@ -6,8 +6,8 @@ Chip (all shares of the data sheet's peak, over the mean step):
     W = cap x limit x (floor + (1 - floor)(1 - exp(-u))),  limit = tdp x the mode's share of it,  idle <= W <= limit
 
 `floor` is a chip with its clocks up that waits, not one that is switched off. The three plateaus: waiting (u = 0),
-memory-bound (um = 1, uc = 0, busy = 1), compute-bound (uc = 1). Constants: calibration `chip-power`; text serving is met to
-9.5 % (H100) and 17 % (B200) in the median, training nodes to a few per cent.
+memory-bound (um = 1, uc = 0, busy = 1), compute-bound (uc = 1). Constants: calibration `chip-power`; serving is met to
+9.5 % (H100) and 17 % (B200) in the median on models that were left out.
 
 Rack input = (chips + host + scale-up switches + NICs + fans) / supply efficiency.
 """
@@ -124,8 +124,8 @@ class BoxWatts:
 def box_watts(box: Box, chip_w: ArrayLike, load: ArrayLike = 1.0) -> BoxWatts:
     """Input watts of a rack whose chips draw `chip_w` each.
 
-    Hosts fall to `host_idle_share` when idle; fans follow the chips' heat with `fan_exponent`; switches and NICs draw the
-    same always (links stay up).
+    Hosts fall to `host_idle_share` when idle; fans follow the chips' heat with `fan_exponent`; switches and NICs draw
+    the same always (links stay up).
 
     Args:
         box: the rack.

@@ -133,7 +133,6 @@ def columns(
         extra=np.where(inside > node, fit["lat_mnnvl"], 0.0),
         nvls=nvls,
         simple=fit["e_simple"] * np.where(mesh, fit["xgmi"], 1.0),
-        mesh=mesh,
         pcie=flag(lambda f: f.scaleup == "pcie" or f.technology == "pcie"),
         proxy=flag(lambda f: f.technology == "tcpx"),
         torus_side=np.where(torus, np.round(inside ** (1 / 3), 6), 0.0),

@@ -1,7 +1,7 @@
 """A fabric as the numbers a collective needs: the scale-up domain of a chip and the network between domains.
 
-Bandwidths are bytes/s per chip, one way. The domain is what is *wired and used*: with multi-node NVLink switched off, a rack
-of 72 is 18 domains of 4.
+Bandwidths are bytes/s per chip, one way. The domain is what is *wired and used*: with multi-node NVLink switched off, a
+rack of 72 is 18 domains of 4.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ NVLS_GENERATION = {"hopper": "hopper", "blackwell": "blackwell", "blackwell-ultr
 class Fabric:
     """Scale-up domain and scale-out network of one kind of chip.
 
-    `technology` is a key of `NET_CLASS`; `scaleup` is switched, mesh, torus or pcie; `generation` the chip's. `domain` is
-    the number of chips in a scale-up domain, `node` those of one host. `port_bytes_per_s` is the rate of one NIC port:
-    all-to-all between two chips reaches `ports_per_pair` of them. `nic_stated` is False where the NIC rate is a default,
-    and bands are wider then.
+    `technology` is a key of `NET_CLASS`; `scaleup` is switched, mesh, torus or pcie; `generation` the chip's. `domain`
+    is the number of chips in a scale-up domain, `node` those of one host. `port_bytes_per_s` is the rate of one NIC
+    port: all-to-all between two chips reaches `ports_per_pair` of them. `nic_stated` is False where the NIC rate is a
+    default, and bands are wider then.
     """
 
     name: str
@@ -133,9 +133,9 @@ def fabric_from_record(record: Any, chip: Chip, *, node: int = 8, domain: int | 
 
 
 def default_fabric(chip: Chip, *, node: int = 8) -> Fabric:
-    """What a chip is wired with where nothing is said: its scale-up domain, and InfiniBand at its NIC rate, else 400 Gb/s.
+    """What a chip is wired with where nothing is said: its scale-up domain, and InfiniBand at its NIC rate.
 
-    `nic_stated` is False where the rate is our guess.
+    Without a NIC rate 400 Gb/s is taken, and `nic_stated` is False.
     """
     nic = chip.nic_bytes_per_s or 50e9
     domain = max(1, chip.scaleup_domain)

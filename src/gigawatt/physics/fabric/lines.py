@@ -10,8 +10,8 @@ B scale-up and b NIC bytes/s per rank, S bytes, k = 2 for all-reduce and 1 for a
     NVLS tree   = latency + ((S/(B nvls nvt^log2 N))^8 + (network part)^8)^(1/8) + fill
     direct      = base + (t_in^6 + t_out^6)^(1/6) + min(peer (n-1), that)
 
-Structure and latencies: NCCL src/graph/tuning.cc; the fill term, NVLS ratios and the all-to-all rule N/(N-1) are ours and
-NCCL's authors' (nccl-tests issues 130, 212, 267). All arrays have one entry per row; seconds and bytes.
+Structure and latencies: NCCL src/graph/tuning.cc; the all-to-all rule N/(N-1): NCCL's authors (nccl-tests issues 130,
+212, 267); the fill term and the NVLS ratios are ours. All arrays have one entry per row; seconds and bytes.
 """
 
 from __future__ import annotations
@@ -33,9 +33,10 @@ _TINY = 1e-30
 class Columns:
     """One row per collective call; arrays of equal length.
 
-    `scaleup` and `nic` in bytes/s per rank; `net` the share of NIC rate, `lat` seconds of a network step beyond NCCL's,
-    `extra` of a domain over several nodes; `nvls` algorithm bandwidth over scale-up rate, 0 where there is none; `mesh`,
-    `pcie`, `proxy` mark kinds of network; `cross` slows all-to-all through oversubscribed tiers.
+    `scaleup` and `nic` in bytes/s per rank, `pair` what two ranks reach between domains; `net` the share of NIC rate,
+    `lat` seconds of a network step beyond NCCL's, `extra` of a domain over several nodes; `nvls` algorithm bandwidth
+    over scale-up rate, 0 where there is none; `simple` the share that protocol Simple reaches; `pcie` and `proxy` mark
+    kinds of network; `torus_side` is 0 off a torus; `cross` slows all-to-all through oversubscribed tiers.
     """
 
     nbytes: Array
@@ -49,7 +50,6 @@ class Columns:
     extra: Array
     nvls: Array
     simple: Array
-    mesh: Bools
     pcie: Bools
     proxy: Bools
     torus_side: Array

@@ -170,7 +170,9 @@ def parts_list(fabric: Fabric, endpoints: int, *, co_packaged: bool = False) -> 
         part(f"{switch}, leaf", "switch", leaves * planes, switch_w, switch_usd, "switch"),
         part(f"{switch}, spine", "switch", spines * planes, switch_w, switch_usd, "switch"),
         part(f"{switch}, core", "switch", cores * planes, switch_w, switch_usd, "switch"),
-        part("800G module at a switch", "optic", modules, figure["module_w_800"], figure["module_usd_800"], "module_800"),
+        part(
+            "800G module at a switch", "optic", modules, figure["module_w_800"], figure["module_usd_800"], "module_800"
+        ),
         part(
             f"{nic_class}G module at a NIC",
             "optic",

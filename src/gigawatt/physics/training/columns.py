@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from gigawatt.physics.chip.device import Chip
 from gigawatt.physics.training.calibration import PEAK_KEY
 
+NIC_WHERE_UNSTATED_BYTES_PER_S = 25e9  # assumed: 200 Gb/s a chip
+
 
 @dataclass(frozen=True, slots=True)
 class Machine:
@@ -81,8 +83,8 @@ def machine_of(chip: Chip, width: str, nic_bytes_per_s: float | None = None) -> 
     A chip without an 8- or 4-bit peak runs the matrices in 16 bit (its 16-bit peak is taken).
     """
     peak16 = chip.peak_flops["bf16"]
-    peak = chip.peak_flops.get(PEAK_KEY[width]) or (chip.peak_flops.get("fp8") if width == "4" else None) or peak16
-    nic = nic_bytes_per_s or chip.nic_bytes_per_s or chip.scaleup_bytes_per_s / 10
+    peak = chip.peak_flops.get(PEAK_KEY[width]) or _eight_bit(chip, width) or peak16
+    nic = nic_bytes_per_s or chip.nic_bytes_per_s or NIC_WHERE_UNSTATED_BYTES_PER_S
     return Machine(
         peak_flops=float(peak),
         peak16_flops=float(peak16),
@@ -93,6 +95,13 @@ def machine_of(chip: Chip, width: str, nic_bytes_per_s: float | None = None) -> 
         nic_bytes_per_s=float(nic),
         headroom_w_per_tflops=float(chip.tdp_w / (peak16 / 1e12)),
     )
+
+
+def _eight_bit(chip: Chip, width: str) -> float | None:
+    """The 8-bit peak a chip has where the asked one is missing: FP8 under 4-bit, int8 on TPUs."""
+    if width == "16":
+        return None
+    return chip.peak_flops.get("fp8") or chip.peak_flops.get("int8")
 
 
 def stack_machines(machines: list[Machine]) -> Machine:

@@ -7,11 +7,16 @@ from typing import Any
 
 from gigawatt.core.errors import InputError, Problem, nearest
 from gigawatt.physics.workload.architecture import Architecture
-from gigawatt.physics.workload.config import decoder, hybrid
+from gigawatt.physics.workload.config import decoder, diffusion, encoder, hybrid
 from gigawatt.physics.workload.config.fields import Fields
 from gigawatt.physics.workload.config.recognise import ALIASES, family_of
 
-READERS: dict[str, Callable[[Fields, str], Architecture]] = {**decoder.READERS, **hybrid.READERS}
+READERS: dict[str, Callable[[Fields, str], Architecture]] = {
+    **decoder.READERS,
+    **hybrid.READERS,
+    **encoder.READERS,
+    **diffusion.READERS,
+}
 
 
 def families() -> tuple[str, ...]:

@@ -1,0 +1,215 @@
+"""What limits a plan, and what one more unit of each limit is worth.
+
+The optimum V(b) is concave in a limit b, so its worth falls as there is more of it. At a corner the worth of one more
+(right derivative) and of the last one (left derivative) differ, and the solver's dual is any number between them:
+
+    up = (V(b + h) - V(b)) / h   <=   dual   <=   (V(b) - V(b - h)) / h = down,      h = 1e-4 b
+
+Both come from warm solves. How far a worth holds is the range of the right side just beside b (a corner has none at b
+itself), and what binds then is read from one more solve behind it. For an obligation, more is dearer: both are negative.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gigawatt.factory.model import LimitRow, Model
+from gigawatt.factory.solver import Answer, Solver
+
+Array = NDArray[np.float64]
+_STEP = 1e-4
+_TIGHT = 1e-7
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """One limit of a plan. Worths are per year and unit, in `price_unit`.
+
+    Attributes:
+        name, kind, unit: "power", "power", "MW"; kinds are power, capital, supply, demand, obligation.
+        limit, used, used_share: in `unit`.
+        dual: the solver's price (0 where the limit does not bind).
+        up, down: worth of one more and of the last one; `down` is infinite where less of it fits no plan.
+        until, since: the limit up to which `up` holds, and down to which `down` does (in `unit`).
+        then: limits that begin to bind behind `until`.
+        increment, increment_step: with whole racks, worth per unit of a step that one would buy (None in a linear plan).
+        operating: with whole racks, price of the limit with the racks fixed (None in a linear plan).
+    """
+
+    name: str
+    kind: str
+    unit: str
+    price_unit: str
+    limit: float
+    used: float
+    used_share: float
+    dual: float
+    up: float
+    down: float
+    until: float
+    since: float
+    then: tuple[str, ...] = ()
+    increment: float | None = None
+    increment_step: float | None = None
+    operating: float | None = None
+
+    @property
+    def binding(self) -> bool:
+        """Whether moving it changes the optimum."""
+        return max(abs(self.up), abs(self.down)) > 1e-9
+
+    @property
+    def corner(self) -> bool:
+        """Whether one more and the last one differ in worth."""
+        return abs(self.up - self.down) > 1e-6 * max(abs(self.up), abs(self.down), 1e-12)
+
+
+def shadow_prices(model: Model, best: Answer, *, ranges: bool = True) -> tuple[Limit, ...]:
+    """Worth of every limit that is not infinite; `best` is the linear optimum of `model`.
+
+    With `ranges` off, `until` and `since` are not worked out (nan) and each limit that is slack costs no solve.
+    """
+    used = activity(model, best.x)
+    probe = Solver(model.program, relax=True)
+    probe.solve()
+    out = []
+    for row in model.limits:
+        if not np.isfinite(row.bound):
+            continue
+        out.append(_limit(model, row, best, used[row.row], used, probe, ranges))
+    return tuple(out)
+
+
+def activity(model: Model, x: Array) -> Array:
+    """A x of every row."""
+    program = model.program
+    out = np.zeros(program.row_low.size)
+    np.add.at(out, program.rows, program.values * x[program.columns])
+    return out
+
+
+def _limit(model: Model, row: LimitRow, best: Answer, used: float, usage: Array, probe: Solver, ranges: bool) -> Limit:
+    dual = float(best.row_dual[row.row])
+    slack = (used - row.bound) if row.lower else (row.bound - used)
+    tight = slack <= _TIGHT * max(1.0, abs(row.bound))
+    up = down = 0.0
+    until = float("nan") if tight else float("inf")
+    since = float("nan") if tight else used
+    then: tuple[str, ...] = ()
+    if tight:
+        step = _STEP * max(abs(row.bound), _STEP)
+        up, until = _side(probe, row, best.value, step, ranges)
+        down, since = _side(probe, row, best.value, -step, ranges)
+        if ranges and np.isfinite(until) and until > row.bound:
+            then = _behind(model, probe, row, until + step, usage)
+        _reset(probe, row)
+    return Limit(
+        row.name,
+        row.kind,
+        row.unit,
+        row.price_unit,
+        row.bound * row.scale,
+        used * row.scale,
+        used / row.bound if row.bound else float("nan"),
+        dual * row.price_scale,
+        up * row.price_scale,
+        down * row.price_scale,
+        until * row.scale,
+        since * row.scale,
+        then,
+    )
+
+
+def _move(probe: Solver, row: LimitRow, bound: float) -> None:
+    probe.set_row(row.row, bound if row.lower else -np.inf, np.inf if row.lower else bound)
+
+
+def _reset(probe: Solver, row: LimitRow) -> None:
+    _move(probe, row, row.bound)
+    probe.value()
+
+
+def _side(probe: Solver, row: LimitRow, best: float, step: float, ranges: bool) -> tuple[float, float]:
+    """Worth per unit on one side, and the bound up to which it holds."""
+    moved = row.bound + step
+    if moved < 0:  # a limit of zero: there is no last one
+        return 0.0, row.bound
+    _move(probe, row, moved)
+    there = probe.value()
+    if there == float("-inf"):
+        return (float("-inf") if step > 0 else float("inf")), row.bound
+    worth = (there - best) / step
+    if abs(worth) < 1e-9 * max(1.0, abs(best)) * 1e-3:
+        worth = 0.0
+    if not ranges or worth == 0:
+        return worth, float("inf") if step > 0 else 0.0
+    low, high = probe.row_range(row.row)
+    return worth, max(high, moved) if step > 0 else max(0.0, min(low, moved))
+
+
+def _behind(model: Model, probe: Solver, row: LimitRow, bound: float, usage: Array) -> tuple[str, ...]:
+    """Names of the limits that are taken in full at `bound` of this one and were not before."""
+    _move(probe, row, bound)
+    if probe.value() == float("-inf"):
+        return ()
+    after = activity(model, probe.columns())
+    names = []
+    for other in model.limits:
+        if other.row == row.row or not np.isfinite(other.bound) or other.lower:
+            continue
+        gap = _TIGHT * max(1.0, abs(other.bound))
+        if other.bound - after[other.row] <= gap < other.bound - usage[other.row]:
+            names.append(other.name)
+    return tuple(names)
+
+
+def worth_words(value: float, unit: str) -> str:
+    """A worth in words: '3.86 M USD a year per MW'."""
+    size, name = abs(value), "USD"
+    if unit.startswith("USD/yr"):
+        tail = f" a year{unit.removeprefix('USD/yr')}"
+    else:
+        tail = unit.removeprefix("USD")
+    for scale, word in ((1e9, "B USD"), (1e6, "M USD"), (1e3, "k USD")):
+        if size >= scale:
+            size, name = size / scale, word
+            break
+    return f"{'-' if value < 0 else ''}{size:,.3g} {name}{tail}"
+
+
+def sentence(limit: Limit) -> str:
+    """One limit in a sentence, with its price and how far it holds."""
+    name = limit.name[0].upper() + limit.name[1:]
+    if not limit.binding:
+        spare = limit.limit - limit.used
+        return f"{name} is not short: {spare:,.4g} of {limit.limit:,.4g} {limit.unit} unused."
+    if limit.kind == "obligation":
+        cost = (
+            "no plan fits more"
+            if limit.up == float("-inf")
+            else f"one more costs {worth_words(-limit.up, limit.price_unit)}"
+        )
+        return f"{name} binds at {limit.limit:,.4g} {limit.unit}: {cost}."
+    less = (
+        "no plan fits less"
+        if limit.down == float("inf")
+        else f"the last is worth {worth_words(limit.down, limit.price_unit)}"
+    )
+    if limit.up == 0:
+        return f"{name} is just enough: more is worth nothing, {less}."
+    text = f"{name} is short: one more is worth {worth_words(limit.up, limit.price_unit)}"
+    if limit.corner:
+        text += f" ({less})"
+    if np.isfinite(limit.until):
+        text += f", up to {limit.until:,.4g} {limit.unit}"
+        if limit.then:
+            text += f"; then {_and(limit.then)} binds" if len(limit.then) == 1 else f"; then {_and(limit.then)} bind"
+    return text + "."
+
+
+def _and(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]

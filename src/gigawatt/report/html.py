@@ -1,0 +1,233 @@
+"""One self-contained page of a run: every script and style is inside, nothing is fetched, and it prints.
+
+A content-security policy in the page forbids the network altogether, so "works offline" is a fact and not a promise.
+The chart library is Plotly's own file from its wheel, embedded once (about 4.8 MB).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from html import escape
+from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from gigawatt.core.table import Table, plain
+from gigawatt.report import sections
+from gigawatt.report.charts import CHARTS
+from gigawatt.report.grid import Grid, grid, words_of
+from gigawatt.report.numbers import canonical, quantity, span
+from gigawatt.report.sentences import SENTENCES, moats
+from gigawatt.report.theme import Figure
+from gigawatt.study.result import RunResult
+
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data: blob:"
+MOST_CARDS = 12
+# What the footer does not repeat: volatile timings and the trees that `explain` reads.
+NOT_IN_FOOTER = ("explain", "wall_s", "tables", "texts", "headline", "title", "name", "format", "files", "parts")
+
+
+def page(result: RunResult) -> str:
+    """The whole page as text."""
+    shown = sections.present(result)
+    charts = {one.table: chart for one in shown if (chart := _chart(result, one.table)) is not None}
+    other = [t for name, t in result.tables.items() if name not in sections.known_tables() and len(t)]
+    body = "\n".join([_header(result), *_parts(result, shown, charts), *map(_further, other), _footer(result)])
+    title = escape(result.title or result.name)
+    return "\n".join(
+        [
+            "<!doctype html>",
+            '<html lang="en"><head><meta charset="utf-8">',
+            f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            f"<title>{title} - Gigawatt</title>",
+            f"<style>{_own('style.css')}</style></head>",
+            f'<body><div class="page">{_contents(result, shown, other)}<main>{body}</main></div>',
+            f'<script type="application/json" id="charts">{_json_in_script(charts)}</script>',
+            f"<script>{plotly_js()}</script>",
+            f"<script>{_own('page.js')}</script>",
+            "</body></html>",
+            "",
+        ]
+    )
+
+
+@lru_cache(maxsize=1)
+def plotly_js() -> str:
+    """Plotly's minified JavaScript, as its wheel ships it; found without importing the package."""
+    spec = find_spec("plotly")
+    if spec is None or not spec.submodule_search_locations:
+        raise ModuleNotFoundError("plotly is not installed")
+    source = Path(spec.submodule_search_locations[0]) / "package_data" / "plotly.min.js"
+    return source.read_text(encoding="utf-8").replace("</script", "<\\/script")
+
+
+def _own(name: str) -> str:
+    return files("gigawatt.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _json_in_script(value: Any) -> str:
+    """JSON that can stand inside a script element: no '<', whatever a user called a company."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, default=plain)
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def _chart(result: RunResult, name: str) -> Figure | None:
+    made = CHARTS.get(name)
+    return made(result) if made else None
+
+
+def _contents(result: RunResult, shown: Sequence[sections.Section], other: Sequence[Table]) -> str:
+    entries = [("top", "Summary"), *((one.table, one.title) for one in shown)]
+    if result.texts.get("left_out"):
+        entries.append(("left-out", "What was left out"))
+    if result.texts.get("notes"):
+        entries.append(("notes", "Notes"))
+    entries += [(f"table-{table.name}", table.title or words_of(table.name)) for table in other]
+    items = "".join(f'<li><a href="#{escape(key)}">{escape(title)}</a></li>' for key, title in entries)
+    return f'<nav aria-label="Contents"><p>Gigawatt</p><ol>{items}</ol></nav>'
+
+
+def _header(result: RunResult) -> str:
+    cards = "".join(_card(row) for row in list(result.metrics.rows())[:MOST_CARDS])
+    return (
+        f'<header id="top"><h1>{escape(result.title or result.name)}</h1>'
+        f'<p class="headline">{escape(result.headline)}</p><div class="cards">{cards}</div></header>'
+    )
+
+
+def _card(row: dict[str, Any]) -> str:
+    """One headline number with its P10, P50, P90 and a small drawing of where the value lies between them."""
+    unit = canonical(row.get("unit") or "")
+    value = quantity(row.get("value"), unit)
+    amount, _, of = value.partition(" ")
+    low, high, middle = row.get("low"), row.get("high"), row.get("p50")
+    band = drawing = ""
+    if low is not None and high is not None:
+        p50 = f", P50 {quantity(middle, unit)}" if middle is not None else ""
+        band = f'<div class="band">P10 to P90: {escape(span(low, high, unit))}{escape(p50)}</div>'
+        drawing = _band_drawing(float(low), float(high), row.get("value"), middle)
+    name = escape(words_of(str(row["name"])))
+    return (
+        f'<div class="card"><div class="name">{name}</div><b>{escape(amount)} <span>{escape(of)}</span></b>'
+        f"{drawing}{band}</div>"
+    )
+
+
+def _band_drawing(low: float, high: float, value: Any, middle: Any) -> str:
+    inside = [x for x in (value, middle) if isinstance(x, (int, float))]
+    left, right = min([low, *inside]), max([high, *inside])
+    if right <= left:
+        return ""
+
+    def at(x: float) -> float:
+        return 3 + 194 * (x - left) / (right - left)
+
+    tick = f'<rect x="{at(middle) - 1:.1f}" y="1" width="2" height="8" fill="#0072b2"/>' if middle is not None else ""
+    dot = f'<circle cx="{at(value):.1f}" cy="5" r="3" fill="#1b2733"/>' if value is not None else ""
+    return (
+        '<svg viewBox="0 0 200 10" preserveAspectRatio="none" aria-hidden="true">'
+        f'<rect x="{at(low):.1f}" y="3.5" width="{at(high) - at(low):.1f}" height="3" rx="1.5" fill="#a9cfe4"/>'
+        f"{tick}{dot}</svg>"
+    )
+
+
+def _parts(result: RunResult, shown: Sequence[sections.Section], charts: dict[str, Figure]) -> Iterator[str]:
+    for one in shown:
+        yield _section(result, one, charts)
+        if one.table == "weakest":
+            yield _sentences(result, "weakest", "")
+    yield _sentences(result, "left_out", "What was left out")
+    yield _sentences(result, "notes", "Notes")
+
+
+def _section(result: RunResult, one: sections.Section, charts: dict[str, Figure]) -> str:
+    table = result.metrics if one.table == "metrics" else result.tables[one.table]
+    says = SENTENCES[one.table](result) if one.table in SENTENCES else ""
+    lines = moats(result) if one.table == "moats" else ([says] if says else [])
+    parts = [f'<section id="{one.table}"><h2>{escape(one.title)}</h2>']
+    parts += [f'<p class="says">{escape(line)}</p>' for line in lines]
+    explains = " ".join(text for text in (one.explains, table.note) if text)
+    parts.append(f'<p class="explains">{escape(explains)}</p>' if explains else "")
+    if one.table in charts:
+        label = escape(f"{one.title}. {says}")
+        parts.append(f'<div class="chart" id="chart-{one.table}" role="img" aria-label="{label}"></div>')
+    if one.table not in one.folded:
+        parts.append(_table(grid(table, one.columns)))
+    for name in one.beside:
+        if sections.has(result, name):
+            parts.append(
+                _table(grid(result.tables[name]), caption=result.tables[name].title or _CAPTIONS.get(name, ""))
+            )
+    for name in one.folded:
+        if sections.has(result, name):
+            inside = _table(grid(result.tables[name]))
+            parts.append(f"<details><summary>The numbers behind the chart</summary>{inside}</details>")
+    parts.append("</section>")
+    return "".join(parts)
+
+
+_CAPTIONS = {"gap": "What explains the gap between this revenue and the contracts"}
+
+
+def _sentences(result: RunResult, name: str, title: str) -> str:
+    lines = [line for line in result.texts.get(name, []) if line.strip()]
+    if not lines:
+        return ""
+    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    if not title:
+        return f"<ul>{items}</ul>"
+    return f'<section id="{name.replace("_", "-")}"><h2>{escape(title)}</h2><ul>{items}</ul></section>'
+
+
+def _further(table: Table) -> str:
+    title = escape(table.title or words_of(table.name))
+    note = f'<p class="explains">{escape(table.note)}</p>' if table.note else ""
+    return f'<section id="table-{escape(table.name)}"><h2>{title}</h2>{note}{_table(grid(table))}</section>'
+
+
+def _table(shown: Grid, caption: str = "") -> str:
+    if not shown.labels:
+        return ""
+    head = "".join(
+        f"<th{_right(numeric)}>{escape(label)}{f'<span>[{escape(unit)}]</span>' if unit else ''}</th>"
+        for label, unit, numeric in zip(shown.labels, shown.units, shown.numeric, strict=True)
+    )
+    rows = "".join(
+        "<tr>"
+        + "".join(
+            f"<td{_right(numeric)}>{_cell(label, cell)}</td>"
+            for label, numeric, cell in zip(shown.labels, shown.numeric, row, strict=True)
+        )
+        + "</tr>"
+        for row in shown.rows
+    )
+    words = f"<caption>{escape(caption)}</caption>" if caption else ""
+    return f'<div class="wide"><table>{words}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+
+
+def _right(numeric: bool) -> str:
+    return ' class="n"' if numeric else ""
+
+
+def _cell(label: str, cell: str) -> str:
+    if label == "kind" and cell:
+        return f'<span class="kind{" assumed" if cell == "assumed" else ""}">{escape(cell)}</span>'
+    return escape(cell)
+
+
+def _footer(result: RunResult) -> str:
+    facts = [(key, value) for key, value in result.manifest.items() if key not in NOT_IN_FOOTER]
+    rows = "".join(
+        f"<dt>{escape(words_of(key))}</dt>"
+        f"<dd>{escape(value if isinstance(value, str) else json.dumps(value, default=str))}</dd>"
+        for key, value in facts
+    )
+    ways = [line for line in result.texts.get("next", []) if line.strip()]
+    next_ = "".join(f"<li><code>{escape(line)}</code></li>" for line in ways)
+    onwards = f"<section><h2>Where to go next</h2><ul>{next_}</ul></section>" if next_ else ""
+    words = "Made by Gigawatt. USD nominal, MW at the meter unless it says IT, a year is 8,760 hours, bands are 80 %."
+    return f"{onwards}<footer>{words}<dl>{rows}</dl></footer>"

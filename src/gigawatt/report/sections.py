@@ -1,0 +1,85 @@
+"""The parts of a report in reading order: which tables each shows, under which heading."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gigawatt.study.result import RunResult
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One part of the page.
+
+    `table` names the main table (its chart and sentence go by the same name); `beside` tables follow it; `folded` ones
+    are behind a click, since the chart already shows them; `columns` limits and orders the main table's.
+    """
+
+    table: str
+    title: str
+    explains: str = ""
+    beside: tuple[str, ...] = ()
+    folded: tuple[str, ...] = ()
+    columns: tuple[str, ...] | None = None
+
+
+SECTIONS: tuple[Section, ...] = (
+    Section("plan", "Plan", "What to buy and what each rack does. MW are at the meter; P10 and P90 hold this fleet."),
+    Section(
+        "excluded",
+        "What was not bought, and why",
+        "The price change is what its price must do, all else held, before the plan would take it.",
+    ),
+    Section(
+        "limits",
+        "What limits you",
+        "The worth of one more (and of one less, where they differ) is in USD a year and counts what it would earn "
+        "after every other cost.",
+    ),
+    Section(
+        "performance",
+        "Performance",
+        "Input and output tokens are counted apart. The error is the median over measured rows of the same kind.",
+    ),
+    Section("power", "Power", "From the meter to the chips; every stage balances.", folded=("power_links",)),
+    Section("metrics", "Headline numbers", "P10 to P90 from the run's draws with the fleet held."),
+    Section(
+        "contracts_beside",
+        "Revenue per MW-year beside signed contracts",
+        "Contracts count MW in their own way (facility, active or IT); the source says which.",
+        beside=("gap",),
+    ),
+    Section("companies", "Money by company", "Nominal USD; net cash is over the whole horizon."),
+    Section(
+        "cash_links", "Who pays whom", "Left pays, right is paid; the middle says for what.", folded=("cash_links",)
+    ),
+    Section("quarters", "Cash by quarter", "The lines add each quarter's net cash up.", folded=("quarters",)),
+    Section("capex", "Capital by part", "The boundary says whose price a part is counted at."),
+    Section(
+        "objectives", "Whose value is maximised", "The same site planned for the system, the operator and the lab."
+    ),
+    Section(
+        "moats",
+        "Moats",
+        "What the plan loses per MW-year when an advantage is taken from the vendor (removed), what a rival gains when "
+        "it gets it (given), and its fair share of all of them (Shapley).",
+    ),
+    Section("weakest", "Weakest inputs", "Each input moved through its own range, all else held."),
+    Section("assumptions", "Assumptions and sources", "Every input with its range, its kind and where it comes from."),
+)
+
+
+def known_tables() -> set[str]:
+    """Every table that some section shows."""
+    return {name for s in SECTIONS for name in (s.table, *s.beside, *s.folded)}
+
+
+def present(result: RunResult) -> list[Section]:
+    """The sections whose main table this run has, with rows."""
+    return [s for s in SECTIONS if (len(result.metrics) if s.table == "metrics" else has(result, s.table))]
+
+
+def has(result: RunResult, name: str) -> bool:
+    """True where the run has that table with at least one row."""
+    table = result.tables.get(name)
+    return table is not None and len(table) > 0

@@ -1,0 +1,123 @@
+"""The tables of a run as one spreadsheet: a sheet a table with a row of units, and a sheet of sources."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+from gigawatt.core.table import Table, plain
+from gigawatt.report.grid import ROW_UNITS, cell_text, unit_in
+from gigawatt.report.sentences import SENTENCES
+from gigawatt.study.result import RunResult
+
+# A fixed date of making, so that the same run gives the same bytes.
+MADE = dt.datetime(2026, 1, 1)
+
+
+def write_workbook(result: RunResult, path: Path) -> None:
+    """Write `tables.xlsx`: summary, headline numbers, every table (numbers as they are, SI), sources."""
+    import xlsxwriter
+
+    options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
+    book = xlsxwriter.Workbook(str(path), options)
+    try:
+        book.set_properties({"title": result.title or result.name, "created": MADE})
+        styles = {
+            "head": book.add_format({"bold": True, "bottom": 1, "text_wrap": True, "valign": "bottom"}),
+            "unit": book.add_format({"italic": True, "font_color": "#5b6875", "bg_color": "#f6f8fa"}),
+            "title": book.add_format({"bold": True, "font_size": 15}),
+            "wrap": book.add_format({"text_wrap": True, "valign": "top"}),
+            "share": book.add_format({"num_format": "0.0 %"}),
+            "big": book.add_format({"num_format": "#,##0"}),
+        }
+        taken: set[str] = set()
+        _summary(book.add_worksheet(_sheet_name("summary", taken)), result, styles)
+        for table in (result.metrics, *result.tables.values()):
+            _sheet(book.add_worksheet(_sheet_name(table.name, taken)), table, styles)
+        _sources(book.add_worksheet(_sheet_name("sources", taken)), result, styles)
+    finally:
+        book.close()
+
+
+def _sheet_name(name: str, taken: set[str]) -> str:
+    """At most 31 characters, none that Excel refuses, no name twice."""
+    base = re.sub(r"[\[\]:*?/\\']", " ", name).strip()[:28] or "table"
+    made, count = base, 1
+    while made.lower() in taken:
+        count += 1
+        made = f"{base} {count}"
+    taken.add(made.lower())
+    return made
+
+
+def _summary(sheet: Any, result: RunResult, styles: dict[str, Any]) -> None:
+    sheet.set_column(0, 0, 110)
+    lines = [result.headline, *(text for made in SENTENCES.values() if (text := made(result)))]
+    sheet.write_string(0, 0, result.title or result.name, styles["title"])
+    for at, line in enumerate(lines, start=2):
+        sheet.write_string(at, 0, line, styles["wrap"])
+    at = len(lines) + 3
+    for heading, name in (("Left out", "left_out"), ("Weakest inputs", "weakest"), ("Notes", "notes")):
+        texts = [line for line in result.texts.get(name, []) if line.strip()]
+        if not texts:
+            continue
+        sheet.write_string(at, 0, heading, styles["head"])
+        for offset, line in enumerate(texts, start=1):
+            sheet.write_string(at + offset, 0, line, styles["wrap"])
+        at += len(texts) + 2
+
+
+def _sheet(sheet: Any, table: Table, styles: dict[str, Any]) -> None:
+    row_units = ROW_UNITS.get(table.name, ()) if "unit" in table.columns else ()
+    for column, name in enumerate(table.columns):
+        unit = unit_in(table, name)
+        sheet.write_string(0, column, name, styles["head"])
+        sheet.write_string(1, column, "see unit" if name in row_units else unit, styles["unit"])
+        widest = len(name)
+        for row, value in enumerate(table.columns[name], start=2):
+            shown = _write(sheet, row, column, plain(value), unit, styles)
+            widest = max(widest, len(shown))
+        sheet.set_column(column, column, min(max(9, widest + 1), 60))
+    sheet.freeze_panes(2, 1)
+
+
+def _write(sheet: Any, row: int, column: int, value: Any, unit: str, styles: dict[str, Any]) -> str:
+    """One cell; what it shows, for the column's width. Infinity is text: a spreadsheet has none."""
+    if value is None or value == "":
+        return ""
+    if isinstance(value, bool):
+        sheet.write_boolean(row, column, value)
+        return str(value)
+    if isinstance(value, (int, float)):
+        if not math.isfinite(value):
+            sheet.write_string(row, column, "no limit")
+            return "no limit"
+        style = styles["share"] if unit == "share" else styles["big"] if abs(value) >= 1e4 else None
+        sheet.write_number(row, column, value, style)
+        return f"{value:,.0f}" if abs(value) >= 1e4 else f"{value:.6g}"
+    text = cell_text(value)
+    sheet.write_string(row, column, text)
+    return text
+
+
+def _sources(sheet: Any, result: RunResult, styles: dict[str, Any]) -> None:
+    """Every source named anywhere in the run, once, with what rests on it."""
+    found: dict[str, list[str]] = {}
+    for table in result.tables.values():
+        if "source" not in table.columns:
+            continue
+        label = next(iter(table.columns))
+        for row in table.rows():
+            source = str(row.get("source") or "").strip() or "(none: assumed)"
+            found.setdefault(source, []).append(f"{table.name}: {row.get(label)}")
+    for column, (name, width) in enumerate((("source", 70), ("rests on it", 90))):
+        sheet.write_string(0, column, name, styles["head"])
+        sheet.write_string(1, column, "", styles["unit"])
+        sheet.set_column(column, column, width)
+    for at, (source, users) in enumerate(found.items(), start=2):
+        sheet.write_string(at, 0, source, styles["wrap"])
+        sheet.write_string(at, 1, "; ".join(users), styles["wrap"])
+    sheet.freeze_panes(2, 0)
