@@ -50,9 +50,7 @@ def test_goodput_against_simulation(save: float, restart: float, mttf: float) ->
     assert float(found.goodput) == pytest.approx(simulated, rel=0.015)
 
 
-@given(
-    c=st.floats(1.0, 600.0), m=st.floats(600.0, 1e6), r=st.floats(0.0, 3600.0)
-)
+@given(c=st.floats(1.0, 600.0), m=st.floats(600.0, 1e6), r=st.floats(0.0, 3600.0))
 def test_shares_sum_to_one_and_are_shares(c: float, m: float, r: float) -> None:
     found = rel.goodput(checkpoint_s=c, restart_s=r, mttf_s=m)
     parts = [float(x) for x in (found.goodput, found.checkpoint_share, found.lost_share, found.restart_share)]
@@ -65,7 +63,9 @@ def test_daly_interval_is_near_the_best(c: float, m: float) -> None:
     best = rel.goodput(checkpoint_s=c, restart_s=0.0, mttf_s=m)
     t = float(best.interval_s)
     for other in (0.7 * t, 1.4 * t):
-        assert float(rel.goodput(checkpoint_s=c, restart_s=0.0, mttf_s=m, interval_s=other).goodput) <= float(best.goodput)
+        assert float(rel.goodput(checkpoint_s=c, restart_s=0.0, mttf_s=m, interval_s=other).goodput) <= float(
+            best.goodput
+        )
 
 
 def test_more_chips_never_more_goodput() -> None:

@@ -2,10 +2,10 @@
 
     python tools/fit/fit_training.py --truth FOLDER [--write]
 
-Penalised least squares in ln: sum of soft-L1 residuals ln(predicted / measured) plus ((ln p - ln start) / sd)^2 for each
-parameter. Discrete choices (blank chunks, recompute, sharding) are made at the current parameters and held during a
-round. Reported errors leave whole sources out; the written record is fitted to all rows of the table. The fit, unlike a
-prediction, reads the container release and the micro-batch count that a row's notes state.
+Penalised least squares in ln: sum of soft-L1 residuals ln(predicted / measured) plus ((ln p - ln start) / sd)^2 for
+each parameter. Discrete choices (blank chunks, recompute, sharding) are made at the current parameters and held
+during a round. Reported errors leave whole sources out; the written record is fitted to all rows of the table. The
+fit, unlike a prediction, reads the container release and the micro-batch count that a row's notes state.
 """
 
 from __future__ import annotations
@@ -29,13 +29,14 @@ from training_start import START
 from write_calibration import write
 
 from gigawatt.physics.training import coefficients, step_times
+from gigawatt.physics.training.calibration import RELEASE_YEAR
 from gigawatt.physics.training.columns import Mapping as Layout
 from gigawatt.physics.training.columns import stack_machines
 from gigawatt.physics.training.search import Z80
 from gigawatt.physics.training.shape import stack_shapes
 from gigawatt.validation.training import IMPORTANT_BLANKS, choose, flatten
 from gigawatt.validation.training_metrics import benchmark_of, step_of
-from gigawatt.validation.training_rows import RELEASE, Case, case_of
+from gigawatt.validation.training_rows import Case, case_of
 
 SCALE = 0.08  # ln residual beyond which a row counts linearly
 FLAGGED = r"mbridge-(228|222|221)$"  # the source itself calls these releases regressions
@@ -117,11 +118,12 @@ def _informed(row: Mapping[str, str]) -> tuple[Case, str]:
     container = re.search(r"container (\d\d)\.(\d\d)", notes)
     if container and case.context.stack.name == "megatron-tuned":
         date = 2000 + int(container[1]) + (int(container[2]) - 0.5) / 12
-        case = replace(case, context=replace(case.context, years_before=round(RELEASE - date, 2)))
+        case = replace(case, context=replace(case.context, years_before=round(RELEASE_YEAR - date, 2)))
     return case, row["id"].split("-")[0]
 
 
 def summary(r: np.ndarray) -> str:
+    """Errors of ln residuals in words."""
     e = np.expm1(r)
     return (
         f"n {e.size:4d}  mape {100 * np.mean(abs(e)):5.1f}  median {100 * np.median(abs(e)):5.1f}  "
@@ -132,10 +134,7 @@ def summary(r: np.ndarray) -> str:
 def null_errors(cases: Sequence[Case], target: np.ndarray) -> np.ndarray:
     """Error of the median achieved FLOP/s of chip x precision x dense or mixture, the row itself seen."""
     flops = np.array(
-        [
-            3.0 * float(c.shape.forward_flops_per_token(c.seq, 0.5)) * c.global_batch * c.seq / c.chips
-            for c in cases
-        ]
+        [3.0 * float(c.shape.forward_flops_per_token(c.seq, 0.5)) * c.global_batch * c.seq / c.chips for c in cases]
     )
     rate = np.log(flops) - target
     kin = defaultdict(list)
@@ -148,6 +147,7 @@ def null_errors(cases: Sequence[Case], target: np.ndarray) -> np.ndarray:
 
 
 def main() -> None:
+    """Fit, leave sources out, report, write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--truth", type=Path, required=True, help="folder that holds truth/")
     parser.add_argument("--write", action="store_true", help="write the calibration record")

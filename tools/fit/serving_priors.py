@@ -56,7 +56,12 @@ PRIORS: dict[str, tuple[float, float, str, str]] = {
     "all_to_all_us": (16.0, 0.4, "us", ""),
     "all_reduce_share": (0.45, 0.15, "", "of one-way link bandwidth"),
     "all_to_all_share": (0.30, 0.4, "", ""),
-    "stall_share": (0.90, 0.06, "", "of a prompt's time that decoders wait (0.88 to 0.93 in a simulation of the protocol)"),
+    "stall_share": (
+        0.90,
+        0.06,
+        "",
+        "of a prompt's time that decoders wait (0.88 to 0.93 in a simulation of the protocol)",
+    ),
     "queue_share": (0.83, 0.4, "", "of the wait of a queue of constant service"),
     "rank_overlap": (0.5, 0.4, "", "exponent of the data-parallel ranks that prefill side by side"),
     "speculation": (1.62, 0.06, "", "decode speed-up of rows run with multi-token prediction"),

@@ -30,7 +30,7 @@ def write(
         'as_of: "2026-11"',
         f'fitted_to: "{fitted_to}"',
         f"rows: {rows}",
-        'release: "NeMo 26.04 class software, 2026-04"',
+        'release: "NeMo 26.06 class software, 2026-06"',
         "error:  # MAPE in %, on the rows named",
     ]
     lines += [f"  {key}: {_text(value)}" for key, value in error.items()]

@@ -1,7 +1,7 @@
-"""What was not chosen, and what it would take: the worth of every pair of platform and workload at the plan's own prices.
+"""What was not chosen and what it would take: every pair of platform and workload at the plan's own prices.
 
-At the prices of a plan (lambda of power, kappa of capital, pi of tokens, mu of supply) a rack of platform p that runs its
-best point of workload w in each phase is worth, per year,
+At the prices of a plan (lambda of power, kappa of capital, pi of tokens, mu of supply) a rack of platform p that
+runs its best point of workload w in each phase is worth, per year,
 
     net(p, w) = sum_f max(0, max_j [w_f margin_j + pi_wf tok_j - lambda_f MW_j])  -  charge_p - kappa capex_p - mu_p
 
@@ -9,8 +9,8 @@ which is never positive at the optimum. It becomes worth buying once its price h
 
     cut = -net / (price-linked charge + kappa capex_p)
 
-A dual is not unique at a corner, so a cut from duals is a lower bound; it is confirmed by solving again at that price and
-raised by bisection where that was not enough.
+A dual is not unique at a corner, so a cut from duals is a lower bound; it is confirmed by solving again at that
+price and raised by bisection where that was not enough.
 """
 
 from __future__ import annotations
@@ -59,7 +59,9 @@ def alternatives(model: Model, best: Answer, *, confirm: bool = True) -> tuple[A
             j = np.flatnonzero((points.platform == p) & (points.workload == w))
             if not j.size or use[j].sum() > 1e-6:
                 continue
-            net = _net(model, best, p, np.maximum(worth[j].max(axis=0), 0).sum())
+            kept = np.maximum(worth[j].max(axis=0), 0).sum()
+            # A rack that loses in every phase would stand idle; what is shown is the loss if it ran.
+            net = _net(model, best, p, kept if kept > 0 else float(worth[j].sum(axis=1).max()))
             label = int(j[np.argmax(worth[j].sum(axis=1))])
             per_mw = -net / float(points.mw[label]) if points.mw[label] > 0 else float("nan")
             rows.append(Alternative(name, workload, points.label[label], per_mw, -net, bought, None))
@@ -107,7 +109,7 @@ def _cut(model: Model, best: Answer, p: int, worth: Array, confirm: bool) -> flo
     cut = -net / linked if linked > 0 else float("inf")
     if not confirm or cut > 1:
         return float(cut)
-    if _buys(inputs, p, cut + 1e-3):
+    if _buys(inputs, p, min(cut + 1e-3, 1.0)):
         return float(cut)
     if not _buys(inputs, p, 1.0):
         return float("inf")
@@ -126,7 +128,7 @@ def _buys(inputs: PlanInputs, p: int, cut: float) -> bool:
 
 
 def at_price(inputs: PlanInputs, platform: int, factor: float) -> PlanInputs:
-    """The same question with the price of one platform times `factor`, in the capital row and in every party's charge."""
+    """The same question with one platform's price times `factor`, in the capital row and in every charge."""
     capex = inputs.platforms.capex_usd.copy()
     capex[platform] *= factor
     parties = []

@@ -1,8 +1,8 @@
 """When nothing fits: which limits conflict, and the smallest change that fits.
 
-Two different questions. The conflict is an irreducible set of limits: drop any one of it and a plan exists. The smallest
-change comes from an elastic program: each limit may be moved by a slack that costs 1 / limit, and the sum of those shares
-is least. A run for each limit alone then tells which of them can mend it alone.
+Two different questions. The conflict is an irreducible set of limits: drop any one of it and a plan exists. The
+smallest change comes from an elastic program: each limit may be moved by a slack that costs 1 / limit, and the sum
+of those shares is least. A run for each limit alone then tells which of them can mend it alone.
 """
 
 from __future__ import annotations

@@ -5,8 +5,9 @@ The optimum V(b) is concave in a limit b, so its worth falls as there is more of
 
     up = (V(b + h) - V(b)) / h   <=   dual   <=   (V(b) - V(b - h)) / h = down,      h = 1e-4 b
 
-Both come from warm solves. How far a worth holds is the range of the right side just beside b (a corner has none at b
-itself), and what binds then is read from one more solve behind it. For an obligation, more is dearer: both are negative.
+Both come from warm solves. How far a worth holds is the range of the right side just beside b (a corner has none at
+b itself), and what binds then is read from one more solve behind it. For an obligation, more is dearer: both are
+negative.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ class Limit:
         up, down: worth of one more and of the last one; `down` is infinite where less of it fits no plan.
         until, since: the limit up to which `up` holds, and down to which `down` does (in `unit`).
         then: limits that begin to bind behind `until`.
-        increment, increment_step: with whole racks, worth per unit of a step that one would buy (None in a linear plan).
-        operating: with whole racks, price of the limit with the racks fixed (None in a linear plan).
+        increment, increment_step: with whole racks, worth per unit of a step that one would buy (else None).
+        operating: with whole racks, price of the limit with the racks fixed (else None).
     """
 
     name: str
@@ -68,19 +69,23 @@ class Limit:
         return abs(self.up - self.down) > 1e-6 * max(abs(self.up), abs(self.down), 1e-12)
 
 
-def shadow_prices(model: Model, best: Answer, *, ranges: bool = True) -> tuple[Limit, ...]:
-    """Worth of every limit that is not infinite; `best` is the linear optimum of `model`.
+def shadow_prices(model: Model, best: Answer, chosen: Array | None = None) -> tuple[Limit, ...]:
+    """Worth of every limit that is not infinite.
 
-    With `ranges` off, `until` and `since` are not worked out (nan) and each limit that is slack costs no solve.
+    Args:
+        model: the program.
+        best: its linear optimum: worths are of this one.
+        chosen: the plan that is shown (of several equal ones, or of whole racks): what is used is of this one.
     """
     used = activity(model, best.x)
+    shown = used if chosen is None else activity(model, chosen)
     probe = Solver(model.program, relax=True)
     probe.solve()
     out = []
     for row in model.limits:
         if not np.isfinite(row.bound):
             continue
-        out.append(_limit(model, row, best, used[row.row], used, probe, ranges))
+        out.append(_limit(model, row, best, used, float(shown[row.row]), probe))
     return tuple(out)
 
 
@@ -102,9 +107,9 @@ def _limit(model: Model, row: LimitRow, best: Answer, used: float, usage: Array,
     then: tuple[str, ...] = ()
     if tight:
         step = _STEP * max(abs(row.bound), _STEP)
-        up, until = _side(probe, row, best.value, step, ranges)
-        down, since = _side(probe, row, best.value, -step, ranges)
-        if ranges and np.isfinite(until) and until > row.bound:
+        up, until = _side(probe, row, best.value, step)
+        down, since = _side(probe, row, best.value, -step)
+        if np.isfinite(until) and until > row.bound:
             then = _behind(model, probe, row, until + step, usage)
         _reset(probe, row)
     return Limit(
@@ -133,7 +138,7 @@ def _reset(probe: Solver, row: LimitRow) -> None:
     probe.value()
 
 
-def _side(probe: Solver, row: LimitRow, best: float, step: float, ranges: bool) -> tuple[float, float]:
+def _side(probe: Solver, row: LimitRow, best: float, step: float) -> tuple[float, float]:
     """Worth per unit on one side, and the bound up to which it holds."""
     moved = row.bound + step
     if moved < 0:  # a limit of zero: there is no last one
@@ -145,10 +150,12 @@ def _side(probe: Solver, row: LimitRow, best: float, step: float, ranges: bool) 
     worth = (there - best) / step
     if abs(worth) < 1e-9 * max(1.0, abs(best)) * 1e-3:
         worth = 0.0
-    if not ranges or worth == 0:
+    if worth == 0:
         return worth, float("inf") if step > 0 else 0.0
     low, high = probe.row_range(row.row)
-    return worth, max(high, moved) if step > 0 else max(0.0, min(low, moved))
+    if step > 0:
+        return worth, max(high, moved)
+    return worth, min(low, moved) if low > _TIGHT else 0.0
 
 
 def _behind(model: Model, probe: Solver, row: LimitRow, bound: float, usage: Array) -> tuple[str, ...]:

@@ -9,9 +9,9 @@
          demand      s[s,f] <= T[s],   T[s] <= D_s
          obligation  sum_{j of w} tok_j u[j,f] >= O[i] in its phases,   O[i] >= R_i
 
-N are racks owned, u racks in use, M the site power that is built (and whose shell is paid for: the peak over phases, not
-the mean), s tokens sold. T and O repeat a limit that holds in several phases in one column, so that every limit is one row
-with one price. Each limit row has a name that a user knows.
+N are racks owned, u racks in use, M the site power that is built (and whose shell is paid for: the peak over phases,
+not the mean), s tokens sold. T and O repeat a limit that holds in several phases in one column, so that every limit
+is one row with one price. Each limit row has a name that a user knows.
 """
 
 from __future__ import annotations

@@ -6,7 +6,8 @@ The join is pure arithmetic on columns. From per-chip physics and a facility,
     MW            = meter watts of that / 1e6
     tokens/s      = chips x tokens/s per chip x derate
 
-A point that misses its service level is no row. Points of one rack mix in time, so a plan may use fractions of several.
+A point that misses its service level is no row. Points of one rack mix in time, so a plan may use fractions of
+several.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The chart of accounts: what a payment means on the books of him who pays and of him who is paid.
 
-One posting moves cash from payer to payee; each of the two books the counter-entry named here. A `profit` entry changes
-this period's income; an `asset` of the payer grows by what he paid (or, for `reduces`, shrinks by what he got back), and a
-`liability` or `equity` of the payee likewise. So every balance sheet ties by construction.
+One posting moves cash from payer to payee; each of the two books a counter-entry on the line named here. A profit
+line changes this period's income by the cash; an asset line grows by cash paid out, a claim line by cash taken in.
+So every balance sheet ties by construction.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ CHART: dict[str, Account] = {
         _account("grant", "expense", "revenue", "money given for nothing that is booked as an asset"),
         _account("tax", "tax", "revenue", "taxes on income"),
         _account("capex", "fixed_assets", "revenue", "plant bought; detail: the part", "investing operating"),
-        _account("residual", "fixed_assets", "fixed_assets", "plant sold at the end; detail: the part", "investing investing"),
+        _account("residual", "fixed_assets", "fixed_assets", "plant sold; detail: the part", "investing investing"),
         _account("equity", "stakes", "paid_in", "shares bought from the company", "investing financing"),
         _account("dividend", "distribution", "investment_income", "paid out to owners", "financing operating"),
         _account("loan_draw", "loans_made", "loans_owed", "principal lent", "investing financing"),

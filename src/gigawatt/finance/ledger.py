@@ -1,8 +1,8 @@
 """The ledger: every payment between two companies, by period, account and contract; cash by company; who runs out.
 
-A ledger holds *lines* (payer, payee, account, contract) with an amount a period, which is the columnar form of postings
-(period, payer, payee, account, contract, amount). Each posting leaves one company and reaches another, so that over all
-companies, the outside ones included, every period sums to zero.
+A ledger holds *lines* (payer, payee, account, contract) with an amount a period, which is the columnar form of
+postings (period, payer, payee, account, contract, amount). Each posting leaves one company and reaches another, so
+that over all companies, the outside ones included, every period sums to zero.
 
 Leading axes of the amounts (draws) are carried along: `amount_usd` has shape [..., lines, periods].
 """
@@ -22,6 +22,7 @@ from gigawatt.finance.contracts import Columns, Contract, counts_as_cash, counts
 from gigawatt.finance.schedule import Array, Flow, Schedule
 
 OUTSIDE_BUYER = "market"
+MONEY = ("amount_usd", "headline_usd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +82,14 @@ class Ledger:
 
     def total_usd(self, *, payer: str | None = None, payee: str | None = None, account: str | None = None) -> Array:
         """Amounts by period, [..., periods], of lines that match; `account` matches with or without its detail."""
-        return self.select(
+        matching = self.select(
             lambda line: (
                 (payer is None or line.payer == payer)
                 and (payee is None or line.payee == payee)
                 and (account is None or account in (line.account, line.account.partition(":")[0]))
             )
-        ).amount_usd.sum(axis=-2)
+        )
+        return np.asarray(matching.amount_usd.sum(axis=-2))
 
     def net_usd(self, companies: Sequence[str] | None = None) -> Array:
         """Cash in less cash out, [..., companies, periods]; over all companies it sums to zero."""
@@ -133,8 +135,8 @@ class Ledger:
                             "closing": line.closing,
                         }
                     )
-        names = ["period", "date", "payer", "payee", "account", "contract", "status", "amount_usd", "headline_usd", "closing"]
-        return Table.from_rows("postings", rows, names, {"amount_usd": "USD", "headline_usd": "USD"}, "Postings")
+        names = ("period", "date", "payer", "payee", "account", "contract", "status", *MONEY, "closing")
+        return Table.from_rows("postings", rows, names, dict.fromkeys(MONEY, "USD"), "Postings")
 
     def by_company(self) -> Table:
         """Cash in, out, net, at the end, by company and period; of the first draw where there are several."""
@@ -155,7 +157,7 @@ class Ledger:
                 }
                 for k, end in enumerate(self.schedule.ends)
             ]
-        names = ["company", "period", "date", "in_usd", "out_usd", "net_usd", "cash_usd"]
+        names = ("company", "period", "date", "in_usd", "out_usd", "net_usd", "cash_usd")
         return Table.from_rows("companies", rows, names, dict.fromkeys(names[3:], "USD"), "Cash by company")
 
 
@@ -170,9 +172,9 @@ def build_ledger(
 ) -> Ledger:
     """Base flows and contracts into one ledger.
 
-    Operating contracts post first; financing ones then see each company's capital expenditure and its cash available for
-    debt service (CFADS: its operating flows without interest). Contracts whose status does not count show in the headline
-    or nowhere, and nothing builds on their money.
+    Operating contracts post first; financing ones then see each company's capital expenditure and its cash available
+    for debt service (CFADS: its operating flows without interest). Contracts whose status does not count show in the
+    headline or nowhere, and nothing builds on their money.
 
     With `close`, the last period also receives each residual value from the outside market and pays back what is still
     owed on loans, marked as closing: values for a net present value, not payments that a company could miss.

@@ -1,7 +1,7 @@
 """What a stream of money is worth, and how safely it serves a debt.
 
-Rates are effective a year; a flow at `time_years` t is discounted by (1 + r)^-t, so a quarter by (1 + r)^-1/4. Arrays carry
-periods last; leading axes (draws) are kept where a formula is closed, and refused where one is solved for.
+Rates are effective a year; a flow at `time_years` t is discounted by (1 + r)^-t, so a quarter by (1 + r)^-1/4. Arrays
+carry periods last; leading axes (draws) are kept where a formula is closed, and refused where one is solved for.
 """
 
 from __future__ import annotations
@@ -159,8 +159,8 @@ def debt_service_usd(ledger: Ledger, company: str) -> Array:
 def own_funded_share(ledger: Ledger, vendor: str) -> float | None:
     """Share of a vendor's sales that his own money to his customers could pay for.
 
-    Vendor's money to customers: equity, loans less what is paid back, grants and prepayments, to every company from which a
-    path of payments leads back to him. None where he sells nothing.
+    Vendor's money to customers: equity, loans less what is paid back, grants and prepayments, to every company from
+    which a path of payments leads back to him. None where he sells nothing.
     """
     kept = ledger.without_closing()
     sold = sum(

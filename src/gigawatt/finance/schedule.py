@@ -1,8 +1,8 @@
 """The periods that money is counted in, and a stream of money between two companies over them.
 
 Periods are calendar quarters; flows fall at a period's end, stocks are those of its end. A schedule may begin with an
-*opening* of zero length at the start date: what is paid on the first day (capital expenditure on racks that earn from the
-first quarter on, the first draw of a loan) stands there, and its time in years is 0.
+*opening* of zero length at the start date: what is paid on the first day (capital expenditure on racks that earn from
+the first quarter on, the first draw of a loan) stands there, and its time in years is 0.
 """
 
 from __future__ import annotations

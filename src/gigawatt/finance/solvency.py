@@ -1,14 +1,14 @@
 """Who runs out of cash, when, and how much is missing.
 
-A company defaults in the first period in which its cash would be below zero. The ledger goes on as if someone made up the
-difference, so the *peak* shortfall is what it would have had to raise to stay afloat throughout. Closing entries (residual
-values, loans settled at the horizon's end) are no payments that can be missed and are left out.
+A company defaults in the first period in which its cash would be below zero. The ledger goes on as if someone made up
+the difference, so the *peak* shortfall is what it would have had to raise to stay afloat throughout. Closing entries
+(residual values, loans settled at the horizon's end) are no payments that can be missed and are left out.
 """
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import dataclass
-from datetime import date
 
 import numpy as np
 
@@ -26,10 +26,10 @@ class Default:
 
     company: str
     period: int
-    date: date
+    date: datetime.date
     shortfall_usd: float
     peak_shortfall_usd: float
-    peak_date: date
+    peak_date: datetime.date
 
 
 def defaults(ledger: Ledger) -> tuple[Default, ...]:

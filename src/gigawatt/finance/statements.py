@@ -81,11 +81,11 @@ class Statements:
         )
 
 
-def statements(ledger: Ledger, lives_years: Mapping[str, float]) -> Statements:
+def build_statements(ledger: Ledger, lives_years: Mapping[str, float]) -> Statements:
     """Statements of all companies of the ledger.
 
-    `lives_years` gives the straight-line life of each capex account, by its full name ('capex:accelerator') or for all the
-    rest under 'capex'.
+    `lives_years` gives the straight-line life of each capex account, by its full name ('capex:accelerator') or for all
+    the rest under 'capex'.
 
     Raises:
         InputError: a capex account without a life.

@@ -40,7 +40,7 @@ def power_sankey(result: RunResult) -> Figure | None:
     names = list(dict.fromkeys(str(name) for row in links for name in (row["source"], row["target"])))
     inflow = {name: sum(row["watts"] for row in links if row["target"] == name) for name in names}
     outflow = {name: sum(row["watts"] for row in links if row["source"] == name) for name in names}
-    labels = [f"{wrap(name)}<br>{quantity(max(inflow[name], outflow[name]), 'W')}" for name in names]
+    labels = [f"{wrap(name, 40)}  <b>{quantity(max(inflow[name], outflow[name]), 'W')}</b>" for name in names]
     colours = [_stage_colour(name) for name in names]
     return _sankey(
         labels,
@@ -80,13 +80,13 @@ def cash_sankey(result: RunResult) -> Figure | None:
             links[pair] = (before + amount, colour_of[payer])
     order = list(nodes)
     return _sankey(
-        [f"{wrap(name)}<br>{quantity(nodes[side, name], 'USD')}" for side, name in order],
+        [f"{wrap(name, 40)}  <b>{quantity(nodes[side, name], 'USD')}</b>" for side, name in order],
         [GREY if side == "for" else colour_of[name] for side, name in order],
         [(order.index(a), order.index(b), amount / 1e9) for (a, b), (amount, _) in links.items()],
         [fade(colour, 0.38) for _, colour in links.values()],
         [f"{a[1]} - {b[1]}: {quantity(amount, 'USD')}" for (a, b), (amount, _) in links.items()],
         height=max(420, 44 * max(sum(side == which for side, _ in order) for which in ("pays", "for", "gets"))),
-        columns=[("pays", "for", "gets").index(side) for side, _ in order],
+        heads=True,
     )
 
 
@@ -97,18 +97,18 @@ def _sankey(
     link_colours: list[str],
     hover: list[str],
     height: int,
-    columns: list[int] | None = None,
+    heads: bool = False,
 ) -> Figure:
     node: dict[str, Any] = {
         "label": labels,
         "color": colours,
-        "pad": 22,
+        "pad": 24,
         "thickness": 16,
         "line": {"color": "#ffffff", "width": 0.5},
         "hovertemplate": "%{label}<extra></extra>",
     }
     marks = []
-    if columns is not None:
+    if heads:
         marks = [
             {
                 "text": f"<b>{words}</b>",

@@ -13,13 +13,14 @@ from html import escape
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
+from string import Template
 from typing import Any
 
 from gigawatt.core.table import Table, plain
 from gigawatt.report import sections
 from gigawatt.report.charts import CHARTS
 from gigawatt.report.grid import Grid, grid, words_of
-from gigawatt.report.numbers import canonical, quantity, span
+from gigawatt.report.numbers import canonical, number, quantity, scaled
 from gigawatt.report.sentences import SENTENCES, moats
 from gigawatt.report.theme import Figure
 from gigawatt.study.result import RunResult
@@ -36,22 +37,14 @@ def page(result: RunResult) -> str:
     charts = {one.table: chart for one in shown if (chart := _chart(result, one.table)) is not None}
     other = [t for name, t in result.tables.items() if name not in sections.known_tables() and len(t)]
     body = "\n".join([_header(result), *_parts(result, shown, charts), *map(_further, other), _footer(result)])
-    title = escape(result.title or result.name)
-    return "\n".join(
-        [
-            "<!doctype html>",
-            '<html lang="en"><head><meta charset="utf-8">',
-            f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>{title} - Gigawatt</title>",
-            f"<style>{_own('style.css')}</style></head>",
-            f'<body><div class="page">{_contents(result, shown, other)}<main>{body}</main></div>',
-            f'<script type="application/json" id="charts">{_json_in_script(charts)}</script>',
-            f"<script>{plotly_js()}</script>",
-            f"<script>{_own('page.js')}</script>",
-            "</body></html>",
-            "",
-        ]
+    return Template(_own("page.html")).substitute(
+        policy=POLICY,
+        title=escape(result.title or result.name),
+        style=_own("style.css"),
+        contents=_contents(result, shown, other),
+        body=body,
+        charts=_json_in_script(charts),
+        plotly=plotly_js(),
     )
 
 
@@ -107,8 +100,10 @@ def _card(row: dict[str, Any]) -> str:
     low, high, middle = row.get("low"), row.get("high"), row.get("p50")
     band = drawing = ""
     if low is not None and high is not None:
-        p50 = f", P50 {quantity(middle, unit)}" if middle is not None else ""
-        band = f'<div class="band">P10 to P90: {escape(span(low, high, unit))}{escape(p50)}</div>'
+        factor, _ = scaled(unit, float(row["value"]) if row.get("value") else float(high))
+        ends = (("P10", low), ("P50", middle), ("P90", high))
+        marks = "".join(f"<span><i>{p}</i>{number(float(x) * factor)}</span>" for p, x in ends if x is not None)
+        band = f'<div class="band">{marks}</div>'
         drawing = _band_drawing(float(low), float(high), row.get("value"), middle)
     name = escape(words_of(str(row["name"])))
     return (
@@ -126,12 +121,16 @@ def _band_drawing(low: float, high: float, value: Any, middle: Any) -> str:
     def at(x: float) -> float:
         return 3 + 194 * (x - left) / (right - left)
 
-    tick = f'<rect x="{at(middle) - 1:.1f}" y="1" width="2" height="8" fill="#0072b2"/>' if middle is not None else ""
-    dot = f'<circle cx="{at(value):.1f}" cy="5" r="3" fill="#1b2733"/>' if value is not None else ""
+    tick = f'<rect x="{at(middle) - 1:.1f}" y="1.5" width="2" height="7" fill="#0072b2"/>' if middle is not None else ""
+    mark = (
+        f'<rect x="{at(value) - 1.5:.1f}" y="0" width="3" height="10" rx="1" fill="#1b2733"/>'
+        if value is not None
+        else ""
+    )
     return (
         '<svg viewBox="0 0 200 10" preserveAspectRatio="none" aria-hidden="true">'
         f'<rect x="{at(low):.1f}" y="3.5" width="{at(high) - at(low):.1f}" height="3" rx="1.5" fill="#a9cfe4"/>'
-        f"{tick}{dot}</svg>"
+        f"{tick}{mark}</svg>"
     )
 
 
@@ -156,7 +155,7 @@ def _section(result: RunResult, one: sections.Section, charts: dict[str, Figure]
         label = escape(f"{one.title}. {says}")
         parts.append(f'<div class="chart" id="chart-{one.table}" role="img" aria-label="{label}"></div>')
     if one.table not in one.folded:
-        parts.append(_table(grid(table, one.columns)))
+        parts.append(_table(grid(table, one.columns, _LABELS.get(one.table))))
     for name in one.beside:
         if sections.has(result, name):
             parts.append(
@@ -170,6 +169,7 @@ def _section(result: RunResult, one: sections.Section, charts: dict[str, Figure]
     return "".join(parts)
 
 
+_LABELS = {"metrics": {"low": "P10", "p50": "P50", "high": "P90"}}
 _CAPTIONS = {"gap": "What explains the gap between this revenue and the contracts"}
 
 

@@ -42,7 +42,12 @@ SECTIONS: tuple[Section, ...] = (
         "Input and output tokens are counted apart. The error is the median over measured rows of the same kind.",
     ),
     Section("power", "Power", "From the meter to the chips; every stage balances.", folded=("power_links",)),
-    Section("metrics", "Headline numbers", "P10 to P90 from the run's draws with the fleet held."),
+    Section(
+        "metrics",
+        "Headline numbers",
+        "P10 to P90 from the run's draws with the fleet held; `gigawatt explain NAME` shows where each comes from.",
+        columns=("name", "value", "unit", "low", "p50", "high", "formula", "inputs"),
+    ),
     Section(
         "contracts_beside",
         "Revenue per MW-year beside signed contracts",

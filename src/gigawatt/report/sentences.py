@@ -109,7 +109,7 @@ def performance(result: RunResult) -> str:
     text = _join(list(said))
     text = text[0].upper() + text[1:] + "."
     if errors:
-        low, high = quantity(min(errors), "share", 2), quantity(max(errors), "share", 2)
+        low, high = quantity(min(errors), "share"), quantity(max(errors), "share")
         text += (
             f" Such answers were off by {low if low == high else f'{low} to {high}'} (median) where they were measured."
         )

@@ -21,13 +21,14 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, s
 
 def layout(height: int, **more: Any) -> dict[str, Any]:
     """The common ground of a chart: white, dark text, room for labels, the legend on top."""
+    legend = bool(more.get("showlegend"))
     return {
-        "height": height,
+        "height": height if legend else height - 20,
         "autosize": True,
         "paper_bgcolor": "#ffffff",
         "plot_bgcolor": "#ffffff",
         "font": {"family": FONT, "size": 13, "color": INK},
-        "margin": {"l": 10, "r": 24, "t": 36, "b": 10},
+        "margin": {"l": 10, "r": 24, "t": 36 if legend else 12, "b": 10},
         "showlegend": False,
         "legend": {
             "orientation": "h",

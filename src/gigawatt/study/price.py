@@ -74,9 +74,7 @@ def price(resolved: Resolved, performance: Performance, line: Timeline) -> Price
         [float(box.chips) for box in performance.boxes],
     )
     life = float(resolved.facility.life_years.value)
-    coefficients = _coefficients(
-        scenario, points, racks, cost_share, running, energy, shell, life, line, resolved
-    )
+    coefficients = _coefficients(scenario, points, racks, cost_share, running, energy, shell, life, line, resolved)
     inputs = PlanInputs(
         platforms=platforms,
         workloads=tuple(work.id for work in resolved.works),
@@ -91,9 +89,7 @@ def price(resolved: Resolved, performance: Performance, line: Timeline) -> Price
         objective=scenario.objective.for_,
         integer_racks=scenario.integer_racks,
     )
-    return Priced(
-        inputs, chain, racks, sells, cost_share, running, shell, life, it_w, load, energy, performance, used
-    )
+    return Priced(inputs, chain, racks, sells, cost_share, running, shell, life, it_w, load, energy, performance, used)
 
 
 def _all_run(resolved: Resolved, performance: Performance) -> None:
@@ -220,8 +216,14 @@ def _segments(resolved: Resolved, line: Timeline) -> Segments:
         works.append(j)
         if isinstance(spec, Serving):
             per_output = spec.price.output + spec.price.input * spec.input_tokens / spec.output_tokens
-            prices.append(per_output * spec.price.realised_share * 1e6)
+            realised = per_output * spec.price.realised_share * 1e6
+            prices.append(realised)
             demands.append(spec.demand.output)
+            for number, tier in enumerate(spec.demand.tiers, 2):
+                names.append(f"{work.id}, tier {number}")
+                works.append(j)
+                prices.append(realised * tier.at)
+                demands.append(tier.output)
         else:
             seconds = max(line.full_seconds_until(owed_quarters(resolved.scenario, spec)), 1.0)
             prices.append((spec.price_per_run or 0.0) / spec.tokens * 1e6)
@@ -235,7 +237,9 @@ def _obligations(resolved: Resolved, line: Timeline) -> tuple[Obligation, ...]:
         if isinstance(work.spec, Training) and work.spec.obligation is not None:
             seconds = max(line.full_seconds_until(owed_quarters(resolved.scenario, work.spec)), 1.0)
             phases = tuple(f for f, phase in enumerate(line.phases) if work.id in phase.owed)
-            out.append(Obligation(f"{work.id} by {work.spec.obligation.finish_by}", j, work.spec.tokens / seconds, phases))
+            out.append(
+                Obligation(f"{work.id} by {work.spec.obligation.finish_by}", j, work.spec.tokens / seconds, phases)
+            )
     return tuple(out)
 
 
@@ -254,9 +258,7 @@ def seller(scenario: Scenario) -> str:
 def _tranche_usd_per_mw_yr(scenario: Scenario, line: Timeline) -> float:
     """Counted milestone money to the lab, spread evenly over the MW that earn it and over the horizon."""
     lab = scenario.company("lab")
-    deals = [
-        c for c in scenario.contracts if isinstance(c, MilestoneTranche) and c.status in COUNTED and c.gets == lab
-    ]
+    deals = [c for c in scenario.contracts if isinstance(c, MilestoneTranche) and c.status in COUNTED and c.gets == lab]
     return sum(deal.amount / (deal.per / 1e6) for deal in deals) / line.annuity_years if deals else 0.0
 
 

@@ -126,11 +126,20 @@ class Slo(Strict):
     tpot_p99: Seconds = 0.05
 
 
+class Tier(Strict):
+    """Further demand at a lower price: `at` is its share of the realised price."""
+
+    output: TokenRate
+    at: Share
+
+
 class Demand(Strict):
-    """Mean output tokens that customers will take at the price, and how far the peak lies over the mean."""
+    """Mean output tokens that customers will take at the realised price, how far the peak lies over the mean, and what
+    more they will take at lower prices."""
 
     output: TokenRate
     peak_to_mean: Annotated[float, Field(ge=1, le=20)] = 1.25
+    tiers: list[Tier] = []
 
 
 class TokenPrices(Strict):

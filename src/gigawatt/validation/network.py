@@ -1,7 +1,7 @@
 """`validate network`: published collective tables, predicted from what each row says of its machine.
 
-Read of a row: collective, bytes, GPUs, GPUs per node, GPU, scale-up, scale-out, algorithm. What it does not say is filled
-from the GPU's catalog record or a default of the cloud, and told in the prediction's note.
+Read of a row: collective, bytes, GPUs, GPUs per node, GPU, scale-up, scale-out, algorithm. What it does not say is
+filled from the GPU's catalog record or a default of the cloud, and told in the prediction's note.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ PORTS: tuple[tuple[str, float], ...] = (
     (r"hdr|connectx-?6|cx-?6", 200.0),
     (r"edr|connectx-?5", 100.0),
 )
-# Machine types of Google Cloud -> Gb/s a GPU for GPU traffic: A3 Mega has 8 x 200G, A3 High 4 x 200G (its 1 Tb/s counts the
-# host's own NIC).
+# Machine types of Google Cloud -> Gb/s a GPU for GPU traffic: A3 Mega has 8 x 200G, A3 High 4 x 200G (its 1 Tb/s counts
+# the host's own NIC).
 CLOUD_GPU: tuple[tuple[str, float], ...] = ((r"tcpxo|a3[- ]?mega", 200.0), (r"tcpx|a3[- ]?high", 100.0))
 # NVLink bridge of a pair of H100 NVL: 600 GB/s both ways (NVIDIA H100 data sheet).
 BRIDGE_BYTES_PER_S = 300e9
@@ -288,7 +288,7 @@ def _message(case: Case, fit: Constants) -> Answer:
     """A stream of RDMA writes: posting plus transfer of each message, many in flight."""
     rail = fit["cross_rail"] if case.transport == "cross-rail" else 1.0
     seconds = np.array([fit["message"] + case.nbytes / (case.fabric.nic_bytes_per_s * fit["net_efa"] * rail)])
-    limits = fit.bands["middle"]
+    limits = fit.bands["network"]["middle"]
     texts = ("NIC-bound at tier 2, RDMA write",)
     return Answer(seconds, seconds * limits["low"], seconds * limits["high"], np.zeros(1, dtype=np.intp), texts)
 

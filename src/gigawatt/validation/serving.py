@@ -28,7 +28,13 @@ def predict(rows: list[Row]) -> list[Prediction]:
 
 
 def banded(
-    identity: str, metric: str, value: float | None, half_width: float, note: str = "", group: str = "", defaulted: bool = False
+    identity: str,
+    metric: str,
+    value: float | None,
+    half_width: float,
+    note: str = "",
+    group: str = "",
+    defaulted: bool = False,
 ) -> Prediction:
     """A prediction with its multiplicative band."""
     if value is None or not np.isfinite(value):

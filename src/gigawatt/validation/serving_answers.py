@@ -10,7 +10,7 @@ import numpy as np
 from gigawatt.physics.serving.diffusion import DiffusionRates, batch_seconds, diffusion_shape
 from gigawatt.validation.serving_models import catalog
 from gigawatt.validation.serving_published import Case
-from gigawatt.validation.serving_solve import factors_of, mlperf_rate, solve
+from gigawatt.validation.serving_solve import mlperf_rate, solve
 
 # Fields of DiffusionRates where no stack table names them: a large GEMM's share and a flash attention's, 10 us a layer.
 DIFFUSION_START: Mapping[str, float] = {
@@ -21,12 +21,17 @@ DIFFUSION_START: Mapping[str, float] = {
     "split": 0.8,
     "split_launch_s": 2e-4,
 }
-# Limits that MLPerf servers run close to: share of the TPOT and TTFT limit that the 99th percentile reaches.
-MLPERF_TPOT_SHARE, MLPERF_TTFT_SHARE = 0.93, 0.35
-SPEECH_TOKENS = 1500.0 * 1280 * 2 * 32 * 2.0  # bytes of encoder keys and values that a Whisper token reads (32 layers, bf16)
-SPEECH_SHARE = 0.17  # of memory bandwidth, batch large
-TCO_USD_PER_CHIP_HOUR = 2.8  # hyperscaler, GB300 class (SemiAnalysis InferenceX constants, Apr 2026)
-ALL_IN_W: Mapping[str, float] = {"h100-sxm": 1730, "h200-sxm": 1730, "b200-sxm": 2170, "gb200": 2100, "gb300": 2100}
+# Factors of MLPerf answers before any fit: the engine's own rate, half of each limit, a tenth of bandwidth for speech.
+MLPERF_START: Mapping[str, float] = {
+    "rate_cuda": 1.0,
+    "rate_other": 1.0,
+    "tpot_limit": 0.5,
+    "ttft_limit": 0.5,
+    "diffusion": 1.0,
+    "speech": 0.1,
+}
+# Bytes of encoder keys and values that one Whisper token reads: 1,500 positions, width 1,280, 32 layers, two of them, bf16.
+SPEECH_TOKEN_BYTES = 1500.0 * 1280.0 * 2.0 * 32.0 * 2.0
 
 
 def answers(cases: Sequence[Case]) -> list[float | None]:
@@ -37,7 +42,7 @@ def answers(cases: Sequence[Case]) -> list[float | None]:
         if case.spec is not None:
             groups.setdefault(case.stack, []).append(i)
         else:
-            found[i] = _unsolved(case)
+            found[i] = unsolved(case)
     for rows in groups.values():
         for i, solved in zip(rows, solve([cases[i] for i in rows]), strict=True):
             found[i] = metric_of(cases[i], solved)
@@ -77,11 +82,29 @@ def metric_of(case: Case, solved: Mapping[str, float]) -> float | None:
     return table.get(metric)
 
 
-def _unsolved(case: Case) -> float | None:
+@lru_cache(maxsize=1)
+def mlperf_shares() -> Mapping[str, float]:
+    """Fitted factors of MLPerf answers."""
+    found: Mapping[str, float] = catalog().get("calibration", "serving-stacks").tables.get("mlperf", {})
+    return dict(MLPERF_START) | dict(found)
+
+
+def share_of(case: Case) -> str:
+    """Which factor answers a case without a layout."""
+    metric = case.row.get("metric") or ""
+    if case.kind in ("speech", "diffusion"):
+        return case.kind
+    if metric.startswith(("tpot", "ttft")):
+        return f"{metric[:4]}_limit"
+    return "rate_other" if case.stack == "mlperf-rocm" else "rate_cuda"
+
+
+def unsolved(case: Case) -> float | None:
+    """The metric of a case that has no layout: diffusion, speech, MLPerf."""
     if case.kind == "diffusion":
         return _diffusion(case)
     if case.kind == "speech":
-        return SPEECH_SHARE * case.chip.memory_bytes_per_s / SPEECH_TOKENS * case.gpus
+        return mlperf_shares()["speech"] * case.chip.memory_bytes_per_s / SPEECH_TOKEN_BYTES * case.gpus
     return _mlperf(case)
 
 
@@ -107,37 +130,38 @@ def _diffusion(case: Case) -> float | None:
     shape = diffusion_shape(record.config, float(record.parameters_published), **stated)
     batch = case.batch or 8.0
     if case.kind == "diffusion" and case.stack.startswith("mlperf"):
-        tuned = factors_of("diffusion-tuned").get("speed", 1.6)
-        one = float(batch_seconds(shape, case.chip, np.asarray(1.0), np.asarray(8.0), rates_of(case))) / 8.0 / tuned
+        tuned = mlperf_shares()["diffusion"]
+        one = float(batch_seconds(shape, case.chip, np.asarray(1.0), np.asarray(8.0), rates_of(case))) / 8.0
         if metric == "latency_s":
-            return one / case.gpus**0.85
-        return case.gpus / one
+            return one / case.gpus**0.85 / tuned
+        return case.gpus / one * tuned
     total = float(batch_seconds(shape, case.chip, np.asarray(case.gpus), np.asarray(batch), rates_of(case)))
     return total if metric == "latency_s" else batch / total
 
 
 def _mlperf(case: Case) -> float | None:
     metric, row = case.row.get("metric") or "", case.row
-    if metric == "tpot_p99_ms":
-        return MLPERF_TPOT_SHARE * case.tpot_s * 1e3 if np.isfinite(case.tpot_s) else 50.0
-    if metric == "ttft_p99_ms":
-        return MLPERF_TTFT_SHARE * case.ttft_s * 1e3 if np.isfinite(case.ttft_s) else 1000.0
-    if metric == "tpot_p50_ms":
-        return 0.8 * MLPERF_TPOT_SHARE * case.tpot_s * 1e3 if np.isfinite(case.tpot_s) else 40.0
-    if metric == "ttft_p50_ms":
-        return 0.5 * MLPERF_TTFT_SHARE * case.ttft_s * 1e3 if np.isfinite(case.ttft_s) else 500.0
+    limit_s = {"tpot": case.tpot_s, "ttft": case.ttft_s}.get(metric[:4])
+    if limit_s is not None:
+        # Without a limit: 0.1 s a token, 2 s to the first. A median lies at about 0.7 of the 99th percentile.
+        bound_s = limit_s if np.isfinite(limit_s) else {"tpot": 0.1, "ttft": 2.0}[metric[:4]]
+        return mlperf_shares()[share_of(case)] * bound_s * 1e3 * (0.7 if "p50" in metric else 1.0)
     precision = {2.0: "bf16", 1.0: "fp8", 0.5: "fp4"}[case.extra.get("precision", 1.0)]
     key = (
-        row.get("model") or "", row.get("gpu") or "", precision, case.gpus,
-        case.input_tokens, case.output_tokens, case.ttft_s, case.tpot_s,
+        row.get("model") or "",
+        row.get("gpu") or "",
+        precision,
+        case.gpus,
+        case.input_tokens,
+        case.output_tokens,
+        case.ttft_s,
+        case.tpot_s,
     )
-    per_chip = mlperf_rate(key)[0] * factors_of(case.stack).get("rate", 1.0)
+    per_chip = mlperf_rate(key)[0] * mlperf_shares()[share_of(case)]
     if not per_chip:
         per_chip = 0.15 * case.chip.memory_bytes_per_s / 1e9  # does not fit as stated: a token a 7 GB read
     if metric in ("samples_s", "queries_s") and "8b" not in (row.get("model") or ""):
         return per_chip * case.gpus / case.output_tokens
-    if metric == "tok_s_per_all_in_utility_MW":
-        return per_chip * 1e6 / ALL_IN_W.get(case.chip.name, 1.9 * case.chip.tdp_w)
-    if metric == "usd_per_M_tokens":
-        return TCO_USD_PER_CHIP_HOUR / (per_chip * (1.0 + case.input_tokens / case.output_tokens) * 3600.0) * 1e6
+    if metric in ("tok_s_per_all_in_utility_MW", "usd_per_M_tokens"):
+        return None  # needs a site and a price: no serving model's answer
     return per_chip * case.gpus

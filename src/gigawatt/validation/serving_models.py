@@ -73,7 +73,9 @@ def catalog() -> Catalog:
 def is_diffusion(name: str) -> bool:
     """Whether a name is that of an image or video model."""
     return bool(
-        re.search(r"stable-diffusion|sdxl|flux|pixart|sana|hunyuan|cogvideo|wan-?\d|wan2|text-to-|diffusers", name.lower())
+        re.search(
+            r"stable-diffusion|sdxl|flux|pixart|sana|hunyuan|cogvideo|wan-?\d|wan2|text-to-|diffusers", name.lower()
+        )
     )
 
 
@@ -148,7 +150,9 @@ def _chip(identity: str) -> Chip:
             stack=record.stack,
             peak_flops=peaks or dict(base.peak_flops),
             memory_bytes=float(record.memory.value) if record.memory else base.memory_bytes,
-            memory_bytes_per_s=float(record.memory_bandwidth.value) if record.memory_bandwidth else base.memory_bytes_per_s,
+            memory_bytes_per_s=float(record.memory_bandwidth.value)
+            if record.memory_bandwidth
+            else base.memory_bytes_per_s,
             scaleup_bytes_per_s=float(record.scaleup_bandwidth.value) if record.scaleup_bandwidth else 100e9,
             scaleup_domain=int(record.scaleup_domain),
             sms=int(record.sms),

@@ -148,7 +148,9 @@ def case_of(row: Row) -> Case:
     if stack == "neuronx":
         gpus = max(gpus / 2.0, 1.0)  # the table counts cores, two to a chip
     kind, batch, limits = _load(row, stack)
-    scenario = next((s for name, s in MLPERF.items() if (row.get("model") or "").lower().startswith(name)), DEFAULT_SCENARIO)
+    scenario = next(
+        (s for name, s in MLPERF.items() if (row.get("model") or "").lower().startswith(name)), DEFAULT_SCENARIO
+    )
     n, has_n = _float(row.get("isl"), TASK_INPUT.get(task, scenario.input_tokens))
     out, has_out = _float(row.get("osl"), TASK_OUTPUT.get(task, scenario.output_tokens))
     if not has_n:
@@ -165,7 +167,21 @@ def case_of(row: Row) -> Case:
         spec = _spec(row, named, chip, precision, stack, gpus)
     group = f"{stack} / {chip.name} / {named.model_id or row.get('model')}"
     return Case(
-        row, kind, stack, task, named, chip, spec, gpus, n, max(out, 1.0), batch, ttft_s, tpot_s, tuple(defaults), group,
+        row,
+        kind,
+        stack,
+        task,
+        named,
+        chip,
+        spec,
+        gpus,
+        n,
+        max(out, 1.0),
+        batch,
+        ttft_s,
+        tpot_s,
+        tuple(defaults),
+        group,
         {"precision": {"bf16": 2.0, "fp8": 1.0, "fp4": 0.5}[precision]},
     )
 

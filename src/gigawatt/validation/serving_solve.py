@@ -7,6 +7,7 @@ They belong to software on a kind of chip, never to a row or a source.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -17,8 +18,8 @@ from gigawatt.physics.serving.calibration import calibration
 from gigawatt.physics.serving.memory import max_requests
 from gigawatt.physics.serving.model import Floats
 from gigawatt.physics.serving.steady import overlap
-from gigawatt.physics.serving.step import decode_step, kernels, prefill_compute
-from gigawatt.validation.serving_models import catalog
+from gigawatt.physics.serving.step import decode_step, kernels, prefill_compute, prefill_flops
+from gigawatt.validation.serving_models import architecture_of, catalog, chip_of
 from gigawatt.validation.serving_published import Case
 
 STACKS = "serving-stacks"
@@ -86,15 +87,39 @@ def solve(cases: Sequence[Case], factors: Mapping[str, float] | None = None) -> 
     closed = (kind == "closed") | (kind == "full")
     rate = np.where(closed, state.requests_per_s * out, np.where(kind == "static", static, batch / mean))
     tpot = np.where(closed, state.tpot_s, np.where(kind == "static", step.total, mean))
-    busy = 1.0 - step.host / np.maximum(mean, 1e-12)
+    # While a prompt's images are encoded and queued by the host, the chips wait.
+    busy = 1.0 - (step.host + entering * vision) / np.maximum(mean, 1e-12)
     peak = np.maximum(d.chip.dense_flops, d.chip.bf16_flops)
-    from gigawatt.physics.serving.step import prefill_flops
-
     flops = step.flops + entering * overlap(d) * prefill_flops(d, n) / d.gpus
-    keys = ("step", "mean", "tpot", "itl_p50", "itl_p99", "ttft", "ttft_p99", "prefill", "rate", "busy", "compute", "memory", "room")
+    keys = (
+        "step",
+        "mean",
+        "tpot",
+        "itl_p50",
+        "itl_p99",
+        "ttft",
+        "ttft_p99",
+        "prefill",
+        "rate",
+        "busy",
+        "compute",
+        "memory",
+        "room",
+    )
     columns: tuple[Floats, ...] = (
-        step.total, mean, tpot, median, worst, np.where(kind == "closed", state.ttft_s, whole), state.ttft_p99_s, whole, rate, busy,
-        flops / mean / peak, step.bytes_moved / mean / d.chip.memory_bytes_per_s, room,
+        step.total,
+        mean,
+        tpot,
+        median,
+        worst,
+        np.where(kind == "closed", state.ttft_s, whole),
+        state.ttft_p99_s,
+        whole,
+        rate,
+        busy,
+        flops / mean / peak,
+        step.bytes_moved / mean / d.chip.memory_bytes_per_s,
+        room,
     )
     return [dict(zip(keys, (float(c[i]) for c in columns), strict=True)) for i in range(len(cases))]
 
@@ -112,10 +137,6 @@ def _poisson_tail(mean: Floats) -> Floats:
 @lru_cache(maxsize=4096)
 def mlperf_rate(key: tuple[str, str, str, float, float, float, float, float]) -> tuple[float, float, float]:
     """(output tokens/s, TTFT, TPOT) per chip of the best point within an MLPerf scenario's limits; zeros where none is."""
-    from dataclasses import replace
-
-    from gigawatt.validation.serving_models import architecture_of, chip_of
-
     model, gpu, precision, chips, n, out, ttft_s, tpot_s = key
     arch, chip = architecture_of(model).arch, chip_of(gpu)[0]
     domain = max(int(min(chips, max(chip.scaleup_domain, 8))), 1)
@@ -123,8 +144,15 @@ def mlperf_rate(key: tuple[str, str, str, float, float, float, float, float]) ->
     engine = "trtllm" if chip.stack == "cuda" else "vllm"
     for slack in (1.0, 2.0, 4.0, 1e9):
         found = frontier(
-            arch, chip, input_tokens=n, output_tokens=out, ttft_s=ttft_s * slack, tpot_s=tpot_s * slack,
-            precisions=(precision,), engine=engine, disaggregate=False,
+            arch,
+            chip,
+            input_tokens=n,
+            output_tokens=out,
+            ttft_s=ttft_s * slack,
+            tpot_s=tpot_s * slack,
+            precisions=(precision,),
+            engine=engine,
+            disaggregate=False,
         )
         if found.best is not None:
             i = found.best

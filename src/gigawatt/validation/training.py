@@ -1,7 +1,7 @@
 """Measured training rows, predicted blind: `predict(rows)`.
 
-Every row is answered. Its blanks are filled as `training_rows` says, all rows' open mappings are evaluated in one column
-call, the fastest that fits the memory is taken for each, and its step time is turned into the row's metric.
+Every row is answered. Its blanks are filled as `training_rows` says, all rows' open mappings are evaluated in one
+column call, the fastest that fits the memory is taken for each, and its step time is turned into the row's metric.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from gigawatt.validation.training_metrics import metric_value
 from gigawatt.validation.training_rows import Case, case_of
 
 Row = dict[str, str]
-MEMORY_TOLERANCE = 1.3  # the estimate takes 4-byte gradients and plain allocators; measured peaks lie lower
+MEMORY_TOLERANCE = (
+    1.6  # tuned stacks keep 16-bit gradients and recompute small parts only: measured peaks lie far lower
+)
 UTILISATION = (0.02, 0.90)  # a step outside of this model-FLOP utilisation is a mistake in a row, not a prediction
 IMPORTANT_BLANKS = ("shape by size", "mapping", "global batch", "sequence length", "number of chips", "precision")
 

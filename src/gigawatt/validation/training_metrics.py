@@ -71,7 +71,7 @@ def benchmark_of(case: Case) -> str:
 
 
 def steps_to_target(case: Case) -> float:
-    """Steps until the benchmark's quality target: samples (at the reference batch) * (batch / reference)^growth / batch.
+    """Steps until the quality target: samples at the reference batch * (batch / reference)^growth / batch.
 
     Fitted to published runs, one pair for each benchmark, whoever submitted.
     """

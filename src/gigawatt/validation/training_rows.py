@@ -1,4 +1,4 @@
-"""A measured training row as the step-time model takes it: chip, precision, stack, and the mappings its blanks leave open.
+"""A measured training row as the model takes it: chip, precision, stack, and the mappings its blanks leave open.
 
 Stated values are taken as they are. What is blank gets the setting a practitioner would use, or, for the mapping, all
 settings that divide: the fastest that fits the memory is then predicted. Nothing here reads a measured value.
@@ -16,7 +16,7 @@ import numpy as np
 from gigawatt.catalog import Catalog
 from gigawatt.physics.chip import Chip, chip_from_record
 from gigawatt.physics.training import Machine, Mapping, Shape, Stack, load_calibration, machine_of, shape_of
-from gigawatt.physics.training.calibration import Context, kin_of
+from gigawatt.physics.training.calibration import RELEASE_YEAR, Context, kin_of
 from gigawatt.validation.base import number
 from gigawatt.validation.training_shapes import architecture_of
 
@@ -51,7 +51,9 @@ SOURCES: tuple[tuple[str, str], ...] = (
     (r"maxtext|tpu-recipes|gpu-recipes|palm|google", "maxtext"),
 )
 NODE_NETWORK_BYTES_PER_S = {"vtrain": 100e9, "bigscience": 50e9}  # 800 Gb/s a node; four Omni-Path 100 ports
-RELEASE = 2026.3  # the calibration's
+SELECTIVE_SHARE = (
+    0.4  # of a forward pass that per-operator selective checkpointing runs again (assumed: every second GEMM)
+)
 FULL_RECOMPUTE_STACKS = ("megatron-2021", "megatron-omnipath", "zero3-2021")
 
 
@@ -108,7 +110,14 @@ def case_of(row: Row) -> Case:
     width = width_of(row, chip, year, notes)
     chips = number(row.get("n_gpus"))
     lora = "lora" in (row.get("model", "") + source).lower()
-    if not lora and chips and chips <= 8 and stack.name == "megatron-tuned" and float(shape.parameters) > 60e9 and not moe:
+    if (
+        not lora
+        and chips
+        and chips <= 8
+        and stack.name == "megatron-tuned"
+        and float(shape.parameters) > 60e9
+        and not moe
+    ):
         lora = True
         notes.append("adapters, since one node cannot train all of it")
     seq = number(row.get("seq_len")) or _default_seq(row, arch.name, lora, notes)
@@ -117,7 +126,7 @@ def case_of(row: Row) -> Case:
     mapping, chips, batch, stated = _mappings(row, shape, chip, stack, chips, seq, lora, notes)
     family = family_of(source, stack, chip, moe, lora)
     released = release_of(source, year)
-    years_before = RELEASE - released if stack.name in ("megatron-tuned", "maxtext", "primus") else 0.0
+    years_before = RELEASE_YEAR - released if stack.name in ("megatron-tuned", "maxtext", "primus") else 0.0
     return Case(
         id=row["id"],
         metric=row["measured_metric"],
@@ -163,7 +172,7 @@ def release_of(source: str, year: float) -> float:
         return 2026.6  # the current page: container 26.08
     if "performance-summary-archive" in text:
         return 2026.2 if year >= 2026 else 2025.8  # containers 26.02 to 26.06, 25.09 to 25.11
-    return year + 0.5 if year < 2026 else RELEASE
+    return year + 0.5 if year < 2026 else RELEASE_YEAR
 
 
 def _data_parallel_only(row: Row) -> bool:
@@ -230,7 +239,7 @@ def _mappings(
     options_vpp = _chunks(vpp, options_pp, layers, stack)
     if vpp is None and max(options_vpp) > 1:
         notes.append("chunks of the pipeline")
-    stated, shares, selective = _recompute(row, stack, notes)
+    stated, shares, selective = _recompute(row, stack, float(shape.parameters), notes)
     zero = [3.0] if fsdp else [1.0] if (options_pp != [1.0] or stack.name in FULL_RECOMPUTE_STACKS) else [1.0, 3.0]
     if lora and not fsdp:
         zero = [0.0]
@@ -254,7 +263,7 @@ def _mappings(
             per = max(float(np.max(d)), 1.0)
             tokens = max(TOKENS_PER_STEP, TOKENS_PER_CHIP * chips)
             batch = max(round(tokens / seq / per), 1.0) * per
-    ok = (d >= 1) & (d * b <= batch * 1.001) & ((np.mod(batch, d * b) < 0.5) | bool(micro and dp))
+    ok = (d >= 1) & (d * b <= batch * 1.001) & ((np.mod(batch, np.maximum(d * b, 1.0)) < 0.5) | bool(micro and dp))
     ok &= np.mod(d * x * t, e) < 0.5
     ok &= (v == 1) | (p > 1)
     if xla and not np.any(ok):
@@ -300,20 +309,22 @@ def _chunks(vpp: float | None, options_pp: list[float], layers: float, stack: St
     return [float(v) for v in found] or [1.0]
 
 
-def _recompute(row: Row, stack: Stack, notes: list[str]) -> tuple[bool, list[float], float]:
+def _recompute(row: Row, stack: Stack, parameters: float, notes: list[str]) -> tuple[bool, list[float], float]:
     text = row.get("recompute", "").lower()
     if text.startswith("full"):
         return True, [1.0], 0.0
     if text.startswith(("selective", "minimal")):
-        return True, [0.0 if stack.name != "fsdp-compile" else 0.4], 1.0 if not stack.flash else 0.0
+        return True, [0.0 if stack.name != "fsdp-compile" else SELECTIVE_SHARE], 1.0 if not stack.flash else 0.0
     if text.startswith("none"):
         return True, [0.0], 0.0
     notes.append("recompute")
     if stack.name in FULL_RECOMPUTE_STACKS:
         return False, [1.0], 0.0
+    if stack.name == "fsdp-compile":  # the libraries' own configurations: selective for small models, full for large
+        return False, [SELECTIVE_SHARE if parameters < 20e9 else 1.0], 0.0
     if stack.xla:
         return False, [load_calibration().parameters["xla_recompute"]], 0.0
-    return False, [0.0, 0.25, 0.5, 1.0], 0.0
+    return False, [0.0, 0.5, 1.0], 0.0
 
 
 def _sequence_parallel(row: Row, stack: Stack) -> float:

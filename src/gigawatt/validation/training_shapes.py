@@ -40,7 +40,7 @@ def key_of(name: str) -> str:
 def known_shape(name: str) -> dict[str, float]:
     """The published shape a name means, or nothing: the longest known key that it begins with."""
     key = key_of(name)
-    found = [k for k in _tables() if key == k or (key.startswith(k) and len(k) > 5)]
+    found = [k for k in _tables() if key == k or (key.startswith(k) and len(k) >= 5)]
     return dict(_tables()[max(found, key=len)]) if found else {}
 
 
@@ -115,7 +115,7 @@ def build(name: str, v: Mapping[str, Any]) -> Architecture:
     if experts:
         shared = int(v.get("shared") or 0)
         ffn = FeedForward("moe", width, gated, experts=experts, top_k=int(v.get("top_k") or 1), shared_width=shared)
-        ffn = FeedForward(**{**_fields(ffn), "shared_experts": 1 if shared else 0})
+        ffn = FeedForward(**{**_fields(ffn), "shared_experts": 1 if shared else 0, "bias": "gptoss" in key})
     groups = _groups(v, layers, mixer, dense, ffn)
     return Architecture(
         name,

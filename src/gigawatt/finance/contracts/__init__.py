@@ -1,7 +1,7 @@
 """Contracts by kind: from what a scenario says to who pays whom when.
 
->>> made = contract({"id": "offtake", "kind": "take_or_pay", "pays": "lab", "gets": "operator",
-...                  "price": "13.3 million USD/MW/yr", "term": 5, "floor": 0.8})
+>>> made = read_contract({"id": "offtake", "kind": "take_or_pay", "pays": "lab", "gets": "operator",
+...                       "price": "13.3 million USD/MW/yr", "term": 5, "floor": 0.8})
 >>> round(made.terms.price_usd_per_mw_year)
 13300000
 """
@@ -31,11 +31,11 @@ __all__ = [
     "Known",
     "Term",
     "as_known",
-    "contract",
-    "contracts",
     "counts_as_cash",
     "counts_in_headline",
     "kinds",
+    "read_contract",
+    "read_contracts",
 ]
 
 _OWN = (milestone_tranche.KIND, take_or_pay.KIND, term_loan.KIND, equity.KIND, prepayment.KIND)
@@ -67,7 +67,7 @@ class Contract:
         known = as_known(self.events, on)
         if not known.status:
             return None
-        return contract({**self.raw, **known.terms, "status": known.status})
+        return read_contract({**self.raw, **known.terms, "status": known.status})
 
 
 @lru_cache(maxsize=1)
@@ -81,16 +81,16 @@ def kinds() -> dict[str, Kind]:
     return found
 
 
-def contract(raw: Mapping[str, Any]) -> Contract:
+def read_contract(raw: Mapping[str, Any]) -> Contract:
     """One contract from a mapping: id, kind, pays, gets, status, optional events, and the terms of its kind.
 
     Raises:
         InputError: with every problem found.
     """
-    return contracts([raw])[0]
+    return read_contracts([raw])[0]
 
 
-def contracts(rows: Iterable[Mapping[str, Any]]) -> list[Contract]:
+def read_contracts(rows: Iterable[Mapping[str, Any]]) -> list[Contract]:
     """Contracts from mappings, such as `[deal.model_dump() for deal in scenario.contracts]`.
 
     Raises:

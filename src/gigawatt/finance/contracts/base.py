@@ -1,7 +1,7 @@
 """What every kind of contract is made of: terms with units at the door, columns to look at, flows to hand back.
 
-A kind is one pure function `(terms, deal, columns) -> list[Flow]`; no kind sees another. Kinds that need to know a company's
-capital expenditure or the cash available for its debt service find them as plain columns, already summed.
+A kind is one pure function `(terms, deal, columns) -> list[Flow]`; no kind sees another. Kinds that need to know a
+company's capital expenditure or the cash available for its debt service find them as plain columns, already summed.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ SECONDS_PER_YEAR = 8760 * 3600
 class Columns:
     """What a contract may look at.
 
-    capex_usd, cfads_usd: by company, period columns of plant bought and of cash available for debt service (revenue less
-    running costs and tax, from the flows that are no financing).
+    capex_usd, cfads_usd: by company, period columns of plant bought and of cash available for debt service (revenue
+    less running costs and tax, from the flows that are no financing).
     """
 
     schedule: Schedule
@@ -54,7 +54,8 @@ class Deal:
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """How a term is written at the door: its `field` inside, dimension, and factor from the engine's unit to the field's.
+    """How a term is written at the door: its `field` inside, dimension, and factor from the engine's unit to the
+    field's.
 
     `dimension` is a key of `units.DIMENSIONS`, or 'years' (bare number of years or a time), 'text', 'flag' or 'date'.
     """

@@ -2,8 +2,8 @@
 
     paid_t = min(amount * steps_t, maximum) - paid before,   steps_t = floor(gw_built_t / per)
 
-Nothing is paid before the first step stands whole. With `pro_rata` the steps are not rounded down. Power that is taken down
-again takes no money back.
+Nothing is paid before the first step stands whole. With `pro_rata` the steps are not rounded down. Power that is
+taken down again takes no money back.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
     t = 0: amount,   each of the n quarters of the term after it: - amount / n
 
-The credit is a negative flow from customer to supplier, so the full rent stays visible beside it. No interest is implied.
+The credit is a negative flow from customer to supplier, so the full rent stays visible beside it. No interest is
+implied.
 """
 
 from __future__ import annotations

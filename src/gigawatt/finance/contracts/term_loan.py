@@ -1,11 +1,13 @@
-"""Term loan: the lender funds a share of the borrower's capital expenditure, or an amount, and is paid back with interest.
+"""Term loan: the lender funds a share of the borrower's capital expenditure, or an amount, and is paid back with
+interest.
 
-Each draw D runs for n quarters from the quarter after it, at i = rate / 4 a quarter (a nominal annual rate, paid quarterly):
+Each draw D runs for n quarters from the quarter after it, at i = rate / 4 a quarter (a nominal annual rate, paid
+quarterly):
 
     amortising   level payment      a = D i / (1 - (1 + i)^-n)
     bullet       interest i D each quarter, D with the last
-    sculpted     payment_t = k CFADS_t for n quarters after the last draw, k = balance / PV(CFADS at i), so that the debt
-                 service cover ratio is the same 1 / k in every quarter; interest alone is paid until the last draw
+    sculpted     payment_t = k CFADS_t for n quarters after the last draw, k = balance / PV(CFADS at i), so that the
+                 debt service cover ratio is the same 1 / k in every quarter; interest alone is paid until the last draw
 
 A delayed-draw facility is many draws, each with its own maturity. What is still owed at the horizon's end is left to
 whoever closes the books (`build_ledger`).

@@ -27,7 +27,7 @@ FULL_TILES = tuple((256, n) for n in (256, 192, 128, 64)) + tuple((128, n) for n
 FULL_TILES += tuple((64, n) for n in (256, 128, 64))
 FULL_SPLITS = (1, 2, 3, 4, 6, 8, 12, 16, 32)
 # A tenth of the cost for a median difference well under 1 %; see the tests.
-FEW_TILES = ((256, 128), (128, 256), (128, 128), (128, 64), (64, 64))
+FEW_TILES = ((256, 256), (256, 128), (128, 128), (128, 64), (64, 64))
 FEW_SPLITS = (1, 2, 4, 8)
 MIN_K_OF_SPLIT = 500.0
 # Bytes of (weight, activation) by precision; scales of block formats included.

@@ -93,8 +93,8 @@ def chip_watts(
         + fit["busy"] * on
     )
     share = fit["floor"] + (1.0 - fit["floor"]) * -np.expm1(-drive)
-    # A power profile lowers clocks and voltage at every load, so it scales the draw and not only the limit: vendors state
-    # their savings on whole workloads, most of which stay below the limit.
+    # A power profile lowers clocks and voltage at every load, so it scales the draw and not only the limit: vendors
+    # state their savings on whole workloads, most of which stay below the limit.
     limit_w = chip.tdp_w * (FULL if mode is None else mode).power_share
     watts: Array = np.clip(shared["cap"] * limit_w * share, min(chip.idle_w, limit_w), limit_w)
     return watts

@@ -18,6 +18,9 @@ from gigawatt.physics.fabric.design import NET_CLASS, NVLS_GENERATION, Fabric
 from gigawatt.physics.fabric.lines import Array, Bools, Columns, Line
 
 Fabrics = Fabric | Sequence[Fabric]
+SIZES = ("small", "middle", "large")
+# Most scale-up domains of any measured all-reduce that the constants were fitted to.
+FITTED_DOMAINS = 3.0
 _BINDS = ("latency-bound", "scale-up-bound at tier 1", "NIC-bound at tier 2")
 
 
@@ -196,20 +199,25 @@ def _fastest(kind: str, found: Sequence[Line], c: Columns, fabric: Fabrics, fit:
     seconds = np.where(c.ranks > 1, (raw**4 + floor**4) ** 0.25, 0.0)
     binds = np.where(latency > 0.5 * raw, 0, np.where(network, 2, 1))
     texts = tuple(f"{bind}, {line.name}" for line in found for bind in _BINDS)
-    low, high = band(c.nbytes, _each(fabric, len(row), lambda f: float(f.nic_stated)) > 0, c.domains > 1, fit)
+    low, high = band(c, _each(fabric, len(row), lambda f: float(f.nic_stated)) > 0, fit)
     return Answer(seconds, seconds * low, seconds * high, best * len(_BINDS) + binds, texts)
 
 
-def band(nbytes: Array, nic_stated: Bools, crosses: Bools, fit: Constants) -> tuple[Array, Array]:
-    """80 % factors on seconds: by size of message, wider where the network's rate is a guess."""
-    small, middle, large = (fit.bands[name] for name in ("small", "middle", "large"))
-    is_small, is_middle = nbytes < small["below_bytes"], nbytes < middle["below_bytes"]
+def band(c: Columns, nic_stated: Bools, fit: Constants) -> tuple[Array, Array]:
+    """80 % factors on seconds: by where the bytes go and how many; wider where less is known.
+
+    A power above 1 stretches the band: a NIC rate that is a guess, a proxy transport, more domains than were measured.
+    """
+    limits, stretch = fit.bands, fit.bands["stretch"]
+    crosses = c.domains > 1
+    size = np.where(c.nbytes <= limits["small_bytes"], 0, np.where(c.nbytes < limits["large_bytes"], 1, 2))
+    power = np.where(crosses & ~nic_stated, float(stretch["defaulted"]), 1.0)
+    power = np.maximum(power, np.where(crosses & c.proxy, float(stretch["tcpx"]), 1.0))
+    deeper = np.maximum(c.domains / FITTED_DOMAINS, 1.0) ** float(limits["more_domains"])
 
     def pick(side: str) -> Array:
-        picked: Array = np.where(is_small, small[side], np.where(is_middle, middle[side], large[side]))
+        table = np.array([[float(limits[where][name][side]) for name in SIZES] for where in ("inside", "network")])
+        picked: Array = table[crosses.astype(np.intp), size] ** power
         return picked
 
-    stretch = np.where(crosses & ~nic_stated, float(fit.bands["defaulted"]["stretch"]), 1.0)
-    low: Array = pick("low") ** stretch
-    high: Array = pick("high") ** stretch
-    return low, high
+    return pick("low"), pick("high") * deeper

@@ -1,4 +1,4 @@
-"""What a fabric is made of: switches, optical modules, NICs and links for a number of endpoints, with watts and dollars.
+"""What a fabric is made of: switches, optical modules, NICs and links for so many endpoints, with watts and dollars.
 
 With k ports of a switch at the endpoint's rate, o down to up at the leaves, d = k o/(1+o) ports down and u = k - d up:
 

@@ -1,7 +1,7 @@
 """How often a job of many chips is interrupted.
 
-Interruptions of independent nodes form a Poisson stream: rate = nodes * rate of one node, and the mean time between them is
-its inverse. Published rates differ by a factor of three between clusters; the range is part of the answer.
+Interruptions of independent nodes form a Poisson stream: rate = nodes * rate of one node, and the mean time between
+them is its inverse. Published rates differ by a factor of three between clusters; the range is part of the answer.
 
     Llama 3, 16,384 H100: 419 unexpected interruptions in 54 days  -> one in 3.1 h
     RSC-1, A100: 6.5 a thousand node-days                          -> one in 1.8 h at 16,384

@@ -355,7 +355,9 @@ def _does_not_fit(model: ServedModel, chip: Chip, precisions: Sequence[str], cou
     room = 0.8 * usable_memory_bytes(chip)
     needed = int(np.ceil(weights / room))
     short = weights - room * chip.scaleup_domain
-    text = f"{weights / 1e9:,.0f} GB of {narrow} weights need at least {needed} chips of {chip.memory_bytes / 1e9:.0f} GB"
+    text = (
+        f"{weights / 1e9:,.0f} GB of {narrow} weights need at least {needed} chips of {chip.memory_bytes / 1e9:.0f} GB"
+    )
     if short > 0:
         text += f"; a scale-up domain of {chip.scaleup_domain} is {short / 1e9:,.0f} GB short"
     return Rejected("the model does not fit", count, text)
@@ -363,5 +365,7 @@ def _does_not_fit(model: ServedModel, chip: Chip, precisions: Sequence[str], cou
 
 def _empty(rejected: tuple[Rejected, ...], candidates: int = 0) -> Frontier:
     text: NDArray[np.str_] = np.array([], dtype=np.str_)
-    columns = {name: text if name in ("mapping", "precision", "engine", "mode", "bound") else np.zeros(0) for name in COLUMNS}
+    columns = {
+        name: text if name in ("mapping", "precision", "engine", "mode", "bound") else np.zeros(0) for name in COLUMNS
+    }
     return Frontier(**columns, candidates=candidates, rejected=rejected)

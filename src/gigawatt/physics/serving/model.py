@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from gigawatt.physics.workload.architecture import Architecture, FeedForward, LayerGroup, Mixer
+from gigawatt.physics.workload import Architecture, kv_values_per_token, layer_summary, state_values
 
 Floats = NDArray[np.float64]
 
@@ -85,99 +85,44 @@ def stack(models: Sequence[ServedModel]) -> ServedModel:
 def served_model(arch: Architecture) -> ServedModel:
     """The serving sums of an architecture.
 
-    >>> from gigawatt.physics.workload.architecture import Architecture, FeedForward, LayerGroup, Mixer
+    >>> from gigawatt.physics.workload import FeedForward, LayerGroup, Mixer
     >>> layer = LayerGroup(32, Mixer("gqa", 32, 8, 128), FeedForward("dense", 14336))
-    >>> float(served_model(Architecture("8b", "llama", 4096, 128256, (layer,))).weights) / 1e9
-    8.029995008
+    >>> round(float(served_model(Architecture("8b", "llama", 4096, 128256, (layer,))).weights) / 1e9, 3)
+    8.03
     """
-    sums = dict.fromkeys((f.name for f in fields(ServedModel)), 0.0)
-    sums["layers"], sums["hidden"] = float(arch.layers), float(arch.hidden)
-    sums["embedding_weights"] = 0.0 if arch.tied_embeddings else float(arch.vocab * arch.hidden)
-    sums["head_weights"] = float(arch.vocab * arch.hidden)
-    sums["window"], sums["kv_heads"] = _MAX_WINDOW, 1.0
-    for group in arch.groups:
-        _add_mixer(sums, group, arch.hidden)
-        _add_feed_forward(sums, group, arch.hidden)
-    return ServedModel(*(np.asarray(sums[f.name], dtype=np.float64) for f in fields(ServedModel)))
-
-
-def _add_mixer(sums: dict[str, float], group: LayerGroup, hidden: int) -> None:
-    mixer, n = group.mixer, group.count
-    sums["attention_weights"] += n * mixer_weights(mixer, hidden)
-    value_dim = mixer.v_head_dim or mixer.head_dim
-    score = 2.0 * mixer.heads * (mixer.head_dim + value_dim)
-    if mixer.kind == "mla":
-        sums["mla_layers"] += n
-        sums["kv_full"] += n * (mixer.kv_lora_rank + mixer.rope_dim)
-        sums["score_full"] += n * score
-        # Absorbed form: queries meet the latent itself, then its 512 values are weighted.
-        sums["decode_score"] += n * 2.0 * mixer.heads * (2 * mixer.kv_lora_rank + mixer.rope_dim)
-    elif mixer.kind == "gqa":
-        sums["gqa_layers"] += n
-        values = n * mixer.kv_heads * (mixer.head_dim + value_dim)
-        sums["kv_heads"] = max(sums["kv_heads"], float(mixer.kv_heads))
-        sums["decode_score"] += n * score
-        if mixer.window:
-            sums["kv_window"] += values
-            sums["score_window"] += n * score
-            sums["window"] = min(sums["window"], float(mixer.window))
-        else:
-            sums["kv_full"] += values
-            sums["score_full"] += n * score
-    elif mixer.kind != "none":
-        sums["linear_layers"] += n
-        sums["state_values"] += n * (state_values(mixer))
-
-
-def state_values(mixer: Mixer) -> float:
-    """Values kept per sequence by one layer of constant state: the state and the convolution's tail."""
-    heads = mixer.heads or 1
-    width = mixer.inner or heads * (mixer.v_head_dim or mixer.head_dim)
-    return float(width * (mixer.state_dim or mixer.head_dim) + width * max(mixer.conv_width - 1, 0))
-
-
-def mixer_weights(mixer: Mixer, hidden: int) -> float:
-    """Parameters of one mixer, biases and norms left out."""
-    h, d = hidden, mixer.head_dim
-    v = mixer.v_head_dim or d
-    if mixer.kind == "gqa":
-        gate = 2 if mixer.gated_output else 1
-        return float(h * mixer.heads * d * gate + h * mixer.kv_heads * (d + v) + mixer.heads * v * h)
-    if mixer.kind == "mla":
-        query = mixer.q_lora_rank * (h + mixer.heads * d) if mixer.q_lora_rank else h * mixer.heads * d
-        latent = h * (mixer.kv_lora_rank + mixer.rope_dim)
-        expand = mixer.kv_lora_rank * mixer.heads * (mixer.nope_dim + v)
-        return float(query + latent + expand + mixer.heads * v * h)
-    if mixer.kind == "none":
-        return 0.0
-    if mixer.kind == "mamba1":
-        inner = mixer.inner
-        return float(3 * h * inner + inner * (mixer.dt_rank + 2 * mixer.state_dim) + mixer.dt_rank * inner)
-    if mixer.kind == "mamba2":
-        inner, groups = mixer.inner, max(mixer.groups, 1)
-        return float(h * (2 * inner + 2 * groups * mixer.state_dim + mixer.heads) + inner * h)
-    # Gated delta and other linear attention: queries and keys of `groups` heads, values and gate of `heads`, output.
-    key = max(mixer.groups, mixer.kv_heads, 1) * (mixer.state_dim or d)
-    value = mixer.inner or mixer.heads * v
-    return float(h * (2 * key + 2 * value + 2 * mixer.heads) + value * h)
-
-
-def _add_feed_forward(sums: dict[str, float], group: LayerGroup, hidden: int) -> None:
-    part: FeedForward = group.feed_forward
-    if part.kind == "none":
-        return
-    n, matrices = group.count, 3.0 if part.gated else 2.0
-    if part.kind == "dense":
-        sums["dense_layers"] += n
-        sums["dense_weights"] += n * matrices * hidden * part.width
-        return
-    sums["moe_layers"] += n
-    sums["experts"] = max(sums["experts"], float(part.experts))
-    sums["top_k"] = max(sums["top_k"], float(part.top_k))
-    sums["expert_width"] = max(sums["expert_width"], float(part.width))
-    sums["expert_weights"] += n * part.experts * matrices * hidden * part.width
-    shared = part.shared_width * max(part.shared_experts, 1) if part.shared_width else part.shared_experts * part.width
-    sums["dense_weights"] += n * hidden * (matrices * shared + part.experts)
+    found = layer_summary(arch)
+    weights, mixers, parts = found.gemm_parameters, found.layers_by_mixer, found.layers_by_feed_forward
+    windows = [group.mixer for group in arch.groups if group.mixer.kind == "gqa"]
+    cached, full = kv_values_per_token(arch), kv_values_per_token(arch, windowed=False)
+    linear = sum(count for kind, count in mixers.items() if kind not in (*ATTENTION, "none"))
+    head = float(weights.get("head", 0))
+    windowed = float(sum(pair for _, pair in found.windowed))
+    columns = {
+        "layers": arch.layers,
+        "hidden": arch.hidden,
+        "gqa_layers": mixers.get("gqa", 0),
+        "mla_layers": mixers.get("mla", 0),
+        "linear_layers": linear,
+        "dense_layers": parts.get("dense", 0),
+        "moe_layers": parts.get("moe", 0),
+        "attention_weights": weights.get("attention", 0) + weights.get("state", 0),
+        "dense_weights": weights.get("dense_ffn", 0) + weights.get("shared", 0) + weights.get("router", 0),
+        "expert_weights": weights.get("routed_experts", 0),
+        "head_weights": head,
+        "embedding_weights": 0.0 if arch.tied_embeddings else arch.vocab * arch.hidden,
+        "experts": found.experts,
+        "top_k": found.top_k,
+        "expert_width": found.expert_width,
+        "kv_full": full,
+        "kv_window": cached - full,
+        "window": min((window for window, _ in found.windowed), default=_MAX_WINDOW),
+        "kv_heads": max((mixer.kv_heads for mixer in windows), default=1),
+        "score_full": found.pair_flops,
+        "score_window": windowed,
+        "decode_score": found.pair_flops_absorbed + windowed,
+        "state_values": state_values(arch),
+    }
+    return ServedModel(*(np.asarray(float(columns[f.name])) for f in fields(ServedModel)))
 
 
 def select(models: Iterable[ServedModel], rows: NDArray[np.intp]) -> ServedModel:

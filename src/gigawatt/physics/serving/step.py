@@ -79,11 +79,7 @@ def _expert_rate(d: Deployment, efficiency: float) -> Floats:
     """flop/s of one chip on experts: narrow slices of an expert are slow."""
     width = np.maximum(d.model.expert_width, 1.0) / d.moe_tp
     return (
-        d.chip.expert_flops
-        * d.rates.expert_compute_share
-        * efficiency
-        * width
-        / (width + d.rates["expert_half_width"])
+        d.chip.expert_flops * d.rates.expert_compute_share * efficiency * width / (width + d.rates["expert_half_width"])
     )
 
 
@@ -148,9 +144,13 @@ def _decode_collectives(d: Deployment, batch: Floats, rank: Floats) -> Floats:
     m, c, r = d.model, d.chip, d.rates
     ta, gpus = d.attention_tp, d.gpus
     reduce_bytes = 4.0 * (ta - 1.0) / ta * rank * m.hidden
-    reduce = 2.0 * m.layers * (r["all_reduce_us"] * 1e-6 + reduce_bytes / (r["all_reduce_share"] * c.scaleup_bytes_per_s))
+    reduce = (
+        2.0 * m.layers * (r["all_reduce_us"] * 1e-6 + reduce_bytes / (r["all_reduce_share"] * c.scaleup_bytes_per_s))
+    )
     swap_bytes = batch / gpus * np.minimum(m.top_k, gpus) * 1.5 * m.hidden * (gpus - 1.0) / gpus
-    swap = 2.0 * m.moe_layers * (r["all_to_all_us"] * 1e-6 + swap_bytes / (r["all_to_all_share"] * c.scaleup_bytes_per_s))
+    swap = (
+        2.0 * m.moe_layers * (r["all_to_all_us"] * 1e-6 + swap_bytes / (r["all_to_all_share"] * c.scaleup_bytes_per_s))
+    )
     return np.where(ta > 1.0, reduce, 0.0) + np.where((d.dp > 1.0) & (m.moe_layers > 0), swap, 0.0)
 
 
@@ -159,9 +159,13 @@ def prefill_compute(d: Deployment, tokens: Floats) -> Floats:
     m, c, r = d.model, d.chip, d.rates
     ta, gpus = d.attention_tp, d.gpus
     padded = tokens + r["rows_dense"]
-    dense = 2.0 * padded * (
-        m.attention_weights / (r.compute_share * c.attention_flops)
-        + m.dense_weights / (r.expert_compute_share * c.dense_flops)
+    dense = (
+        2.0
+        * padded
+        * (
+            m.attention_weights / (r.compute_share * c.attention_flops)
+            + m.dense_weights / (r.expert_compute_share * c.dense_flops)
+        )
     )
     each = m.expert_weights / np.maximum(m.experts, 1.0)
     rows = tokens * m.top_k + r["rows_expert"] * np.minimum(m.experts, tokens * np.maximum(m.top_k, 1.0))
@@ -172,7 +176,9 @@ def prefill_compute(d: Deployment, tokens: Floats) -> Floats:
         (m.attention_weights * d.attention_bytes + m.dense_weights * d.dense_bytes) / ta
         + active_experts(d, tokens) * each * d.expert_bytes / gpus
     ) / (r["bandwidth_weights"] * c.memory_bytes_per_s)
-    reduce = 2.0 * m.layers * 4.0 * (ta - 1.0) / ta * tokens * m.hidden / (r["all_reduce_share"] * c.scaleup_bytes_per_s)
+    reduce = (
+        2.0 * m.layers * 4.0 * (ta - 1.0) / ta * tokens * m.hidden / (r["all_reduce_share"] * c.scaleup_bytes_per_s)
+    )
     swap_bytes = 2.0 * m.moe_layers * tokens / ta * np.minimum(m.top_k, gpus) * 1.5 * m.hidden * (gpus - 1.0) / gpus
     swap = np.where(d.dp > 1.0, swap_bytes / (r["all_to_all_share"] * c.scaleup_bytes_per_s), 0.0)
     return (np.maximum((dense + attention) / ta + experts, read) + reduce + swap) / d.maturity

@@ -1,7 +1,7 @@
 """Calibrated constants of the step-time model, and which of them apply to a chip, a precision and a software stack.
 
-The constants are catalog data (`calibration/training-*.yaml`), fitted by `tools/fit/fit_training.py` and never in a run. Here
-they are looked up once per context (generation, precision, stack) and laid out as columns.
+The constants are catalog data (`calibration/training-*.yaml`), fitted by `tools/fit/fit_training.py` and never in a
+run. Here they are looked up once per context (generation, precision, stack) and laid out as columns.
 """
 
 from __future__ import annotations
@@ -41,6 +41,11 @@ KIN: dict[str, str] = {
 }
 MEASURED = frozenset({"ampere", "hopper", "blackwell", "blackwell-ultra", "cdna3", "cdna4", "tpu"})
 
+# The calibration's release is mid 2026. On Blackwell, containers from 26.06 on cast expert inputs inside the
+# permutation.
+RELEASE_YEAR = 2026.5
+FUSED_EXPERT_CAST_YEARS = 0.1
+
 # Weight and GEMM-input bytes of an element (block scales included), and the peak each precision runs at.
 ELEMENT_BYTES: dict[str, float] = {"16": 2.0, "8": 1.0, "mx8": 1.03, "4": 0.56}
 PEAK_KEY: dict[str, str] = {"16": "bf16", "8": "fp8", "mx8": "fp8", "4": "fp4"}
@@ -51,9 +56,9 @@ PRECISIONS: dict[str, str] = {"bf16": "16", "fp16": "16", "fp8": "8", "mxfp8": "
 class Stack:
     """A training software stack: which kernels, which overlap.
 
-    `flash`: fused attention. `eager`: norms and activations as separate PyTorch kernels. `graphs`: launches hidden by CUDA
-    graphs or a compiler. `overlap_tp`, `overlap_dp`: whether tensor- and data-parallel messages run beside compute.
-    `sharded`: ZeRO-3 / FSDP. `attention` names another attention calibration than the generation's.
+    `flash`: fused attention. `eager`: norms and activations as separate PyTorch kernels. `graphs`: launches hidden by
+    CUDA graphs or a compiler. `overlap_tp`, `overlap_dp`: whether tensor- and data-parallel messages run beside
+    compute. `sharded`: ZeRO-3 / FSDP. `attention` names another attention calibration than the generation's.
     """
 
     name: str
@@ -83,9 +88,11 @@ class Coefficients:
     flash: Any
     elementwise: Any
     quantise: Any
+    quantise_experts: Any
     expert_efficiency: Any
     moe_host_s: Any
     permute: Any
+    unfused_experts: Any
     scaleup_efficiency: Any
     nic_efficiency: Any
     exposed_tp: Any
@@ -110,7 +117,7 @@ class Coefficients:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What selects constants: chip generation, precision width, software stack, years before the calibration's release."""
+    """What selects constants: chip generation, precision, software stack, years before the calibration's release."""
 
     generation: str
     width: str
@@ -131,6 +138,7 @@ def constants_of(context: Context, p: Mapping[str, float]) -> dict[str, float]:
     attention = fused if stack.flash else p["attention.unfused"]
     xla = stack.xla
     low = width != "16"
+    fused = kin == "blackwell" and context.years_before <= FUSED_EXPERT_CAST_YEARS
     return {
         "gemm_efficiency": gemm,
         "gemm16_efficiency": p[f"gemm.{kin}.16"],
@@ -142,9 +150,11 @@ def constants_of(context: Context, p: Mapping[str, float]) -> dict[str, float]:
         "flash": float(stack.flash),
         "elementwise": p["elementwise_eager"] if stack.eager else p["elementwise"],
         "quantise": p["quantise"] if low else 0.0,
+        "quantise_experts": (p["quantise"] if fused else p["quantise_experts"]) if low else 0.0,
         "expert_efficiency": p["expert_gemm.8"] if low else p["expert_gemm.16"],
         "moe_host_s": p["moe_host_s"],
         "permute": p["permute"],
+        "unfused_experts": p["unfused_experts"],
         "scaleup_efficiency": p.get(f"scaleup.{kin}", p["scaleup.hopper"]),
         "nic_efficiency": p["nic_fsdp"] if stack.sharded and stack.nic == "nic" else p[stack.nic],
         "exposed_tp": p["exposed_ici"] if xla else (p["exposed_tp"] if stack.overlap_tp else 1.0),

@@ -54,9 +54,9 @@ def enumerate_mappings(
 ) -> Candidates:
     """The grid of (tp, cp, pp, vpp, micro-batch, ep, recompute, sharding) without what does not divide.
 
-    tp: powers of two up to the heads and the scale-up domain (64 at most); cp: powers of two that leave 2,048 tokens; pp:
-    powers of two and divisors of the layers; dp: what is left of the chips, lowered to a divisor of the batch (the rest of
-    the chips idles); vpp: chunks that divide the layers; ep: powers of two up to the experts.
+    tp: powers of two up to the heads and the scale-up domain (64 at most); cp: powers of two that leave 2,048 tokens;
+    pp: powers of two and divisors of the layers; dp: what is left of the chips, lowered to a divisor of the batch
+    (the rest of the chips idles); vpp: chunks that divide the layers; ep: powers of two up to the experts.
     """
     layers = round(float(shape.layers))
     experts = max((float(kind.experts) for kind in shape.kinds), default=0.0)
@@ -68,7 +68,8 @@ def enumerate_mappings(
     micro = np.array([1.0, 2.0, 4.0, 8.0])
     micro = micro[micro <= global_batch]
     ep = POWERS[(experts >= POWERS) & (np.mod(experts, POWERS) == 0)][:9] if experts else np.ones(1)
-    # embedding and head may count as a layer each (126 layers split as 128), so that depths with few divisors interleave
+    # embedding and head may count as a layer each (126 layers split as 128), so that depths with few divisors
+    # interleave
     chunks = np.union1d(divisors(layers), divisors(layers + 2))
     chunks = chunks[chunks <= 12]
     shares = np.array([*RECOMPUTE_SHARES, -1.0])  # -1 = selective
@@ -154,9 +155,7 @@ def _splits(layers: int, chunks: NDArray[np.float64]) -> NDArray[np.bool_]:
     return np.asarray((np.mod(layers, chunks) == 0) | (np.mod(layers + 2, chunks) == 0))
 
 
-def _largest_divisor_at_most(
-    batch: int, micro: NDArray[np.float64], room: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _largest_divisor_at_most(batch: int, micro: NDArray[np.float64], room: NDArray[np.float64]) -> NDArray[np.float64]:
     """For each row, the largest divisor of batch / micro that is at most `room`; 0 where there is none."""
     found = np.zeros_like(room)
     for size in np.unique(micro):

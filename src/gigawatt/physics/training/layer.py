@@ -60,7 +60,7 @@ class MicroBatch:
 
 
 def micro_batch_costs(shape: Shape, machine: Machine, mapping: Mapping, c: Coefficients) -> MicroBatch:
-    """All layers, one micro-batch. Needs of the mapping: tp, cp, ep, micro_batch, seq, sequence_parallel, sharding, lora."""
+    """All layers, one micro-batch. Of the mapping only tp, cp, ep, micro_batch, seq, sequence_parallel, lora matter."""
     tokens = mapping.micro_batch * mapping.seq / mapping.cp
     headroom = (machine.headroom_w_per_tflops / HEADROOM_REFERENCE_W_PER_TFLOPS) ** c.headroom_exponent
     total: dict[str, Any] = {f.name: 0.0 for f in fields(MicroBatch)}
@@ -82,7 +82,7 @@ def micro_batch_costs(shape: Shape, machine: Machine, mapping: Mapping, c: Coeff
 def _layer_costs(
     shape: Shape, kind: LayerKind, machine: Machine, mapping: Mapping, c: Coefficients, tokens: Any, headroom: Any
 ) -> dict[str, Any]:
-    tp, seq = mapping.tp, mapping.seq
+    tp = mapping.tp
     bandwidth = machine.hbm_bytes_per_s
     stream = STREAM_SHARE * bandwidth
     backward_gemms = 2.0 - mapping.lora
@@ -105,8 +105,10 @@ def _layer_costs(
     expert_math = expert_flops / expert_rate * c.slowdown_moe
     expert_weights = np.minimum(local, slots) * kind.expert_kn
     expert_io = c.element_bytes * (slots * kind.expert_inputs + expert_weights) + 2.0 * slots * kind.expert_outputs
-    expert_traffic = c.gemm_traffic * expert_io / bandwidth * c.slowdown_moe
-    permute = c.permute * 12.0 * slots * shape.hidden / stream * c.slowdown_moe
+    unfused = 1.0 + np.asarray(kind.unfused) * (c.unfused_experts - 1.0)
+    expert_math = expert_math * unfused
+    expert_traffic = unfused * c.gemm_traffic * expert_io / bandwidth * c.slowdown_moe
+    permute = unfused * c.permute * 12.0 * slots * shape.hidden / stream * c.slowdown_moe
     moe_host = np.where(has_experts, c.moe_host_s, 0.0) * c.slowdown_moe
 
     core_math, core_traffic_f, core_traffic_b, core_flops = _attention(kind, machine, mapping, c, tokens)
@@ -115,12 +117,12 @@ def _layer_costs(
     full = kind.moved_full / np.where(np.asarray(mapping.sequence_parallel) > 0, tp, 1.0)
     moved = full + (kind.moved_sharded + 0.0) / tp + kind.expert_moved * kind.top_k / tp
     elementwise = c.elementwise * 2.0 * tokens * moved / stream
-    quantise = c.quantise * 4.0 * (tokens * inputs + slots * kind.expert_inputs) / stream
+    quantise = 4.0 * (c.quantise * tokens * inputs + c.quantise_experts * slots * kind.expert_inputs) / stream
 
     tensor = tensor_all_reduce_s(kind.all_reduces, 2.0 * tokens * shape.hidden, machine, mapping, c)
     expert = np.where(
         has_experts,
-        expert_all_to_all_s(tokens / tp * shape.hidden * 4.0, kind.top_k, machine, mapping, c),
+        expert_all_to_all_s(tokens / tp * shape.hidden * 4.0, kind.top_k, machine, mapping, c) * c.slowdown_moe,
         0.0,
     )
     context = context_ring_s(2.0 * tokens * kind.kv_width / tp, machine, mapping, c)

@@ -6,9 +6,9 @@
     activations  bytes kept for the backward pass x micro-batches in flight; recomputed layers keep their input alone
     head         logits and their gradient, 6 bytes each
 
-Kept for a token and layer without recompute, in 16 bit: 2 (5 h / (tp with sequence parallelism) + GEMM inputs and outputs
-/ tp), which for a GPT layer is the 34 h of Korthikanti et al. (arXiv 2205.05198, eq. 2) within 6 %; scores of an unfused
-attention core add 5 a S bytes.
+Kept for a token and layer without recompute, in 16 bit: 2 (5 h / (tp with sequence parallelism) + GEMM inputs and
+outputs / tp), which for a GPT layer is the 34 h of Korthikanti et al. (arXiv 2205.05198, eq. 2) within 6 %; scores of
+an unfused attention core add 5 a S bytes.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def kept_bytes_per_token(kind: LayerKind, shape: Shape, mapping: Mapping, flash:
     """Bytes a layer keeps for a token until its backward pass, without full recompute."""
     full = kind.kept_full / np.where(np.asarray(mapping.sequence_parallel) > 0, mapping.tp, 1.0)
     slots = kind.top_k / mapping.tp
-    expert = slots * (kind.expert_inputs + kind.expert_outputs)
+    expert = slots * kind.expert_inputs  # outputs of the grouped GEMMs are recomputed or combined at once
     scores = np.where(
         (np.asarray(flash) > 0) | (np.asarray(mapping.selective) > 0), 0.0, 5.0 * kind.heads * mapping.seq / mapping.tp
     )

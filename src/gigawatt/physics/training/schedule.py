@@ -45,8 +45,9 @@ def stored_micro_batches(micro_batches: Any, stages: Any, chunks: Any) -> Any:
 def replay(micro_batches: int, stages: int, chunks: int = 1, forward_s: float = 1.0, backward_s: float = 2.0) -> float:
     """Makespan of the schedule run unit by unit, with stages of `forward_s` + `backward_s` for a micro-batch.
 
-    A stage of v chunks spends forward_s / v on each. The order of units on a stage is Megatron's: warm-up forwards, then
-    one forward one backward, then the remaining backwards; a unit starts when its stage is free and its input is there.
+    A stage of v chunks spends forward_s / v on each. The order of units on a stage is Megatron's: warm-up forwards,
+    then one forward one backward, then the remaining backwards; a unit starts when its stage is free and its input is
+    there.
 
     Raises:
         ValueError: interleaved with micro-batches that are no multiple of the stages.

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping as Dict
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from dataclasses import replace as with_
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gigawatt.core.errors import InputError, Problem
-from gigawatt.core.table import Table
+from gigawatt.core.errors import InputError, Problem, unknown_name
 from gigawatt.physics.chip import Chip, PowerMode, chip_watts
 from gigawatt.physics.training.calibration import (
     MEASURED,
@@ -29,6 +27,7 @@ from gigawatt.physics.training.candidates import Candidates, Rejection, enumerat
 from gigawatt.physics.training.columns import Machine, Mapping, machine_of
 from gigawatt.physics.training.layer import micro_batch_costs
 from gigawatt.physics.training.memory import memory_of
+from gigawatt.physics.training.points import TrainingPoints, collect, describe
 from gigawatt.physics.training.shape import Shape, shape_of
 from gigawatt.physics.training.step import Steps, assemble
 from gigawatt.physics.workload.architecture import Architecture
@@ -39,68 +38,6 @@ MEMORY_SHARE = 0.94  # of the memory that a job may plan with (assumed: fragment
 KEEP = 8  # operating points kept for each precision and mode
 FULL = PowerMode("full", 1.0, 1.0, 1.0)
 BLOCK = 32_768  # candidates evaluated at a time: stays in the cache
-
-UNITS = {
-    "step_s": "s",
-    "tokens_per_s_per_chip": "tokens/s",
-    "memory_bytes": "B",
-    "chip_w": "W",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingPoints:
-    """Operating points of one training job, one row each: a mapping at a precision in a power mode.
-
-    `mfu` is model FLOPs (causal attention at half, no recompute) over the dense peak of the precision. `low` and `high`
-    are 80 % factors on throughput. `compute_util`, `memory_util`, `busy` are what `chip_w` was worked out from.
-    Rates are per chip of the job, idle ones included.
-    """
-
-    mapping: NDArray[np.str_]
-    precision: NDArray[np.str_]
-    mode: NDArray[np.str_]
-    step_s: NDArray[np.float64]
-    tokens_per_s_per_chip: NDArray[np.float64]
-    mfu: NDArray[np.float64]
-    memory_bytes: NDArray[np.float64]
-    exposed_comm_share: NDArray[np.float64]
-    bubble_share: NDArray[np.float64]
-    chip_w: NDArray[np.float64]
-    compute_util: NDArray[np.float64]
-    memory_util: NDArray[np.float64]
-    busy: NDArray[np.float64]
-    chips_used: NDArray[np.float64]
-    bound: NDArray[np.str_]
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
-    rejected: tuple[Rejection, ...] = ()
-    candidates: int = 0
-    search_s: float = 0.0
-
-    def __len__(self) -> int:
-        return int(self.step_s.size)
-
-    @property
-    def best(self) -> int:
-        """Row of the most tokens per second and chip.
-
-        Raises:
-            InputError: nothing fits.
-        """
-        if not len(self):
-            raise InputError(_nothing_fits(self.rejected))
-        return int(np.argmax(self.tokens_per_s_per_chip))
-
-    def table(self) -> Table:
-        """The points as a table with units."""
-        names = [f.name for f in fields(self)[:-3]]
-        return Table("training points", {name: list(getattr(self, name)) for name in names}, UNITS)
-
-    def rejected_table(self) -> Table:
-        """What fell out: reason, count, nearest fix."""
-        rows = [{"reason": r.reason, "count": r.count, "nearest_fix": r.nearest_fix} for r in self.rejected]
-        return Table.from_rows("rejected", rows, ["reason", "count", "nearest_fix"])
 
 
 def evaluate(
@@ -133,7 +70,9 @@ def evaluate(
     width = _width(precision, chip)
     machine = machine_of(chip, width, nic_of(fabric, chip))
     fit = calibration or load_calibration()
-    c = coefficients([Context(chip.generation, width, fit.stack(stack or default_stack(chip.generation)))], fit.parameters)
+    c = coefficients(
+        [Context(chip.generation, width, fit.stack(stack or default_stack(chip.generation)))], fit.parameters
+    )
     rows = np.broadcast_shapes(*(np.shape(getattr(mapping, f.name)) for f in fields(Mapping)))
     wide = Mapping(*(np.broadcast_to(np.asarray(getattr(mapping, f.name), dtype=float), rows) for f in fields(Mapping)))
     steps = assemble(made, machine, wide, c, micro_batch_costs(made, machine, wide, c))
@@ -201,7 +140,7 @@ def best_mapping(
         for mode in modes:
             steps = _in_mode(shape, machine, cand, pick, c, mode)
             kept += _points(steps, cand, pick, memory_bytes, machine, chip, mode, precision, maturity, chips, sigma)
-    return _collect(kept, tuple(rejected), cand.enumerated * len(precisions), time.perf_counter() - began)
+    return collect(kept, tuple(rejected), cand.enumerated * len(precisions), time.perf_counter() - began)
 
 
 def nic_of(fabric: Any, chip: Chip) -> float | None:
@@ -345,33 +284,6 @@ def _matured(steps: Steps, maturity: float) -> Steps:
     )
 
 
-def describe(mapping: Mapping, row: int) -> str:
-    """A mapping in words: 'TP8 PP16 VP4 DP128 MB1 recompute 25 %'."""
-
-    def at(name: str) -> float:
-        value = getattr(mapping, name)
-        return float(value[row]) if isinstance(value, np.ndarray) and value.ndim else float(value)
-
-    words = [f"TP{at('tp'):.0f}", f"PP{at('pp'):.0f}"]
-    words += [f"VP{at('vpp'):.0f}"] if at("vpp") > 1 else []
-    words += [f"DP{at('dp'):.0f}"]
-    words += [f"CP{at('cp'):.0f}"] if at("cp") > 1 else []
-    words += [f"EP{at('ep'):.0f}"] if at("ep") > 1 else []
-    words += [f"MB{at('micro_batch'):.0f}"]
-    words += ["FSDP"] if at("sharding") >= 3 else []
-    words += [f"recompute {at('recompute'):.0%}".replace("%", " %")] if at("recompute") > 0 else []
-    words += ["recompute attention"] if at("selective") > 0 else []
-    return " ".join(words)
-
-
-def _collect(rows: list[dict[str, Any]], rejected: tuple[Rejection, ...], count: int, seconds: float) -> TrainingPoints:
-    columns: Dict[str, Any] = {
-        f.name: np.array([row[f.name] for row in rows], dtype=None if rows else float)
-        for f in fields(TrainingPoints)[:-3]
-    }
-    return TrainingPoints(**columns, rejected=rejected, candidates=count, search_s=seconds)
-
-
 def _has_peak(chip: Chip, width: str) -> bool:
     return bool(chip.peak_flops.get("fp4" if width == "4" else "fp8"))
 
@@ -379,18 +291,11 @@ def _has_peak(chip: Chip, width: str) -> bool:
 def _width(precision: str, chip: Chip) -> str:
     key = precision.lower().replace("-", "").replace("_", "")
     if key not in PRECISIONS:
-        from gigawatt.core.errors import unknown_name
-
         raise InputError(unknown_name("training precision", precision, PRECISIONS))
     width = PRECISIONS[key]
     if width == "8" and kin_of(chip.generation) == "blackwell" and key == "mxfp8":
         return "mx8"
     return width
-
-
-def _nothing_fits(rejected: Sequence[Rejection]) -> Problem:
-    hints = tuple(f"{r.reason} ({r.count:,}): {r.nearest_fix}" for r in rejected)
-    return Problem("nothing_fits", "no mapping of this job fits these chips", None, hints)
 
 
 def _check(chips: int, seq: int, global_batch: int, precisions: Sequence[str]) -> None:

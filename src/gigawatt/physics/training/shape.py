@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from gigawatt.physics.workload.architecture import Architecture, FeedForward, LayerGroup, Mixer
 
 Column = NDArray[np.float64]
+SCALARS = ("hidden", "vocab", "layers", "tied", "mtp_layers", "max_kv_heads", "max_heads")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,8 @@ class LayerKind:
 
     `attention_flops` is 2 * heads * (head_dim + v_head_dim): times the keys a query sees, per token, forward.
     `scan_flops` is per token (state-space layers). `moved_*` are elements read and written by norms, activations and
-    residuals. `kv_width` is what context parallelism passes around. Expert sums are of ONE expert.
+    residuals. `kv_width` is what context parallelism passes around. Expert sums are of ONE expert. `unfused` is 1 where
+    experts carry biases (gpt-oss), for which grouped kernels have no fused epilogue.
     """
 
     count: Any = 0.0
@@ -58,6 +60,7 @@ class LayerKind:
     kept_full: Any = 0.0
     kept_sharded: Any = 0.0
     all_reduces: Any = 2.0
+    unfused: Any = 0.0
 
     @property
     def dense_parameters(self) -> Any:
@@ -105,10 +108,9 @@ class Shape:
 
     def take(self, rows: NDArray[np.intp]) -> Shape:
         """The rows named, where fields are columns; scalars stay."""
-        return Shape(
-            *(_take(getattr(self, f.name), rows) for f in fields(self)[:-1]),
-            kinds=tuple(LayerKind(*(_take(getattr(k, f.name), rows) for f in fields(k))) for k in self.kinds),
-        )
+        columns = {name: _take(getattr(self, name), rows) for name in SCALARS}
+        kinds = tuple(LayerKind(*(_take(getattr(k, f.name), rows) for f in fields(k))) for k in self.kinds)
+        return Shape(**columns, kinds=kinds)
 
     def forward_flops_per_token(self, seq: Any, causal: Any = 0.5) -> Any:
         """Forward FLOPs of a token at sequence length `seq`; `causal` is the share of the score square that counts.
@@ -134,7 +136,8 @@ def stack_shapes(shapes: Sequence[Shape]) -> Shape:
         LayerKind(*(np.array([float(getattr(row[i], f.name)) for row in padded]) for f in fields(LayerKind)))
         for i in range(width)
     )
-    return Shape(*(np.array([float(getattr(s, f.name)) for s in shapes]) for f in fields(Shape)[:-1]), kinds=kinds)
+    columns: dict[str, Any] = {name: np.array([float(getattr(s, name)) for s in shapes]) for name in SCALARS}
+    return Shape(**columns, kinds=kinds)
 
 
 def shape_of(arch: Architecture) -> Shape:
@@ -224,6 +227,7 @@ def _layer(group: LayerGroup, hidden: int) -> LayerKind:
         kept_full=5.0 * hidden,
         kept_sharded=sums.outputs_sharded + sums.inputs_sharded,
         all_reduces=float(mixer.kind != "none") + float(ffn.kind == "dense"),
+        unfused=float(moe and ffn.bias),
     )
 
 

@@ -1,10 +1,10 @@
 """A training step: stages in a pipeline, data-parallel messages, optimizer, stragglers; and where the time goes.
 
-    stage   = (layers + head) / pp, or layers / pp + head on the last stage when the layers divide evenly
-              + 8 bytes a parameter of gradient accumulation, + pipeline messages
-    step    = (m * longest stage + (pp - 1) / vpp * mean stage + exposed data-parallel + optimizer) * stragglers
-    exposed = x C + max(0, (1 - x) C - time to hide in);  FSDP pays for each micro-batch, DDP once a step
-    optimizer 34 bytes a parameter on the rank;  stragglers 1 + s log2(chips / 8)
+stage   = (layers + head) / pp, or layers / pp + head on the last stage when the layers divide evenly
+          + 8 bytes a parameter of gradient accumulation, + pipeline messages
+step    = (m * longest stage + (pp - 1) / vpp * mean stage + exposed data-parallel + optimizer) * stragglers
+exposed = x C + max(0, (1 - x) C - time to hide in);  FSDP pays for each micro-batch, DDP once a step
+optimizer 34 bytes a parameter on the rank;  stragglers 1 + s log2(chips / 8)
 """
 
 from __future__ import annotations
@@ -45,8 +45,9 @@ BOUND_TEXT = {
 class Steps:
     """Step time and its parts, one row a mapping. The parts, and what stragglers add, sum to `step_s`.
 
-    `compute_util` is executed FLOPs over peak, `memory_util` bytes over bandwidth, `busy` the share of the step in which
-    kernels (messages too) run: what a power model needs. `model_flops` counts causal attention at half and no recompute.
+    `compute_util` is executed FLOPs over peak, `memory_util` bytes over bandwidth, `busy` the share of the step in
+    which kernels (messages too) run: what a power model needs. `model_flops` counts causal attention at half and no
+    recompute.
     """
 
     step_s: Column

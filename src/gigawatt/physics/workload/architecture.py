@@ -19,11 +19,11 @@ FeedForwardKind = Literal["dense", "moe", "none"]
 class Mixer:
     """Attention or a state-space layer.
 
-    gqa: `heads`, `kv_heads`, `head_dim`, `window` (0 = full). mla adds the low-rank sizes: `head_dim` is then
-    nope + rope of a query head, `v_head_dim` that of a value head. State-space kinds use `heads`, `head_dim`,
-    `state_dim`, `groups`, `conv_width`, `inner`; gated_delta has `heads` of values and `kv_heads` of keys, a state of
-    `head_dim` x `v_head_dim` each. `chunked`: the window restarts every `window` tokens. `key_bias` False: keys alone have
-    none. `qk_norm_wide`: one norm over all heads. `inner_norm`: norms inside a state-space layer. `joint`: attends over
+    gqa: `heads`, `kv_heads`, `head_dim`, `window` (0 = full). mla adds the low-rank sizes: `head_dim` is then nope +
+    rope of a query head, `v_head_dim` that of a value head. State-space kinds use `heads`, `head_dim`, `state_dim`,
+    `groups`, `conv_width`, `inner`; gated_delta has `heads` of values and `kv_heads` of keys, a state of `head_dim` x
+    `v_head_dim` each. `chunked`: the window restarts every `window` tokens. `key_bias` False: keys alone have none.
+    `qk_norm_wide`: one norm over all heads. `inner_norm`: norms inside a state-space layer. `joint`: attends over
     tokens and context together.
     """
 
@@ -61,8 +61,8 @@ class Mixer:
 class FeedForward:
     """A dense feed-forward part or a mixture of experts; `width` is that of the dense part or of one expert.
 
-    `shared_width` is that of all shared experts together (0: `shared_experts` times `width`); `latent`, where given, is the
-    narrower width in which routed experts work.
+    `shared_width` is that of all shared experts together (0: `shared_experts` times `width`); `latent`, where given,
+    is the narrower width in which routed experts work.
     """
 
     kind: FeedForwardKind
@@ -82,8 +82,8 @@ class FeedForward:
 class LayerGroup:
     """`count` equal layers, with `norms` norms each (`norm_bias`: LayerNorm with a shift; RMSNorm has none).
 
-    `rows` says which rows pass (the tokens, or tokens and context); `extra` are further pieces of a layer (cross-attention,
-    modulation, a second stream), their `count` already multiplied by the layers'.
+    `rows` says which rows pass (the tokens, or tokens and context); `extra` are further pieces of a layer
+    (cross-attention, modulation, a second stream), their `count` already multiplied by the layers'.
     """
 
     count: int
@@ -99,11 +99,11 @@ class LayerGroup:
 class Architecture:
     """A whole model. `groups` in order of depth as far as it matters; equal layers may be pooled.
 
-    `mtp_layers` (multi-token prediction) are counted in neither parameters nor FLOPs, as the published counts leave them out.
-    `learned_positions` rows of a position table; `stem` are pieces outside the layers (patch and time embeddings, pooling,
-    output layer); `towers` further models whose output enters (vision, audio). For what is not text: `sample_tokens` is the
-    length of one image, clip or window, `context_tokens` that of its conditioning text, `steps` the denoising steps,
-    `guidance` whether each runs twice.
+    `mtp_layers` (multi-token prediction) are counted in neither parameters nor FLOPs, as the published counts leave
+    them out. `learned_positions` rows of a position table; `stem` are pieces outside the layers (patch and time
+    embeddings, pooling, output layer); `towers` further models whose output enters (vision, audio). For what is not
+    text: `sample_tokens` is the length of one image, clip or window, `context_tokens` that of its conditioning text,
+    `steps` the denoising steps, `guidance` whether each runs twice.
     """
 
     name: str

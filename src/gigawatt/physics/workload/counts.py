@@ -1,7 +1,8 @@
 """Parameters: all, active for one token, and by part.
 
-Embedding tables count once where they are shared with the head; multi-token-prediction layers are left out, as the published
-counts leave them out. Towers (vision, audio) count in `parameters` and have their own part in `part_parameters`.
+Embedding tables count once where they are shared with the head; multi-token-prediction layers are left out, as the
+published counts leave them out. Towers (vision, audio) count in `parameters` and have their own part in
+`part_parameters`.
 """
 
 from __future__ import annotations
@@ -45,9 +46,9 @@ def part_parameters(arch: Architecture) -> dict[str, int]:
     """Parameters by part, summed over the layers.
 
     Keys: attention, state (state-space and linear mixers), dense_ffn, shared (shared experts, their gate, latent
-    projections), router, routed_experts (all of them), routed_expert_each (one expert of every layer that has any: not to
-    be added to the rest), norm, embedding, head (0 where tied), modulation, stem, towers. All but `routed_expert_each` sum
-    to `parameters(arch)`.
+    projections), router, routed_experts (all of them), routed_expert_each (one expert of every layer that has any:
+    not to be added to the rest), norm, embedding, head (0 where tied), modulation, stem, towers. All but
+    `routed_expert_each` sum to `parameters(arch)`.
     """
     sums: dict[str, int] = dict.fromkeys(PARTS, 0)
     each = 0
@@ -79,8 +80,8 @@ WEIGHT_PARTS: Mapping[str, str] = {
 def weight_bytes(arch: Architecture, bytes_per_value: float | Mapping[str, float] = 2.0) -> dict[str, float]:
     """Bytes of the stored weights by part: attention, dense, experts, shared, embedding, head, stem, high, towers.
 
-    `high` are the router and the norms, which engines keep at 16 bits or more. `bytes_per_value` is one number for all, or a
-    mapping by these names (a missing one takes 2.0, bf16).
+    `high` are the router and the norms, which engines keep at 16 bits or more. `bytes_per_value` is one number for
+    all, or a mapping by these names (a missing one takes 2.0, bf16).
     """
     out: dict[str, float] = dict.fromkeys((*WEIGHT_PARTS.values(), "towers"), 0.0)
     for part, count in part_parameters(arch).items():

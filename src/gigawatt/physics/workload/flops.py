@@ -1,8 +1,8 @@
 """Forward FLOPs of a whole model under two counting rules.
 
-"oracle" is that of torch's FlopCounterMode over the Hugging Face implementations: 2 m n k of every matrix product, attention as
-the full square whatever its mask or window, logits for every token, nothing elementwise. "engine" counts what has to run:
-causal halves, windows, chunked scans, and otherwise the same.
+"oracle" is that of torch's FlopCounterMode over the Hugging Face implementations: 2 m n k of every matrix product,
+attention as the full square whatever its mask or window, logits for every token, nothing elementwise. "engine" counts
+what has to run: causal halves, windows, chunked scans, and otherwise the same.
 """
 
 from __future__ import annotations
@@ -37,9 +37,10 @@ def forward_flops(
 ) -> Any:
     """FLOPs of one forward pass over `batch` sequences of `tokens` tokens; numbers or arrays that broadcast.
 
-    `tokens` defaults to the architecture's `sample_tokens` (an image, a clip), `context_tokens` to its own; `past` tokens are
-    already cached (engine rule). `logits="last"` runs the head once a sequence, as a prefill does. Towers are left out: ask
-    for theirs. Exact as long as the sum stays under 2**53 for arrays; plain integers are summed without limit.
+    `tokens` defaults to the architecture's `sample_tokens` (an image, a clip), `context_tokens` to its own; `past`
+    tokens are already cached (engine rule). `logits="last"` runs the head once a sequence, as a prefill does. Towers
+    are left out: ask for theirs. Exact as long as the sum stays under 2**53 for arrays; plain integers are summed
+    without limit.
 
     Raises:
         InputError: no tokens, an empty batch, a sequence beyond the learned positions, an unknown rule.
@@ -48,7 +49,9 @@ def forward_flops(
     context = arch.context_tokens if context_tokens is None else context_tokens
     check_size(arch, tokens, batch, past)
     if rule not in ("engine", "oracle"):
-        raise InputError(Problem("unknown_rule", f"there is no counting rule '{rule}'", None, ("known: engine, oracle",)))
+        raise InputError(
+            Problem("unknown_rule", f"there is no counting rule '{rule}'", None, ("known: engine, oracle",))
+        )
     total: Any = 0
     for piece in pieces(arch):
         if isinstance(piece, Linear) and piece.name == "head" and logits == "last":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 from gigawatt.physics.workload.architecture import Architecture, FeedForward, LayerGroup
 from gigawatt.physics.workload.mixers import mixer_pieces
@@ -54,15 +55,20 @@ def feed_forward_pieces(part: FeedForward, hidden: int, count: int, rows: Rows =
 
 
 def dense_pieces(
-    part: str, width: int, gated: bool, bias: bool, hidden: int, count: int, rows: Rows = TOKENS
+    part: Literal["dense_ffn", "shared"],
+    width: int,
+    gated: bool,
+    bias: bool,
+    hidden: int,
+    count: int,
+    rows: Rows = TOKENS,
 ) -> Iterator[Piece]:
     """Up (and gate), activation, down: part "dense_ffn" or "shared"."""
     wide = (2 if gated else 1) * width
-    label = "shared" if part == "shared" else "dense_ffn"
     prefix = "shared_" if part == "shared" else ""
-    yield Linear(f"{prefix}up", label, hidden, wide, count, wide if bias else 0, rows=rows, cut="column")
+    yield Linear(f"{prefix}up", part, hidden, wide, count, wide if bias else 0, rows=rows, cut="column")
     yield Elementwise(f"{prefix}activation", wide, width, count, True, rows)
-    yield Linear(f"{prefix}down", label, width, hidden, count, hidden if bias else 0, rows=rows, cut="row")
+    yield Linear(f"{prefix}down", part, width, hidden, count, hidden if bias else 0, rows=rows, cut="row")
 
 
 def _moe(part: FeedForward, hidden: int, count: int, rows: Rows) -> Iterator[Piece]:

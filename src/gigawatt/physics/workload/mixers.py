@@ -63,7 +63,7 @@ def _gqa(mixer: Mixer, hidden: int, count: int, causal: bool, rows: Rows) -> Ite
 
 
 def _mla(mixer: Mixer, hidden: int, count: int, causal: bool, rows: Rows) -> Iterator[Piece]:
-    """Multi-head latent attention: queries and keys through low ranks; only the latent and the rotary key are cached."""
+    """Multi-head latent attention: queries and keys through low ranks; the latent and the rotary key are cached."""
     heads, d, v, rank, rope = mixer.heads, mixer.head_dim, mixer.v_head_dim, mixer.kv_lora_rank, mixer.rope_dim
     nope = mixer.nope_dim or d - rope
     if mixer.q_lora_rank:

@@ -1,7 +1,7 @@
 """The pieces a model is made of once its shape is spelled out: matrices, attention, scans, small vectors.
 
-Every count of this package (parameters, FLOPs, bytes, operators) is a sum over pieces, so that each shape is written once.
-A piece stands for `count` equal ones, and for each sequence of S tokens (and T context tokens) it meets `Rows`.
+Every count of this package (parameters, FLOPs, bytes, operators) is a sum over pieces, so that each shape is written
+once. A piece stands for `count` equal ones, and for each sequence of S tokens (and T context tokens) it meets `Rows`.
 """
 
 from __future__ import annotations
@@ -64,9 +64,9 @@ SEQUENCE = Rows(0, 0, 1)  # once for each sequence: a time step's embedding, a p
 class Linear:
     """A k x n matrix: 2 k n FLOPs a row. `stored` is False where the weights belong to another piece (a tied head).
 
-    Of `experts` equal matrices each row meets `top_k`. `cut` says how tensor parallelism divides it: "column" n, "row" k,
-    "vocab" n of the head, "expert" its width (`inner` of k or n) within one expert, "replicated" not at all.
-    `recomputed` matrices act on cached context and run once a request, not at every decoding step.
+    Of `experts` equal matrices each row meets `top_k`. `cut` says how tensor parallelism divides it: "column" n,
+    "row" k, "vocab" n of the head, "expert" its width (`inner` of k or n) within one expert, "replicated" not at all.
+    `cached` matrices act on cached context and run once a request, not at every decoding step.
     """
 
     name: str
@@ -97,9 +97,9 @@ class Linear:
 class Attention:
     """Scores and weighted sums: 2 * heads * (qk_dim + v_dim) FLOPs for each pair of query and visible key.
 
-    Keys are those of the same sequence (`keys` = `queries`) or, in cross-attention, of the context. `window` limits how far
-    back a causal query sees (0: all); `chunked` windows restart every `window` tokens. `latent_dim`, `rope_dim` (MLA):
-    decoding works on the cached latent, so each pair costs 2 * heads * (2 latent + rope).
+    Keys are those of the same sequence (`keys` = `queries`) or, in cross-attention, of the context. `window` limits
+    how far back a causal query sees (0: all); `chunked` windows restart every `window` tokens. `latent_dim`,
+    `rope_dim` (MLA): decoding works on the cached latent, so each pair costs 2 * heads * (2 latent + rope).
     """
 
     name: str
@@ -145,7 +145,7 @@ ScanKind = Literal["mamba1", "mamba2", "gated_delta", "linear"]
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """A recurrence of constant state: `heads` states of `k_dim` x `v_dim`, computed in chunks while many tokens are at hand.
+    """A recurrence of constant state: `heads` states of `k_dim` x `v_dim`, computed in chunks over many tokens.
 
     `groups` heads of keys (B, C of a state-space model) serve all `heads`.
     """

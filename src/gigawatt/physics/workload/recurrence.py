@@ -18,8 +18,8 @@ def _ceil(a: Any, b: int) -> Any:
 def step_flops(piece: Scan) -> int:
     """One token of one layer in the recurrent form.
 
-    mamba1: decay, input and output of every state value, 7 H N (exp counted once). mamba2 and linear: 5 H N P. gated_delta:
-    decay, read, correct, write and read again, 8 H N P.
+    mamba1: decay, input and output of every state value, 7 H N (exp counted once). mamba2 and linear: 5 H N P.
+    gated_delta: decay, read, correct, write and read again, 8 H N P.
     """
     per_value = {"mamba1": 7, "mamba2": 5, "linear": 4, "gated_delta": 8}[piece.kind]
     return per_value * piece.state_values
@@ -28,8 +28,8 @@ def step_flops(piece: Scan) -> int:
 def chunk_flops(piece: Scan, tokens: Any) -> Any:
     """One sequence of one layer as kernels run it: whole chunks of matrix products, causal inside a chunk.
 
-    mamba2, a token and head: L N / groups' share + L P (halved by causality) + 4 N P. gated_delta: L (2 N + P) halved, one
-    triangular solve L (N + P) / 2, and 6 N P for the state. mamba1 has no chunked form: its scan.
+    mamba2, a token and head: L N / groups' share + L P (halved by causality) + 4 N P. gated_delta: L (2 N + P)
+    halved, one triangular solve L (N + P), and 6 N P for the state. mamba1 has no chunked form: its scan.
     """
     if piece.kind in ("mamba1", "linear") or not piece.chunk:
         return tokens * step_flops(piece)
@@ -41,11 +41,11 @@ def chunk_flops(piece: Scan, tokens: Any) -> Any:
 
 
 def counted_flops(piece: Scan, tokens: Any) -> Any:
-    """What torch's FlopCounterMode sees of transformers' reference code, one sequence of one layer: matrix products only.
+    """What FlopCounterMode sees of transformers' reference code, one sequence of one layer: matrix products only.
 
-    mamba2: chunks padded to L, keys repeated for every head, no causal halving, and the (C + 1)^2 products that pass states
-    between C chunks. gated_delta: three L x L products and three with the state; the triangular solve is not counted.
-    mamba1: only the product of state and output, 2 H N a token.
+    mamba2: chunks padded to L, keys repeated for every head, no causal halving, and the (C + 1)^2 products that pass
+    states between C chunks. gated_delta: three L x L products and three with the state; the triangular solve is not
+    counted. mamba1: only the product of state and output, 2 H N a token.
     """
     if piece.kind == "mamba1":
         return 2 * tokens * piece.state_values

@@ -35,7 +35,7 @@ def kv_values_per_token(arch: Architecture, windowed: bool = True) -> int:
 
 
 def kv_values(arch: Architecture, context: Any) -> Any:
-    """Values cached by a sequence of `context` tokens (number or array): windowed layers hold no more than their window."""
+    """Values cached by a sequence of `context` tokens (number or array): windowed layers hold at most their window."""
     length = np.asarray(context, dtype=np.float64)
     total = np.zeros_like(length)
     if arch.causal:
@@ -50,7 +50,7 @@ def kv_bytes_per_token(arch: Architecture, bytes_per_value: float = 2.0) -> floa
 
 
 def state_values(arch: Architecture) -> int:
-    """Values of constant state that one sequence keeps: recurrent states, tails of convolutions, keys of a fixed context."""
+    """Values of constant state a sequence keeps: recurrent states, tails of convolutions, keys of a fixed context."""
     total = 0
     for p in pieces(arch):
         if isinstance(p, (Scan, Convolution)):

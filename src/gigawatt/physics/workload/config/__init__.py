@@ -27,8 +27,9 @@ def families() -> tuple[str, ...]:
 def from_config(name: str, config: Mapping[str, Any]) -> Architecture:
     """The architecture that a configuration describes.
 
-    `config` is a mapping such as a parsed config.json; values may be text. A nested `text_config` is read in place of the
-    whole, as multimodal models have it. `model_type` names the family; without it the family is told from the fields.
+    `config` is a mapping such as a parsed config.json; values may be text. A nested `text_config` is read in place of
+    the whole, as multimodal models have it. `model_type` names the family; without it the family is told from the
+    fields.
 
     Raises:
         InputError: unknown family, missing or contradicting fields; all problems at once, with the fields understood.

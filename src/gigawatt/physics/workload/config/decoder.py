@@ -28,9 +28,7 @@ def heads_of(fields: Fields, hidden: int) -> tuple[int, int, int]:
             "give head_dim, or a number of heads that divides the hidden size",
         )
         head_dim = max(hidden // heads, 1)
-    fields.require(
-        heads % kv_heads == 0, f"{heads} attention heads are not divisible by {kv_heads} key-value heads"
-    )
+    fields.require(heads % kv_heads == 0, f"{heads} attention heads are not divisible by {kv_heads} key-value heads")
     return heads, kv_heads, head_dim
 
 
@@ -135,7 +133,7 @@ def moe_layers(fields: Fields, family: str, layers: int) -> list[bool]:
 
 
 def standard(fields: Fields, family: str) -> Architecture:
-    """Dense and mixture-of-experts decoders: Llama, Mistral, Qwen, Gemma, Nemotron, Falcon, Mixtral, gpt-oss, Llama 4, GLM."""
+    """Decoders that differ by flags: Llama, Mistral, Qwen, Gemma, Nemotron, Falcon, Mixtral, gpt-oss, Llama 4, GLM."""
     hidden = fields.count("hidden_size", "n_embd", "d_model")
     layers = fields.count("num_hidden_layers", "n_layer", "num_layers", "n_layers")
     mixer = attention(fields, family, hidden)

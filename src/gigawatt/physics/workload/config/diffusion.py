@@ -1,7 +1,7 @@
 """Denoising transformers: DiT, SD3's MM-DiT, FLUX and Hunyuan Video, Wan, CogVideoX, PixArt and their kin.
 
-Shapes are those of Hugging Face diffusers; one pass is one denoising step without guidance. `tokens` are latent patches,
-`context` the conditioning text. Sources: DiT arXiv 2212.09748, SD3 arXiv 2403.03206, Wan arXiv 2503.20314,
+Shapes are those of Hugging Face diffusers; one pass is one denoising step without guidance. `tokens` are latent
+patches, `context` the conditioning text. Sources: DiT arXiv 2212.09748, SD3 arXiv 2403.03206, Wan arXiv 2503.20314,
 CogVideoX arXiv 2408.06072, PixArt arXiv 2403.04692.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 from gigawatt.physics.workload.architecture import Architecture, FeedForward, LayerGroup, Mixer
 from gigawatt.physics.workload.config.encoder import biased
 from gigawatt.physics.workload.config.fields import Fields
-from gigawatt.physics.workload.pieces import CONTEXT, JOINT, SEQUENCE, TOKENS, Attention, Linear, Piece, Rows, Vector
+from gigawatt.physics.workload.pieces import CONTEXT, JOINT, SEQUENCE, Attention, Linear, Piece, Rows, Vector
 
 TIME_WIDTH = 256  # sinusoidal features of the time step in all of these models
 
@@ -50,14 +50,18 @@ def _heads(fields: Fields) -> tuple[int, int, int]:
     heads = fields.count("num_attention_heads", "num_heads")
     each = fields.count("attention_head_dim", "head_dim", default=0, low=0)
     hidden = fields.count("hidden_size", "inner_dim", default=each * heads if each else None)
-    fields.require(
-        hidden % heads == 0 or each > 0, f"hidden size {hidden} is not divisible by {heads} attention heads"
-    )
+    fields.require(hidden % heads == 0 or each > 0, f"hidden size {hidden} is not divisible by {heads} attention heads")
     return hidden, heads, each or max(hidden // heads, 1)
 
 
 def _model(
-    fields: Fields, family: str, hidden: int, groups: tuple[LayerGroup, ...], stem: tuple[Piece, ...], patch: int, **more: Any
+    fields: Fields,
+    family: str,
+    hidden: int,
+    groups: tuple[LayerGroup, ...],
+    stem: tuple[Piece, ...],
+    patch: int,
+    **more: Any,
 ) -> Architecture:
     return Architecture(
         fields.name,
@@ -132,7 +136,7 @@ def _second_stream(
 
 
 def sd3(fields: Fields, family: str) -> Architecture:
-    """Stable Diffusion 3 and 3.5: image and text streams joined in attention; 3.5 adds image-only attention in some layers."""
+    """Stable Diffusion 3 and 3.5: image and text joined in attention; 3.5 adds image-only attention in some layers."""
     hidden, heads, each = _heads(fields)
     layers = fields.count("num_hidden_layers", "num_layers")
     patch, channels = fields.count("patch_size", default=2), fields.count("in_channels", default=16)
@@ -163,7 +167,7 @@ def sd3(fields: Fields, family: str) -> Architecture:
 
 
 def flux(fields: Fields, family: str) -> Architecture:
-    """FLUX.1 and Hunyuan Video: double blocks of two streams, then single blocks that run attention beside the feed-forward."""
+    """FLUX.1 and Hunyuan Video: double blocks of two streams, then single ones: attention beside the feed-forward."""
     hidden, heads, each = _heads(fields)
     double, single = fields.count("num_layers", "num_hidden_layers"), fields.count("num_single_layers")
     patch = fields.count("patch_size", default=1)
@@ -174,9 +178,7 @@ def flux(fields: Fields, family: str) -> Architecture:
     first = LayerGroup(double, joint, part, 0, extra=_second_stream(hidden, heads, each, width, double, True, True))
     # One output matrix takes attention and feed-forward together; its bias is the feed-forward part's.
     side = Mixer("gqa", heads, heads, each, qkv_bias=True, out_bias=False, qk_norm=True, joint=True)
-    second = LayerGroup(
-        single, side, part, 0, rows=JOINT, extra=(modulation("adaln_single", hidden, 3, single),)
-    )
+    second = LayerGroup(single, side, part, 0, rows=JOINT, extra=(modulation("adaln_single", hidden, 3, single),))
     text = fields.count("joint_attention_dim", "text_embed_dim", default=4096)
     pooled = fields.count("pooled_projection_dim", default=768)
     stem: list[Piece] = [
@@ -242,7 +244,14 @@ def wan(fields: Fields, family: str) -> Architecture:
     if copies == 1:
         return made
     return _model(
-        fields, family, hidden, made.groups, stem, patch, extras={"experts": float(copies)}, towers=(made,) * (copies - 1)
+        fields,
+        family,
+        hidden,
+        made.groups,
+        stem,
+        patch,
+        extras={"experts": float(copies)},
+        towers=(made,) * (copies - 1),
     )
 
 

@@ -111,7 +111,7 @@ def t5(fields: Fields, family: str) -> Architecture:
 
 
 def whisper(fields: Fields, family: str) -> Architecture:
-    """Whisper (arXiv 2212.04356). With `decoder_layers`: the decoder, its encoder as a tower; else the encoder alone."""
+    """Whisper (arXiv 2212.04356): with `decoder_layers` the decoder, its encoder as a tower; else the encoder."""
     hidden = fields.count("d_model", "hidden_size")
     encoder = _whisper_encoder(fields, hidden)
     layers = fields.count("decoder_layers", default=0, low=0)

@@ -12,7 +12,7 @@ from gigawatt.physics.workload.config.fields import Fields
 
 NONE = FeedForward("none")
 NO_MIXER = Mixer("none")
-# transformers' default of NemotronHConfig, that of Nemotron-H-8B (arXiv 2504.03624): M Mamba-2, * attention, - feed-forward.
+# Default of transformers' NemotronHConfig, Nemotron-H-8B (arXiv 2504.03624): M Mamba-2, * attention, - feed-forward.
 NEMOTRON_H = "M-M-M-M*-M-M-M-M-M*-M-M-M-M-M*-M-M-M-M-M*-M-M-M-M-M-"
 
 
@@ -110,7 +110,7 @@ _BLOCKS = {"mamba": "M", "attention": "*", "full_attention": "*", "mlp": "-", "m
 
 
 def nemotron_h(fields: Fields, family: str) -> Architecture:
-    """Nemotron-H, Nemotron Nano 2 and 3: each layer is one part (M, *, - or E for experts) with one norm; squared ReLU."""
+    """Nemotron-H, Nemotron Nano 2 and 3: a layer is one part (M, *, -, or E for experts) and one norm; squared ReLU."""
     hidden = fields.count("hidden_size")
     listed = fields.items("layers_block_type")
     if listed is not None:
@@ -141,13 +141,11 @@ def nemotron_h(fields: Fields, family: str) -> Architecture:
 
 
 def qwen3_next(fields: Fields, family: str) -> Architecture:
-    """Qwen3-Next and Qwen3.5: gated delta rule in three layers of four, gated attention in the fourth, experts in all."""
+    """Qwen3-Next and Qwen3.5: gated delta rule in three layers of four, gated attention in the fourth; experts."""
     hidden, layers = fields.count("hidden_size"), fields.count("num_hidden_layers")
     heads, kv_heads, head_dim = heads_of(fields, hidden)
     bias = fields.flag("attention_bias")
-    attention = Mixer(
-        "gqa", heads, kv_heads, head_dim, qk_norm=True, gated_output=True, qkv_bias=bias, out_bias=bias
-    )
+    attention = Mixer("gqa", heads, kv_heads, head_dim, qk_norm=True, gated_output=True, qkv_bias=bias, out_bias=bias)
     values, keys = fields.count("linear_num_value_heads"), fields.count("linear_num_key_heads")
     fields.require(values % keys == 0, f"{values} value heads are not divisible by {keys} key heads")
     key_dim, value_dim = fields.count("linear_key_head_dim"), fields.count("linear_value_head_dim")

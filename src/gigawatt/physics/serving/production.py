@@ -1,0 +1,98 @@
+"""How many nodes a published day of production needs: physics, times what production loses against a profile.
+
+    nodes = (input ex cache hits / prefill rate / prefill derate + output / decode rate / decode derate) / 86,400 s
+
+The rates are the engine's for the layouts that the operator states; the derates are inputs of the caller.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gigawatt.physics.chip.device import Chip
+from gigawatt.physics.serving.deployment import Spec, deploy
+from gigawatt.physics.serving.disaggregated import pool_prefill_seconds, servers
+from gigawatt.physics.serving.memory import max_requests
+from gigawatt.physics.serving.model import served_model
+from gigawatt.physics.serving.step import decode_step
+from gigawatt.physics.workload import Architecture
+
+DAY_S = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """A day's tokens and the mean context they were answered at, with the layouts of both pools."""
+
+    input_tokens: float
+    output_tokens: float
+    cached_share: float
+    context_tokens: float
+    prompt_tokens: float
+    prefill_chips: int
+    decode_chips: int
+    decode_batch_per_chip: float
+    chips_per_node: int = 8
+    precision: str = "fp8"
+    engine: str = "sglang"
+
+
+@dataclass(frozen=True, slots=True)
+class DayAnswer:
+    """Nodes by pool and the rates of a node behind them, tokens/s, before the derates."""
+
+    prefill_nodes: float
+    decode_nodes: float
+    prefill_tokens_per_s_per_node: float
+    decode_tokens_per_s_per_node: float
+    tpot_s: float
+
+    @property
+    def nodes(self) -> float:
+        return self.prefill_nodes + self.decode_nodes
+
+
+# DeepSeek, open-infra-index day 6 (2025-02): 608 B input tokens of which 342 B (56.3 %) hit the cache on disk, 168 B output, mean
+# context 4,989 tokens; prefill EP32 over 4 nodes, decode EP144 over 18 nodes; the profile they publish decodes 128 a chip.
+DEEPSEEK_DAY = Day(608e9, 168e9, 0.563, 4989.0, 4096.0, 32, 144, 128.0)
+PROFILE_TO_PRODUCTION = {"prefill": 0.51, "decode": 0.80}
+
+
+def deepseek_day(
+    arch: Architecture,
+    chip: Chip,
+    day: Day = DEEPSEEK_DAY,
+    *,
+    prefill_derate: float = PROFILE_TO_PRODUCTION["prefill"],
+    decode_derate: float = PROFILE_TO_PRODUCTION["decode"],
+) -> DayAnswer:
+    """Nodes for one day of tokens on pools of expert-parallel chips.
+
+    Two micro-batches hide the exchange of tokens behind arithmetic (as the operator describes), so that links between nodes count
+    as part of the pool: the exchange runs at scale-up speed here, and its share stays in the step.
+    """
+    model = served_model(arch)
+    wide = replace(chip, scaleup_domain=max(day.prefill_chips, day.decode_chips))
+
+    def spec(chips: int) -> Spec:
+        return Spec(model, wide, chips, chips, 1, day.engine, day.precision)
+
+    prefill, decode = deploy([spec(day.prefill_chips)]), deploy([spec(day.decode_chips)])
+    prompt = np.asarray(day.prompt_tokens)
+    one = pool_prefill_seconds(prefill, prompt)
+    prefill_rate = float((servers(prefill) * prompt / one)[0]) / day.prefill_chips * day.chips_per_node
+    room = float(max_requests(decode, np.asarray(day.context_tokens), np.asarray(1.0))[0])
+    batch = min(day.decode_batch_per_chip * day.decode_chips, room)
+    step = decode_step(decode, np.asarray([batch]), np.asarray([day.context_tokens]))
+    tpot_s = float(step.total[0])
+    decode_rate = batch / tpot_s / day.decode_chips * day.chips_per_node
+    fresh = day.input_tokens * (1.0 - day.cached_share)
+    return DayAnswer(
+        prefill_nodes=fresh / DAY_S / (prefill_rate * prefill_derate),
+        decode_nodes=day.output_tokens / DAY_S / (decode_rate * decode_derate),
+        prefill_tokens_per_s_per_node=prefill_rate,
+        decode_tokens_per_s_per_node=decode_rate,
+        tpot_s=tpot_s,
+    )

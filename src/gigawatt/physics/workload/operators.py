@@ -1,0 +1,263 @@
+"""An architecture as the operators that one chip runs: forward, backward, prefill or decode.
+
+Vectorised over points (batch, length); the loop is over pieces only, of which a model has a few dozen.
+
+    gemm         2 m n k FLOPs; reads the weights and the input, writes the output
+    attention    pair FLOPs times visible pairs; prefill reads queries, keys and values once (tiled), decode the cache
+    experts      each row goes to top_k of E; of the E/ep on a chip, E/ep * (1 - (1 - top_k/E)^rows) are touched when
+                 routing is uniform, and only their weights are read
+    backward     a GEMM twice its forward FLOPs (input and weight gradients); attention 2.5 times (FlashAttention-2,
+                 arXiv 2307.08691, recomputes the scores: five products for two); the rest twice its bytes
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+
+from gigawatt.core.errors import InputError, unknown_name
+from gigawatt.physics.workload.architecture import Architecture
+from gigawatt.physics.workload.attended import visible_pairs
+from gigawatt.physics.workload.flops import check_size
+from gigawatt.physics.workload.lower import pieces
+from gigawatt.physics.workload.pieces import Attention, Convolution, Elementwise, Linear, Scan, Vector
+from gigawatt.physics.workload.recurrence import chunk_flops, convolution_flops, step_flops
+from gigawatt.physics.workload.table import Layout, OperatorTable, TableBuilder, Widths
+
+Phase = Literal["forward", "backward", "prefill", "decode"]
+PHASES = ("forward", "backward", "prefill", "decode")
+ATTENTION_BACKWARD = 2.5  # five matrix products for the forward pass's two
+
+
+def operators(
+    arch: Architecture,
+    phase: Phase,
+    *,
+    tokens: Any = None,
+    batch: Any = 1,
+    past: Any = 0,
+    context_tokens: Any = None,
+    tp: int = 1,
+    ep: int = 1,
+    moe_tp: int = 0,
+    widths: Widths | None = None,
+) -> OperatorTable:
+    """The operators of one chip for `batch` sequences of `tokens` new tokens that follow `past` cached ones.
+
+    Sizes are numbers or arrays that broadcast to the points. `tokens` defaults to 1 when decoding (more:
+    speculation), else to `sample_tokens`. forward: training or an encoder, logits for every token; prefill: logits
+    for the last token and the cache written; decode: the cache read. `tp`, `ep`, `moe_tp`: see `Layout`.
+
+    Raises:
+        InputError: unknown phase, empty sizes, positions never learned, a layout that the shape does not allow.
+    """
+    if phase not in PHASES:
+        raise InputError(unknown_name("phase", phase, PHASES))
+    layout = Layout(tp, ep, moe_tp)
+    layout.check(arch)
+    if tokens is None:
+        tokens = 1 if phase == "decode" else arch.sample_tokens
+    context = arch.context_tokens if context_tokens is None else context_tokens
+    check_size(arch, tokens, batch, past)
+    columns = np.broadcast_arrays(
+        *(np.atleast_1d(np.asarray(x, dtype=np.float64)) for x in (tokens, batch, past, context))
+    )
+    writer = _Writer(phase, layout, widths or Widths(), *columns)
+    for piece in pieces(arch):
+        if isinstance(piece, Linear):
+            writer.linear(piece)
+        elif isinstance(piece, Attention):
+            writer.attention(piece)
+        elif isinstance(piece, Scan):
+            writer.scan(piece)
+        elif isinstance(piece, Convolution):
+            writer.convolution(piece)
+        elif isinstance(piece, Elementwise):
+            writer.elementwise(piece)
+        elif piece.name == "embedding":
+            writer.embedding(piece, arch.hidden)
+    return writer.out.build()
+
+
+class _Writer:
+    """Writes one piece at a time into the table."""
+
+    def __init__(
+        self, phase: str, layout: Layout, widths: Widths, tokens: Any, batch: Any, past: Any, context: Any
+    ) -> None:
+        self.phase, self.layout, self.w = phase, layout, widths
+        self.tokens, self.batch, self.past, self.context = tokens, batch, past, context
+        self.out = TableBuilder(len(tokens))
+        self.backward = phase == "backward"
+
+    def linear(self, p: Linear) -> None:
+        if p.cached and self.phase == "decode":
+            return  # keys and values of the context were computed with the prompt
+        m = self.batch * p.rows(self.tokens, self.context)
+        if p.name == "head" and self.phase in ("prefill", "decode"):
+            m = self.batch * (self.tokens if self.phase == "decode" else 1.0)
+        if p.experts > 1:
+            self._experts(p, m)
+            return
+        tp = self.layout.tp
+        n = p.n / tp if p.cut in ("column", "vocab") else p.n
+        k = p.k / tp if p.cut == "row" else p.k
+        family, precision = ("head", "head") if p.name == "head" else ("gemm", _precision(p))
+        self._gemm(p.name, family, precision, p.count, m, n, k)
+
+    def _experts(self, p: Linear, rows: Any) -> None:
+        lay = self.layout
+        total = rows * lay.groups  # tokens of all groups that share the experts
+        local = p.experts / lay.ep
+        touched = (
+            np.maximum(local * -np.expm1(total * np.log1p(-p.top_k / p.experts)), 1e-300)
+            if p.top_k < p.experts
+            else (np.full_like(total, local))
+        )
+        each = total * p.top_k / lay.ep / touched
+        n = p.n / lay.expert_cut if p.inner == "n" else p.n
+        k = p.k / lay.expert_cut if p.inner == "k" else p.k
+        self._gemm(p.name, "moe_gemm", "weights", p.count, each, n, k, touched)
+
+    def _gemm(
+        self, name: str, family: str, precision: str, count: int, m: Any, n: float, k: float, experts: Any = 1.0
+    ) -> None:
+        weight = getattr(self.w, precision)
+        act = self.w.activations
+        held, inp, outp = k * n * weight * experts, m * k * act * experts, m * n * act * experts
+        common: dict[str, Any] = {"flops": 2.0 * m * n * k * experts, "experts": experts}
+        if not self.backward:
+            self.out.add(
+                name, family, precision, count, m=m, n=n, k=k, bytes_read=held + inp, bytes_written=outp, **common
+            )
+            return
+        self.out.add(
+            f"{name}.dgrad",
+            family,
+            precision,
+            count,
+            m=m,
+            n=k,
+            k=n,
+            bytes_read=held + outp,
+            bytes_written=inp,
+            **common,
+        )
+        gradient = k * n * self.w.gradients * experts
+        self.out.add(
+            f"{name}.wgrad",
+            family,
+            precision,
+            count,
+            m=k,
+            n=n,
+            k=m,
+            bytes_read=inp + outp,
+            bytes_written=gradient,
+            **common,
+        )
+
+    def attention(self, p: Attention) -> None:
+        w, tp = self.w, self.layout.tp
+        decoding = self.phase == "decode"
+        pairs = visible_pairs(p, self.tokens, self.context, self.past)
+        queries = p.queries(self.tokens, self.context)
+        pair_flops = p.absorbed_pair_flops if decoding else p.pair_flops
+        flops = self.batch * pairs * pair_flops / tp
+        kv_heads = max(p.kv_heads / tp, 1.0)
+        latent = bool(p.latent_dim) and decoding
+        values = float(p.kv_values) if latent else kv_heads * (p.qk_dim + p.v_dim)
+        new = p.keys(self.tokens, self.context)
+        held = new if p.cross else new + self.past
+        if p.window:  # of the cached prefix only the window's reach is read
+            held = np.minimum(held, new + p.window - 1.0)
+        cached = p.causal or p.cross
+        read = self.batch * (queries * p.heads / tp * p.qk_dim * w.activations + held * values * w.kv)
+        written = self.batch * queries * p.heads / tp * p.v_dim * w.activations
+        if cached and not p.cross and self.phase in ("prefill", "decode"):
+            store = float(p.kv_values) if p.latent_dim else values
+            written = written + self.batch * new * store * w.kv
+        scale = ATTENTION_BACKWARD if self.backward else 1.0
+        self.out.add(
+            f"{p.name}.backward" if self.backward else p.name,
+            "attention_decode" if decoding else "attention_prefill",
+            "kv",
+            p.count,
+            m=self.batch * queries,
+            n=p.heads / tp,
+            k=float(p.latent_dim + p.rope_dim) if latent else float(p.qk_dim),
+            kv_heads=1.0 if latent else kv_heads,
+            length=pairs / np.maximum(queries, 1.0),
+            flops=flops * scale,
+            # Backward reads queries, keys, values, output and its gradient, and writes three gradients.
+            bytes_read=read + 2.0 * written if self.backward else read,
+            bytes_written=read if self.backward else written,
+        )
+
+    def scan(self, p: Scan) -> None:
+        tp, decoding = self.layout.tp, self.phase == "decode"
+        rows = self.batch * self.tokens
+        flops = rows * step_flops(p) if decoding else self.batch * chunk_flops(p, self.tokens)
+        moved = p.heads * p.v_dim + 2 * p.groups * p.k_dim
+        state = self.batch * p.state_values * self.w.state
+        scale = 2.0 if self.backward else 1.0
+        self.out.add(
+            f"{p.name}.backward" if self.backward else p.name,
+            "scan",
+            "state",
+            p.count,
+            m=rows,
+            n=p.heads / tp,
+            k=float(p.k_dim),
+            length=float(p.chunk),
+            flops=scale * flops / tp,
+            bytes_read=scale * (rows * moved * self.w.activations + state) / tp,
+            bytes_written=scale * (rows * p.heads * p.v_dim * self.w.activations + state) / tp,
+        )
+
+    def convolution(self, p: Convolution) -> None:
+        flops = self.batch * convolution_flops(p, self.tokens)
+        self._moved(p.name, p.count, self.batch * self.tokens, p.channels, p.channels, self.layout.tp, flops)
+
+    def elementwise(self, p: Elementwise) -> None:
+        rows = self.batch * p.rows(self.tokens, self.context) * p.top_k
+        if p.name.startswith("expert"):
+            rows = rows * self.layout.groups / self.layout.ep
+            cut = self.layout.expert_cut if p.sharded else 1
+        else:
+            cut = self.layout.tp if p.sharded else 1
+        self._moved(p.name, p.count, rows, p.reads, p.writes, cut, 0.0)
+
+    def _moved(self, name: str, count: int, rows: Any, reads: int, writes: int, cut: int, flops: Any) -> None:
+        scale = 2.0 if self.backward else 1.0
+        a = self.w.activations
+        self.out.add(
+            f"{name}.backward" if self.backward else name,
+            "elementwise",
+            "activations",
+            count,
+            m=rows,
+            n=float(max(reads, writes)) / cut,
+            flops=scale * flops / cut,
+            bytes_read=scale * rows * reads * a / cut,
+            bytes_written=scale * rows * writes * a / cut,
+        )
+
+    def embedding(self, p: Vector, hidden: int) -> None:
+        rows = self.batch * self.tokens
+        size = rows * float(hidden)
+        self.out.add(
+            "embedding.backward" if self.backward else "embedding",
+            "embedding",
+            "head",
+            p.count,
+            m=rows,
+            n=float(hidden),
+            bytes_read=size * (self.w.activations if self.backward else self.w.head),
+            bytes_written=size * (self.w.gradients if self.backward else self.w.activations),
+        )
+
+
+def _precision(p: Linear) -> str:
+    return "high" if p.part in ("router", "modulation", "stem") or p.name == "shared_gate" else "weights"

@@ -1,0 +1,112 @@
+"""Regret: what a user loses who trusts the prediction.
+
+Among the measured configurations of one model on one system at one shape take the one that the prediction would pick under an SLO:
+
+    regret = 1 - measured throughput of the pick / best measured throughput of those that keep the SLO
+
+A pick that breaks the SLO by more than 10 % as measured loses all. Serving: aggregated rows, TPOT SLOs of 10, 20, 30, 50 ms,
+output throughput per chip; training: tokens per second per chip, no SLO. Groups of four configurations or more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from gigawatt.validation.base import Prediction
+from gigawatt.validation.serving_points import layout_of, source_field
+from gigawatt.validation.serving_points import number as stated
+
+SLOS_MS = (10.0, 20.0, 30.0, 50.0)
+BREACH = 1.10
+SMALLEST = 4
+Row = Mapping[str, str]
+Values = Mapping[tuple[str, str], float | None]
+
+
+def regret(rows: Sequence[Row], predictions: Sequence[Prediction], measured: Values, kind: str) -> dict[str, float | int | None]:
+    """Median and 90th percentile of regret over groups (and SLOs): keys regret_median, regret_p90, groups."""
+    made: Values = {(p.id, p.metric): p.predicted for p in predictions}
+    losses = _serving(rows, made, measured) if kind == "serving" else _training(rows, made, measured)
+    return {
+        "regret_median": float(np.median(losses)) if losses else None,
+        "regret_p90": float(np.quantile(losses, 0.9)) if losses else None,
+        "groups": len(losses),
+    }
+
+
+def _grouped(rows: Sequence[Row], key: Callable[[Row], Any]) -> list[list[Row]]:
+    groups: dict[Any, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(key(row), []).append(row)
+    return [members for members in groups.values() if len(members) >= SMALLEST]
+
+
+def pick_loss(predicted: np.ndarray[Any, Any], measured: np.ndarray[Any, Any], fits: np.ndarray[Any, Any], keeps: np.ndarray[Any, Any], broke: np.ndarray[Any, Any]) -> float | None:
+    """Regret of one group: `fits` as predicted, `keeps` and `broke` (by over a tenth) the SLO as measured.
+
+    None where no configuration keeps the SLO, or none is predicted to: nothing is picked.
+    """
+    if not keeps.any() or not fits.any():
+        return None if not keeps.any() else 1.0
+    pick = int(np.argmax(np.where(fits, predicted, -np.inf)))
+    if broke[pick]:
+        return 1.0
+    return float(max(0.0, 1.0 - measured[pick] / measured[keeps].max()))
+
+
+def throughput(row: Row, ttft_ms: float, tpot_ms: float) -> float:
+    """Output tokens/s per chip of a closed loop: C / (TTFT / output + TPOT) / chips."""
+    gpus, dp, _ = layout_of(row)
+    users = float(source_field(row, "silicon_concurrency") or 0) or stated(row, "batch_size", 1.0) * dp
+    output = max(stated(row, "osl", 1024.0), 1.0)
+    return users / ((ttft_ms / output + tpot_ms) * 1e-3) / max(gpus, 1)
+
+
+def _serving(rows: Sequence[Row], made: Values, measured: Values) -> list[float]:
+    whole = [r for r in rows if r.get("mode") == "agg" and all(_known(r, made, measured, m) for m in ("ttft_ms", "tpot_ms"))]
+    losses = []
+    for members in _grouped(whole, lambda r: (r["model_path"], r["system"], r["isl"], r["osl"])):
+        guess = _times(members, made)
+        truth = _times(members, measured)
+        for slo in SLOS_MS:
+            loss = pick_loss(
+                np.array([throughput(r, *t) for r, t in zip(members, guess, strict=True)]),
+                np.array([throughput(r, *t) for r, t in zip(members, truth, strict=True)]),
+                np.array([t[1] <= slo for t in guess]),
+                np.array([t[1] <= slo for t in truth]),
+                np.array([t[1] > slo * BREACH for t in truth]),
+            )
+            if loss is not None:
+                losses.append(loss)
+    return losses
+
+
+def _known(row: Row, made: Values, measured: Values, metric: str) -> bool:
+    return made.get((row["id"], metric)) is not None and bool(measured.get((row["id"], metric)))
+
+
+def _times(members: Sequence[Row], values: Values) -> list[tuple[float, float]]:
+    return [(float(values[r["id"], "ttft_ms"] or 0), float(values[r["id"], "tpot_ms"] or 0)) for r in members]
+
+
+# Rates of work per chip by which training configurations rank; times rank the other way round.
+RATES = ("tokens_per_s_per_gpu", "tflops_per_gpu", "mfu")
+GROUP = ("model", "gpu", "n_gpus", "seq_len", "global_batch")
+
+
+def _training(rows: Sequence[Row], made: Values, measured: Values) -> list[float]:
+    known = [r for r in rows if _known(r, made, measured, r.get("measured_metric") or "")]
+    losses = []
+    for members in _grouped(known, lambda r: (*(r.get(name) for name in GROUP), r["measured_metric"])):
+        metric = members[0]["measured_metric"]
+        sign = 1.0 if any(name in metric.lower() for name in RATES) or "per_s" in metric else -1.0
+        guess = np.array([float(made[r["id"], metric] or 0) ** sign for r in members])
+        truth = np.array([float(measured[r["id"], metric] or 0) ** sign for r in members])
+        every = np.ones(len(members), dtype=bool)
+        loss = pick_loss(guess, truth, every, every, ~every)
+        if loss is not None:
+            losses.append(loss)
+    return losses
