@@ -43,6 +43,7 @@ def h100() -> Chip:
         ("OCI RoCE cluster network (16x200G)", 8, 400, True),
         ("AWS EFA 3200G per node (p5)", 8, 400, True),
         ("InfiniBand 400G per GPU", 8, 400, True),
+        ("RoCE 2x400G per GPU", 8, 800, True),
         ("RoCE, 3.2 Tbps", 8, 400, True),
         ("GPUDirect-TCPX 1 Tbps per node (A3 High)", 8, 100, True),
         ("GPUDirect-TCPXO (A3 Mega)", 8, 200, True),

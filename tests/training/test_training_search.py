@@ -43,8 +43,13 @@ def test_every_candidate_divides() -> None:
 
 def test_llama_405b_on_sixteen_thousand() -> None:
     found = best_mapping(
-        LLAMA_405B, H100, chips=16384, seq=8192, global_batch=2048, precisions=("bf16", "fp8"),
-        modes=(PowerMode("full", 1, 1),)
+        LLAMA_405B,
+        H100,
+        chips=16384,
+        seq=8192,
+        global_batch=2048,
+        precisions=("bf16", "fp8"),
+        modes=(PowerMode("full", 1, 1),),
     )
     bf16 = found.precision == "bf16"
     # arXiv 2407.21783 sec 3.3: 38-43 % of the BF16 peak at 8-16 thousand chips
@@ -87,8 +92,10 @@ def test_nothing_fits_says_why() -> None:
 
 
 def test_a_chip_without_the_precision_is_told() -> None:
-    found = best_mapping(gpt(24, 2048, 16), chip("a100-sxm-80gb"), chips=8, seq=2048, global_batch=64,
-    precisions=("bf16", "fp8")) assert set(found.precision) == {"bf16"}
+    found = best_mapping(
+        gpt(24, 2048, 16), chip("a100-sxm-80gb"), chips=8, seq=2048, global_batch=64, precisions=("bf16", "fp8")
+    )
+    assert set(found.precision) == {"bf16"}
     assert any("fp8" in r.reason for r in found.rejected)
 
 
@@ -103,5 +110,11 @@ def test_memory_limit_is_kept() -> None:
     small = replace(H100, memory_bytes=40e9)
     found = best_mapping(LLAMA_405B, small, chips=16384, seq=8192, global_batch=2048)
     assert len(found) and np.all(found.memory_bytes <= 40e9)
-    assert float(memory_of(shape, enumerate_mappings(
-        shape, chips=64, seq=8192, global_batch=64, scaleup_domain=8).mapping).total_bytes.max()) > 40e9
+    assert (
+        float(
+            memory_of(
+                shape, enumerate_mappings(shape, chips=64, seq=8192, global_batch=64, scaleup_domain=8).mapping
+            ).total_bytes.max()
+        )
+        > 40e9
+    )

@@ -13,10 +13,36 @@ from gigawatt.validation.training_metrics import metric_value, rule_flops_per_to
 from gigawatt.validation.training_rows import case_of
 from gigawatt.validation.training_shapes import architecture_of, key_of
 
-COLUMNS = (
-    "id source year model params_B active_params_B layers hidden ffn heads kv_heads vocab experts topk seq_len "
-    "global_batch micro_batch gpu n_gpus precision tp pp vpp dp cp ep recompute measured_metric"
-).split()
+COLUMNS = [
+    "id",
+    "source",
+    "year",
+    "model",
+    "params_B",
+    "active_params_B",
+    "layers",
+    "hidden",
+    "ffn",
+    "heads",
+    "kv_heads",
+    "vocab",
+    "experts",
+    "topk",
+    "seq_len",
+    "global_batch",
+    "micro_batch",
+    "gpu",
+    "n_gpus",
+    "precision",
+    "tp",
+    "pp",
+    "vpp",
+    "dp",
+    "cp",
+    "ep",
+    "recompute",
+    "measured_metric",
+]
 
 
 def row(**values: object) -> dict[str, str]:
@@ -81,15 +107,18 @@ def test_long_context_stays_sane() -> None:
 
 
 def test_tensor_parallelism_over_a_node() -> None:
-    same = dict(model="GPT", layers=48, hidden=8192, heads=64, seq_len=2048, global_batch=64, micro_batch=1, gpu="A100")
-    same |= dict(n_gpus=64, pp=1, recompute="full", source="vTrain multi node", measured_metric="step_time_s")
+    same = {"model": "GPT", "layers": 48, "hidden": 8192, "heads": 64, "seq_len": 2048, "global_batch": 64}
+    same |= {"micro_batch": 1, "gpu": "A100", "n_gpus": 64, "pp": 1, "recompute": "full"}
+    same |= {"source": "vTrain multi node", "measured_metric": "step_time_s"}
     inside, outside = value(tp=8, dp=8, **same), value(tp=32, dp=2, **same)
     assert 1.1 * inside < outside < 10 * inside
 
 
 def test_a_node_cannot_train_seventy_billion() -> None:
-    case = case_of(row(model="LLAMA3_70B", gpu="GB200", n_gpus=8, tp=1, pp=4, source="NVIDIA Megatron-Bridge",
-    seq_len=4096)) assert case.lora
+    case = case_of(
+        row(model="LLAMA3_70B", gpu="GB200", n_gpus=8, tp=1, pp=4, source="NVIDIA Megatron-Bridge", seq_len=4096)
+    )
+    assert case.lora
 
 
 @pytest.mark.truth

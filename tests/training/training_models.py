@@ -6,8 +6,10 @@ from gigawatt.physics.workload.architecture import Architecture, FeedForward, La
 
 
 def gpt(layers: int, hidden: int, heads: int, vocab: int = 51200) -> Architecture:
-    group = LayerGroup(layers, Mixer("gqa", heads, heads, hidden // heads), FeedForward("dense", 4 * hidden,
-    gated=False)) return Architecture(f"gpt-{layers}-{hidden}", "gpt", hidden, vocab, (group,), tied_embeddings=True)
+    group = LayerGroup(
+        layers, Mixer("gqa", heads, heads, hidden // heads), FeedForward("dense", 4 * hidden, gated=False)
+    )
+    return Architecture(f"gpt-{layers}-{hidden}", "gpt", hidden, vocab, (group,), tied_embeddings=True)
 
 
 LLAMA_405B = Architecture(

@@ -85,7 +85,7 @@ def shadow_prices(model: Model, best: Answer, chosen: Array | None = None) -> tu
     for row in model.limits:
         if not np.isfinite(row.bound):
             continue
-        out.append(_limit(model, row, best, used, float(shown[row.row]), probe))
+        out.append(_limit(model, row, best, float(used[row.row]), float(shown[row.row]), used, probe))
     return tuple(out)
 
 
@@ -97,9 +97,12 @@ def activity(model: Model, x: Array) -> Array:
     return out
 
 
-def _limit(model: Model, row: LimitRow, best: Answer, used: float, usage: Array, probe: Solver, ranges: bool) -> Limit:
+def _limit(
+    model: Model, row: LimitRow, best: Answer, taken: float, used: float, usage: Array, probe: Solver
+) -> Limit:
+    """One limit: `taken` is what the linear optimum takes of it, `used` what the plan that is shown does."""
     dual = float(best.row_dual[row.row])
-    slack = (used - row.bound) if row.lower else (row.bound - used)
+    slack = (taken - row.bound) if row.lower else (row.bound - taken)
     tight = slack <= _TIGHT * max(1.0, abs(row.bound))
     up = down = 0.0
     until = float("nan") if tight else float("inf")

@@ -17,7 +17,7 @@ from gigawatt.report.numbers import canonical, number, quantity, scaled, signed,
 ROW_UNITS: Mapping[str, tuple[str, ...]] = {
     "metrics": ("value", "low", "p50", "high"),
     "assumptions": ("value", "low", "high"),
-    "limits": ("shadow_price_up", "shadow_price_down"),
+    "limits": ("used", "available", "shadow_price_up", "shadow_price_down"),
 }
 # Columns where the sign is the message.
 SIGNED = ("price_change_needed",)
@@ -122,10 +122,12 @@ def grid(table: Table, columns: Sequence[str] | None = None, labels: Mapping[str
         columns: names in order; all when None.
         labels: headings that differ from the usual ones.
     """
+    if table.name == "limits":
+        table = _with_amount_units(table)
     chosen = [name for name in (columns or list(table.columns)) if name in table.columns]
     row_units = ROW_UNITS.get(table.name, ()) if "unit" in table.columns else ()
     if row_units:
-        chosen = [name for name in chosen if name != "unit"]
+        chosen = [name for name in chosen if name not in ("unit", "amount_unit", "price_unit")]
     shown: list[tuple[str, str, bool, list[str]]] = []
     for name in chosen:
         values = [plain(value) for value in table.columns[name]]
@@ -133,18 +135,34 @@ def grid(table: Table, columns: Sequence[str] | None = None, labels: Mapping[str
             continue
         label = (labels or {}).get(name) or LABELS.get(name, name.replace("_", " "))
         if name in row_units:
-            of_row = [str(plain(unit) or "") for unit in table.columns["unit"]]
+            of = "amount_unit" if name in ("used", "available") else "unit"
+            of_row = [str(plain(unit) or "") for unit in table.columns[of]]
             cells = [_row_cell(table, name, value, unit) for value, unit in zip(values, of_row, strict=True)]
-            shown.append((label, "", True, cells))
-        elif table.name == "limits" and name in ("used", "available") and "unit" in table.columns:
-            of_row = [resource_unit(str(plain(unit) or "")) for unit in table.columns["unit"]]
-            cells = [quantity(value, unit) for value, unit in zip(values, of_row, strict=True)]
             shown.append((label, "", True, cells))
         else:
             unit, numeric, cells = _column(name, values, unit_in(table, name))
             shown.append((label, unit, numeric, cells))
     rows = [list(cells) for cells in zip(*(column[3] for column in shown), strict=True)]
     return Grid([c[0] for c in shown], [c[1] for c in shown], [c[2] for c in shown], rows)
+
+
+def limit_units(row: Mapping[str, Any]) -> tuple[str, str]:
+    """(unit of what is used and available, unit of what one more is worth) of a row of `limits`.
+
+    A row with a `price_unit` counts its amounts in `unit`; else `unit` is the price's, and the amounts' follows from it.
+
+    >>> limit_units({"unit": "MW", "price_unit": "USD/yr per MW"}), limit_units({"unit": "USD/MW/yr"})
+    (('MW', 'USD/MW/yr'), ('MW', 'USD/MW/yr'))
+    """
+    unit, price = str(row.get("unit") or ""), str(row.get("price_unit") or "")
+    return (canonical(unit), canonical(price)) if price else (resource_unit(unit), canonical(unit))
+
+
+def _with_amount_units(table: Table) -> Table:
+    """The limits with `unit` the price's and `amount_unit` the amounts'."""
+    units = [limit_units(row) for row in table.rows()]
+    columns = {**table.columns, "amount_unit": [a for a, _ in units], "unit": [p for _, p in units]}
+    return Table(table.name, columns, table.units, table.title, table.note)
 
 
 def _row_cell(table: Table, name: str, value: Any, unit: str) -> str:

@@ -54,13 +54,16 @@ def unit_of(column: str, stated: str = "") -> str:
 
 
 def canonical(unit: str) -> str:
-    """One spelling a unit: `tokens/s` is `tok/s`, `USD per MW-yr` is `USD/MW/yr`.
+    """One spelling a unit: `tokens/s` is `tok/s`, `USD/yr per MW` is `USD/MW/yr`.
 
-    >>> canonical("USD per MW-yr"), canonical("tokens/s/MW")
-    ('USD/MW/yr', 'tok/s/MW')
+    >>> canonical("USD/yr per MW"), canonical("USD per million tokens"), canonical("tokens/s/MW")
+    ('USD/MW/yr', 'USD/Mtok', 'tok/s/MW')
     """
-    text = unit.strip().replace(" per ", "/").replace("-yr", "/yr").replace("-year", "/yr").replace("/year", "/yr")
-    return text.replace("tokens", "tok").replace("token", "tok")
+    text = unit.strip().replace("per million tokens", "per Mtok").replace(" per ", "/")
+    text = text.replace("-year", "/yr").replace("-yr", "/yr").replace("/year", "/yr")
+    text = text.replace("tokens", "tok").replace("token", "tok")
+    # 'USD/yr/MW' says the same as 'USD/MW/yr', the way contracts are quoted.
+    return f"USD/{text.removeprefix('USD/yr/')}/yr" if text.startswith("USD/yr/") else text
 
 
 def scaled(unit: str, magnitude: float) -> tuple[float, str]:

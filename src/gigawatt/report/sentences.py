@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gigawatt.report.grid import resource_unit
-from gigawatt.report.numbers import canonical, number, quantity, scaled, span
+from gigawatt.report.grid import limit_units
+from gigawatt.report.numbers import number, quantity, scaled, span
 from gigawatt.study.result import RunResult
 
 BINDING_SHARE = 0.999  # a limit used to this share counts as reached where it has no price to say so
@@ -73,19 +73,23 @@ def excluded(result: RunResult) -> str:
 def binding(result: RunResult) -> list[dict[str, Any]]:
     """The limits that bind: those with a price, else those used up."""
     rows = rows_of(result, "limits")
-    priced = [row for row in rows if (row.get("shadow_price_up") or 0) > 0 or (row.get("shadow_price_down") or 0) > 0]
+    priced = [row for row in rows if row.get("shadow_price_up") or row.get("shadow_price_down")]
     return priced or [row for row in rows if (row.get("used_share") or 0) >= BINDING_SHARE]
 
 
 def worth_of_one_more(row: Mapping[str, Any]) -> str:
-    """'3.86 M USD/MW/yr', with the other side where the two sides differ by over 1 %; 'nothing' where it is slack."""
-    up, down, unit = row.get("shadow_price_up"), row.get("shadow_price_down"), row.get("unit") or ""
+    """'3.86 M USD/MW/yr', with the other side where the two differ by over 1 %; an obligation's worth is a cost."""
+    up, down, unit = row.get("shadow_price_up"), row.get("shadow_price_down"), limit_units(row)[1]
     if not up and not down:
         return "nothing: not short"
-    if up is None or down is None or abs(up - down) <= 0.01 * max(abs(up), abs(down)):
-        return quantity(up if up is not None else down, unit)
-    factor, shown = scaled(canonical(unit), max(abs(up), abs(down)))
-    return f"{number(up * factor)} {shown}; one less costs {number(down * factor)}"
+    one = up if up is not None else down
+    other = down if up is not None else None
+    if one is not None and one < 0:
+        return f"costs {quantity(-one, unit)}"
+    if other is None or one is None or abs(one - other) <= 0.01 * max(abs(one), abs(other)):
+        return quantity(one, unit)
+    factor, shown = scaled(unit, max(abs(one), abs(other)))
+    return f"{number(one * factor)} {shown}; one less costs {number(other * factor)}"
 
 
 def limits(result: RunResult) -> str:
@@ -243,12 +247,6 @@ def weakest(result: RunResult) -> str:
     return (
         f"The weakest input is {first['name']}: its own range moves NPV by {quantity(abs(first['effect_usd']), 'USD')}."
     )
-
-
-def price_words(row: Mapping[str, Any]) -> str:
-    """'1 MW more' of a limit counted in MW; its name where the unit says nothing."""
-    unit = resource_unit(str(row.get("unit") or ""))
-    return f"1 {unit} more" if unit else f"one more of {row['name']}"
 
 
 SENTENCES: Mapping[str, Callable[[RunResult], str]] = {

@@ -71,17 +71,24 @@ def _summary(sheet: Any, result: RunResult, styles: dict[str, Any]) -> None:
 
 
 def _sheet(sheet: Any, table: Table, styles: dict[str, Any]) -> None:
-    row_units = ROW_UNITS.get(table.name, ()) if "unit" in table.columns else ()
     for column, name in enumerate(table.columns):
         unit = unit_in(table, name)
         sheet.write_string(0, column, name, styles["head"])
-        sheet.write_string(1, column, "see unit" if name in row_units else unit, styles["unit"])
+        sheet.write_string(1, column, _unit_cell(table, name, unit), styles["unit"])
         widest = len(name)
         for row, value in enumerate(table.columns[name], start=2):
             shown = _write(sheet, row, column, plain(value), unit, styles)
             widest = max(widest, len(shown))
         sheet.set_column(column, column, min(max(9, widest + 1), 60))
     sheet.freeze_panes(2, 1)
+
+
+def _unit_cell(table: Table, name: str, unit: str) -> str:
+    """The unit of a column; where each row has its own, the column that says it."""
+    if "unit" not in table.columns or name not in ROW_UNITS.get(table.name, ()):
+        return unit
+    priced = name.startswith("shadow_price") and "price_unit" in table.columns
+    return "see price_unit" if priced else "see unit"
 
 
 def _write(sheet: Any, row: int, column: int, value: Any, unit: str, styles: dict[str, Any]) -> str:

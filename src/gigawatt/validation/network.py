@@ -122,7 +122,7 @@ def nic_bytes_per_s(text: str, per_node: int, chip: Chip) -> tuple[float, float,
     if found := re.search(r"(\d+)\s*x\s*(\d+)\s*(?:g|gb/s|gbps)", words):
         count, gbits = (int(x) for x in found.groups())
         nodes_gpus = re.search(r"per (\d+)-gpu node", words)
-        gpus = int(nodes_gpus[1]) if nodes_gpus else per_node
+        gpus = 1 if re.search(r"(?:per|a|/) ?gpu\b", words) else int(nodes_gpus[1]) if nodes_gpus else per_node
         return count * gbits * gbit / gpus, min(gbits, count * gbits / gpus) * gbit, True
     if found := re.search(r"([\d.]+)\s*(tbps|tb/s|gbps|gb/s|g)\s*(?:b/s)?\s*(?:per|a|/)\s*(node|gpu)", words):
         rate = float(found[1]) * (1000 if found[2].startswith("t") else 1)

@@ -25,7 +25,7 @@ from gigawatt.physics.serving.steady import Load, steady_state
 from gigawatt.physics.serving.step import PARTS, decode_step, prefill_flops
 from gigawatt.physics.workload.architecture import Architecture
 
-CONCURRENCY = np.unique(np.round(2.0 ** np.arange(0.0, 12.51, 0.5)))
+CONCURRENCY = np.unique(np.round(2.0 ** np.arange(0.0, 12.51, 0.125)))
 POOL_LOAD = 0.7  # of a prefill pool's capacity, so that its queue stays short (planners take 0.9 and add a correction)
 MAX_POINTS = 12
 BOUND_OF_PART = {

@@ -108,7 +108,7 @@ def _layer_costs(
     unfused = 1.0 + np.asarray(kind.unfused) * (c.unfused_experts - 1.0)
     expert_math = expert_math * unfused
     expert_traffic = unfused * c.gemm_traffic * expert_io / bandwidth * c.slowdown_moe
-    permute = unfused * c.permute * 12.0 * slots * shape.hidden / stream * c.slowdown_moe
+    permute = unfused * c.permute * 12.0 * slots * kind.expert_hidden / stream * c.slowdown_moe
     moe_host = np.where(has_experts, c.moe_host_s, 0.0) * c.slowdown_moe
 
     core_math, core_traffic_f, core_traffic_b, core_flops = _attention(kind, machine, mapping, c, tokens)
@@ -122,7 +122,7 @@ def _layer_costs(
     tensor = tensor_all_reduce_s(kind.all_reduces, 2.0 * tokens * shape.hidden, machine, mapping, c)
     expert = np.where(
         has_experts,
-        expert_all_to_all_s(tokens / tp * shape.hidden * 4.0, kind.top_k, machine, mapping, c) * c.slowdown_moe,
+        expert_all_to_all_s(tokens / tp * kind.expert_hidden * 4.0, kind.top_k, machine, mapping, c) * c.slowdown_moe,
         0.0,
     )
     context = context_ring_s(2.0 * tokens * kind.kv_width / tp, machine, mapping, c)

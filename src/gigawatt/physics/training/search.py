@@ -56,7 +56,7 @@ def evaluate(
     Args:
         shape: the model.
         chip: the accelerator.
-        mapping: columns; see `Mapping`.
+        mapping: columns; see `Mapping`. Scalars are one row.
         precision: bf16, fp8, mxfp8 or nvfp4.
         fabric: its NIC rate replaces the chip's own.
         stack: name of a software stack; the usual one of the chip where empty.

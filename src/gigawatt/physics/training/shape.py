@@ -31,7 +31,8 @@ class LayerKind:
 
     `attention_flops` is 2 * heads * (head_dim + v_head_dim): times the keys a query sees, per token, forward.
     `scan_flops` is per token (state-space layers). `moved_*` are elements read and written by norms, activations and
-    residuals. `kv_width` is what context parallelism passes around. Expert sums are of ONE expert. `unfused` is 1 where
+    residuals. `kv_width` is what context parallelism passes around. Expert sums are of ONE expert, whose
+    tokens are `expert_hidden` wide. `unfused` is 1 where
     experts carry biases (gpt-oss), for which grouped kernels have no fused epilogue.
     """
 
@@ -53,6 +54,7 @@ class LayerKind:
     moved_sharded: Any = 0.0
     experts: Any = 0.0
     top_k: Any = 0.0
+    expert_hidden: Any = 0.0
     expert_kn: Any = 0.0
     expert_inputs: Any = 0.0
     expert_outputs: Any = 0.0
@@ -201,6 +203,7 @@ def _layer(group: LayerGroup, hidden: int) -> LayerKind:
     value_dim = (mixer.v_head_dim or mixer.head_dim) if attention else 0
     kv_width = _kv_width(mixer) if attention else 0.0
     expert_ratio = 3.0 if ffn.gated else 2.0
+    inside = ffn.latent or hidden  # the width that tokens have on their way to routed experts
     return LayerKind(
         count=float(group.count),
         kn_sharded=sums.kn["column"] + sums.kn["row"],
@@ -220,9 +223,10 @@ def _layer(group: LayerGroup, hidden: int) -> LayerKind:
         moved_sharded=wide + 3.0 * heads_width,
         experts=float(ffn.experts) if moe else 0.0,
         top_k=float(ffn.top_k) if moe else 0.0,
-        expert_kn=expert_ratio * hidden * ffn.width if moe else 0.0,
-        expert_inputs=float(hidden + ffn.width) if moe else 0.0,
-        expert_outputs=float(hidden + (expert_ratio - 1) * ffn.width) if moe else 0.0,
+        expert_hidden=float(inside) if moe else 0.0,
+        expert_kn=expert_ratio * inside * ffn.width if moe else 0.0,
+        expert_inputs=float(inside + ffn.width) if moe else 0.0,
+        expert_outputs=float(inside + (expert_ratio - 1) * ffn.width) if moe else 0.0,
         expert_moved=(4.0 if ffn.gated else 2.0) * ffn.width if moe else 0.0,
         kept_full=5.0 * hidden,
         kept_sharded=sums.outputs_sharded + sums.inputs_sharded,
@@ -274,6 +278,8 @@ def _feed_forward(sums: _Sums, ffn: FeedForward, hidden: int) -> float:
     elif ffn.kind == "moe":
         width = float(ffn.shared_width or ffn.shared_experts * ffn.width)
         sums.add(hidden, ffn.experts, "replicated")
+        sums.add(hidden, ffn.latent, "replicated")
+        sums.add(ffn.latent, hidden, "replicated")
     sums.add(hidden, (2.0 if ffn.gated else 1.0) * width, "column")
     sums.add(width, hidden, "row")
     return (4.0 if ffn.gated else 2.0) * width

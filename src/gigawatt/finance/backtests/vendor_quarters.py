@@ -1,0 +1,127 @@
+"""Forecasts of a vendor's quarters from what was known before them, beside what came."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gigawatt.finance.backtests.case import Evaluator, Inputs
+from gigawatt.finance.forecast import RULES, fit_line, guided, last_growth, last_increment, mape_percent, rolling
+from gigawatt.finance.quarters import Quarters, quarters
+from gigawatt.finance.schedule import Array
+
+BILLION = 1e9
+
+
+def linear_supply(x: Inputs) -> dict[str, float]:
+    """A line through the quarters known, extrapolated; its error; and whether what came is off the line altogether.
+
+    The regime has changed when the first quarter after the fit lies more than `threshold` standard errors (of a new
+    observation) from the line: known one quarter later, whatever horizon was forecast.
+    """
+    table = quarters(x.text("company"))
+    series, last, steps = x.text("series"), x.text("last_quarter"), int(x.number("steps"))
+    line = fit_line(table.span(series, x.text("first_quarter"), last) / BILLION)
+    forecast = line.forecast(steps)
+    values = table.column(series)[table.at(last) + 1 :] / BILLION
+    out = {"r2": line.r_squared, "slope_usd_b_per_q": line.slope, "forecast_usd_b": forecast}
+    if len(values) >= steps and np.isfinite(values[steps - 1]):
+        out["error"] = forecast / float(values[steps - 1]) - 1
+    if len(values) and np.isfinite(values[0]):
+        off = abs(float(values[0]) - line.forecast(1)) / line.standard_error(1)
+        out["break_standard_errors"] = off
+        out["regime_change_flagged"] = float(off > x.number("threshold"))
+    return out
+
+
+def one_step_rules(x: Inputs) -> dict[str, float]:
+    """Mean absolute error of each plain rule over one-step forecasts, in per cent of the actual."""
+    table = quarters(x.text("company"))
+    series, first, last = x.text("series"), table.at(x.text("first_quarter")), table.at(x.text("last_quarter"))
+    values = table.column(series)
+    actual = values[first : last + 1]
+    return {f"mape_{name}": mape_percent(rolling(rule, values, first, last), actual) for name, rule in RULES.items()}
+
+
+def guide_rules(x: Inputs) -> dict[str, float]:
+    """Mean absolute error of a company's guide, alone and with its mean beat of the quarters before."""
+    table = quarters(x.text("company"))
+    first, last = table.at(x.text("first_quarter")), table.at(x.text("last_quarter"))
+    k = int(x.number("quarters"))
+    actual = table.revenue_usd[first : last + 1]
+    return {
+        f"mape_guide_plus_mean{k}_beat": mape_percent(_guided(table, first, last, k, False), actual),
+        f"mape_guide_times_mean{k}_ratio": mape_percent(_guided(table, first, last, k, True), actual),
+        "mape_guide": mape_percent(table.guide_usd[first : last + 1], actual),
+    }
+
+
+def next_quarter(x: Inputs) -> dict[str, float]:
+    """The quarter after the last one known: total by guide and beat, data centre by last step and last ratio."""
+    table = quarters(x.text("company"))
+    at = table.at(x.text("quarter"))
+    k = int(x.number("quarters"))
+    known = table.data_centre_usd[:at]
+    return {
+        "total_additive_usd_b": guided(table.revenue_usd, table.guide_usd, at, quarters=k) / BILLION,
+        "total_multiplicative_usd_b": guided(table.revenue_usd, table.guide_usd, at, quarters=k, ratio=True) / BILLION,
+        "dc_last_increment_usd_b": last_increment(known) / BILLION,
+        "dc_last_growth_usd_b": last_growth(known) / BILLION,
+    }
+
+
+def growth_by_quarter(x: Inputs) -> dict[str, float]:
+    """Growth over the quarter before, in per cent, and whether it falls throughout while the increments rise."""
+    table = quarters(x.text("company"))
+    first, last = table.at(x.text("first_quarter")), table.at(x.text("last_quarter"))
+    values = table.column(x.text("series"))[first - 1 : last + 1]
+    growth = 100 * (values[1:] / values[:-1] - 1)
+    names = [table.names[k] for k in range(first, last + 1)]
+    out = {f"qoq_fy{name[4:6]}{name[6:].lower()}": float(one) for name, one in zip(names, growth, strict=True)}
+    out["growth_falls"] = float(np.all(np.diff(growth) < 0))
+    out["last_increment_exceeds_first"] = float(values[-1] - values[-2] > values[1] - values[0])
+    return out
+
+
+def binding_side(x: Inputs) -> dict[str, float]:
+    """Whether supply can have bound a quarter: a firm that sells all it makes does not miss its guide and write off stock.
+
+    Supply is rejected where revenue lies below the guide by more than the guide's own range *and* the gross margin fell by
+    more than `margin_drop` below the mean of the quarters before.
+    """
+    table = quarters(x.text("company"))
+    at = table.at(x.text("quarter"))
+    to_guide = float(table.revenue_usd[at] / table.guide_usd[at] - 1)
+    before = table.gross_margin_share[at - int(x.number("margin_quarters")) : at]
+    drop = float(before.mean() - table.gross_margin_share[at])
+    demand = to_guide < -x.number("guide_range") and drop > x.number("margin_drop")
+    return {"revenue_to_guide": 100 * to_guide, "margin_drop": drop, "supply_binds": float(not demand)}
+
+
+def _guided(table: Quarters, first: int, last: int, k: int, ratio: bool) -> Array:
+    at = range(first, last + 1)
+    return np.array([guided(table.revenue_usd, table.guide_usd, q, quarters=k, ratio=ratio) for q in at])
+
+
+_SPAN = {"company": "text", "series": "text", "first_quarter": "text", "last_quarter": "text"}
+EVALUATORS = (
+    Evaluator("linear_supply", linear_supply, {**_SPAN, "steps": "count", "threshold": "count"}),
+    Evaluator("one_step_rules", one_step_rules, _SPAN),
+    Evaluator(
+        "guide_rules",
+        guide_rules,
+        {"company": "text", "first_quarter": "text", "last_quarter": "text", "quarters": "count"},
+    ),
+    Evaluator("next_quarter", next_quarter, {"company": "text", "quarter": "text", "quarters": "count"}),
+    Evaluator("growth_by_quarter", growth_by_quarter, _SPAN),
+    Evaluator(
+        "binding_side",
+        binding_side,
+        {
+            "company": "text",
+            "quarter": "text",
+            "guide_range": "share",
+            "margin_quarters": "count",
+            "margin_drop": "share",
+        },
+    ),
+)

@@ -1,0 +1,175 @@
+"""Headline metrics: each declared once, with unit, formula and inputs, and worked out with its band.
+
+Tables, JSON, `explain` and the report read them from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gigawatt.core.table import Table
+from gigawatt.finance import cfads_usd, debt_service_usd, dscr, irr, own_funded_share, payback_years
+from gigawatt.study.answer import Answer
+from gigawatt.study.bands import percentiles
+from gigawatt.study.money_tables import company_bands, revenue_per_mw_year
+
+Array = NDArray[np.float64]
+Value = float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """A metric: `value` from the plan as it stands, `draws` (or None) its values over the draws."""
+
+    name: str
+    unit: str
+    formula: str
+    inputs: str
+    value: Callable[[Answer], Value]
+    draws: Callable[[Answer], Array | None] = lambda answer: None
+
+
+def _npv(role: str) -> tuple[Callable[[Answer], Value], Callable[[Answer], Array | None]]:
+    def value(answer: Answer) -> Value:
+        company = answer.resolved.scenario.company(role)
+        return answer.npv(company) if company in answer.listed else None
+
+    def draws(answer: Answer) -> Array | None:
+        company = answer.resolved.scenario.company(role)
+        return company_bands(answer).get(company)
+
+    return value, draws
+
+
+def _per_mw_draws(answer: Answer) -> Array:
+    return answer.bands.revenue / answer.mean_mw if answer.mean_mw else np.zeros(answer.bands.count)
+
+
+def _gross(answer: Answer) -> Value:
+    return revenue_per_mw_year(answer) - answer.annual_running_usd / answer.mean_mw if answer.mean_mw else None
+
+
+def _tokens(answer: Answer) -> float:
+    """Output tokens per second of serving, mean over the horizon, that are sold."""
+    serving = [j for j, work in enumerate(answer.resolved.works) if work.is_serving]
+    segments = answer.priced.inputs.segments
+    sold = answer.plan.sold_tokens_per_s @ answer.plan.weights
+    return float(sold[np.isin(segments.workload, serving)].sum())
+
+
+def _cost_per_mtok(answer: Answer) -> Value:
+    tokens = _tokens(answer)
+    return answer.annual_cost_usd / (tokens * 8760 * 3600 / 1e6) if tokens else None
+
+
+def _operator(answer: Answer) -> str:
+    return answer.resolved.scenario.company("operator")
+
+
+def _dscr(answer: Answer) -> Value:
+    ledger, who = answer.settled.ledger, _operator(answer)
+    return dscr(cfads_usd(ledger, who), debt_service_usd(ledger, who)).minimum
+
+
+def _payback(answer: Answer) -> Value:
+    flows = answer.settled.ledger.without_closing().net_usd([_operator(answer)])[0]
+    return payback_years(_unlevered(answer, flows), answer.settled.schedule.time_years)
+
+
+def _unlevered(answer: Answer, flows: Array) -> Array:
+    """An operator's flows without its loans: the project's own."""
+    ledger, who = answer.settled.ledger.without_closing(), _operator(answer)
+    for account in ("loan_draw",):
+        flows = flows - ledger.total_usd(payee=who, account=account)
+    for account in ("loan_repayment", "loan_interest", "loan_fee"):
+        flows = flows + ledger.total_usd(payer=who, account=account)
+    return flows
+
+
+def _project_irr(answer: Answer) -> Value:
+    return irr(_unlevered(answer, answer.flows(_operator(answer)) + _loan_closing(answer)))
+
+
+def _loan_closing(answer: Answer) -> Array:
+    """What is still owed on loans at the end is settled in the closing entries; add it back for the project's own return."""
+    ledger, who = answer.settled.ledger, _operator(answer)
+    return ledger.total_usd(payer=who, account="loan_repayment") - ledger.without_closing().total_usd(
+        payer=who, account="loan_repayment"
+    )
+
+
+def _it_share(answer: Answer) -> Value:
+    busiest = int(np.argmax((answer.plan.use * answer.priced.inputs.points.mw[:, None]).sum(axis=0)))
+    it = float(answer.plan.use[:, busiest] @ answer.priced.it_w)
+    return answer.site_mw * 1e6 / it if it else None
+
+
+def _joules(answer: Answer) -> Value:
+    points, use = answer.priced.inputs.points, answer.plan.mean_use
+    serving = np.array([answer.resolved.works[w].is_serving for w in points.workload], dtype=bool)
+    watts = float((use * points.mw * answer.priced.mean_load)[serving].sum()) * 1e6
+    tokens = float((use * points.tokens_out_per_s)[serving].sum())
+    return watts / tokens if tokens else None
+
+
+_SYSTEM = "sum over quarters of (revenue - energy - upkeep - staff - capital, the vendor's racks at production cost) discounted"
+HEADLINES: tuple[Headline, ...] = (
+    Headline("system_npv", "USD", _SYSTEM, "plan, prices, energy price, list prices, production cost, discount rate",
+             lambda a: _party_npv(a, "system"), lambda a: a.bands.value["system"] * a.line.annuity_years),
+    Headline("operator_npv", "USD", "discounted net cash of the operator with closing values", "ledger", *_npv("operator")),
+    Headline("lab_npv", "USD", "discounted net cash of the lab with closing values", "ledger", *_npv("lab")),
+    Headline("vendor_npv", "USD", "discounted net cash of the vendor: sales less production cost less tranches", "ledger",
+             *_npv("vendor")),
+    Headline("lender_npv", "USD", "discounted net cash of the lender at the scenario's discount rate", "ledger",
+             *_npv("lender")),
+    Headline("revenue_per_mw_year", "USD/MW/yr", "token revenue of a year / mean MW in use at the meter",
+             "tokens sold, realised prices, MW", revenue_per_mw_year, _per_mw_draws),
+    Headline("gross_profit_per_mw_year", "USD/MW/yr", "(token revenue - energy - upkeep - staff) / mean MW in use",
+             "revenue, energy price, upkeep shares, staff", _gross),
+    Headline("capex", "USD", "racks x list price + MW x shell price", "list prices, shell price", lambda a: a.plan.capital_usd),
+    Headline("capex_per_gw", "USD/GW", "capex / GW of site power built", "capex, MW",
+             lambda a: a.plan.capital_usd / a.site_mw * 1e3 if a.site_mw else None),
+    Headline("site_power", "MW", "highest draw of any phase at the meter", "racks in use, watts", lambda a: a.site_mw),
+    Headline("pue", "", "meter watts / rack-input watts in the busiest phase", "facility", _it_share),
+    Headline("tokens_out", "token/s", "output tokens sold, mean over the horizon", "plan", _tokens),
+    Headline("joules_per_output_token", "J/token", "meter watts at mean load / output tokens", "watts, tokens", _joules),
+    Headline("cost_per_mtok", "USD/Mtok", "(capital as rent at list + energy + upkeep + staff) / output tokens sold",
+             "list prices, lives, discount rate, energy price", _cost_per_mtok),
+    Headline("operator_irr", "share/yr", "rate at which the operator's net cash with closing values is worth nothing",
+             "ledger", lambda a: irr(a.flows(_operator(a)))),
+    Headline("project_irr", "share/yr", "the same without its loans", "ledger", _project_irr),
+    Headline("dscr_min", "x", "least quarterly (operating cash / principal and interest) of the operator", "ledger", _dscr),
+    Headline("payback", "yr", "years until the project's cumulative cash stays positive, loans left out", "ledger", _payback),
+    Headline("vendor_funded_share", "share", "vendor's money to its customers / vendor's sales", "ledger",
+             lambda a: own_funded_share(a.settled.ledger, a.resolved.scenario.company("vendor"))),
+)  # fmt: skip
+
+
+def _party_npv(answer: Answer, party: str) -> float:
+    from gigawatt.factory import value_of
+
+    return value_of(answer.plan, party) * answer.line.annuity_years
+
+
+def metrics_table(answer: Answer) -> Table:
+    """All headlines that the scenario has."""
+    rows: list[dict[str, Any]] = []
+    for one in HEADLINES:
+        value = one.value(answer)
+        if value is None:
+            continue
+        drawn = one.draws(answer)
+        low, middle, high = percentiles(drawn) if drawn is not None else (None, None, None)
+        rows.append(
+            {"name": one.name, "value": float(value), "unit": one.unit, "low": low, "high": high, "p50": middle,
+             "formula": one.formula, "inputs": one.inputs}
+        )  # fmt: skip
+    columns = ["name", "value", "unit", "low", "high", "p50", "formula", "inputs"]
+    return Table.from_rows(
+        "metrics", rows, columns, {}, "Headline numbers", "low and high are P10 and P90, the fleet held."
+    )
