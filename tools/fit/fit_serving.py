@@ -30,6 +30,7 @@ from gigawatt.validation.tables import layout_of, read_rows
 Floats = NDArray[np.float64]
 OUT = Path(__file__).parents[2] / "src/gigawatt/catalog/data/calibration/serving-steady-state.yaml"
 HELD_OUT = 0.3
+COUNTED = "pool_decode_chips"
 ROBUST = 0.25  # residuals of the logarithm beyond this count linearly
 CELL_WEIGHT = 3.0  # a cell of many rows counts like this many independent points
 TTFT_WEIGHT = 0.5  # of TPOT's: mostly the benchmark's protocol
@@ -219,6 +220,22 @@ def half_width(errors: Floats, share: float = 0.8) -> float:
     return float(np.quantile(np.abs(errors), share))
 
 
+def _guessed_widths(path: Path) -> dict[str, float]:
+    """Half-widths of pools whose sizes are not stated: no constant was fitted to any of them."""
+    from gigawatt.validation.serving import predict
+
+    rows = [r for r in read_rows(path) if r["mode"] == "disagg" and not r["prefill_num_workers"]]
+    layout = layout_of("serving", rows, path)
+    measured = layout.measured(rows)
+    out: dict[str, list[float]] = {}
+    for p in predict(layout.blind(rows)):
+        truth = measured[p.id, p.metric]
+        if p.predicted and truth and part(p.id) >= HELD_OUT:
+            out.setdefault(f"disagg_guessed.{p.metric}", []).append(math.log(p.predicted / truth))
+    print("guessed", {name: summary(np.array(e)) for name, e in out.items()})
+    return {name: half_width(np.array(e)) for name, e in out.items()}
+
+
 def main() -> None:
     """Fit, report, write."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -228,7 +245,7 @@ def main() -> None:
     path = args.truth / "truth" / "serving_points.csv"
     table, pool = read(path, "agg"), read(path, "disagg")
     start = {name: prior[0] for name, prior in PRIORS.items()}
-    names = [n for n in PRIORS if n not in POOL]
+    names = [n for n in PRIORS if n not in POOL and n != COUNTED]
     kept = np.array([part(c) >= HELD_OUT for c in table.cells])
     values, spread = fit(table, kept, names, start)
     sigma = dict(zip(names, spread, strict=True))
@@ -243,16 +260,18 @@ def main() -> None:
         for what, label in (("model", lambda p: p.group.split(" / ")[-1]), ("chip", lambda p: p.spec.chip.name)):
             a, b = fold(table, label, names, start)
             errors |= {f"tpot_{what}_left_out": summary(a), f"ttft_{what}_left_out": summary(b)}
-            widths = {k: math.hypot(v, 0) for k, v in widths.items()}
             widths[f"agg.tpot_ms.{what}"], widths[f"agg.ttft_ms.{what}"] = half_width(a), half_width(b)
             print(what, summary(a), summary(b))
     kept_pool = np.array([part(c) >= HELD_OUT for c in pool.cells])
     values, spread = fit(pool, kept_pool, POOL, values)
+    chips = [p.decode_workers * p.spec.gpus for p, use in zip(pool.points, kept_pool, strict=True) if use]
+    values[COUNTED] = float(np.median(chips))
     sigma |= dict(zip(POOL, spread, strict=True))
     a, b = pool.residuals(values)
     errors |= {"pools_tpot_held_out": summary(a[~kept_pool]), "pools_ttft_held_out": summary(b[~kept_pool])}
     print("pools", summary(a[kept_pool]), summary(b[kept_pool]), summary(a[~kept_pool]), summary(b[~kept_pool]))
     widths |= {"disagg.tpot_ms": half_width(a[~kept_pool]), "disagg.ttft_ms": half_width(b[~kept_pool])}
+    widths |= _guessed_widths(path)
     model_width = widths.get("agg.tpot_ms.model", widths["agg.tpot_ms"])
     widths |= {"throughput_fitted": model_width, "throughput_kin": 2.0 * model_width}
     write(values, sigma, int(kept.sum() + kept_pool.sum()), errors, widths)

@@ -215,10 +215,10 @@ def _write(
     for name, members in sorted(kinds.items()):
         groups[name] = _sigma(known[members])
     for family, members in sorted(by.items()):
-        # half-way between rows of a known source and of one never seen
-        groups[f"family {family}"] = float(np.hypot(_sigma(fitted[members]), _sigma(known[members])) / np.sqrt(2.0))
+        # between rows of a known source and rows of one never seen
+        groups[f"family {family}"] = 0.7 * _sigma(fitted[members]) + 0.3 * _sigma(known[members])
     blanks = [i for i, c in enumerate(rows.cases) if any(n in IMPORTANT_BLANKS for n in c.notes)]
-    groups["a blank filled in"] = 0.5 * _sigma(known[blanks])
+    groups["a blank filled in"] = 0.4 * _sigma(known[blanks])
     error = {
         "fitted_mape_percent": float(100 * np.mean(np.abs(np.expm1(fitted)))),
         "fitted_median_percent": float(100 * np.median(np.abs(np.expm1(fitted)))),

@@ -68,6 +68,7 @@ PRIORS: dict[str, tuple[float, float, str, str]] = {
     "pool_prefill_speed": (1.5, 0.3, "", "prefill pool over the aggregated form"),
     "pool_rank_share": (0.37, 0.4, "", "prompts a data-parallel rank of a prefill pool adds"),
     "pool_wave": (0.24, 0.4, "", "start burst with pools"),
+    "pool_decode_chips": (32.0, 0.64, "", "median decode chips of published pools (not fitted to times)"),
     "transfer_s": (0.21, 0.4, "s", "moving the cache, and the second router"),
 }
 POOL = ("pool_prefill_speed", "pool_rank_share", "pool_wave", "transfer_s")

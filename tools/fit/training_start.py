@@ -29,6 +29,7 @@ START: dict[str, tuple[float, float, str]] = {
     "attention.triton-hopper": (0.18, 0.15, "2023 Triton kernel"),
     "attention.unfused": (0.34, 0.2, "batched GEMMs over the full square"),
     "head_dim_half": (17.0, 0.0, "head dimension at which the core reaches half of its rate"),
+    "scan": (2.0, 0.8, "traffic of state-space scans over the compulsory"),
     "gemm_traffic": (0.43, 0.2, "share of a GEMM's compulsory traffic that is not hidden by its math"),
     "launch_s": (4.0e-6, 0.3, "s a kernel"),
     "elementwise": (1.2, 0.15, "traffic of fused norms and activations over the compulsory"),

@@ -96,7 +96,7 @@ class Answer:
         )
         shell = plan.site_mw * priced.shell_usd_per_mw
         capital += float(capital_charge(shell, self.rate, priced.shell_life_years))
-        return capital + self.annual_running_usd
+        return float(capital) + self.annual_running_usd
 
     @cached_property
     def annual_running_usd(self) -> float:

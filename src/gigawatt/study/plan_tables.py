@@ -128,7 +128,7 @@ def performance_table(answer: Answer, errors: dict[str, tuple[float, str]]) -> T
     """The operating points in use: mapping, speed, joules, what binds, and the measured error of that kind of answer."""
     plan, priced = answer.plan, answer.priced
     points, use = priced.inputs.points, plan.mean_use
-    rows = []
+    rows: list[dict[str, Any]] = []
     for j in np.flatnonzero(use > 0):
         made = priced.performance.points[priced.points_of[j]]
         offered = answer.resolved.offers[made.offer]
@@ -198,7 +198,7 @@ def power_tables(answer: Answer) -> tuple[Table, Table]:
         )
     links = sankey_links(site, parts)
     meter = float(site.meter_w)
-    stages = [
+    stages: list[tuple[str, float, str]] = [
         ("meter", meter, ""),
         ("transformer loss", float(site.transformer_loss_w), "meter"),
         ("house load", float(site.house_w), "meter"),
@@ -208,7 +208,7 @@ def power_tables(answer: Answer) -> tuple[Table, Table]:
         ("IT", it_w, "meter"),
         *((name, watts, "IT") for name, watts in parts.items()),
     ]
-    columns = {
+    columns: dict[str, list[Any]] = {
         "stage": [name for name, _, _ in stages],
         "watts": [watts for _, watts, _ in stages],
         "share": [watts / meter if meter else 0.0 for _, watts, _ in stages],

@@ -106,7 +106,7 @@ def resolve(loaded: Loaded, catalog: Catalog | None = None) -> Resolved:
                 loaded.source.where(("fleet", index)),
                 "give one, for example  list_price: 4 million USD  (per rack, all IT)",
             )
-        offers.append(Offered(offer, platform, accelerator, fabric) if platform and fabric else None)
+        offers.append(Offered(offer, platform, accelerator, fabric) if platform and accelerator and fabric else None)
     works: list[Work | None] = []
     for index, spec in enumerate(scenario.workloads):
         model = fetch("model", spec.model, "workloads", index, "model")

@@ -13,6 +13,7 @@ from gigawatt.physics.serving import deploy, pools, steady_state
 from gigawatt.physics.serving.calibration import sigmas
 from gigawatt.validation.base import Prediction
 from gigawatt.validation.serving_answers import answers
+from gigawatt.validation.serving_guess import guess_pools
 from gigawatt.validation.serving_points import Point, load_of, points
 from gigawatt.validation.serving_published import Case, case_of
 
@@ -54,7 +55,8 @@ def half_width(*names: str) -> float:
 
 
 def _serving_points(rows: Sequence[Row]) -> list[Prediction]:
-    found = points(rows)
+    found = [p for p in points(rows) if not _guessed(p)]
+    found += guess_pools([p for p in points(rows) if _guessed(p)])
     out: list[Prediction] = []
     for kind, members in (
         ("agg", [p for p in found if p.prefill is None]),
@@ -64,13 +66,17 @@ def _serving_points(rows: Sequence[Row]) -> list[Prediction]:
             continue
         tpot, ttft = _times(members, kind)
         for i, point in enumerate(members):
-            guessed = any("worker" in note for note in point.notes)
-            band = f"{kind}_guessed" if guessed else kind
+            band = f"{kind}_guessed" if _guessed(point) else kind
             note = "; ".join(point.notes)
             for metric, value in (("ttft_ms", ttft[i]), ("tpot_ms", tpot[i])):
                 width = half_width(f"{band}.{metric}")
                 out.append(banded(point.id, metric, value * 1e3, width, note, point.group, bool(point.notes)))
     return out
+
+
+def _guessed(point: Point) -> bool:
+    """Whether the pools of a point are not stated."""
+    return any(note.startswith("workers") for note in point.notes)
 
 
 def _times(members: Sequence[Point], kind: str) -> tuple[np.ndarray[tuple[int], np.dtype[np.float64]], ...]:

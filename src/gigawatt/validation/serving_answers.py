@@ -134,7 +134,7 @@ def _diffusion(case: Case) -> float | None:
         one = float(batch_seconds(shape, case.chip, np.asarray(1.0), np.asarray(8.0), rates_of(case))) / 8.0
         if metric == "latency_s":
             return one / case.gpus**0.85 / tuned
-        return case.gpus / one * tuned
+        return float(case.gpus / one * tuned)
     total = float(batch_seconds(shape, case.chip, np.asarray(case.gpus), np.asarray(batch), rates_of(case)))
     return total if metric == "latency_s" else batch / total
 

@@ -148,7 +148,7 @@ def _disaggregated(row: Row) -> Point:
     np_, nd = number(row, "prefill_num_workers"), number(row, "decode_num_workers")
     concurrency = float(source_field(row, "silicon_concurrency") or 0)
     if not np_ or not nd:
-        notes.append("one prefill and one decode worker assumed")
+        notes.append("workers and layouts of the pools assumed: sized for 0.7 prefill load")
     if not concurrency:
         concurrency = number(row, "decode_batch_size", 16) * max(nd, 1) * decode[1]
         notes.append("concurrency taken from the decode batch")

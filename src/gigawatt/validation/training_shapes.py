@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from gigawatt.catalog import Catalog
+from gigawatt.physics.workload import from_config
 from gigawatt.physics.workload.architecture import Architecture, FeedForward, LayerGroup, Mixer
 from gigawatt.validation.base import number
 
@@ -59,9 +60,21 @@ def architecture_of(row: Row) -> tuple[Architecture, list[str]]:
     values |= {c: v for c, v in stated.items() if v}
     values |= {k: v for k, v in (("top_k", number(row.get("topk"))),) if v}
     if not values.get("layers") or not values.get("hidden"):
+        catalogued = _catalogued(name)
+        if catalogued:
+            return catalogued, ["shape by name"]
         values = _by_size(row, values) | {k: v for k, v in values.items() if k not in ("layers", "hidden")}
         notes.append("shape by size")
     return build(name, values), notes
+
+
+@lru_cache(maxsize=256)
+def _catalogued(name: str) -> Architecture | None:
+    """The catalog's model of that name, where it is a language model."""
+    found = Catalog.load().find_model(name) if name.strip() else None
+    if found is None or found.model_kind not in ("llm", "moe", "hybrid", "state-space"):
+        return None
+    return from_config(found.id, found.config)
 
 
 def _by_size(row: Row, values: Mapping[str, float]) -> dict[str, float]:

@@ -3,9 +3,9 @@
 >>> round(run("bt20")["irr"], 1), round(run("bt20", ["inputs.site_margin=80 %"])["irr"], 1)
 (13.0, 10.3)
 
-A file holds no answer. Its class says what it can prove: 'wiring' is arithmetic on published inputs and shows only that the
-engine is connected rightly; 'published' reproduces a published answer; 'history' compares a forecast or a rule with what
-happened, failures included; 'forward' waits for its outcome.
+A file holds no answer. Its class says what it can prove: 'wiring' is arithmetic on published inputs and shows only
+that the engine is connected rightly; 'published' reproduces a published answer; 'history' compares a forecast or a
+rule with what happened, failures included; 'forward' waits for its outcome.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A back-test: a question with its inputs, each with unit and source, and the evaluator that answers it.
 
-The file holds no answer. What a history needs to be judged by (the quarter that came) is a fact like any other and is taken
-from the catalog; a forecast only ever sees what was known before.
+The file holds no answer. What a history needs to be judged by (the quarter that came) is a fact like any other and is
+taken from the catalog; a forecast only ever sees what was known before.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ class Inputs:
 class Evaluator:
     """A pure function from inputs to named outputs.
 
-    `inputs` maps a name to its dimension: one of `units.DIMENSIONS`, or 'years', 'text', 'day', 'data' (plain, read by the
-    evaluator itself); '[]' behind it means a list. Output names carry their unit ('_usd_b' is billion USD).
+    `inputs` maps a name to its dimension: one of `units.DIMENSIONS`, or 'years', 'text', 'day', 'data' (plain, read by
+    the evaluator itself); '[]' behind it means a list. Output names carry their unit ('_usd_b' is billion USD).
     """
 
     name: str

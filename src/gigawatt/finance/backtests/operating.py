@@ -1,4 +1,5 @@
-"""Running a site: cost and revenue of a day of serving, a MW-year's price, life, energy, power that binds or does not."""
+"""Running a site: cost and revenue of a day of serving, a MW-year's price, life, energy, power that binds or does
+not."""
 
 from __future__ import annotations
 
@@ -57,9 +58,9 @@ def mw_year_price(x: Inputs) -> dict[str, float]:
 def power_or_capital(x: Inputs) -> dict[str, float]:
     """Two racks under a power limit and without one.
 
-    Where power binds, the efficient rack does more work per MW by the ratio of their work per watt. Where it does not, the
-    other pays only for its extra energy; over `years`, undiscounted, that is a share of the efficient rack's price per unit
-    of work.
+    Where power binds, the efficient rack does more work per MW by the ratio of their work per watt. Where it does not,
+    the other pays only for its extra energy; over `years`, undiscounted, that is a share of the efficient rack's price
+    per unit of work.
     """
     lean, heavy = x.number("lean_power") / x.number("lean_work"), x.number("heavy_power") / x.number("heavy_work")
     per_year = (heavy - lean) * SECONDS_PER_YEAR * x.number("energy_price")

@@ -25,8 +25,8 @@ def vendor_sale(x: Inputs) -> dict[str, float]:
 def rack_split(x: Inputs) -> dict[str, float]:
     """Racks, chips and shares of a gigawatt from its all-in cost and a rack's.
 
-    racks = cost / rack price; rack power = 1 GW / racks, so it holds all of the site's power. The vendor's content is chips,
-    network and host processors; his gross profit a share of the *whole* cost.
+    racks = cost / rack price; rack power = 1 GW / racks, so it holds all of the site's power. The vendor's content is
+    chips, network and host processors; his gross profit a share of the *whole* cost.
     """
     cost = x.number("cost") * GIGAWATT
     racks = cost / x.number("rack_price")
@@ -88,8 +88,8 @@ def tranche(x: Inputs) -> dict[str, float]:
 def status_machine(x: Inputs) -> dict[str, float]:
     """Cash from one company to another by a day, from each contract's history as it was known on that day.
 
-    A contract counts from the day on which it came into force; what has lapsed or was replaced pays nothing, and what was
-    only intended shows as headline.
+    A contract counts from the day on which it came into force; what has lapsed or was replaced pays nothing, and what
+    was only intended shows as headline.
     """
     payer, payee, by = x.text("payer"), x.text("payee"), x.day("by")
     start, gigawatts = x.day("start"), x.number("built") / GIGAWATT

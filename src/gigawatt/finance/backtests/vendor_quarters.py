@@ -83,10 +83,11 @@ def growth_by_quarter(x: Inputs) -> dict[str, float]:
 
 
 def binding_side(x: Inputs) -> dict[str, float]:
-    """Whether supply can have bound a quarter: a firm that sells all it makes does not miss its guide and write off stock.
+    """Whether supply can have bound a quarter: a firm that sells all it makes does not miss its guide and write off
+    stock.
 
-    Supply is rejected where revenue lies below the guide by more than the guide's own range *and* the gross margin fell by
-    more than `margin_drop` below the mean of the quarters before.
+    Supply is rejected where revenue lies below the guide by more than the guide's own range *and* the gross margin
+    fell by more than `margin_drop` below the mean of the quarters before.
     """
     table = quarters(x.text("company"))
     at = table.at(x.text("quarter"))

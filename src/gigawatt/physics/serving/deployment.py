@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -183,7 +184,7 @@ def _link_bytes_per_s(spec: Spec) -> float:
 
 def take(deployment: Deployment, rows: NDArray[np.intp]) -> Deployment:
     """The rows named, in that order (a row may be taken many times)."""
-    out = {}
+    out: dict[str, Any] = {}
     for f in fields(Deployment):
         part = getattr(deployment, f.name)
         if isinstance(part, ServedModel):

@@ -53,11 +53,11 @@ def diffusion_shape(
     patch = float(get("patch_size", 1))
     tokens = (latent_w / patch) * (latent_h / patch) * (latent_t / float(get("patch_size_t", 1)))
     if get("image_tokens"):
-        tokens = float(get("image_tokens"))
+        tokens = float(config["image_tokens"])
     pixels = latent_w * latent_h * compression**2 * count
     done, passes = float(steps or get("steps", 30)), 2.0 if get("guidance") else 1.0
     if get("forward_flops"):  # a U-Net: counted, since its layers differ in resolution
-        return DiffusionShape(float(get("forward_flops")), 0.0, passes, done, 70.0, pixels)
+        return DiffusionShape(float(config["forward_flops"]), 0.0, passes, done, 70.0, pixels)
     layers = float(get("num_hidden_layers", 0) or get("num_layers", 0)) + float(get("num_single_layers", 0))
     hidden = float(config["hidden_size"])
     text = 0.0 if get("cross_attention_dim") or get("attention") == "linear" else float(get("text_tokens", 0))
@@ -89,4 +89,5 @@ def batch_seconds(shape: DiffusionShape, chip: Chip, chips: Floats, batch: Float
     work = shape.dense_flops / (rates.dense_share * peak) + shape.score_flops / (rates.score_share * peak)
     launches = shape.layers * (rates.launch_s + rates.split_launch_s * (chips > 1))
     step = np.hypot(shape.passes * batch * work / chips**rates.split, launches)
-    return shape.steps * step + batch * shape.pixels / 1e6 * rates.decode_s
+    total: Floats = shape.steps * step + batch * shape.pixels / 1e6 * rates.decode_s
+    return total

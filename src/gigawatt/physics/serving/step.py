@@ -41,6 +41,7 @@ class StepSeconds:
         return self.host + self.floor + self.weights + self.experts + self.cache + self.collectives
 
 
+TILE_ROWS = 128.0  # rows of a tile of grouped products
 PARTS = ("host", "floor", "weights", "experts", "cache", "collectives")
 assert set(PARTS) <= {f.name for f in fields(StepSeconds)}
 
@@ -75,7 +76,7 @@ def cache_shards(d: Deployment) -> Floats:
     return np.where(d.model.mla_layers > 0, 1.0, np.minimum(d.attention_tp, d.model.kv_heads))
 
 
-def _expert_rate(d: Deployment, efficiency: float) -> Floats:
+def _expert_rate(d: Deployment, efficiency: Floats | float) -> Floats:
     """flop/s of one chip on experts: narrow slices of an expert are slow."""
     width = np.maximum(d.model.expert_width, 1.0) / d.moe_tp
     return (
@@ -110,7 +111,10 @@ def decode_step(d: Deployment, batch: Floats, context: Floats) -> StepSeconds:
     expert_bytes = active_experts(d, batch) * each * d.expert_bytes / gpus * _imbalance(d)
     expert_flops = 2.0 * batch * m.top_k * each / gpus * _imbalance(d)
     experts_memory = expert_bytes / (r["bandwidth_experts"] * c.memory_bytes_per_s)
-    experts_compute = expert_flops / _expert_rate(d, r["expert_decode_efficiency"])
+    # Few rows leave the tiles of an expert's product empty; full tiles run as in prefill.
+    filled = batch * m.top_k / np.maximum(active_experts(d, batch), 1.0) / TILE_ROWS
+    few, many = r["expert_decode_efficiency"], r["expert_prefill_efficiency"]
+    experts_compute = expert_flops / _expert_rate(d, few + (many - few) * filled / (1.0 + filled))
 
     cache_bytes = rank * cached_values(d, context) * d.kv_bytes / cache_shards(d)
     state_bytes = rank * m.state_values * 2.0 * 4.0 / ta  # read and written in fp32
@@ -126,7 +130,7 @@ def decode_step(d: Deployment, batch: Floats, context: Floats) -> StepSeconds:
         experts=(experts_memory + experts_compute) * speed,
         cache=np.maximum(cache_memory, cache_compute) * speed,
         collectives=_decode_collectives(d, batch, rank) * speed,
-        compute_share=(weights_compute > weights_memory) + 0.0,
+        compute_share=np.where(weights_compute > weights_memory, 1.0, 0.0),
         bytes_moved=dense_bytes + expert_bytes + cache_bytes + state_bytes + activations,
         flops=2.0 * rank * (m.attention_weights + m.head_weights + m.dense_weights) / ta + expert_flops + score_flops,
     )

@@ -85,6 +85,7 @@ class Coefficients:
     launch_s: Any
     attention_efficiency: Any
     head_dim_half: Any
+    scan: Any
     flash: Any
     elementwise: Any
     quantise: Any
@@ -147,6 +148,7 @@ def constants_of(context: Context, p: Mapping[str, float]) -> dict[str, float]:
         "launch_s": p["launch_s"],
         "attention_efficiency": attention,
         "head_dim_half": p["head_dim_half"],
+        "scan": p["scan"],
         "flash": float(stack.flash),
         "elementwise": p["elementwise_eager"] if stack.eager else p["elementwise"],
         "quantise": p["quantise"] if low else 0.0,

@@ -7,6 +7,7 @@ With T = micro_batch * seq / cp tokens, P the datasheet peak at the precision, P
     attention    0.5 * flops per key * S T / (P16 e_a h), h = d/(d+d0) * (1+d0/128); window w: min(2w, S) for S
                  unfused: the full square, and 11 bytes (forward) or 16 (backward) for each score
     elementwise  c 2 T (moved elements) / (0.8 W), backward twice; quantise pass c 4 T (GEMM inputs) / (0.8 W)
+    scans        FLOPs at the attention rate, and c 2 T (20 passes over the inner width) / (0.8 W)
     experts      grouped GEMMs over T k / tp tokens; permutation traffic c 12 T k h / tp
     head         16-bit GEMM and 14 bytes a logit
     host         layer = (gpu^4 + host^4)^(1/4): launches of an eager stack are a floor
@@ -94,7 +95,7 @@ def _layer_costs(
     flops = 2.0 * tokens * kn
     gemm_math = flops / (machine.peak_flops * c.gemm_efficiency * headroom) * c.slowdown_dense
     gemm_traffic = c.gemm_traffic * (c.element_bytes * (tokens * inputs + kn) + 2.0 * tokens * outputs) / bandwidth
-    launches = c.launch_s * (kind.gemms + 8.0)
+    launches = c.launch_s * kind.kernels
 
     # routed experts: each rank computes T k / tp token-slots, in experts/ep groups
     has_experts = np.asarray(kind.experts, dtype=float) > 0
@@ -162,11 +163,13 @@ def _attention(
     keys = np.where(windowed, np.minimum(2.0 * np.asarray(kind.window, dtype=float), seq), seq)
     fit = kind.head_dim / (kind.head_dim + c.head_dim_half) * (1.0 + c.head_dim_half / 128.0)
     square = np.where(c.flash > 0, 0.5, 1.0)
-    flops = square * kind.attention_flops / mapping.tp * keys * tokens + kind.scan_flops / mapping.tp * tokens
-    math = flops / (machine.peak16_flops * c.attention_efficiency * fit) * c.slowdown_dense
+    core = square * kind.attention_flops / mapping.tp * keys * tokens
+    scan = kind.scan_flops / mapping.tp * tokens
+    math = (core / fit + scan) / (machine.peak16_flops * c.attention_efficiency) * c.slowdown_dense
     scores = np.where(c.flash > 0, 0.0, kind.heads / mapping.tp * keys * tokens)
     per_byte = 1.0 / (STREAM_SHARE * machine.hbm_bytes_per_s)
-    return math, 11.0 * scores * per_byte, 16.0 * scores * per_byte, flops
+    scanned = c.scan * 2.0 * kind.scan_moved / mapping.tp * tokens * per_byte
+    return math, 11.0 * scores * per_byte + scanned, 16.0 * scores * per_byte + 2.5 * scanned, core + scan
 
 
 def _head(

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from gigawatt.physics.workload.architecture import Architecture, FeedForward, LayerGroup, Mixer
 
 Column = NDArray[np.float64]
+SCAN_PASSES = 20.0  # times a scan, its convolution and gate read or write the inner width (assumed: unfused kernels)
 SCALARS = ("hidden", "vocab", "layers", "tied", "mtp_layers", "max_kv_heads", "max_heads")
 
 
@@ -30,10 +31,10 @@ class LayerKind:
     """`count` equal layers: sums over their matrices, in elements (a token's width unless said otherwise).
 
     `attention_flops` is 2 * heads * (head_dim + v_head_dim): times the keys a query sees, per token, forward.
-    `scan_flops` is per token (state-space layers). `moved_*` are elements read and written by norms, activations and
-    residuals. `kv_width` is what context parallelism passes around. Expert sums are of ONE expert, whose
-    tokens are `expert_hidden` wide. `unfused` is 1 where
-    experts carry biases (gpt-oss), for which grouped kernels have no fused epilogue.
+    `scan_flops` and `scan_moved` are of state-space layers. `moved_*` are elements read and written by norms, activations and
+    residuals, `kernels` those launched. `kv_width` is what context parallelism passes around. Expert sums are of ONE
+    expert, whose tokens are `expert_hidden` wide. `unfused` is 1 where experts carry biases (gpt-oss), for which
+    grouped kernels have no fused epilogue.
     """
 
     count: Any = 0.0
@@ -43,13 +44,14 @@ class LayerKind:
     inputs_sharded: Any = 0.0
     outputs_full: Any = 0.0
     outputs_sharded: Any = 0.0
-    gemms: Any = 0.0
+    kernels: Any = 0.0
     attention_flops: Any = 0.0
     heads: Any = 0.0
     head_dim: Any = 128.0
     kv_width: Any = 0.0
     window: Any = 0.0
     scan_flops: Any = 0.0
+    scan_moved: Any = 0.0
     moved_full: Any = 0.0
     moved_sharded: Any = 0.0
     experts: Any = 0.0
@@ -197,6 +199,7 @@ def _layer(group: LayerGroup, hidden: int) -> LayerKind:
     mixer, ffn = group.mixer, group.feed_forward
     inner = _mixer(sums, mixer, hidden)
     moe = ffn.kind == "moe"
+    halves = float(mixer.kind != "none") + float(ffn.kind != "none")  # a hybrid's layer may be one or the other
     wide = _feed_forward(sums, ffn, hidden)
     heads_width = mixer.heads * mixer.head_dim if mixer.kind in ("gqa", "mla") else inner
     attention = mixer.kind in ("gqa", "mla")
@@ -212,14 +215,15 @@ def _layer(group: LayerGroup, hidden: int) -> LayerKind:
         inputs_sharded=sums.inputs_sharded,
         outputs_full=sums.outputs_full,
         outputs_sharded=sums.outputs_sharded,
-        gemms=float(sums.gemms),
+        kernels=sums.gemms + 4.0 * halves,
         attention_flops=2.0 * mixer.heads * (mixer.head_dim + value_dim) if attention else 0.0,
         heads=float(mixer.heads) if attention else 0.0,
         head_dim=float(mixer.head_dim) if attention else 128.0,
         kv_width=kv_width,
         window=float(mixer.window),
         scan_flops=0.0 if attention else 6.0 * inner * max(mixer.state_dim, 64),
-        moved_full=12.0 * hidden,
+        scan_moved=0.0 if attention else SCAN_PASSES * inner,
+        moved_full=6.0 * hidden * halves,
         moved_sharded=wide + 3.0 * heads_width,
         experts=float(ffn.experts) if moe else 0.0,
         top_k=float(ffn.top_k) if moe else 0.0,
@@ -228,7 +232,7 @@ def _layer(group: LayerGroup, hidden: int) -> LayerKind:
         expert_inputs=float(inside + ffn.width) if moe else 0.0,
         expert_outputs=float(inside + (expert_ratio - 1) * ffn.width) if moe else 0.0,
         expert_moved=(4.0 if ffn.gated else 2.0) * ffn.width if moe else 0.0,
-        kept_full=5.0 * hidden,
+        kept_full=2.5 * hidden * halves,
         kept_sharded=sums.outputs_sharded + sums.inputs_sharded,
         all_reduces=float(mixer.kind != "none") + float(ffn.kind == "dense"),
         unfused=float(moe and ffn.bias),

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from gigawatt.core.errors import InputError, Problem, nearest
 from gigawatt.physics.workload.architecture import Architecture
-from gigawatt.physics.workload.config import decoder, diffusion, encoder, hybrid
+from gigawatt.physics.workload.config import decoder, diffusion, diffusion_text, encoder, hybrid, unet
 from gigawatt.physics.workload.config.fields import Fields
 from gigawatt.physics.workload.config.recognise import ALIASES, family_of
+from gigawatt.physics.workload.config.towers import towers_of
 
 READERS: dict[str, Callable[[Fields, str], Architecture]] = {
     **decoder.READERS,
     **hybrid.READERS,
     **encoder.READERS,
     **diffusion.READERS,
+    **diffusion_text.READERS,
+    **unet.READERS,
 }
 
 
@@ -47,8 +51,9 @@ def from_config(name: str, config: Mapping[str, Any]) -> Architecture:
     if family is None or family not in READERS:
         raise InputError(_unknown(fields))
     made = READERS[family](fields, family)
+    towers = towers_of(fields, made)
     fields.finish()
-    return made
+    return replace(made, towers=(*made.towers, *towers)) if towers else made
 
 
 def _unknown(fields: Fields) -> Problem:

@@ -1,8 +1,7 @@
-"""Denoising transformers: DiT, SD3's MM-DiT, FLUX and Hunyuan Video, Wan, CogVideoX, PixArt and their kin.
+"""Denoising transformers: DiT, SD3's MM-DiT, FLUX and Hunyuan Video, Wan.
 
 Shapes are those of Hugging Face diffusers; one pass is one denoising step without guidance. `tokens` are latent
-patches, `context` the conditioning text. Sources: DiT arXiv 2212.09748, SD3 arXiv 2403.03206, Wan arXiv 2503.20314,
-CogVideoX arXiv 2408.06072, PixArt arXiv 2403.04692.
+patches, `context` the conditioning text. Sources: DiT arXiv 2212.09748, SD3 arXiv 2403.03206, Wan arXiv 2503.20314,.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ def latent_tokens(fields: Fields, patch: int) -> int:
     return max(latent_frames // patch_t, 1) * (width // patch) * (height // patch)
 
 
-def _heads(fields: Fields) -> tuple[int, int, int]:
+def head_shape(fields: Fields) -> tuple[int, int, int]:
     """Hidden width, heads and head width; any two give the third."""
     heads = fields.count("num_attention_heads", "num_heads")
     each = fields.count("attention_head_dim", "head_dim", default=0, low=0)
@@ -54,7 +53,7 @@ def _heads(fields: Fields) -> tuple[int, int, int]:
     return hidden, heads, each or max(hidden // heads, 1)
 
 
-def _model(
+def sample_model(
     fields: Fields,
     family: str,
     hidden: int,
@@ -81,19 +80,19 @@ def _model(
     )
 
 
-def _width(fields: Fields, hidden: int) -> int:
+def feed_forward_width(fields: Fields, hidden: int) -> int:
     named = fields.count("intermediate_size", "ffn_dim", default=0, low=0)
     return named or int(fields.number("mlp_ratio", default=4.0) * hidden)
 
 
 def dit(fields: Fields, family: str) -> Architecture:
     """DiT: class-conditional; in diffusers each block has its own time and class embedder."""
-    hidden, heads, each = _heads(fields)
+    hidden, heads, each = head_shape(fields)
     layers = fields.count("num_hidden_layers", "num_layers")
     patch, channels = fields.count("patch_size", default=2), fields.count("in_channels", default=4)
     classes = fields.count("num_embeds_ada_norm", default=1000) + 1
     mixer = Mixer("gqa", heads, heads, each, qkv_bias=True, out_bias=True)
-    part = FeedForward("dense", _width(fields, hidden), gated=False, bias=True)
+    part = FeedForward("dense", feed_forward_width(fields, hidden), gated=False, bias=True)
     extra: tuple[Piece, ...] = (
         *embedder("time", TIME_WIDTH, hidden, layers),
         Vector("classes", "modulation", classes * hidden, layers),
@@ -112,7 +111,7 @@ def dit(fields: Fields, family: str) -> Architecture:
         biased("final", "stem", hidden, 2 * values),
     )
     group = LayerGroup(layers, mixer, part, norms=0, extra=extra)
-    return _model(fields, family, hidden, (group,), stem, patch)
+    return sample_model(fields, family, hidden, (group,), stem, patch)
 
 
 def _second_stream(
@@ -137,12 +136,12 @@ def _second_stream(
 
 def sd3(fields: Fields, family: str) -> Architecture:
     """Stable Diffusion 3 and 3.5: image and text joined in attention; 3.5 adds image-only attention in some layers."""
-    hidden, heads, each = _heads(fields)
+    hidden, heads, each = head_shape(fields)
     layers = fields.count("num_hidden_layers", "num_layers")
     patch, channels = fields.count("patch_size", default=2), fields.count("in_channels", default=16)
     dual = fields.count("dual_attention_layers", default=0, low=0)
     qk_norm = fields.has("qk_norm") or dual > 0
-    width, inner = _width(fields, hidden), heads * each
+    width, inner = feed_forward_width(fields, hidden), heads * each
     mixer = Mixer("gqa", heads, heads, each, qkv_bias=True, out_bias=True, qk_norm=qk_norm, joint=True)
     extra = list(_second_stream(hidden, heads, each, width, layers, False, qk_norm))
     if dual:
@@ -163,16 +162,16 @@ def sd3(fields: Fields, family: str) -> Architecture:
         modulation("final_adaln", hidden, 2),
         biased("final", "stem", hidden, values),
     )
-    return _model(fields, family, hidden, (LayerGroup(layers, mixer, part, 0, extra=tuple(extra)),), stem, patch)
+    return sample_model(fields, family, hidden, (LayerGroup(layers, mixer, part, 0, extra=tuple(extra)),), stem, patch)
 
 
 def flux(fields: Fields, family: str) -> Architecture:
     """FLUX.1 and Hunyuan Video: double blocks of two streams, then single ones: attention beside the feed-forward."""
-    hidden, heads, each = _heads(fields)
+    hidden, heads, each = head_shape(fields)
     double, single = fields.count("num_layers", "num_hidden_layers"), fields.count("num_single_layers")
     patch = fields.count("patch_size", default=1)
     values = fields.count("in_channels", default=64) * patch**2
-    width, inner = _width(fields, hidden), heads * each
+    width, inner = feed_forward_width(fields, hidden), heads * each
     joint = Mixer("gqa", heads, heads, each, qkv_bias=True, out_bias=True, qk_norm=True, joint=True)
     part = FeedForward("dense", width, gated=False, bias=True)
     first = LayerGroup(double, joint, part, 0, extra=_second_stream(hidden, heads, each, width, double, True, True))
@@ -194,7 +193,7 @@ def flux(fields: Fields, family: str) -> Architecture:
         stem += _token_refiner(text, hidden, inner, heads, each, width)
     else:
         stem.append(biased("text_in", "stem", text, hidden, rows=CONTEXT))
-    return _model(fields, family, hidden, (first, second), tuple(stem), patch)
+    return sample_model(fields, family, hidden, (first, second), tuple(stem), patch)
 
 
 def _token_refiner(text: int, hidden: int, inner: int, heads: int, each: int, width: int) -> list[Piece]:
@@ -218,12 +217,12 @@ def wan(fields: Fields, family: str) -> Architecture:
 
     `experts` (2.2): as many whole models for different noise levels, of which a step runs one; parameters are of one.
     """
-    hidden, heads, each = _heads(fields)
+    hidden, heads, each = head_shape(fields)
     layers = fields.count("num_hidden_layers", "num_layers")
     patch, patch_t = fields.count("patch_size", default=2), fields.count("patch_size_t", default=1)
     values = fields.count("in_channels", default=16) * patch**2 * patch_t
     mixer = Mixer("gqa", heads, heads, each, qkv_bias=True, out_bias=True, qk_norm=True, qk_norm_wide=True)
-    part = FeedForward("dense", _width(fields, hidden), gated=False, bias=True)
+    part = FeedForward("dense", feed_forward_width(fields, hidden), gated=False, bias=True)
     extra: tuple[Piece, ...] = (
         Vector("table", "modulation", 6 * hidden, layers),
         Vector("cross_norm", "norm", 2 * hidden, layers),
@@ -240,10 +239,10 @@ def wan(fields: Fields, family: str) -> Architecture:
         biased("final", "stem", hidden, values),
     )
     copies = fields.count("experts", default=1)
-    made = _model(fields, family, hidden, (LayerGroup(layers, mixer, part, 0, extra=extra),), stem, patch)
+    made = sample_model(fields, family, hidden, (LayerGroup(layers, mixer, part, 0, extra=extra),), stem, patch)
     if copies == 1:
         return made
-    return _model(
+    return sample_model(
         fields,
         family,
         hidden,

@@ -1,8 +1,8 @@
-"""Encoders: T5, ViT, SigLIP, Whisper, and the vision and audio towers of multimodal models."""
+"""Encoders: T5, ViT, SigLIP, Whisper."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -155,48 +155,6 @@ def _whisper_encoder(fields: Fields, hidden: int) -> Architecture:
     width = fields.count("encoder_ffn_dim", "intermediate_size", default=4 * hidden)
     group = _layers(fields, hidden, heads, width, layers, key_bias=False)
     return _encoder(fields, "whisper", hidden, group, stem, positions)
-
-
-def vision_tower(name: str, config: Mapping[str, Any], out_hidden: int, style: str) -> Architecture:
-    """The vision tower of a multimodal model, from its `vision_config`; one token a patch.
-
-    style "qwen2": gated feed-forward, RMS norms (Qwen2.5-VL, arXiv 2502.13923). "qwen3": plain feed-forward, LayerNorm,
-    learned positions and three further mergers for the early layers (Qwen3-VL). Else a ViT and a two-matrix projector.
-
-    Raises:
-        InputError: fields are missing or contradict each other.
-    """
-    fields = Fields(f"{name} vision", config)
-    hidden, heads = fields.count("hidden_size"), fields.count("num_heads", "num_attention_heads")
-    width, layers = fields.count("intermediate_size"), fields.count("depth", "num_hidden_layers")
-    patch, merge = fields.count("patch_size"), fields.count("spatial_merge_size", default=2)
-    frames = fields.count("temporal_patch_size", default=1)
-    out = fields.count("out_hidden_size", default=out_hidden)
-    fields.finish()
-    values, wide = 3 * frames * patch**2, hidden * merge**2
-    # A merger joins merge**2 patches: rows are counted a patch, so its matrices are met by one row in merge**2.
-    norm = 2 * hidden if style != "qwen2" else hidden
-    stem: list[Piece] = [
-        Linear("patch", "stem", values, hidden, bias=0 if style == "qwen2" else hidden),
-        Vector("merge_norm", "stem", norm),
-        Vector("merger", "stem", wide * wide + wide + wide * out + out),
-    ]
-    if style == "qwen3":
-        stem.append(Vector("deep_mergers", "stem", 2 * wide + wide * wide + wide + wide * out + out, 3))
-    mixer = Mixer("gqa", heads, heads, hidden // heads, qkv_bias=True, out_bias=True)
-    part = FeedForward("dense", width, gated=style == "qwen2", bias=True)
-    return Architecture(
-        fields.name,
-        "vision_tower",
-        hidden,
-        0,
-        (LayerGroup(layers, mixer, part, 2, style != "qwen2"),),
-        has_head=False,
-        causal=False,
-        final_norm=False,
-        learned_positions=fields.count("num_position_embeddings", default=2304) if style == "qwen3" else 0,
-        stem=tuple(stem),
-    )
 
 
 READERS: dict[str, Callable[[Fields, str], Architecture]] = {

@@ -20,7 +20,7 @@ ALIASES = {
     "qwen3_vl_text": "qwen3",
     "qwen3_vl_moe": "qwen3_moe",
     "qwen3_5_moe": "qwen3_next",
-    "falcon_h1": "bamba",
+    "unet": "unet_sdxl",
     "t5_encoder": "t5",
     "t5-encoder": "t5",
     "whisper_encoder": "whisper",
@@ -62,12 +62,11 @@ _MARKS: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 
 def family_of(fields: Fields, known: set[str]) -> str | None:
-    """The name of the reader, or None where neither type nor fields tell."""
+    """The name of the reader, or None where neither type nor fields tell. A stated type is never overruled by the fields."""
     stated = fields.text("model_type").strip().lower()
     if stated:
         name = ALIASES.get(stated, stated)
-        if name in known:
-            return name
+        return name if name in known else None
     for family, marks in _MARKS:
         if all(mark in fields for mark in marks):
             return family

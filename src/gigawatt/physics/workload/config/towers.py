@@ -1,0 +1,74 @@
+"""Vision and audio towers of multimodal language models, from the nested `vision_config` and `audio_config`.
+
+A tower's token is one token handed to the language model: merge**2 patches of an image (two frames of a video each),
+or the stretch of audio that becomes one token. Windowed attention of Qwen2.5-VL's tower is counted as full. Sources:
+Qwen2.5-VL arXiv 2502.13923, Qwen3-VL arXiv 2511.21631, their published implementations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gigawatt.physics.workload.architecture import Architecture, FeedForward, LayerGroup, Mixer
+from gigawatt.physics.workload.config.encoder import biased, whisper
+from gigawatt.physics.workload.config.fields import Fields
+from gigawatt.physics.workload.pieces import Linear, Piece, Rows, Vector
+
+QWEN3_POSITIONS = 2304  # num_position_embeddings of Qwen3-VL's published configurations
+
+
+def towers_of(fields: Fields, model: Architecture) -> tuple[Architecture, ...]:
+    """The towers that the configuration nests, none for a text model."""
+    towers = []
+    vision, audio = fields.mapping("vision_config"), fields.mapping("audio_config")
+    if vision is not None and "patch_size" in vision:
+        towers.append(_vision(fields, vision, model))
+    if audio is not None:
+        inner = Fields(f"{fields.name} audio", audio)
+        towers.append(whisper(inner, "whisper"))
+        fields.problems.extend(inner.problems.found)
+    return tuple(towers)
+
+
+def _vision(outer: Fields, config: Mapping[str, Any], model: Architecture) -> Architecture:
+    """Three kinds. Qwen2.5-VL: gated parts, RMS norms, no positions. Qwen3-VL: plain parts, LayerNorm, learned positions,
+    three further mergers for early layers. Any other: a ViT with a two-matrix projector.
+    """
+    fields = Fields(f"{outer.name} vision", config)
+    qwen2, qwen3 = model.family == "qwen2", model.family in ("qwen3", "qwen3_moe", "qwen3_next")
+    hidden, heads = fields.count("hidden_size"), fields.count("num_heads", "num_attention_heads")
+    width, layers = fields.count("intermediate_size"), fields.count("depth", "num_hidden_layers")
+    merge, patch = fields.count("spatial_merge_size", default=2), fields.count("patch_size")
+    values = 3 * fields.count("temporal_patch_size", default=1) * patch**2
+    out = fields.count("out_hidden_size", default=model.hidden)
+    fields.require(hidden % heads == 0, f"hidden size {hidden} is not divisible by {heads} attention heads")
+    outer.problems.extend(fields.problems.found)
+    wide, patches = hidden * merge**2, Rows(merge**2)
+    stem: list[Piece] = [
+        Linear("patch", "stem", values, hidden, bias=0 if qwen2 else hidden, rows=patches),
+        Vector("merge_norm", "norm", hidden if qwen2 else 2 * hidden),
+        biased("merge_1", "stem", wide, wide),
+        biased("merge_2", "stem", wide, out),
+    ]
+    if qwen3:
+        stem += [
+            Vector("positions", "stem", fields.count("num_position_embeddings", default=QWEN3_POSITIONS) * hidden),
+            Vector("deep_norm", "norm", 2 * wide, 3),
+            biased("deep_1", "stem", wide, wide, 3),
+            biased("deep_2", "stem", wide, out, 3),
+        ]
+    mixer = Mixer("gqa", heads, heads, max(hidden // heads, 1), qkv_bias=True, out_bias=True)
+    part = FeedForward("dense", width, gated=qwen2, bias=True)
+    group = LayerGroup(layers, mixer, part, 2, not qwen2, rows=patches)
+    return Architecture(
+        fields.name,
+        "vision_tower",
+        hidden,
+        0,
+        (group,),
+        has_head=False,
+        causal=False,
+        final_norm=False,
+        stem=tuple(stem),
+    )

@@ -1,0 +1,145 @@
+"""The page `docs/accuracy.md`: how wrong the engine is, kind by kind, beside a null model; generated, never written by hand.
+
+Input are the objects that `gigawatt validate KIND --json` prints. What each column means stands on the page itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gigawatt.core.table import Table
+from gigawatt.report import markdown
+from gigawatt.report.grid import grid
+from gigawatt.report.numbers import number
+
+Scored = Mapping[str, Any]
+
+SMALLEST_GROUP = 3  # fewer measured rows than this say nothing about a group
+MOST_REASONS = 8
+
+TITLES = {
+    "training": "Training steps",
+    "serving": "Serving",
+    "network": "Collectives",
+    "power": "Power and energy",
+    "flops": "FLOPs and parameters",
+    "economics": "Economics (back-tests)",
+}
+# key of a summary -> heading, whether it is a share
+MEASURES: tuple[tuple[str, str, bool], ...] = (
+    ("rows", "rows", False),
+    ("predicted", "predicted", False),
+    ("mape", "mean error", True),
+    ("median_ape", "median", True),
+    ("p90_ape", "P90", True),
+    ("bias", "bias", True),
+    ("coverage80", "in the 80 % band", True),
+    ("median_band_width", "half-width of band", True),
+    ("null_mape", "null model", True),
+    ("regret_median", "regret, median", True),
+    ("regret_p90", "regret, P90", True),
+)
+INTRODUCTION = """# How wrong are we?
+
+This page is generated from `gigawatt validate KIND --json` over measured rows: each is predicted blind (answer columns are
+removed before the model sees a row), then compared. Reproduce any line with the command beside it.
+
+- **error**: |predicted / measured - 1|; the mean, the median and the 90th percentile of it.
+- **bias**: the median of predicted / measured - 1; above zero we promise too much of what is measured.
+- **in the 80 % band**: share of measured values inside the stated band; 80 % is right, far more means the band is too wide.
+- **half-width of band**: median of (high - low) / 2 / predicted: a band can also be honest and useless.
+- **null model**: mean error of always saying the median of the row's own group, which needs the answers: a hard rival.
+- **regret**: share of the best measured throughput lost by taking the configuration that we would pick.
+- Rows that the engine will not answer are counted and their reasons named; they are not in the errors.
+"""
+
+
+def accuracy_page(scored: Mapping[str, Scored], anchors: Table | None = None) -> str:
+    """The page's text.
+
+    Args:
+        scored: kind -> the object that `validate` prints (keys summary, groups, skipped).
+        anchors: published single figures beside ours, shown as they are (any columns).
+    """
+    parts = [INTRODUCTION]
+    if scored:
+        parts += ["## All kinds", _overview(scored)]
+    if anchors is not None and len(anchors):
+        parts += ["## Published anchors", markdown.sentence(anchors.note) if anchors.note else "", markdown.of_grid(grid(anchors))]
+    for kind, one in scored.items():
+        parts += [f"## {TITLES.get(kind, kind)}", f"`gigawatt validate {kind}`", verdict(one["summary"])]
+        groups = _groups(one.get("groups", ()))
+        if groups:
+            parts += ["By group:", groups]
+        reasons = _reasons(one.get("skipped", ()))
+        if reasons:
+            parts += ["Not answered:", reasons]
+    return "\n\n".join(part.strip("\n") for part in parts if part.strip()) + "\n"
+
+
+def percent(value: Any) -> str:
+    """A share in per cent with one decimal below 100; '' for nothing.
+
+    >>> percent(0.1234), percent(None), percent(12.5)
+    ('12.3 %', '', '1,250 %')
+    """
+    if value is None:
+        return ""
+    return f"{number(100 * float(value))} %" if abs(value) >= 1 else f"{100 * float(value):.1f} %"
+
+
+def _measures(rows: Sequence[Scored]) -> list[tuple[str, str, bool]]:
+    """The measures that at least one row has."""
+    return [m for m in MEASURES if any(row.get(m[0]) is not None for row in rows)]
+
+
+def _cells(row: Scored, measures: Sequence[tuple[str, str, bool]]) -> list[str]:
+    return [percent(row.get(key)) if share else number(row.get(key)) for key, _, share in measures]
+
+
+def _overview(scored: Mapping[str, Scored]) -> str:
+    summaries = [one["summary"] for one in scored.values()]
+    measures = _measures(summaries)
+    rows = [[TITLES.get(kind, kind), *_cells(one["summary"], measures)] for kind, one in scored.items()]
+    return markdown.table(["kind", *(m[1] for m in measures)], rows, [False, *([True] * len(measures))])
+
+
+def verdict(summary: Scored) -> str:
+    """One sentence on a kind: median error, band, and whether it beats the null model."""
+    if summary.get("median_ape") is None:
+        return f"{number(summary.get('rows', 0))} rows, none with a measured value to compare."
+    text = f"Half of {number(summary['predicted'])} predictions are within {percent(summary['median_ape'])}"
+    if summary.get("p90_ape") is not None:
+        text += f", nine in ten within {percent(summary['p90_ape'])}"
+    text += "."
+    if summary.get("coverage80") is not None:
+        text += f" The 80 % band holds {percent(summary['coverage80'])} of them."
+    mean, null = summary.get("mape"), summary.get("null_mape")
+    if mean is not None and null is not None:
+        better = "better" if mean < null else "worse"
+        text += f" The mean error of {percent(mean)} is {better} than the null model's {percent(null)}."
+    if summary.get("regret_median") is not None:
+        text += f" Who takes our pick loses {percent(summary['regret_median'])} (median) of the best measured throughput."
+    return text
+
+
+def _groups(groups: Sequence[Scored]) -> str:
+    """The groups that are large enough, largest first."""
+    large = [g for g in groups if (g.get("predicted") or 0) >= SMALLEST_GROUP and g.get("median_ape") is not None]
+    large.sort(key=lambda g: (-g["predicted"], str(g["group"])))
+    measures = [m for m in _measures(large) if m[0] != "rows"]
+    rows = [[str(g["group"]), *_cells(g, measures)] for g in large]
+    return markdown.table(["group", *(m[1] for m in measures)], rows, [False, *([True] * len(measures))]) if rows else ""
+
+
+def _reasons(skipped: Sequence[Scored]) -> str:
+    counts: dict[str, int] = {}
+    for row in skipped:
+        reason = str(row.get("reason") or "no reason given")
+        counts[reason] = counts.get(reason, 0) + 1
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    lines = [f"- {number(count)}: {markdown.safe(reason)}" for reason, count in ordered[:MOST_REASONS]]
+    if len(ordered) > MOST_REASONS:
+        lines.append(f"- {number(sum(c for _, c in ordered[MOST_REASONS:]))}: other reasons")
+    return "\n".join(lines)

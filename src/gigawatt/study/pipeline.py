@@ -1,0 +1,136 @@
+"""One run from scenario to result: physics, prices, plan, money, bands, tables. Every room once, in the order of the data."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+from gigawatt import __version__
+from gigawatt.core.table import Table
+from gigawatt.factory import plan, plan_all_objectives, value_of
+from gigawatt.study.answer import Answer
+from gigawatt.study.bands import check_varied, draw_bands, percentiles
+from gigawatt.study.headline import metrics_table
+from gigawatt.study.load import Loaded
+from gigawatt.study.moat import moats_table
+from gigawatt.study.money_tables import (
+    capex_table,
+    cash_links_table,
+    companies_table,
+    contracts_beside_table,
+    gap_table,
+    quarters_table,
+)
+from gigawatt.study.perform import perform
+from gigawatt.study.plan_tables import excluded_table, limits_table, performance_table, plan_table, power_tables
+from gigawatt.study.price import price
+from gigawatt.study.resolve import resolve
+from gigawatt.study.result import RunResult
+from gigawatt.study.settle import settle
+from gigawatt.study.texts import headline, texts
+from gigawatt.study.timeline import timeline
+from gigawatt.study.trust import assumptions_table, explanations, measured_errors, weakest_table
+
+Progress = Callable[[str], Any]
+
+
+def run(loaded: Loaded, progress: Progress = lambda text: None) -> RunResult:
+    """Answer a scenario.
+
+    Raises:
+        InputError: an id, a path or a request that can not be.
+        Infeasible: no plan fits; names what conflicts and the smallest change that fits.
+    """
+    began = time.perf_counter()
+    answer = work_out(loaded, progress)
+    progress("writing tables")
+    result = assemble(answer)
+    wall = time.perf_counter() - began
+    return RunResult(
+        result.name, result.title, result.headline, result.tables, result.metrics, result.texts,
+        {**result.manifest, "wall_s": wall},
+    )  # fmt: skip
+
+
+def work_out(loaded: Loaded, progress: Progress = lambda text: None) -> Answer:
+    """Everything but the tables."""
+    progress("looking up the catalog")
+    resolved = resolve(loaded)
+    check_varied(resolved)
+    line = timeline(loaded.scenario)
+    progress("working out seconds and watts")
+    performance = perform(resolved, line)
+    priced = price(resolved, performance, line)
+    progress("choosing the fleet")
+    best = plan(priced.inputs)
+    others = plan_all_objectives(priced.inputs)
+    progress("settling who pays whom")
+    settled = settle(resolved, priced, best, line)
+    progress("drawing bands")
+    bands = draw_bands(resolved, priced, best, line)
+    return Answer(resolved, line, priced, best, settled, bands, others)
+
+
+def assemble(answer: Answer) -> RunResult:
+    """All tables, metrics, sentences and the manifest."""
+    scenario = answer.resolved.scenario
+    power, links = power_tables(answer)
+    errors = measured_errors(answer.resolved)
+    metrics = metrics_table(answer)
+    made: list[Table | None] = [
+        plan_table(answer),
+        excluded_table(answer),
+        limits_table(answer),
+        performance_table(answer, errors),
+        power,
+        links,
+        companies_table(answer),
+        cash_links_table(answer),
+        quarters_table(answer),
+        capex_table(answer),
+        contracts_beside_table(answer),
+        gap_table(answer),
+        objectives_table(answer),
+        moats_table(answer) if scenario.moats else None,
+        assumptions_table(answer),
+        weakest_table(answer),
+        answer.settled.ledger.postings(),
+    ]
+    tables = {table.name: table for table in made if table is not None and len(table)}
+    manifest = {
+        "version": __version__,
+        "scenario": answer.resolved.loaded.source.data,
+        "scenario_file": answer.resolved.loaded.source.file,
+        "scenario_hash": _hash(answer.resolved.loaded.source.data),
+        "seed": scenario.seed,
+        "bands": "fleet re-optimised for each draw" if answer.bands.replanned is not None else "fleet held",
+        "samples": answer.bands.count,
+        "explain": explanations(answer, metrics),
+    }
+    title = scenario.title or scenario.name
+    return RunResult(scenario.name, title, headline(answer), tables, metrics, texts(answer), manifest)
+
+
+def objectives_table(answer: Answer) -> Table:
+    """The best fleet for each party, and what it is worth to all three (value per year x annuity)."""
+    years = answer.line.annuity_years
+    rows = []
+    for name, other in answer.others.items():
+        worth = {f"{party}_npv_usd": value_of(other, party) * years for party in answer.others}
+        rows.append({"objective": name, **worth, "racks": float(other.racks.sum()), "mw": other.site_mw})
+    columns = ["objective", *(f"{party}_npv_usd" for party in answer.others), "racks", "mw"]
+    units = {name: "USD" for name in columns if name.endswith("_usd")} | {"mw": "MW"}
+    note = (
+        "Each row is the fleet that is best for one party; its worth to the others beside it. Loans are left out here."
+    )
+    if answer.bands.replanned is not None:
+        low, middle, high = percentiles(answer.bands.replanned)
+        note += f" With a new fleet for each draw: P10 {low:,.3g}, P50 {middle:,.3g}, P90 {high:,.3g} USD."
+    return Table.from_rows("objectives", rows, columns, units, "Best for whom", note)
+
+
+def _hash(data: Any) -> str:
+    return hashlib.sha256(json.dumps(data, sort_keys=True, default=str).encode()).hexdigest()[:16]

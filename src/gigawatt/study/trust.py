@@ -1,0 +1,221 @@
+"""What a run rests on: assumptions with their sources, the weakest inputs by what they move, measured errors, explanations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gigawatt.catalog.records import datums
+from gigawatt.core.datum import Datum
+from gigawatt.core.table import Table
+from gigawatt.factory.draws import Draws, revalue
+from gigawatt.study.answer import Answer
+from gigawatt.study.explain import Node, node, of_datum
+from gigawatt.study.resolve import Resolved
+
+
+def measured_errors(resolved: Resolved) -> dict[str, tuple[float, str]]:
+    """Median error of the kind of answer, outside the fit, from the calibrations' own records."""
+    serving = resolved.catalog.get("calibration", "serving-steady-state")
+    training = resolved.catalog.get("calibration", "training-step")
+    held = serving.error["tpot_model_left_out"]["median"]
+    return {
+        "serving": (float(held), f"TPOT, whole models left out of the fit; {serving.fitted_to}"),
+        "training": (
+            float(training.error["source_left_out_median_percent"]) / 100,
+            f"step time, whole sources left out of the fit; {training.fitted_to}",
+        ),
+    }
+
+
+def used_datums(answer: Answer) -> list[Datum]:
+    """Every catalog value of the records that this run read: site, facility, costs, and the platforms that it bought."""
+    resolved = answer.resolved
+    found: list[Datum] = [resolved.energy_price]
+    for record in (resolved.facility, resolved.costs):
+        found += list(datums(record))
+    for offered, racks in zip(resolved.offers, answer.plan.racks, strict=True):
+        if racks > 0:
+            found += [*datums(offered.platform), *datums(offered.accelerator), *datums(offered.fabric)]
+    return found
+
+
+def assumptions_table(answer: Answer) -> Table:
+    """Values with range, kind and source; the scenario's own defaults first."""
+    rows: list[dict[str, Any]] = [
+        {"name": d.path, "value": d.value if isinstance(d.value, (int, float)) else None, "unit": "",
+         "kind": "assumed", "source": f"default of the scenario: {d.value}", "path": d.path}
+        for d in answer.resolved.loaded.defaults
+    ]  # fmt: skip
+    seen = set()
+    for datum in used_datums(answer):
+        if datum.path in seen:
+            continue
+        seen.add(datum.path)
+        low, high = datum.range
+        name = datum.path.partition("/")[2] or datum.path
+        rows.append(
+            {"name": name, "value": datum.value, "unit": datum.unit, "low": low, "high": high, "kind": datum.kind,
+             "source": datum.source, "as_of": datum.as_of, "path": datum.path}
+        )  # fmt: skip
+    columns = ["name", "value", "unit", "low", "high", "kind", "source", "as_of", "path"]
+    return Table.from_rows("assumptions", rows, columns, {}, "Assumptions and sources", "SI units; ranges hold 80 %.")
+
+
+def weakest_table(answer: Answer) -> Table:
+    """Inputs by what they move: change of the objective's NPV between the low and the high end of each, the fleet held."""
+    plan, years, resolved = answer.plan, answer.line.annuity_years, answer.resolved
+    inputs = answer.priced.inputs
+    points = inputs.points
+    groups = int(points.group.max(initial=-1)) + 1
+    rows: list[dict[str, Any]] = []
+
+    def swing(name: str, spread: float, source: str, draws: Draws) -> None:
+        value = revalue(plan, draws).value_usd_per_yr * years
+        if abs(value[1] - value[0]) > 0:
+            rows.append({"name": name, "spread": spread, "effect_usd": float(value[1] - value[0]), "source": source})
+
+    for g in range(groups):
+        mine = points.group == g
+        if not np.any(plan.use[mine] > 0):
+            continue
+        low, high = float(points.low[mine][0]), float(points.high[mine][0])
+        factor = np.ones((2, groups))
+        factor[:, g] = low, high
+        label = answer.priced.performance.points[answer.priced.points_of[int(np.flatnonzero(mine)[0])]].group
+        swing(
+            f"throughput: {label}", (high - low) / 2, "80 % band of the calibration, outside its fit", Draws(2, factor)
+        )
+    energy = resolved.energy_price
+    low, high = energy.range
+    if energy.value:
+        pair = np.array([low, high]) / energy.value
+        swing("energy price", energy.spread, energy.source, Draws(2, energy=pair))
+    for p, offered in enumerate(resolved.offers):
+        price = offered.platform.list_price
+        if plan.racks[p] > 0 and price is not None and offered.offer.list_price is None:
+            factor = np.ones((2, len(inputs.platforms.names)))
+            factor[:, p] = np.array(price.range) / price.value
+            swing(f"list price of {offered.offer.id}", price.spread, price.source, Draws(2, platform=factor))
+    for w, work in enumerate(resolved.works):
+        if work.is_serving:
+            factor = np.ones((2, len(inputs.workloads)))
+            factor[:, w] = 0.7, 1.3
+            swing(f"realised price of {work.id}", 0.3, "scenario; +-30 % taken here", Draws(2, price=factor))
+    rows.sort(key=lambda row: -abs(row["effect_usd"]))
+    units = {"spread": "share", "effect_usd": "USD"}
+    note = "Effect: NPV of the objective at the high end less at the low end, the fleet held."
+    return Table.from_rows("weakest", rows, ["name", "spread", "effect_usd", "source"], units, "Weakest inputs", note)
+
+
+def explanations(answer: Answer, metrics: Table) -> dict[str, Node]:
+    """A tree for every headline metric: formula, then the choices, calibrations and data under it."""
+    common = {
+        "capital": _capital(answer),
+        "energy": _energy(answer),
+        "tokens": _tokens(answer),
+        "choice": _choices(answer),
+        "prices": _prices(answer),
+    }
+    needs = {
+        "system_npv": ("tokens", "prices", "energy", "capital", "choice"),
+        "operator_npv": ("energy", "capital", "choice"),
+        "lab_npv": ("tokens", "prices", "choice"),
+        "revenue_per_mw_year": ("tokens", "prices"),
+        "gross_profit_per_mw_year": ("tokens", "prices", "energy"),
+        "capex": ("capital", "choice"),
+        "capex_per_gw": ("capital", "choice"),
+        "cost_per_mtok": ("capital", "energy", "tokens"),
+        "tokens_out": ("tokens", "choice"),
+        "joules_per_output_token": ("tokens", "energy"),
+    }
+    out = {}
+    for row in metrics.rows():
+        parts = needs.get(row["name"], ("capital", "energy", "tokens", "choice"))
+        children = [common[name] for name in parts]
+        children += [
+            node(
+                "datum",
+                f"contract {deal.id} ({deal.status})",
+                None,
+                "",
+                f"{answer.resolved.loaded.source.file}: contracts",
+            )
+            for deal in answer.resolved.scenario.contracts
+            if row["name"].endswith("npv") and row["name"] != "system_npv"
+        ]
+        out[row["name"]] = node("formula", f"{row['name']}: {row['formula']}", row["value"], row["unit"], "", children)
+    return out
+
+
+def _capital(answer: Answer) -> Node:
+    children = []
+    for offered, racks in zip(answer.resolved.offers, answer.plan.racks, strict=True):
+        if racks > 0 and offered.platform.list_price is not None:
+            children.append(of_datum(f"list price of a rack of {offered.offer.id}", offered.platform.list_price))
+            if offered.platform.production_cost_share is not None:
+                children.append(of_datum("production cost over list", offered.platform.production_cost_share))
+    children.append(of_datum("shell price", answer.resolved.facility.shell_price, 1e6, "USD/MW of IT"))
+    return node(
+        "formula", "capital: racks x list price + MW x shell price", answer.plan.capital_usd, "USD", "", children
+    )
+
+
+def _energy(answer: Answer) -> Node:
+    yearly = float(answer.plan.mean_use @ answer.priced.energy_usd_per_yr)
+    facility = answer.resolved.facility
+    children = [
+        of_datum("energy price", answer.resolved.energy_price, 3.6e9, "USD/MWh"),
+        of_datum("mean load of serving", answer.resolved.costs.load_factor),
+        of_datum("transformer efficiency", facility.transformer_efficiency),
+        of_datum("UPS efficiency", facility.ups_efficiency),
+        of_datum("cooling watts per IT watt", facility.cooling.share_at_design),
+    ]
+    return node("formula", "energy: MW x load x hours x price", yearly, "USD/yr", "", children)
+
+
+def _tokens(answer: Answer) -> Node:
+    errors = measured_errors(answer.resolved)
+    children = []
+    points, use = answer.priced.inputs.points, answer.plan.mean_use
+    for j in np.flatnonzero(use > 0):
+        made = answer.priced.performance.points[answer.priced.points_of[j]]
+        kind = "serving" if answer.resolved.works[made.work].is_serving else "training"
+        record = "serving-steady-state" if kind == "serving" else "training-step"
+        error, source = errors[kind]
+        calibration = node("calibration", f"calibration/{record}: median error outside the fit", error, "share", source)
+        chip = answer.resolved.offers[made.offer].accelerator
+        data = [of_datum("memory bandwidth", chip.memory_bandwidth)] if chip.memory_bandwidth else []
+        label = f"{points.label[j]}: {made.bound} binds"
+        children.append(
+            node("formula", label, float(points.tokens_out_per_s[j]), "token/s per rack", "", [calibration, *data])
+        )
+    total = float(use @ points.tokens_out_per_s)
+    return node("formula", "tokens: racks in use x tokens per rack", total, "token/s", "", children)
+
+
+def _prices(answer: Answer) -> Node:
+    segments = answer.priced.inputs.segments
+    where = str(answer.resolved.loaded.source.where(("workloads",)))
+    children = [
+        node("datum", f"price of {name}, output with its input", float(price), "USD/Mtok", where)
+        for name, price in zip(segments.names, segments.usd_per_mtok, strict=True)
+        if price
+    ]
+    return node("formula", "prices: list x realised share, by tier", None, "", "", children)
+
+
+def _choices(answer: Answer) -> Node:
+    children = []
+    for name, racks in zip(answer.priced.inputs.platforms.names, answer.plan.racks, strict=True):
+        if racks > 0:
+            children.append(node("choice", f"buy {name}", float(racks), "racks", "fleet programme"))
+    for limit in answer.plan.limits:
+        if limit.binding:
+            children.append(node("choice", f"{limit.name} binds", limit.up, limit.price_unit, "worth of one more"))
+    first = next(iter(answer.plan.alternatives), None)
+    if first is not None:
+        name = f"runner-up: {first.platform} on {first.workload}, worse by"
+        children.append(node("choice", name, first.worse_usd_per_mw_yr, "USD/MW/yr", "reduced cost"))
+    return node("choice", f"plan of highest value for the {answer.priced.inputs.objective}", None, "", "", children)
