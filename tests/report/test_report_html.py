@@ -127,3 +127,12 @@ def test_the_footer_names_version_seed_and_hash_but_no_timing(read):
     for fact in ("0.1.0", "20260101", "ab12ab12"):
         assert fact in words
     assert "12.3" not in words
+
+
+def test_a_ledger_of_thousands_is_cut_and_the_scenario_is_folded():
+    rows = 5000
+    more = sample().tables | {"postings": Table("postings", {"payer": ["a"] * rows, "amount_usd": [1e6] * rows})}
+    made = page(dataclasses.replace(sample(), tables=more, manifest={"scenario": {"name": NASTY}}))
+    assert "4,600 more rows are in the run folder" in made
+    assert made.count("<td>a</td>") == 400
+    assert "&lt;b&gt;Ham" in made[made.index("<pre>") :]

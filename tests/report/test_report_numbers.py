@@ -90,3 +90,20 @@ def test_rows_with_their_own_unit_show_it():
 def test_missing_and_mixed_cells_are_text():
     table = Table("plan", {"racks": [None, 4120.0], "point": ["full", 3], "odd": ["auto", 2.5]})
     assert grid(table).rows == [["", "full", "auto"], ["4,120", "3", "2.50"]]
+
+
+@pytest.mark.parametrize(
+    ("unit", "price_unit", "amount", "worth"),
+    [
+        ("MW", "USD/yr per MW", "998 MW", "3.86 M USD/MW/yr"),
+        ("USD/MW/yr", None, "998 MW", "3.86 M USD/MW/yr"),
+        ("racks", "USD/yr per rack", "998 racks", "3.86 M USD/rack/yr"),
+        ("tokens/s", "USD per million tokens", "998 tok/s", "3,860,000 USD/Mtok"),
+    ],
+)
+def test_a_limit_counts_its_amounts_and_its_worth_in_their_own_units(unit, price_unit, amount, worth):
+    row = {"name": "x", "used": 998.0, "shadow_price_up": 3.86e6, "unit": unit} | (
+        {"price_unit": price_unit} if price_unit else {}
+    )
+    table = Table.from_rows("limits", [row], list(row))
+    assert grid(table).rows == [["x", amount, worth]]

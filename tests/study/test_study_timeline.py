@@ -20,7 +20,9 @@ def test_phases_of_the_gigawatt() -> None:
 
 @given(st.integers(1, 12), st.floats(0, 0.5))
 def test_annuity_of_a_build_lies_between_none_and_all_at_once(build: int, rate: float) -> None:
-    slow = timeline(load("examples/one-rack.yaml", [f"horizon.build_quarters={build}", f"discount_rate={rate}"]).scenario)
+    slow = timeline(
+        load("examples/one-rack.yaml", [f"horizon.build_quarters={build}", f"discount_rate={rate}"]).scenario
+    )
     once = timeline(load("examples/one-rack.yaml", [f"discount_rate={rate}"]).scenario)
     assert 0 < slow.annuity_years <= once.annuity_years + 1e-12
     quarterly = (1 + rate) ** 0.25 - 1

@@ -2,9 +2,9 @@
 
     python tools/fit/fit_serving.py --truth FOLDER [--folds]     # FOLDER holds truth/serving_points.csv
 
-Cells (chip, engine, release, model, precision, layout) are dealt to a fitted and a held-out part by a hash of their name; the constants
-shipped are those of the fitted part, the errors written are of the held-out one. `--folds` adds fits that leave out a whole
-model or chip. Rows are weighted so that a cell counts like a few independent points; priors: `serving_priors`.
+Cells (chip, engine, release, model, precision, layout) are dealt to a fitted and a held-out part by a hash of their name; the
+constants shipped are those of the fitted part, the errors written are of the held-out one. `--folds` adds fits that leave
+out a whole model or chip. Rows are weighted so that a cell counts like a few independent points; priors: `serving_priors`.
 """
 
 from __future__ import annotations
@@ -36,6 +36,16 @@ CELL_WEIGHT = 3.0  # a cell of many rows counts like this many independent point
 TTFT_WEIGHT = 0.5  # of TPOT's: mostly the benchmark's protocol
 
 
+SOURCE = (
+    "serving points measured on H100, H200, B200, B300, GB200, GB300 with TensorRT-LLM, vLLM, SGLang: InferenceX database "
+    "dumps and gap-analysis studies in ai-dynamo/aiconfigurator (Apache-2.0)"
+)
+FITTED_TO = (
+    "TPOT and TTFT of the fitted part (by a hash of the deployment); errors are of the held-out part and of fits without "
+    "a model or a chip; prior centres and row rules were set by people who had seen the table"
+)
+
+
 def part(name: str, salt: str = "serving") -> float:
     """A number in 0..1 from a name, the same on every machine."""
     return int(hashlib.sha256(f"{salt}:{name}".encode()).hexdigest()[:8], 16) / 0xFFFFFFFF
@@ -51,7 +61,9 @@ class Table:
         self.ttft = np.log([m[3] for m in members])
         self.load: Load = load_of(self.points)
         self.decode = Side([p.spec for p in self.points])
-        self.prefill = Side([p.prefill for p in self.points if p.prefill is not None]) if self.points[0].prefill else None
+        self.prefill = (
+            Side([p.prefill for p in self.points if p.prefill is not None]) if self.points[0].prefill else None
+        )
         counts = {c: self.cells.count(c) for c in set(self.cells)}
         self.weight = np.sqrt([min(1.0, CELL_WEIGHT / counts[c]) for c in self.cells])
         self.slow = np.array([_cold(m[1]) for m in members])
@@ -105,7 +117,9 @@ def cell(point: Point, row: Mapping[str, str]) -> str:
 
 def _cold(row: Mapping[str, str]) -> bool:
     """SGLang FP4 of late 2025, whose TTFT holds compilation (7 to 9 s at any load)."""
-    return row.get("backend") == "sglang" and row.get("precision") == "fp4" and source_field(row, "measured") < "2025-12"
+    return (
+        row.get("backend") == "sglang" and row.get("precision") == "fp4" and source_field(row, "measured") < "2025-12"
+    )
 
 
 def read(path: Path, mode: str) -> Table:
@@ -136,11 +150,15 @@ def _unstated(point: Point, row: Mapping[str, str]) -> bool:
 def robust(error: Floats) -> Floats:
     """Square root of a Huber loss, with sign."""
     size = np.abs(error)
-    out: Floats = np.sign(error) * np.where(size <= ROBUST, size, np.sqrt(np.maximum(2 * ROBUST * size - ROBUST**2, 0.0)))
+    out: Floats = np.sign(error) * np.where(
+        size <= ROBUST, size, np.sqrt(np.maximum(2 * ROBUST * size - ROBUST**2, 0.0))
+    )
     return out
 
 
-def fit(table: Table, rows: NDArray[np.bool_], names: Sequence[str], start: Mapping[str, float]) -> tuple[dict[str, float], Floats]:
+def fit(
+    table: Table, rows: NDArray[np.bool_], names: Sequence[str], start: Mapping[str, float]
+) -> tuple[dict[str, float], Floats]:
     """Constants of `names` and their sigma (of the logarithm) from some rows; the others stay at `start`."""
     centre = np.log([PRIORS[n][0] for n in names])
     width = np.array([PRIORS[n][1] for n in names])
@@ -170,7 +188,9 @@ def summary(errors: Floats) -> dict[str, float]:
     }
 
 
-def fold(table: Table, label: Callable[[Point], str], names: Sequence[str], start: Mapping[str, float]) -> tuple[Floats, Floats]:
+def fold(
+    table: Table, label: Callable[[Point], str], names: Sequence[str], start: Mapping[str, float]
+) -> tuple[Floats, Floats]:
     """Residuals of rows predicted by constants fitted without their label."""
     labels = np.array([label(p) for p in table.points])
     tpot, ttft = np.zeros(len(labels)), np.zeros(len(labels))
@@ -182,16 +202,23 @@ def fold(table: Table, label: Callable[[Point], str], names: Sequence[str], star
     return tpot, ttft
 
 
-def write(values: Mapping[str, float], sigma: Mapping[str, float], rows: int, errors: Mapping[str, object], groups: Mapping[str, float]) -> None:
+def write(
+    values: Mapping[str, float],
+    sigma: Mapping[str, float],
+    rows: int,
+    errors: Mapping[str, object],
+    groups: Mapping[str, float],
+    seen: Mapping[str, object],
+) -> None:
     """The calibration record, to be read by hand."""
     lines = [
         "id: serving-steady-state",
         'name: "Steady state of a serving replica, aggregated and in pools"',
         "kind: serving",
-        'source: "serving points measured on H100, H200, B200, B300, GB200, GB300 with TensorRT-LLM, vLLM, SGLang: InferenceX database dumps and gap-analysis studies in ai-dynamo/aiconfigurator (Apache-2.0)"',
+        f'source: "{SOURCE}"',
         "source_url: https://github.com/ai-dynamo/aiconfigurator",
         'as_of: "2026-04"',
-        'fitted_to: "TPOT and TTFT of the fitted part (by a hash of the deployment); errors are of the held-out part and of fits without a model or a chip"',
+        f'fitted_to: "{FITTED_TO}"',
         f"rows: {rows}",
         f"error: {_inline(errors)}",
         'release: "2026-01"  # launch floors are those of this month; see floor_decay_per_year',
@@ -200,18 +227,25 @@ def write(values: Mapping[str, float], sigma: Mapping[str, float], rows: int, er
         "groups:",
         *(f"  {name}: {value:.3f}" for name, value in groups.items()),
         "",
-        "# sigma: of the logarithm, from the curvature with priors. Constants are no physical truths: report errors, not these.",
+        "# sigma: of the logarithm, from the curvature with priors. No physical truths: report errors, not these.",
         "parameters:",
     ]
     for name, (_, _, unit, note) in PRIORS.items():
         extra = (f", unit: {unit}" if unit else "") + (f', note: "{note}"' if note else "")
         lines.append(f"  {name}: {{value: {values[name]:.4g}, sigma: {sigma.get(name, PRIORS[name][1]):.2f}{extra}}}")
+    lines += [
+        "tables:",
+        "  # Models and chips that the fit has seen: bands are wider elsewhere.",
+        f"  seen: {_inline(seen)}",
+    ]
     OUT.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _inline(item: object) -> str:
     if isinstance(item, Mapping):
         return "{" + ", ".join(f"{key}: {_inline(value)}" for key, value in item.items()) + "}"
+    if isinstance(item, list):
+        return "[" + ", ".join(map(str, item)) + "]"
     return str(item)
 
 
@@ -274,7 +308,11 @@ def main() -> None:
     widths |= _guessed_widths(path)
     model_width = widths.get("agg.tpot_ms.model", widths["agg.tpot_ms"])
     widths |= {"throughput_fitted": model_width, "throughput_kin": 2.0 * model_width}
-    write(values, sigma, int(kept.sum() + kept_pool.sum()), errors, widths)
+    seen = {
+        "models": sorted({p.group.split(" / ")[-1] for p in (*table.points, *pool.points)}),
+        "chips": sorted({p.spec.chip.name for p in (*table.points, *pool.points)}),
+    }
+    write(values, sigma, int(kept.sum() + kept_pool.sum()), errors, widths, seen)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
     python tools/fit/fit_stacks.py --truth FOLDER     # FOLDER holds truth/infer_truth.csv
 
-A stack is an engine on a kind of chip. Cells (stack, chip, model) are dealt to a fitted and a held-out part by a hash of their name:
-constants come from the fitted part alone, half-widths of bands and the errors written from the held-out one.
+A stack is an engine on a kind of chip. Cells (stack, chip, model) are dealt to a fitted and a held-out part by a hash of
+their name: constants come from the fitted part alone, half-widths of bands and the errors written from the held-out one.
 """
 
 from __future__ import annotations
@@ -28,6 +28,10 @@ Floats = NDArray[np.float64]
 OUT = SERVING.with_name("serving-stacks.yaml")
 HELD_OUT = 0.35
 
+SOURCE = (
+    "ML.ENERGY leaderboard v3; TensorRT-LLM performance pages; AWS Neuron SDK benchmarks; splitwise-sim; "
+    "MLPerf Inference v4.1 to v6.0 results"
+)
 # stack -> factor -> (start, sigma of the logarithm)
 COMMON: Mapping[str, tuple[float, float]] = {
     "kernel": (1.0, 0.5), "host": (1.0, 0.8), "request": (1.0, 0.8), "launch": (1.0, 0.6), "bandwidth": (0.9, 0.25),
@@ -67,8 +71,8 @@ def predicted(cases: Sequence[Case], factors: Mapping[str, float]) -> Floats:
 
 
 def fit(
-    names: Sequence[str], priors: Mapping[str, tuple[float, float]], answer: Callable[[Mapping[str, float]], Floats], truth: Floats,
-    weight: Floats,
+    names: Sequence[str], priors: Mapping[str, tuple[float, float]], answer: Callable[[Mapping[str, float]], Floats],
+    truth: Floats, weight: Floats,
 ) -> dict[str, float]:  # fmt: skip
     """Factors that answer best, near their priors."""
     centre, width = np.log([priors[n][0] for n in names]), np.array([priors[n][1] for n in names])
@@ -105,9 +109,7 @@ def main() -> None:
         if use.sum() < 8 or (~use).sum() == 0:
             use = np.ones(len(cases), dtype=bool)
             fitted = cases
-        stacks[stack] = fit(
-            list(priors), priors, lambda f, k=fitted: predicted(k, f), truth[use], weights(fitted)
-        )
+        stacks[stack] = fit(list(priors), priors, lambda f, k=fitted: predicted(k, f), truth[use], weights(fitted))
         error = np.log(predicted(cases, stacks[stack])) - np.log(truth)
         left_out += [(c, float(e)) for c, e, u in zip(cases, error, use, strict=True) if not u or use.all()]
         print(stack, "fitted", summary(error[use]), "held out", summary(error[~use]) if (~use).any() else "-")
@@ -228,7 +230,7 @@ def write(
         "id: serving-stacks",
         'name: "What other software stacks change of the serving constants; diffusion; MLPerf"',
         "kind: serving",
-        'source: "ML.ENERGY leaderboard v3; TensorRT-LLM performance pages; AWS Neuron SDK benchmarks; splitwise-sim; MLPerf Inference v4.1 to v6.0 results"',
+        f'source: "{SOURCE}"',
         "source_url: https://github.com/ml-energy/leaderboard",
         'as_of: "2026-05"',
         'fitted_to: "cells (stack, chip, model) of the fitted part by a hash of their name; errors are of cells held out"',
@@ -241,7 +243,7 @@ def write(
         *(f"  {name}: {min(max(value, 0.03), 1.5):.3f}" for name, value in sorted(groups.items())),
         "parameters: {}",
         "tables:",
-        "  # Factors on the constants of serving-steady-state; input.<task> on the assumed prompt, prompt_ms.<task> for its encoder.",
+        "  # Factors on serving-steady-state; input.<task> on the assumed prompt, prompt_ms.<task> of its encoder.",
         "  stacks:",
         *(f"    {name}: {row(item)}" for name, item in stacks.items()),
         "  diffusion:",

@@ -14,31 +14,44 @@
     best = plan(inputs)                 # Plan: racks, use, sold tokens, limits, alternatives, sentences(), table()
     plan_all_objectives(inputs)         # {party: Plan}
     value_of(best, "operator")          # USD per year of this fleet to another party
+    revalue(best, draws)                # the held fleet in each draw; replan(inputs, draws) chooses it anew
+    moats([Regime(name, inputs, MoatTerms.of(focal, workloads, software=..., ...))])      # Moats: rows, total, premium
 
 Index order everywhere: platform p, workload w, point j, segment s, phase f. Power is MW at the meter, prices are USD,
 `usd_per_mtok` is per million output tokens with what the input tokens bring folded in.
 """
 
 from gigawatt.factory.alternatives import Alternative, at_price
+from gigawatt.factory.draws import Draws, draw_throughput, replan, revalue
 from gigawatt.factory.fleet import Plan, plan, plan_all_objectives, value_of
+from gigawatt.factory.game import MoatTerms
 from gigawatt.factory.inputs import Coefficients, Obligation, Phase, PlanInputs, Platforms, Segments
 from gigawatt.factory.limits import Limit
+from gigawatt.factory.moat import Moats, Regime, moats
 from gigawatt.factory.points import Points, make_points
 
 __all__ = [
     "Alternative",
     "Coefficients",
+    "Draws",
     "Limit",
+    "MoatTerms",
+    "Moats",
     "Obligation",
     "Phase",
     "Plan",
     "PlanInputs",
     "Platforms",
     "Points",
+    "Regime",
     "Segments",
     "at_price",
+    "draw_throughput",
     "make_points",
+    "moats",
     "plan",
     "plan_all_objectives",
+    "replan",
+    "revalue",
     "value_of",
 ]

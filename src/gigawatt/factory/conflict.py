@@ -56,6 +56,6 @@ def _smallest(model: Model, movable: list[LimitRow]) -> list[Change]:
     out = []
     for limit, slack, direction in zip(movable, answer.x[n:], sign, strict=True):
         if slack * max(1 / limit.bound if limit.bound > 0 else 1.0, 1e-12) > 1e-9:
-            needed = (limit.bound - direction * slack) * limit.scale
+            needed = float((limit.bound - direction * slack) * limit.scale)
             out.append(Change(limit.name, limit.bound * limit.scale, needed, limit.unit))
     return out

@@ -233,6 +233,7 @@ def _integer_prices(model: Model, whole: Answer, limits: tuple[Limit, ...]) -> t
         bound = row.bound + step
         probe.set_row(row.row, bound if row.lower else -np.inf, np.inf if row.lower else bound)
         gain = (probe.value() - base) / step if step > 0 else 0.0
+        gain = 0.0 if abs(gain * step) < _SAME * max(1.0, abs(base)) else gain
         probe.set_row(row.row, row.bound if row.lower else -np.inf, np.inf if row.lower else row.bound)
         out.append(
             replace(limit, operating=operating, increment=gain * row.price_scale, increment_step=step * row.scale)

@@ -8,7 +8,6 @@ and weights sum to 1).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -186,8 +185,14 @@ class PlanInputs:
         """The same question for another party."""
         return replace(self, objective=name)
 
-
-Direction = Literal["up", "down"]
+    def thinned(self) -> PlanInputs:
+        """The same question with hull points only (see `Points.hull`): the same optimum with fewer columns."""
+        keep = self.points.hull()
+        parties = tuple(
+            replace(c, other_usd_per_yr=c.other_usd_per_yr[keep], energy_usd_per_yr=c.energy_usd_per_yr[keep])
+            for c in self.coefficients
+        )
+        return replace(self, points=self.points.take(keep), coefficients=parties)
 
 
 def _check_shapes(inputs: PlanInputs) -> None:

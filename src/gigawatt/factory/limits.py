@@ -97,9 +97,7 @@ def activity(model: Model, x: Array) -> Array:
     return out
 
 
-def _limit(
-    model: Model, row: LimitRow, best: Answer, taken: float, used: float, usage: Array, probe: Solver
-) -> Limit:
+def _limit(model: Model, row: LimitRow, best: Answer, taken: float, used: float, usage: Array, probe: Solver) -> Limit:
     """One limit: `taken` is what the linear optimum takes of it, `used` what the plan that is shown does."""
     dual = float(best.row_dual[row.row])
     slack = (taken - row.bound) if row.lower else (row.bound - taken)

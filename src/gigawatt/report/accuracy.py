@@ -66,7 +66,11 @@ def accuracy_page(scored: Mapping[str, Scored], anchors: Table | None = None) ->
     if scored:
         parts += ["## All kinds", _overview(scored)]
     if anchors is not None and len(anchors):
-        parts += ["## Published anchors", markdown.sentence(anchors.note) if anchors.note else "", markdown.of_grid(grid(anchors))]
+        parts += [
+            "## Published anchors",
+            markdown.sentence(anchors.note) if anchors.note else "",
+            markdown.of_grid(grid(anchors)),
+        ]
     for kind, one in scored.items():
         parts += [f"## {TITLES.get(kind, kind)}", f"`gigawatt validate {kind}`", verdict(one["summary"])]
         groups = _groups(one.get("groups", ()))
@@ -120,7 +124,9 @@ def verdict(summary: Scored) -> str:
         better = "better" if mean < null else "worse"
         text += f" The mean error of {percent(mean)} is {better} than the null model's {percent(null)}."
     if summary.get("regret_median") is not None:
-        text += f" Who takes our pick loses {percent(summary['regret_median'])} (median) of the best measured throughput."
+        text += (
+            f" Who takes our pick loses {percent(summary['regret_median'])} (median) of the best measured throughput."
+        )
     return text
 
 
@@ -130,7 +136,9 @@ def _groups(groups: Sequence[Scored]) -> str:
     large.sort(key=lambda g: (-g["predicted"], str(g["group"])))
     measures = [m for m in _measures(large) if m[0] != "rows"]
     rows = [[str(g["group"]), *_cells(g, measures)] for g in large]
-    return markdown.table(["group", *(m[1] for m in measures)], rows, [False, *([True] * len(measures))]) if rows else ""
+    return (
+        markdown.table(["group", *(m[1] for m in measures)], rows, [False, *([True] * len(measures))]) if rows else ""
+    )
 
 
 def _reasons(skipped: Sequence[Scored]) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from gigawatt.report.flows import cash_sankey, power_sankey
-from gigawatt.report.grid import words_of
+from gigawatt.report.grid import company_columns, words_of
 from gigawatt.report.numbers import number, quantity, scaled
 from gigawatt.report.sentences import rows_of
 from gigawatt.report.theme import BLUE, GREEN, GREY, INK, LINE, ORANGE, PALETTE, RED, Figure, layout, wrap
@@ -118,7 +118,7 @@ def quarterly_cash(result: RunResult) -> Figure | None:
     if table is None or not len(table):
         return None
     rows = list(table.rows())
-    companies = [name for name in table.columns if name not in ("period", "date_end")]
+    companies = company_columns(table)
     running = {name: _cumulated([row[name] for row in rows]) for name in companies}
     top = max((abs(v) for values in running.values() for v in values), default=0.0)
     factor, unit = scaled("USD", top)

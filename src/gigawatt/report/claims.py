@@ -46,7 +46,8 @@ def claims_page(claims: Sequence[Claim]) -> str:
         raise ValueError(f"two claims share a number: {sorted(n for n in set(numbers) if numbers.count(n) > 1)}")
     ordered = sorted(claims, key=lambda claim: int(claim["number"]))
     overview = markdown.table(
-        ["#", "the essay says", "status"], [[str(c["number"]), c.get("short") or c["claim"], c["status"]] for c in ordered]
+        ["#", "the essay says", "status"],
+        [[str(c["number"]), c.get("short") or c["claim"], c["status"]] for c in ordered],
     )
     return "\n\n".join([INTRODUCTION.strip(), overview, *(_one(claim) for claim in ordered)]) + "\n"
 
@@ -88,7 +89,8 @@ def filled(claim: Claim, runs: Mapping[str, RunResult]) -> dict[str, Any]:
         if row["name"] in (claim.get("shows") or ()):
             band = span(row.get("low"), row.get("high"), row.get("unit") or "")
             said.append(
-                f"{words_of(row['name'])}: {quantity(row['value'], row.get('unit') or '')}" + (f" ({band})" if band else "")
+                f"{words_of(row['name'])}: {quantity(row['value'], row.get('unit') or '')}"
+                + (f" ({band})" if band else "")
             )
     if claim.get("shows_limits") and rows_of(run, "limits"):
         said += [f"{row['name']} binds; one more: {worth_of_one_more(row)}" for row in binding(run)]

@@ -81,11 +81,16 @@ class Grid:
 
 def unit_in(table: Table, column: str) -> str:
     """The unit of one column: the table's, else by its name; in `quarters` every company's column is money."""
-    if not table.units.get(column) and table.name == "quarters" and column not in ("period", "date_end"):
+    if table.name == "quarters" and column not in (*table.units, "period", "date_end"):
         return "USD"
     if table.name == "moats" and column in ("low", "high"):
         return unit_of(column, table.units.get(column, "USD/MW/yr"))
     return unit_of(column, table.units.get(column, ""))
+
+
+def company_columns(quarters: Table) -> list[str]:
+    """The columns of `quarters` that are companies: those that hold money."""
+    return [name for name in quarters.columns if unit_in(quarters, name) == "USD"]
 
 
 def resource_unit(unit: str) -> str:

@@ -28,7 +28,20 @@ from gigawatt.study.result import RunResult
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data: blob:"
 MOST_CARDS = 12
 # What the footer does not repeat: volatile timings and the trees that `explain` reads.
-NOT_IN_FOOTER = ("explain", "wall_s", "tables", "texts", "headline", "title", "name", "format", "files", "parts")
+MOST_ROWS = 400  # of a table that no section shows: the ledger has thousands
+NOT_IN_FOOTER = (
+    "explain",
+    "scenario",
+    "wall_s",
+    "tables",
+    "texts",
+    "headline",
+    "title",
+    "name",
+    "format",
+    "files",
+    "parts",
+)
 
 
 def page(result: RunResult) -> str:
@@ -149,13 +162,16 @@ def _section(result: RunResult, one: sections.Section, charts: dict[str, Figure]
     lines = moats(result) if one.table == "moats" else ([says] if says else [])
     parts = [f'<section id="{one.table}"><h2>{escape(one.title)}</h2>']
     parts += [f'<p class="says">{escape(line)}</p>' for line in lines]
-    explains = " ".join(text for text in (one.explains, table.note) if text)
+    explains = table.note or one.explains
     parts.append(f'<p class="explains">{escape(explains)}</p>' if explains else "")
     if one.table in charts:
         label = escape(f"{one.title}. {says}")
         parts.append(f'<div class="chart" id="chart-{one.table}" role="img" aria-label="{label}"></div>')
     if one.table not in one.folded:
         parts.append(_table(grid(table, one.columns, _LABELS.get(one.table))))
+    if one.table == "performance":
+        measured = dict.fromkeys(str(row["error_source"]) for row in table.rows() if row.get("error_source"))
+        parts += [f'<p class="explains">Error measured on: {escape(source)}</p>' for source in measured]
     for name in one.beside:
         if sections.has(result, name):
             parts.append(
@@ -186,10 +202,10 @@ def _sentences(result: RunResult, name: str, title: str) -> str:
 def _further(table: Table) -> str:
     title = escape(table.title or words_of(table.name))
     note = f'<p class="explains">{escape(table.note)}</p>' if table.note else ""
-    return f'<section id="table-{escape(table.name)}"><h2>{title}</h2>{note}{_table(grid(table))}</section>'
+    return f'<section id="table-{escape(table.name)}"><h2>{title}</h2>{note}{_table(grid(table), most=MOST_ROWS)}</section>'
 
 
-def _table(shown: Grid, caption: str = "") -> str:
+def _table(shown: Grid, caption: str = "", most: int | None = None) -> str:
     if not shown.labels:
         return ""
     head = "".join(
@@ -203,10 +219,13 @@ def _table(shown: Grid, caption: str = "") -> str:
             for label, numeric, cell in zip(shown.labels, shown.numeric, row, strict=True)
         )
         + "</tr>"
-        for row in shown.rows
+        for row in shown.rows[:most]
     )
+    cut = ""
+    if most is not None and len(shown.rows) > most:
+        cut = f'<p class="explains">{len(shown.rows) - most:,} more rows are in the run folder.</p>'
     words = f"<caption>{escape(caption)}</caption>" if caption else ""
-    return f'<div class="wide"><table>{words}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+    return f'<div class="wide"><table>{words}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>{cut}'
 
 
 def _right(numeric: bool) -> str:
@@ -226,6 +245,11 @@ def _footer(result: RunResult) -> str:
         f"<dd>{escape(value if isinstance(value, str) else json.dumps(value, default=str))}</dd>"
         for key, value in facts
     )
+    if "scenario" in result.manifest:
+        text = json.dumps(result.manifest["scenario"], indent=2, ensure_ascii=False, default=str)
+        rows += (
+            f"<dt>Scenario</dt><dd><details><summary>as it was read</summary><pre>{escape(text)}</pre></details></dd>"
+        )
     ways = [line for line in result.texts.get("next", []) if line.strip()]
     next_ = "".join(f"<li><code>{escape(line)}</code></li>" for line in ways)
     onwards = f"<section><h2>Where to go next</h2><ul>{next_}</ul></section>" if next_ else ""

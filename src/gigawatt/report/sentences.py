@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gigawatt.report.grid import limit_units
+from gigawatt.report.grid import company_columns, limit_units
 from gigawatt.report.numbers import number, quantity, scaled, span
 from gigawatt.study.result import RunResult
 
@@ -171,14 +171,16 @@ def cash(result: RunResult) -> str:
 
 def quarters(result: RunResult) -> str:
     """The deepest quarter of any company."""
+    table = result.tables.get("quarters")
     worst: tuple[float, str, str] | None = None
     for row in rows_of(result, "quarters"):
-        for company, amount in row.items():
-            if isinstance(amount, (int, float)) and company != "period" and (worst is None or amount < worst[0]):
-                worst = (float(amount), company, str(row.get("period", "")))
+        for company in company_columns(table) if table is not None else ():
+            amount = row[company]
+            if amount is not None and (worst is None or amount < worst[0]):
+                worst = (float(amount), company, str(row.get("date_end") or row.get("period")))
     if worst is None:
         return ""
-    return f"The deepest quarter is {worst[1]}'s {quantity(worst[0], 'USD')} in {worst[2]}."
+    return f"The deepest quarter is {worst[1]}'s {quantity(worst[0], 'USD')}, ending {worst[2]}."
 
 
 def capex(result: RunResult) -> str:
@@ -247,6 +249,15 @@ def weakest(result: RunResult) -> str:
     return (
         f"The weakest input is {first['name']}: its own range moves NPV by {quantity(abs(first['effect_usd']), 'USD')}."
     )
+
+
+def weakest_lines(result: RunResult, most: int = 3) -> list[str]:
+    """The weakest inputs as sentences: the run's own, else the first rows of its table."""
+    said = [line for line in result.texts.get("weakest", []) if line.strip()]
+    if said:
+        return said
+    rows = [row for row in rows_of(result, "weakest") if row.get("effect_usd")][:most]
+    return [f"{row['name']} (moves NPV by {quantity(abs(row['effect_usd']), 'USD')})" for row in rows]
 
 
 SENTENCES: Mapping[str, Callable[[RunResult], str]] = {

@@ -265,8 +265,9 @@ def _moats(result: RunResult, page: _Page) -> None:
 
 
 def _doubts(result: RunResult, page: _Page) -> None:
-    for name, words in (("left_out", "Left out"), ("weakest", "Weakest inputs")):
-        lines = [line.strip().rstrip(".") for line in result.texts.get(name, []) if line.strip()]
+    told = {"Left out": result.texts.get("left_out", []), "Weakest inputs": say.weakest_lines(result)}
+    for words, found in told.items():
+        lines = [line.strip().rstrip(".") for line in found if line.strip()]
         if lines:
             page.console.print()
             more = f"; {len(lines) - MOST_LINES} more in the report" if len(lines) > MOST_LINES else ""

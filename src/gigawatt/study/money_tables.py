@@ -53,7 +53,7 @@ def companies_table(answer: Answer) -> Table:
         )
     columns = ["company", "role", "revenue_usd", "cash_out_usd", "net_cash_usd", "npv_usd", "npv_low_usd", "npv_high_usd",
                "irr", "min_cash_usd", "note"]  # fmt: skip
-    units = {name: "USD" for name in columns if name.endswith("_usd")} | {"irr": "share/yr"}
+    units = {name: "USD" for name in columns if name.endswith("_usd")} | {"irr": "share"}
     note = (
         "Cash of all kinds over the horizon (for a lender and a vendor that funds, principal too); NPV includes what plant is "
         "worth and loans owe at the end. Equity that a tranche buys is not valued."
@@ -105,7 +105,10 @@ def quarters_table(answer: Answer) -> Table:
 
 def cash_links_table(answer: Answer) -> Table:
     """Who pays whom over the horizon, by account."""
-    table = sankey(answer.settled.ledger)
+    ledger = answer.settled.ledger
+    if not ledger.lines:
+        return Table("cash_links", {"source": [], "target": [], "amount_usd": [], "account": []})
+    table = sankey(ledger)
     columns = {"source": table.columns["payer"], "target": table.columns["payee"]}
     columns |= {"amount_usd": table.columns["amount_usd"], "account": table.columns["account"]}
     return Table("cash_links", columns, {"amount_usd": "USD"}, "Who pays whom")

@@ -97,7 +97,7 @@ def assemble(answer: Answer) -> RunResult:
         moats_table(answer) if scenario.moats else None,
         assumptions_table(answer),
         weakest_table(answer),
-        answer.settled.ledger.postings(),
+        answer.settled.ledger.postings() if answer.settled.ledger.lines else None,
     ]
     tables = {table.name: table for table in made if table is not None and len(table)}
     manifest = {

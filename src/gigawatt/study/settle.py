@@ -5,7 +5,9 @@ the horizon's end each part is worth the payments that remain of its level rent,
 
     residual = usd x CRF_q x annuity(remaining quarters),
 
-so that buying and renting are worth the same, and the ledger's net present value is the fleet programme's objective.
+so that buying and renting are worth the same, and the net present value of the listed companies together is the fleet
+programme's objective for the system. Where a vendor is listed the system counts its racks at production cost: what they
+are worth at the end above that (`residual_markup_usd`) is the owner's gain in the ledger and none of the system's.
 """
 
 from __future__ import annotations
@@ -55,6 +57,7 @@ class Settled:
     opex_usd: Array
     mw_used: Array
     signed: tuple[Contract, ...]
+    residual_markup_usd: float
 
 
 def settle(resolved: Resolved, priced: Priced, plan: Plan, line: Timeline) -> Settled:
@@ -89,17 +92,18 @@ def settle(resolved: Resolved, priced: Priced, plan: Plan, line: Timeline) -> Se
     flows.append(Flow(operator, UTILITY, "energy", schedule.column(energy)))
     flows.append(Flow(operator, SERVICES, "opex:upkeep", schedule.column(upkeep)))
     flows.append(Flow(operator, SERVICES, "opex:staff", schedule.column(staff)))
-    residuals = []
+    residuals, markup = [], 0.0
     for purchase in purchases:
         paid, left = buying(purchase.usd, purchase.life_years, line.arrivals, scenario.discount_rate)
         flows.append(Flow(operator, purchase.payee, f"capex:{purchase.part}", paid))
         residuals.append(Residual(operator, f"capex:{purchase.part}", left))
         if purchase.made_usd:
+            markup += left * (1 - purchase.made_usd / purchase.usd)
             flows.append(Flow(vendor, SUPPLIERS, f"cogs:{purchase.part}", paid * (purchase.made_usd / purchase.usd)))
     signed = tuple(read_contracts(_plain(resolved)))
     kept = [flow for flow in flows if np.any(flow.amount_usd)]
     ledger = build_ledger(kept, signed, schedule, residuals=_joined(residuals))
-    return Settled(ledger, schedule, purchases, revenue, energy, upkeep + staff, mw_used, signed)
+    return Settled(ledger, schedule, purchases, revenue, energy, upkeep + staff, mw_used, signed, markup)
 
 
 def buying(usd: float, life_years: float, arrivals: Array, rate: float) -> tuple[Array, float]:

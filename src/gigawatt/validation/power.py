@@ -1,7 +1,7 @@
-"""`validate power`: watts, times and energy of serving rows, wall power of nodes, and published ratios of sites.
+"""`validate power`: watts, times and energy of serving rows, wall power of nodes, and published facts.
 
-Serving rows are solved like any serving case and their utilisations turned into watts (`chip_watts`); nodes and systems take the
-platform's parts from the catalog. A fact that no power model answers is skipped, with its reason.
+Serving rows are solved like any serving case and their utilisations turned into watts (`chip_watts`); nodes and systems take
+the platform's parts from the catalog. A fact that no power model answers is skipped, with its reason.
 """
 
 from __future__ import annotations
@@ -36,9 +36,7 @@ def predict(rows: list[Row]) -> list[Prediction]:
     return _energy(rows) if "config" in header else _facts(rows)
 
 
-def watts_of(
-    chip: Chip, solved: Mapping[str, float], stack: str, factors: Mapping[str, float] | None = None
-) -> float:
+def watts_of(chip: Chip, solved: Mapping[str, float], stack: str, factors: Mapping[str, float] | None = None) -> float:
     """Mean watts of one chip in a solved case; `factors` on its utilisations are the stack's where none are given."""
     scale = factors_of(f"{stack}-watts") if factors is None else factors
     compute = min(solved["compute"] * scale.get("compute", 1.0), 1.0)

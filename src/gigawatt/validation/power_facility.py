@@ -15,8 +15,8 @@ from gigawatt.validation.base import Prediction
 from gigawatt.validation.serving import banded
 from gigawatt.validation.serving_models import catalog, chip_of
 
-# Utilisation of a chip by kind of work: (arithmetic, memory bandwidth), shares of the data-sheet peak. Assumed; large products and
-# streaming reach what the serving calibration calls compute_share and bandwidth_weights, training the usual 40 % of peak.
+# Utilisation of a chip by kind of work: (arithmetic, memory bandwidth), shares of the data-sheet peak. Assumed; large products
+# and streaming reach what the serving calibration calls compute_share and bandwidth_weights, training the usual 40 % of peak.
 UTILISATION: tuple[tuple[str, float, float, str], ...] = (
     (r"gemm.*m\s*(>|&gt;)", 0.65, 0.2, "large products"),
     (r"gemm.*(m\s*<=|m\s*=\s*1)", 0.0, 0.85, "weights streamed"),
@@ -25,7 +25,7 @@ UTILISATION: tuple[tuple[str, float, float, str], ...] = (
     (r"power floor|idle", 0.0, 0.0, "waiting"),
 )
 TRAINING = (0.4, 0.5)
-PUE = 1.25  # utility power over IT with network and storage shared out (assumed, between new liquid-cooled sites and the average)
+PUE = 1.25  # utility power over IT with network and storage shared out (assumed)
 FACT_HALF_WIDTH = 0.3
 NO_MODEL = "no power model answers this fact"
 

@@ -1,6 +1,7 @@
 """Regret: what a user loses who trusts the prediction.
 
-Among the measured configurations of one model on one system at one shape take the one that the prediction would pick under an SLO:
+Among the measured configurations of one model on one system at one shape take the one that the prediction
+would pick under an SLO:
 
     regret = 1 - measured throughput of the pick / best measured throughput of those that keep the SLO
 
@@ -14,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gigawatt.validation.base import Prediction
 from gigawatt.validation.serving_points import layout_of, source_field
@@ -22,11 +24,15 @@ from gigawatt.validation.serving_points import number as stated
 SLOS_MS = (10.0, 20.0, 30.0, 50.0)
 BREACH = 1.10
 SMALLEST = 4
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 Row = Mapping[str, str]
 Values = Mapping[tuple[str, str], float | None]
 
 
-def regret(rows: Sequence[Row], predictions: Sequence[Prediction], measured: Values, kind: str) -> dict[str, float | int | None]:
+def regret(
+    rows: Sequence[Row], predictions: Sequence[Prediction], measured: Values, kind: str
+) -> dict[str, float | int | None]:
     """Median and 90th percentile of regret over groups (and SLOs): keys regret_median, regret_p90, groups."""
     made: Values = {(p.id, p.metric): p.predicted for p in predictions}
     losses = _serving(rows, made, measured) if kind == "serving" else _training(rows, made, measured)
@@ -44,7 +50,7 @@ def _grouped(rows: Sequence[Row], key: Callable[[Row], Any]) -> list[list[Row]]:
     return [members for members in groups.values() if len(members) >= SMALLEST]
 
 
-def pick_loss(predicted: np.ndarray[Any, Any], measured: np.ndarray[Any, Any], fits: np.ndarray[Any, Any], keeps: np.ndarray[Any, Any], broke: np.ndarray[Any, Any]) -> float | None:
+def pick_loss(predicted: Floats, measured: Floats, fits: Mask, keeps: Mask, broke: Mask) -> float | None:
     """Regret of one group: `fits` as predicted, `keeps` and `broke` (by over a tenth) the SLO as measured.
 
     None where no configuration keeps the SLO, or none is predicted to: nothing is picked.
@@ -66,7 +72,9 @@ def throughput(row: Row, ttft_ms: float, tpot_ms: float) -> float:
 
 
 def _serving(rows: Sequence[Row], made: Values, measured: Values) -> list[float]:
-    whole = [r for r in rows if r.get("mode") == "agg" and all(_known(r, made, measured, m) for m in ("ttft_ms", "tpot_ms"))]
+    whole = [
+        r for r in rows if r.get("mode") == "agg" and all(_known(r, made, measured, m) for m in ("ttft_ms", "tpot_ms"))
+    ]
     losses = []
     for members in _grouped(whole, lambda r: (r["model_path"], r["system"], r["isl"], r["osl"])):
         guess = _times(members, made)

@@ -6,14 +6,16 @@ Bands are 80 %: half-widths of the logarithm by class of row, from residuals of 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 
 from gigawatt.physics.serving import deploy, pools, steady_state
-from gigawatt.physics.serving.calibration import sigmas
+from gigawatt.physics.serving.calibration import CALIBRATION, sigmas
 from gigawatt.validation.base import Prediction
 from gigawatt.validation.serving_answers import answers
 from gigawatt.validation.serving_guess import guess_pools
+from gigawatt.validation.serving_models import catalog
 from gigawatt.validation.serving_points import Point, load_of, points
 from gigawatt.validation.serving_published import Case, case_of
 
@@ -69,9 +71,23 @@ def _serving_points(rows: Sequence[Row]) -> list[Prediction]:
             band = f"{kind}_guessed" if _guessed(point) else kind
             note = "; ".join(point.notes)
             for metric, value in (("ttft_ms", ttft[i]), ("tpot_ms", tpot[i])):
-                width = half_width(f"{band}.{metric}")
+                width = half_width(*_unseen(point, f"{band}.{metric}"), f"{band}.{metric}")
                 out.append(banded(point.id, metric, value * 1e3, width, note, point.group, bool(point.notes)))
     return out
+
+
+@lru_cache(maxsize=1)
+def _seen() -> Mapping[str, list[str]]:
+    """Models and chips that the constants were fitted on."""
+    found: Mapping[str, list[str]] = catalog().get("calibration", CALIBRATION).tables.get("seen", {})
+    return found
+
+
+def _unseen(point: Point, name: str) -> tuple[str, ...]:
+    """The wider bands of a chip or a model that the fit has not seen."""
+    if point.spec.chip.name not in _seen().get("chips", []):
+        return (f"{name}.chip", f"{name}.model")
+    return () if point.group.split(" / ")[-1] in _seen().get("models", []) else (f"{name}.model",)
 
 
 def _guessed(point: Point) -> bool:

@@ -133,10 +133,10 @@ def _diffusion(case: Case) -> float | None:
         tuned = mlperf_shares()["diffusion"]
         one = float(batch_seconds(shape, case.chip, np.asarray(1.0), np.asarray(8.0), rates_of(case))) / 8.0
         if metric == "latency_s":
-            return one / case.gpus**0.85 / tuned
+            return float(one / case.gpus**0.85 / tuned)
         return float(case.gpus / one * tuned)
     total = float(batch_seconds(shape, case.chip, np.asarray(case.gpus), np.asarray(batch), rates_of(case)))
-    return total if metric == "latency_s" else batch / total
+    return total if metric == "latency_s" else float(batch / total)
 
 
 def _mlperf(case: Case) -> float | None:

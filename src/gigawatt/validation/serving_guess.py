@@ -1,8 +1,8 @@
 """Pools whose sizes a table does not state, as an operator would size them.
 
-Rule, the same for every such row: layouts on which the weights do not fit are widened until they do; about as many decode chips as published
-pools have (`pool_decode_chips`); enough prefill workers for 0.7 load; and of attention cut or copied over the ranks, in either pool,
-what gives most requests per chip.
+Rule, the same for every such row: layouts on which the weights do not fit are widened until they do; about as many
+decode chips as published pools have (`pool_decode_chips`); enough prefill workers for 0.7 load; and of attention cut or
+copied over the ranks, in either pool, what gives most requests per chip.
 """
 
 from __future__ import annotations
@@ -70,4 +70,6 @@ def _widened(specs: Sequence[Spec]) -> list[Spec]:
             return out
         for i in tight:
             spec = out[i]
-            out[i] = replace(spec, gpus=2 * spec.gpus, moe_tp=2 * spec.moe_tp if spec.moe_tp == spec.gpus else spec.moe_tp)
+            out[i] = replace(
+                spec, gpus=2 * spec.gpus, moe_tp=2 * spec.moe_tp if spec.moe_tp == spec.gpus else spec.moe_tp
+            )

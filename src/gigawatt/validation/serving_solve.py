@@ -130,7 +130,7 @@ def _poisson_median(mean: Floats) -> Floats:
 
 
 def _poisson_tail(mean: Floats) -> Floats:
-    """The 99th percentile of a Poisson count, smoothed; falls to nothing when fewer than one step in a hundred sees a prompt."""
+    """The 99th percentile of a Poisson count, smoothed; none where fewer than one step in a hundred sees a prompt."""
     return np.where(mean > 0.012, mean + 2.33 * np.sqrt(mean) + 0.6, 0.0)
 
 

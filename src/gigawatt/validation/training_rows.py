@@ -185,6 +185,8 @@ def width_of(row: Row, chip: Chip, year: float, notes: list[str]) -> str:
     """GEMM precision: as written, else what the source's submitters ran."""
     text = row.get("precision", "").lower()
     if not text.strip():
+        if not {"fp8", "int8"} & set(chip.peak_flops) or kin_of(chip.generation) == "ampere":
+            return "16"  # nothing to choose
         notes.append("precision")
         if "mlcommons" in row.get("source", "").lower() and kin_of(chip.generation) != "ampere":
             four = "v5.1" in row["source"] and "fp4" in chip.peak_flops and kin_of(chip.generation) == "blackwell"

@@ -58,8 +58,8 @@ def backlog(x: Inputs) -> dict[str, float]:
 
 
 def customer_warrant(x: Inputs) -> dict[str, float]:
-    """Shares given to a customer at full vesting against what he buys: consideration that lowers the seller's
-    revenue.""" shares = x.number("shares")
+    """Shares given to a customer, fully vested, against what he buys: consideration lowers the seller's revenue."""
+    shares = x.number("shares")
     gross = shares * x.number("top_price")
     return {
         "warrant_gross_usd_b": gross / BILLION,

@@ -111,7 +111,7 @@ def attention_precision(spec: Spec) -> str:
 
 
 def kv_precision(spec: Spec) -> str:
-    """Width of the cache where none is stated: fp8 with quantised weights, but wide on Hopper and older outside TensorRT-LLM."""
+    """Width of the cache where none is stated: fp8 with quantised weights, but wide on Hopper outside TensorRT-LLM."""
     if spec.kv_precision:
         return spec.kv_precision
     if spec.precision == "bf16":

@@ -90,6 +90,7 @@ class Frontier:
 
 
 COLUMNS = tuple(f.name for f in fields(Frontier) if f.name not in ("candidates", "rejected"))
+TEXT = ("mapping", "precision", "engine", "mode", "bound")
 Mask = NDArray[np.bool_]
 
 
@@ -113,8 +114,8 @@ def frontier(
 ) -> Frontier:
     """The serving frontier of one model on one chip under an SLO, thinned in (watts, tokens out) to `max_points`.
 
-    Replicas stay inside the chip's scale-up domain, so `fabric` changes nothing yet. `engine` "best" tries every stack that runs on
-    the chip. Nothing meets the SLO: an empty frontier whose `rejected` says why and what would.
+    Replicas stay inside the chip's scale-up domain, so `fabric` changes nothing yet. `engine` "best" tries
+    every stack that runs on the chip. Nothing meets the SLO: an empty frontier whose `rejected` says why and what would.
     """
     model = served_model(arch)
     options = engines_of(chip) if engine == "best" else (engine,)
@@ -137,7 +138,7 @@ def frontier(
     if disaggregate:
         made.append(_disaggregated(base, np.flatnonzero(fit), rows, load, chip, combos, ttft_s))
     columns = {name: np.concatenate([part[name] for part in made]) for name in made[0]}
-    return _choose(columns, len(columns["tpot_s"]) // len(ladder), ttft_s, tpot_s, specs, fit, model, chip, max_points)
+    return _choose(columns, ttft_s, tpot_s, specs, fit, model, chip, max_points)
 
 
 def engines_of(chip: Chip) -> tuple[str, ...]:
@@ -253,7 +254,6 @@ def _largest(parts: Floats, compute_bound: Floats, stall: Floats) -> NDArray[Any
 
 def _choose(
     columns: dict[str, NDArray[Any]],
-    candidates: int,
     ttft_s: float,
     tpot_s: float,
     specs: Sequence[Spec],
@@ -277,7 +277,6 @@ def _choose(
     kept = thin(columns["chip_w"][rows], out[rows], max_points)
     rows = rows[kept]
     low, high = throughput_band(chip)
-    del candidates
     return Frontier(
         **{name: columns[name][rows] for name in ("mapping", "precision", "engine", "mode")},
         chips_per_replica=columns["chips_per_replica"][rows],
@@ -326,17 +325,18 @@ def thin(watts: Floats, tokens: Floats, count: int) -> NDArray[np.intp]:
     first = np.concatenate([[True], tokens[order][1:] > best[:-1] * (1.0 + 1e-9)])
     kept = order[first]
     if len(kept) <= count:
-        return kept
+        return np.asarray(kept)
     # Even in tokens: few points tell the curve, and the ends (fewest watts, most tokens) stay.
     steps = np.linspace(tokens[kept[0]], tokens[kept[-1]], count)
     chosen = np.unique([int(np.argmin(np.abs(tokens[kept] - step))) for step in steps])
-    return kept[chosen]
+    return np.asarray(kept[chosen])
 
 
 def _rejections(columns: dict[str, NDArray[Any]], roomy: Mask, quick: Mask, smooth: Mask) -> list[Rejected]:
     found = []
     if not roomy.all():
-        fix = f"at most {columns['room'].max():,.0f} requests at once fit, with {columns['mapping'][np.argmax(columns['room'])]}"
+        most = int(np.argmax(columns["room"]))
+        fix = f"at most {columns['room'][most]:,.0f} requests at once fit, with {columns['mapping'][most]}"
         found.append(Rejected("more requests than the cache holds", int((~roomy).sum()), fix))
     if (roomy & ~smooth).any():
         floor = columns["tpot_s"][roomy].min()
@@ -364,8 +364,5 @@ def _does_not_fit(model: ServedModel, chip: Chip, precisions: Sequence[str], cou
 
 
 def _empty(rejected: tuple[Rejected, ...], candidates: int = 0) -> Frontier:
-    text: NDArray[np.str_] = np.array([], dtype=np.str_)
-    columns = {
-        name: text if name in ("mapping", "precision", "engine", "mode", "bound") else np.zeros(0) for name in COLUMNS
-    }
+    columns: dict[str, Any] = {name: np.array([], dtype=np.str_) if name in TEXT else np.zeros(0) for name in COLUMNS}
     return Frontier(**columns, candidates=candidates, rejected=rejected)

@@ -54,7 +54,7 @@ class DayAnswer:
         return self.prefill_nodes + self.decode_nodes
 
 
-# DeepSeek, open-infra-index day 6 (2025-02): 608 B input tokens of which 342 B (56.3 %) hit the cache on disk, 168 B output, mean
+# DeepSeek, open-infra-index day 6 (2025-02): 608 B input tokens of which 342 B (56.3 %) hit the cache, 168 B output, mean
 # context 4,989 tokens; prefill EP32 over 4 nodes, decode EP144 over 18 nodes; the profile they publish decodes 128 a chip.
 DEEPSEEK_DAY = Day(608e9, 168e9, 0.563, 4989.0, 4096.0, 32, 144, 128.0)
 PROFILE_TO_PRODUCTION = {"prefill": 0.51, "decode": 0.80}
@@ -70,7 +70,7 @@ def deepseek_day(
 ) -> DayAnswer:
     """Nodes for one day of tokens on pools of expert-parallel chips.
 
-    Two micro-batches hide the exchange of tokens behind arithmetic (as the operator describes), so that links between nodes count
+    Two micro-batches hide the exchange of tokens behind arithmetic (as the operator describes), so links between nodes count
     as part of the pool: the exchange runs at scale-up speed here, and its share stays in the step.
     """
     model = served_model(arch)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gigawatt.core.errors import InputError, Problem
 from gigawatt.physics.chip.device import Chip
 from gigawatt.physics.training.calibration import PEAK_KEY
 
@@ -81,8 +82,14 @@ def machine_of(chip: Chip, width: str, nic_bytes_per_s: float | None = None) -> 
     """The machine of one chip at a precision width ('16', '8', 'mx8', '4').
 
     A chip without an 8- or 4-bit peak runs the matrices in 16 bit (its 16-bit peak is taken).
+
+    Raises:
+        InputError: the chip has neither a 16- nor an 8-bit peak.
     """
-    peak16 = chip.peak_flops["bf16"]
+    eight = chip.peak_flops.get("fp8") or chip.peak_flops.get("int8") or 0.0
+    peak16 = chip.peak_flops.get("bf16") or eight / 2.0  # assumed half of the 8-bit peak where none is published
+    if not peak16:
+        raise InputError(Problem("missing", f"{chip.name} has no peak at 16 or 8 bit: training cannot be timed"))
     peak = chip.peak_flops.get(PEAK_KEY[width]) or _eight_bit(chip, width) or peak16
     nic = nic_bytes_per_s or chip.nic_bytes_per_s or NIC_WHERE_UNSTATED_BYTES_PER_S
     return Machine(

@@ -93,7 +93,8 @@ def _layer_costs(
     inputs = kind.inputs_full + kind.inputs_sharded / tp
     outputs = kind.outputs_full + kind.outputs_sharded / tp
     flops = 2.0 * tokens * kn
-    gemm_math = flops / (machine.peak_flops * c.gemm_efficiency * headroom) * c.slowdown_dense
+    reached = np.minimum(c.gemm_efficiency * headroom, 1.0)
+    gemm_math = flops / (machine.peak_flops * reached) * c.slowdown_dense
     gemm_traffic = c.gemm_traffic * (c.element_bytes * (tokens * inputs + kn) + 2.0 * tokens * outputs) / bandwidth
     launches = c.launch_s * kind.kernels
 
@@ -102,7 +103,7 @@ def _layer_costs(
     slots = tokens * kind.top_k / tp
     local = kind.experts / np.minimum(mapping.ep, np.maximum(kind.experts, 1.0))
     expert_flops = 2.0 * slots * kind.expert_kn
-    expert_rate = machine.peak_flops * c.gemm_efficiency * c.expert_efficiency * headroom
+    expert_rate = machine.peak_flops * reached * c.expert_efficiency
     expert_math = expert_flops / expert_rate * c.slowdown_moe
     expert_weights = np.minimum(local, slots) * kind.expert_kn
     expert_io = c.element_bytes * (slots * kind.expert_inputs + expert_weights) + 2.0 * slots * kind.expert_outputs
@@ -179,6 +180,6 @@ def _head(
     heads = 1.0 + shape.mtp_layers
     logits = tokens * shape.vocab / mapping.tp * heads
     flops = 2.0 * logits * shape.hidden
-    rate = machine.peak16_flops * c.gemm16_efficiency * headroom
+    rate = machine.peak16_flops * np.minimum(c.gemm16_efficiency * headroom, 1.0)
     math = (3.0 - mapping.lora) * flops / rate * c.slowdown_dense
     return math, 14.0 * logits / (STREAM_SHARE * machine.hbm_bytes_per_s), flops

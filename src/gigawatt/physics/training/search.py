@@ -33,6 +33,7 @@ from gigawatt.physics.training.step import Steps, assemble
 from gigawatt.physics.workload.architecture import Architecture
 
 Z80 = 1.2816  # normal quantile of an 80 % band
+PLANNING_SIGMA = 0.08  # added to a group's spread: median error where a whole source and its stack was left out
 UNMEASURED_SIGMA = 0.15  # assumed: added where a generation borrows its kin's constants
 MEMORY_SHARE = 0.94  # of the memory that a job may plan with (assumed: fragmentation, driver)
 KEEP = 8  # operating points kept for each precision and mode
@@ -157,7 +158,7 @@ def sigma_of(fit: TrainingCalibration, shape: Shape, generation: str) -> float:
     moe = any(np.any(np.asarray(kind.experts) > 0) for kind in shape.kinds)
     key = f"{'moe' if moe else 'dense'}.{kin_of(generation)}"
     sigma = fit.sigma.get(key, fit.sigma.get("all", 0.15))
-    return float(np.hypot(sigma, 0.0 if generation in MEASURED else UNMEASURED_SIGMA))
+    return float(np.hypot(np.hypot(sigma, PLANNING_SIGMA), 0.0 if generation in MEASURED else UNMEASURED_SIGMA))
 
 
 def _by_memory(

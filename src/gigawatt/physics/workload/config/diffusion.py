@@ -1,7 +1,7 @@
 """Denoising transformers: DiT, SD3's MM-DiT, FLUX and Hunyuan Video, Wan.
 
 Shapes are those of Hugging Face diffusers; one pass is one denoising step without guidance. `tokens` are latent
-patches, `context` the conditioning text. Sources: DiT arXiv 2212.09748, SD3 arXiv 2403.03206, Wan arXiv 2503.20314,.
+patches, `context` the conditioning text. Sources: DiT arXiv 2212.09748, SD3 arXiv 2403.03206, Wan arXiv 2503.20314.
 """
 
 from __future__ import annotations
@@ -62,6 +62,7 @@ def sample_model(
     patch: int,
     **more: Any,
 ) -> Architecture:
+    """What all denoisers share: no vocabulary and no mask, a sample's length, its text, its steps."""
     return Architecture(
         fields.name,
         family,
@@ -81,6 +82,7 @@ def sample_model(
 
 
 def feed_forward_width(fields: Fields, hidden: int) -> int:
+    """Width of the feed-forward part, stated or as a multiple of the hidden width."""
     named = fields.count("intermediate_size", "ffn_dim", default=0, low=0)
     return named or int(fields.number("mlp_ratio", default=4.0) * hidden)
 

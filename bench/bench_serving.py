@@ -1,0 +1,39 @@
+"""The serving search: configurations a second, and how many NumPy multiply-adds one configuration costs."""
+
+from __future__ import annotations
+
+from measure import best_of, line, numpy_element_s
+
+from gigawatt.catalog import Catalog
+from gigawatt.physics.chip import box_from_record
+from gigawatt.physics.serving import frontier
+from gigawatt.physics.workload import from_config
+
+CASES = (("deepseek-v3", "gb300-nvl72"), ("llama3-70b", "hgx-h200"), ("qwen3-235b-a22b", "hgx-b200"))
+
+
+def main() -> None:
+    catalog = Catalog.load()
+    element_s = numpy_element_s()
+    line("NumPy multiply-add, in cache", f"{1e9 * element_s:.2f} ns")
+    for model, platform in CASES:
+        record = catalog.get("model", model)
+        arch = from_config(model, record.config)
+        rack = catalog.get("platform", platform)
+        box = box_from_record(rack, catalog.get("accelerator", rack.accelerator))
+        seconds, found = best_of(
+            lambda arch=arch, box=box: frontier(
+                arch, box.chip, input_tokens=3000, output_tokens=700, ttft_s=2.0, tpot_s=0.05, precisions=("fp8", "bf16")
+            ),
+            3,
+        )
+        each = seconds / max(found.candidates, 1)
+        line(
+            f"{model} on {platform}: {found.candidates:,} candidates",
+            f"{1 / each:,.0f} /s",
+            f"{1e3 * seconds:.0f} ms; {each / element_s:,.0f} multiply-adds a candidate",
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""Writes the generated pages of the documentation: `python -m gigawatt.report.pages docs`.
+
+`docs/accuracy.md` from `validate` of every kind, `docs/claims.md` from the claims and the runs of the scenarios they name.
+With `--scored FILE` the scores are read from (or, where absent, saved to) a JSON file: validation takes minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from gigawatt.core.errors import GigawattError
+from gigawatt.report.accuracy import TITLES, accuracy_page
+from gigawatt.report.claims import claims_page, filled
+from gigawatt.study.result import RunResult
+
+
+def read_claims() -> list[dict[str, Any]]:
+    """The essay's claims, as the package ships them."""
+    from ruamel.yaml import YAML
+
+    text = files("gigawatt.report").joinpath("claims.yaml").read_text(encoding="utf-8")
+    claims: list[dict[str, Any]] = YAML(typ="safe", pure=True).load(text)["claims"]
+    return claims
+
+
+def score_all(kinds: Iterable[str] = tuple(TITLES)) -> dict[str, dict[str, Any]]:
+    """`validate` of every kind that has a table and a predictor; the others are named on stderr."""
+    from gigawatt.validation.run import validate
+
+    found = {}
+    for kind in kinds:
+        print(f"validate {kind} ...", file=sys.stderr, flush=True)
+        try:
+            scored = validate(kind)
+        except (GigawattError, ModuleNotFoundError) as error:
+            print(f"  left out: {error}", file=sys.stderr)
+            continue
+        found[kind] = {key: scored[key] for key in ("summary", "groups", "skipped")}
+    return found
+
+
+def run_scenarios(names: Iterable[str]) -> dict[str, RunResult]:
+    """The packaged scenarios of these names, run; one that fails is named on stderr and left out."""
+    from gigawatt.study.load import load
+    from gigawatt.study.pipeline import run
+
+    found = {}
+    for name in sorted(set(names)):
+        path = Path(str(files("gigawatt").joinpath("examples", f"{name}.yaml")))
+        print(f"run {name} ...", file=sys.stderr, flush=True)
+        try:
+            found[name] = run(load(path))
+        except GigawattError as error:
+            print(f"  left out: {error}", file=sys.stderr)
+    return found
+
+
+def write_accuracy(folder: Path, scored: Mapping[str, Mapping[str, Any]]) -> Path:
+    """Write `accuracy.md`."""
+    path = folder / "accuracy.md"
+    path.write_text(accuracy_page(scored), encoding="utf-8", newline="\n")
+    return path
+
+
+def write_claims(folder: Path, runs: Mapping[str, RunResult]) -> Path:
+    """Write `claims.md`."""
+    path = folder / "claims.md"
+    path.write_text(claims_page([filled(claim, runs) for claim in read_claims()]), encoding="utf-8", newline="\n")
+    return path
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point."""
+    parser = argparse.ArgumentParser(prog="python -m gigawatt.report.pages", description=__doc__)
+    parser.add_argument("folder", type=Path, help="the docs folder")
+    parser.add_argument("--scored", type=Path, help="JSON of scores: read when it exists, else written")
+    parser.add_argument("--no-runs", action="store_true", help="claims without running their scenarios")
+    asked = parser.parse_args(arguments)
+    if asked.scored is not None and asked.scored.is_file():
+        scored = json.loads(asked.scored.read_text(encoding="utf-8"))
+    else:
+        scored = score_all()
+        if asked.scored is not None:
+            asked.scored.write_text(json.dumps(scored, indent=1) + "\n", encoding="utf-8")
+    asked.folder.mkdir(parents=True, exist_ok=True)
+    runs = {} if asked.no_runs else run_scenarios(c["scenario"] for c in read_claims() if c.get("scenario"))
+    print(write_accuracy(asked.folder, scored))
+    print(write_claims(asked.folder, runs))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
