@@ -27,7 +27,11 @@ def main() -> None:
     line("gigawatt --help, CPU", f"{help_.cpu_s:.2f} s", f"{help_.cpu_s / bare.cpu_s:.1f} x 'import typer'")
     line("run one-gigawatt, wall", f"{run.wall_s:.1f} s", f"{run.wall_s / floor.wall_s:.1f} x importing its libraries")
     line("run one-gigawatt, CPU", f"{run.cpu_s:.1f} s", f"{run.cpu_s / floor.cpu_s:.1f} x importing its libraries")
-    line("run one-gigawatt, peak memory", f"{run.rss_mb:.0f} MB", f"{run.rss_mb / floor.rss_mb:.1f} x its libraries alone")
+    line(
+        "run one-gigawatt, peak memory",
+        f"{run.rss_mb:.0f} MB",
+        f"{run.rss_mb / floor.rss_mb:.1f} x its libraries alone",
+    )
 
 
 if __name__ == "__main__":

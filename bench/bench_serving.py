@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from measure import best_of, line, numpy_element_s
-
 from gigawatt.catalog import Catalog
 from gigawatt.physics.chip import box_from_record
 from gigawatt.physics.serving import frontier
 from gigawatt.physics.workload import from_config
+from measure import best_of, line, numpy_element_s
 
 CASES = (("deepseek-v3", "gb300-nvl72"), ("llama3-70b", "hgx-h200"), ("qwen3-235b-a22b", "hgx-b200"))
 
@@ -23,7 +22,13 @@ def main() -> None:
         box = box_from_record(rack, catalog.get("accelerator", rack.accelerator))
         seconds, found = best_of(
             lambda arch=arch, box=box: frontier(
-                arch, box.chip, input_tokens=3000, output_tokens=700, ttft_s=2.0, tpot_s=0.05, precisions=("fp8", "bf16")
+                arch,
+                box.chip,
+                input_tokens=3000,
+                output_tokens=700,
+                ttft_s=2.0,
+                tpot_s=0.05,
+                precisions=("fp8", "bf16"),
             ),
             3,
         )

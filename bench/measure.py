@@ -63,9 +63,7 @@ def process(command: Sequence[str], repeats: int = 1) -> Process:
         child = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         _, status, used = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)
-        made = Process(
-            time.perf_counter() - began, used.ru_utime + used.ru_stime, _megabytes(used), child.returncode
-        )
+        made = Process(time.perf_counter() - began, used.ru_utime + used.ru_stime, _megabytes(used), child.returncode)
         if at and (fastest is None or made.wall_s < fastest.wall_s):
             fastest = made
     assert fastest is not None

@@ -125,6 +125,13 @@ def test_arrays_equal_their_elements() -> None:
             assert made.tolist() == single
 
 
+def test_long_contexts_do_not_overflow() -> None:
+    arch = from_config("big", {**LLAMA, "hidden_size": 16384, "num_attention_heads": 128, "num_hidden_layers": 126})
+    one = forward_flops(arch, 4_000_000, 64)
+    many = forward_flops(arch, np.array([4_000_000]), np.array([64]))
+    assert one > 2.0**63 and many[0] == pytest.approx(one, rel=1e-12)
+
+
 def test_engine_flops_of_llama_by_hand() -> None:
     # 2 FLOPs an entry of qkv, out, gate-up, down and head; 4 h a pair, S (S + 1) / 2 pairs a layer.
     s, h = 10, 64

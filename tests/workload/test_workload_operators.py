@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_workload_flops import MODELS
 
+from gigawatt.catalog import Catalog
 from gigawatt.core.errors import InputError
 from gigawatt.physics.workload import OperatorTable, Widths, forward_flops, from_config, kv_values, operators
 
@@ -26,6 +27,16 @@ def _sum(table: OperatorTable, *kinds: str) -> Any:
 def test_forward_operators_add_up_to_the_models_flops(name: str, tokens: int, batch: int) -> None:
     table = operators(MODELS[name], "forward", tokens=tokens, batch=batch)
     assert table.total_flops[0] == pytest.approx(forward_flops(MODELS[name], tokens, batch), rel=1e-9)
+
+
+def test_operators_of_every_catalog_model_add_up() -> None:
+    catalog = Catalog.load()
+    for name in catalog.ids("model"):
+        arch = from_config(name, catalog.get("model", name).config)
+        tokens = arch.sample_tokens or 128
+        table = operators(arch, "forward", tokens=tokens, batch=2)
+        assert table.total_flops[0] == pytest.approx(forward_flops(arch, tokens, 2), rel=1e-9), name
+        assert np.all(table.bytes_read > 0) and np.all(table.bytes_written > 0), name
 
 
 @settings(max_examples=60)

@@ -35,7 +35,7 @@ START: dict[str, tuple[float, float, str]] = {
     "elementwise": (1.2, 0.15, "traffic of fused norms and activations over the compulsory"),
     "elementwise_eager": (2.0, 0.15, "the same in eager PyTorch"),
     "quantise": (0.57, 0.15, "traffic of the cast to 8 or 4 bit over the compulsory"),
-    "quantise_experts": (3.0, 0.8, "the same for expert inputs where the cast is a pass of its own"),
+    "quantise_experts": (3.0, 0.8, "the same where the cast is a pass of its own: experts before 26.06, torch float8"),
     "expert_gemm.8": (0.75, 0.25, "grouped over dense GEMM efficiency, 8 and 4 bit"),
     "expert_gemm.16": (0.8, 0.25, "the same, 16 bit"),
     "moe_host_s": (0.5e-3, 0.6, "s a MoE layer and pass: routing, launches, synchronisation"),
@@ -98,6 +98,7 @@ STACKS: dict[str, dict[str, object]] = {
         "graphs": False,
         "sharded": True,
         "overlap_tp": False,
+        "fused_cast": False,
         "note": "FSDP with torch.compile: torchtitan, fms-fsdp",
     },
     "zero1-flash": {

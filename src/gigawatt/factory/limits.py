@@ -23,6 +23,7 @@ from gigawatt.factory.solver import Answer, Solver
 
 Array = NDArray[np.float64]
 _STEP = 1e-4
+_SMALLEST_STEP = 1e-5  # in row units: far over the solver's tolerance of 1e-9
 _TIGHT = 1e-7
 
 
@@ -61,7 +62,8 @@ class Limit:
     @property
     def binding(self) -> bool:
         """Whether moving it changes the optimum."""
-        return max(abs(self.up), abs(self.down)) > 1e-9
+        down = self.down if np.isfinite(self.down) or self.limit > 0 else 0.0
+        return max(abs(self.up), abs(down)) > 1e-9
 
     @property
     def corner(self) -> bool:
@@ -107,7 +109,7 @@ def _limit(model: Model, row: LimitRow, best: Answer, taken: float, used: float,
     since = float("nan") if tight else used
     then: tuple[str, ...] = ()
     if tight:
-        step = _STEP * max(abs(row.bound), _STEP)
+        step = max(_STEP * abs(row.bound), _SMALLEST_STEP)
         up, until = _side(probe, row, best.value, step)
         down, since = _side(probe, row, best.value, -step)
         if np.isfinite(until) and until > row.bound:
@@ -142,8 +144,8 @@ def _reset(probe: Solver, row: LimitRow) -> None:
 def _side(probe: Solver, row: LimitRow, best: float, step: float) -> tuple[float, float]:
     """Worth per unit on one side, and the bound up to which it holds."""
     moved = row.bound + step
-    if moved < 0:  # a limit of zero: there is no last one
-        return 0.0, row.bound
+    if moved < 0:  # a limit of zero: less than nothing fits no plan, and owing less than nothing changes none
+        return (0.0 if row.lower else float("inf")), 0.0
     _move(probe, row, moved)
     there = probe.value()
     if there == float("-inf"):

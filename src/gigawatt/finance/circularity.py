@@ -37,10 +37,11 @@ class Circularity:
     returned_usd: Array
 
 
-def circularity(payments_usd: ArrayLike, inflow_usd: ArrayLike | None = None) -> Circularity:
+def circularity(payments_usd: ArrayLike, inflow_usd: ArrayLike | None = None, names: Sequence[str] = ()) -> Circularity:
     """Finn's cycling index of `payments_usd[i, j]` (i pays j) with `inflow_usd[i]` from outside.
 
-    Without inflows, each firm that pays more than it gets is taken to receive the difference from outside.
+    Without inflows, each firm that pays more than it gets is taken to receive the difference from outside. `names` are
+    for messages only.
 
     >>> loop = np.array([[0, 10, 0], [0, 0, 55], [35, 0, 0]])   # vendor -> lab -> cloud -> vendor
     >>> round(circularity(loop, [0, 45, 0]).index, 6)
@@ -61,7 +62,9 @@ def circularity(payments_usd: ArrayLike, inflow_usd: ArrayLike | None = None) ->
     through = inflow + got
     short = np.flatnonzero(paid > through * (1 + 1e-9) + 1e-9)
     if len(short):
-        message = f"firm {short[0]} pays {paid[short[0]]:.6g} but only {through[short[0]]:.6g} reaches it"
+        first = int(short[0])
+        name = names[first] if names else f"firm {first}"
+        message = f"'{name}' pays {paid[first]:,.0f} USD but only {through[first]:,.0f} USD reaches it"
         raise InputError(Problem("unbalanced", message, None, ("state what enters from outside",)))
     onward = np.divide(flows, through[:, None], out=np.zeros_like(flows), where=through[:, None] > 0)
     try:

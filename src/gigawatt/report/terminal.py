@@ -22,6 +22,8 @@ WIDTH = 100
 MOST_ROWS = 14  # more than this is for the page
 MOST_EXCLUDED = 6
 MOST_LINES = 4
+# Headlines that the tables above them show already.
+SHOWN_ABOVE = {"operator_npv", "lab_npv", "vendor_npv", "lender_npv", "capex", "site_power", "tokens_out"}
 
 
 def render(result: RunResult, console: Console, folder: Path | None = None) -> None:
@@ -119,9 +121,7 @@ def _plan(result: RunResult, page: _Page) -> None:
     page.grid(replace(shown, rows=rows), total=total if len(rows) > 1 else None)
     out = list(result.tables["excluded"].rows()) if "excluded" in result.tables else []
     if out:
-        page.text("not bought: " + "; ".join(_not_bought(row) for row in out[:MOST_EXCLUDED]) + ".", hang=2)
-        if len(out) > MOST_EXCLUDED:
-            page.text(f"... and {len(out) - MOST_EXCLUDED} more in the report", style="dim", indent=2)
+        page.text("not bought: " + "; ".join(_not_bought(out)) + ".", hang=2)
 
 
 def merge_points(plan: Table) -> Table:
@@ -160,12 +160,22 @@ def _with_total(plan: Table) -> Table:
     return Table.from_rows("plan", [*rows, total], list(plan.columns), plan.units)
 
 
-def _not_bought(row: dict[str, Any]) -> str:
-    text = f"{row['platform']} on {row['workload']}" if row.get("workload") else str(row["platform"])
-    change = row.get("price_change_needed")
-    if isinstance(change, (int, float)):
-        return f"{text} (needs a price {number(100 * float(change), 2)} %)"
-    return f"{text} ({row['reason']})" if row.get("reason") else text
+def _not_bought(rows: list[dict[str, Any]]) -> list[str]:
+    """Those that a lower price would let in, nearest first; then the others, gathered by reason."""
+    near = [row for row in rows if isinstance(row.get("price_change_needed"), (int, float))]
+    near.sort(key=lambda row: -float(row["price_change_needed"]))
+    said = [f"{_pair(row)} (needs a price {number(100 * float(row['price_change_needed']), 2)} %)" for row in near]
+    gathered: dict[str, list[str]] = {}
+    for row in rows:
+        if not isinstance(row.get("price_change_needed"), (int, float)):
+            gathered.setdefault(str(row.get("reason") or "").partition(":")[0], []).append(_pair(row))
+    said += [f"{', '.join(pairs)} ({reason})" if reason else ", ".join(pairs) for reason, pairs in gathered.items()]
+    more = len(said) - MOST_EXCLUDED
+    return [*said[:MOST_EXCLUDED], f"{more} more kinds in the report"] if more > 0 else said
+
+
+def _pair(row: dict[str, Any]) -> str:
+    return f"{row['platform']} on {row['workload']}" if row.get("workload") else str(row["platform"])
 
 
 def _limits(result: RunResult, page: _Page) -> None:
@@ -214,9 +224,11 @@ def _performance(result: RunResult, page: _Page) -> None:
         columns = tuple(name for name in columns if name != "mode")
     shown = grid(table, columns, {"tokens_out_per_s_per_mw": "tokens", "bound": "bound by", "error_median": "error"})
     page.grid(shown)
-    sources = dict.fromkeys(str(row["error_source"]) for row in table.rows() if row.get("error_source"))
+    sources = dict.fromkeys(
+        str(row["error_source"]).partition(";")[0] for row in table.rows() if row.get("error_source")
+    )
     if sources:
-        page.text(f"error: median, measured on {', '.join(sources)}", style="dim", hang=2)
+        page.text(f"error: median, measured on {'; '.join(sources)}", style="dim", hang=2)
 
 
 def _power(result: RunResult, page: _Page) -> None:
@@ -250,6 +262,8 @@ def _money(result: RunResult, page: _Page) -> None:
     if have_metrics:
         page.text("Headlines, with the fleet held [P10 - P90]:", style="dim")
         for row in result.metrics.rows():
+            if row["name"] in SHOWN_ABOVE:
+                continue
             band = span(row.get("low"), row.get("high"), row.get("unit") or "")
             name = words_of(str(row["name"]))
             value = quantity(row.get("value"), row.get("unit") or "")

@@ -86,7 +86,10 @@ def check(source: Source, overrides: Sequence[str] = ()) -> Loaded:
 
 
 def _read(path: Path, seen: tuple[Path, ...]) -> Source:
-    """A file with those it extends beneath it; later files win, lists of things with ids are merged by id."""
+    """A file with those it extends beneath it; later files win, lists of things with ids are merged by id.
+
+    `replace: [fleet]` takes the lists it names whole instead of merging them.
+    """
     resolved = path.resolve()
     if resolved in seen:
         chain = " -> ".join(p.name for p in (*seen, resolved))
@@ -104,11 +107,18 @@ def _read(path: Path, seen: tuple[Path, ...]) -> Source:
         )
     own = _place(doc)
     base = doc.data.pop("extends", None)
+    whole = doc.data.pop("replace", [])
     if base is None:
         return Source(str(path), doc.data, own)
     if not isinstance(base, str):
         raise InputError(Problem("bad_extends", "'extends' names one file", doc.where(("extends",))))
     below = _read(path.parent / base, (*seen, resolved))
+    unknown = [name for name in whole if name not in doc.data] if isinstance(whole, list) else [whole]
+    if unknown:
+        message = f"'replace' names what this file does not give: {', '.join(map(str, unknown))}"
+        raise InputError(Problem("bad_replace", message, doc.where(("replace",))))
+    for name in whole:
+        below.data.pop(name, None)
     places = dict(below.places)
     data = _merge(below.data, doc.data, (), places, own)
     return Source(str(path), data, places)
@@ -135,7 +145,7 @@ def _merge(
         for key, value in high.items():
             out[key] = _merge(low.get(key), value, (*path, key), places, own, (*mine, key))
         return out
-    if isinstance(low, list) and isinstance(high, list) and _by_id(low) and _by_id(high):
+    if isinstance(low, list) and isinstance(high, list) and high and _by_id(low) and _by_id(high):
         out_list = list(low)
         for index, item in enumerate(high):
             at = next((n for n, other in enumerate(out_list) if other["id"] == item["id"]), len(out_list))

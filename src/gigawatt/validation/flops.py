@@ -29,6 +29,12 @@ FAMILY_RECORDS = (
     ("vit", "vit-h-14"),
     ("t5", "t5-xxl-encoder"),
     ("whisper", "whisper-large-v3"),
+    ("sdxl", "sdxl"),
+    ("pixart", "pixart-sigma"),
+    ("sana", "sana1.5-4.8b"),
+    ("cogvideox", "cogvideox-2b"),
+    ("hunyuanvideo", "hunyuan-video"),
+    ("hunyuan-dit", "hunyuan-dit"),
 )
 # What a word says -> the fields it may stand for; the one that the base configuration has is set.
 WORDS: tuple[tuple[str, tuple[str, ...]], ...] = (

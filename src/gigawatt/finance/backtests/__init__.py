@@ -1,7 +1,7 @@
 """Back-tests of the money: small scenario files with stated inputs, run by the evaluator they name.
 
 >>> round(run("bt20")["irr"], 1), round(run("bt20", ["inputs.site_margin=80 %"])["irr"], 1)
-(13.0, 10.3)
+(13.0, 10.6)
 
 A file holds no answer. Its class says what it can prove: 'wiring' is arithmetic on published inputs and shows only
 that the engine is connected rightly; 'published' reproduces a published answer; 'history' compares a forecast or a

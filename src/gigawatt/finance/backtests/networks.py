@@ -33,7 +33,7 @@ def circular_loop(x: Inputs) -> dict[str, float]:
         payments[_index(row, "payer", names), _index(row, "payee", names)] += _money(row)
     for row in x.data("outside_inflows"):
         inflow[_index(row, "payee", names)] += _money(row)
-    found = circularity(payments, inflow)
+    found = circularity(payments, inflow, names)
     payer, payee = names.index(x.text("payer")), names.index(x.text("payee"))
     returned = float(found.returned_usd[payer, payee])
     return {

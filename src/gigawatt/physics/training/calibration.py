@@ -58,7 +58,8 @@ class Stack:
 
     `flash`: fused attention. `eager`: norms and activations as separate PyTorch kernels. `graphs`: launches hidden by
     CUDA graphs or a compiler. `overlap_tp`, `overlap_dp`: whether tensor- and data-parallel messages run beside
-    compute. `sharded`: ZeRO-3 / FSDP. `attention` names another attention calibration than the generation's.
+    compute. `fused_cast`: scaling and cast to 8 bit ride on other kernels. `sharded`: ZeRO-3 / FSDP. `attention` names
+    another attention calibration than the generation's.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Stack:
     graphs: bool = True
     overlap_tp: bool = True
     overlap_dp: bool = True
+    fused_cast: bool = True
     sharded: bool = False
     attention: str = ""
     nic: str = "nic"
@@ -151,7 +153,7 @@ def constants_of(context: Context, p: Mapping[str, float]) -> dict[str, float]:
         "scan": p["scan"],
         "flash": float(stack.flash),
         "elementwise": p["elementwise_eager"] if stack.eager else p["elementwise"],
-        "quantise": p["quantise"] if low else 0.0,
+        "quantise": (p["quantise"] if stack.fused_cast else p["quantise_experts"]) if low else 0.0,
         "quantise_experts": (p["quantise"] if fused else p["quantise_experts"]) if low else 0.0,
         "expert_efficiency": p["expert_gemm.8"] if low else p["expert_gemm.16"],
         "moe_host_s": p["moe_host_s"],

@@ -31,10 +31,10 @@ class LayerKind:
     """`count` equal layers: sums over their matrices, in elements (a token's width unless said otherwise).
 
     `attention_flops` is 2 * heads * (head_dim + v_head_dim): times the keys a query sees, per token, forward.
-    `scan_flops` and `scan_moved` are of state-space layers. `moved_*` are elements read and written by norms, activations and
-    residuals, `kernels` those launched. `kv_width` is what context parallelism passes around. Expert sums are of ONE
-    expert, whose tokens are `expert_hidden` wide. `unfused` is 1 where experts carry biases (gpt-oss), for which
-    grouped kernels have no fused epilogue.
+    `scan_flops` and `scan_moved` are of state-space layers. `moved_*` are elements read and written by norms,
+    activations and residuals, `kernels` those launched. `kv_width` is what context parallelism passes around. Expert
+    sums are of ONE expert, whose tokens are `expert_hidden` wide. `unfused` is 1 where experts carry biases (gpt-oss),
+    for which grouped kernels have no fused epilogue.
     """
 
     count: Any = 0.0

@@ -27,7 +27,6 @@ def activation_bytes_per_token_layer(
     recompute: Recompute = "none",
     tp: int = 1,
     sequence_parallel: bool = True,
-    ep_balanced: bool = True,
     bytes_per_value: float = 2.0,
     flash: bool = True,
     seq: int = 0,
@@ -60,16 +59,14 @@ def _layer(
         return group.count * arch.hidden * width / outside
     total = 0.0
     cheap = recompute == "selective"
-    normed = set()
     for p in layer_pieces(group, arch.hidden, arch.causal):
         if isinstance(p, Linear):
             total += p.count * _input(p, cheap, tp, outside) * width
         elif isinstance(p, Elementwise):
             if p.name == "norm":
                 total += p.count * arch.hidden * width / outside
-            elif "activation" in p.name or p.name.endswith("gate") or p.name == "gate_norm":
+            elif "activation" in p.name or p.name in ("gate", "gate_norm"):
                 total += p.count * p.top_k * p.reads * width / tp
-            normed.add(p.name)
         elif isinstance(p, Attention) and not p.cross:
             kept = p.heads * p.qk_dim + p.kv_heads * (p.qk_dim + p.v_dim)
             total += p.count * (kept * width + 4.0 * p.heads) / tp

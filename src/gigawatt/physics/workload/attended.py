@@ -27,7 +27,7 @@ def windowed_pairs(queries: Any, window: int, past: Any = 0) -> Any:
 
     def below(n: Any) -> Any:
         """The sum of min(i, window) for i = 1 .. n."""
-        short = np.minimum(n, window)
+        short = min(n, window) if isinstance(n, int) else np.minimum(n, window)
         return short * (short + 1) // 2 + (n - short) * window
 
     return below(past + queries) - below(past)

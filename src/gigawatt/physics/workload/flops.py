@@ -52,6 +52,7 @@ def forward_flops(
         raise InputError(
             Problem("unknown_rule", f"there is no counting rule '{rule}'", None, ("known: engine, oracle",))
         )
+    tokens, batch, context, past = (_plain(size) for size in (tokens, batch, context, past))
     total: Any = 0
     for piece in pieces(arch):
         if isinstance(piece, Linear) and piece.name == "head" and logits == "last":
@@ -60,6 +61,14 @@ def forward_flops(
             total = total + _flops(piece, tokens, context, past, rule)
     total = total * batch
     return float(total) if np.ndim(total) == 0 else np.asarray(total, dtype=np.float64)
+
+
+def _plain(size: Any) -> Any:
+    """A whole number as Python's, which cannot overflow; anything else as float64, for the same reason."""
+    column = np.asarray(size)
+    if column.ndim == 0 and float(column).is_integer():
+        return int(column)
+    return column.astype(np.float64)
 
 
 def _flops(piece: Piece, tokens: Any, context: Any, past: Any, rule: Rule) -> Any:
@@ -81,13 +90,15 @@ def check_size(arch: Architecture, tokens: Any, batch: Any, past: Any = 0) -> No
     """Refuse what cannot run.
 
     Raises:
-        InputError: no tokens, an empty batch, or positions that were never learned.
+        InputError: no tokens, an empty batch, a negative past, or positions that were never learned.
     """
     problems = []
     if np.any(np.asarray(tokens) < 1):
         problems.append(Problem("no_tokens", f"model '{arch.name}': a pass needs at least one token"))
     if np.any(np.asarray(batch) < 1):
         problems.append(Problem("empty_batch", f"model '{arch.name}': a batch needs at least one sequence"))
+    if np.any(np.asarray(past) < 0):
+        problems.append(Problem("negative_past", f"model '{arch.name}': the cached tokens cannot be fewer than none"))
     longest = np.max(np.asarray(tokens) + np.asarray(past))
     if arch.learned_positions and arch.vocab and longest > arch.learned_positions:
         problems.append(

@@ -45,7 +45,10 @@ def from_config(name: str, config: Mapping[str, Any]) -> Architecture:
     """
     inner = config.get("text_config")
     if isinstance(inner, Mapping):
-        config = {**{k: v for k, v in config.items() if k not in ("text_config", "model_type")}, **inner}
+        outer = {key: value for key, value in config.items() if key != "text_config"}
+        if ALIASES.get(str(outer.get("model_type")), outer.get("model_type")) not in READERS:
+            outer.pop("model_type", None)  # a wrapper's type: the text part's own, or its fields, tell the family
+        config = {**outer, **inner}
     fields = Fields(name, config)
     family = family_of(fields, set(READERS))
     if family is None or family not in READERS:
