@@ -8,7 +8,7 @@ from factory_cases import gb300_terms, menu
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gigawatt.factory import Obligation, Regime, moats
+from gigawatt.factory import Obligation, Regime, moats, standard_regimes
 from gigawatt.factory.game import MOATS, Game
 from gigawatt.factory.moat import _SUBSETS, shapley, worths
 
@@ -105,3 +105,16 @@ def test_an_owed_run_that_a_weak_site_cannot_do_is_bought_outside() -> None:
 def test_two_regimes_need_two_names() -> None:
     with pytest.raises(ValueError, match="share a name"):
         moats([Regime("a", west(), gb300_terms()), Regime("a", west(), gb300_terms())])
+
+
+def test_each_standard_regime_is_short_of_what_it_is_named_after() -> None:
+    found = moats(standard_regimes(west(obligations=(Obligation("run", 2, 1e8),)), gb300_terms()), samples=0)
+    binding = found.binding
+    assert list(binding) == ["power", "capital", "chips", "demand"]
+    assert "power" in binding["power"]
+    assert "capital" in binding["capital"]
+    assert "supply of gb300" in binding["chips"]
+    assert any(name.startswith("demand of") for name in binding["demand"])
+    rows = {(r["regime"], r["moat"]): r["shapley_usd_per_mw_yr"] for r in found.rows.rows()}
+    share = {g: rows[g, "perf_per_watt"] / found.total[g] for g in binding}
+    assert max(share, key=lambda g: share[g]) == "power"

@@ -112,6 +112,10 @@ def test_a_prepayment_is_credited_to_nothing() -> None:
     flow = paid(raw, schedule, "prepayment")
     assert flow[0] == 2e9
     np.testing.assert_allclose(flow[1:], -1e8)
+    # a horizon of three years leaves 40 % of it to settle, or on the books
+    ledger = build_ledger([], [read_contract(raw)], Schedule.quarterly(START, 12))
+    assert ledger.total_usd(account="prepayment").sum() == pytest.approx(0.0, abs=1e-3)
+    assert ledger.without_closing().total_usd(account="prepayment").sum() == pytest.approx(0.8e9)
 
 
 def test_equity_is_paid_in_the_period_of_its_day() -> None:
@@ -197,3 +201,20 @@ def test_a_third_partys_kind(monkeypatch: pytest.MonkeyPatch) -> None:
         assert paid(raw, Schedule.quarterly(START, 2), "grant").tolist() == [7, 7, 7]
     finally:
         contracts.kinds.cache_clear()
+
+
+def test_schedules() -> None:
+    plain = Schedule.quarterly(date(2027, 1, 31), 3, opening=False, mw_active=[1, 2, 3])
+    assert [end.isoformat() for end in plain.ends] == ["2027-04-29", "2027-07-30", "2027-10-30"]
+    assert plain.time_years.tolist() == [0.25, 0.5, 0.75]
+    assert plain.column([1, 2, 3]).tolist() == [1, 2, 3]
+    opened = Schedule.quarterly(START, 3, mw_active=[1, 2, 3], mw_committed=4)
+    assert opened.periods == 4 and opened.has_opening and opened.ends[0] == START
+    assert opened.mw_active.tolist() == [0, 1, 2, 3]
+    assert opened.gw_built.tolist() == [0, 0.004, 0.004, 0.004]
+    assert opened.column([[1, 2, 3]], opening=9).tolist() == [[9, 1, 2, 3]]
+    for wrong in ({"quarters": 0}, {"quarters": 2, "mw_active": [1, 2, 3, 4]}):
+        with pytest.raises(InputError):
+            Schedule.quarterly(START, **wrong)
+    with pytest.raises(InputError, match="3 quarters"):
+        opened.column([1, 2])

@@ -12,7 +12,7 @@ from gigawatt.physics.serving import served_model
 from gigawatt.validation import power, serving
 from gigawatt.validation.base import Prediction, score
 from gigawatt.validation.power_facility import chips_in, published_fact
-from gigawatt.validation.regret import pick_loss, regret
+from gigawatt.validation.regret import chance, pick_loss, regret
 from gigawatt.validation.serving_models import architecture_of, chip_of, generic
 from gigawatt.validation.serving_points import layout_of, points
 from gigawatt.validation.serving_published import case_of
@@ -112,10 +112,15 @@ def test_energy_per_token_is_watts_over_rate():
 def test_regret_of_a_perfect_and_of_a_wrong_pick():
     measured, guess = np.array([1.0, 2.0, 4.0]), np.array([1.0, 5.0, 4.0])
     yes, no = np.ones(3, bool), np.zeros(3, bool)
-    assert pick_loss(measured, measured, yes, yes, no) == 0.0
-    assert pick_loss(guess, measured, yes, yes, no) == pytest.approx(0.5)
-    assert pick_loss(guess, measured, yes, np.array([True, False, True]), np.array([False, True, False])) == 1.0
-    assert pick_loss(guess, measured, yes, no, yes) is None
+    assert pick_loss(measured, measured, yes, no) == 0.0
+    assert pick_loss(guess, measured, yes, no) == pytest.approx(0.5)
+    assert pick_loss(guess, measured, np.array([True, False, True]), np.array([False, True, False])) == 1.0
+    assert pick_loss(guess, measured, no, yes) is None
+
+
+def test_the_chance_of_keeping_an_slo_falls_with_the_predicted_time():
+    found = chance(np.array([5.0, 11.0, 30.0]), np.full(3, 0.2), 10.0)
+    assert (np.diff(found) < 0).all() and found[1] == pytest.approx(0.5)
 
 
 def test_training_regret_by_group():

@@ -115,6 +115,7 @@ def main() -> None:
         print(stack, "fitted", summary(error[use]), "held out", summary(error[~use]) if (~use).any() else "-")
     diffusion, speech = _diffusion(pairs, left_out), _mlperf(pairs, stacks, left_out)
     widths = _watts(folder, stacks)
+    widths |= _denoising_watts(folder, stacks)
     write(stacks, diffusion, speech, left_out, widths)
 
 
@@ -208,6 +209,34 @@ def _watts(folder: Path, stacks: dict[str, dict[str, float]]) -> dict[str, float
         widths[f"energy.{metric}"] = half_width(joules[~use])
     print("power J/token held out", summary(joules[~use]))
     return widths
+
+
+def _denoising_watts(folder: Path, stacks: dict[str, dict[str, float]]) -> dict[str, float]:
+    """Factor on a denoising chip's watts by kind and generation (median over the fitted part), and half-widths of energy."""
+    path = folder / "truth" / "energy_truth.csv"
+    rows = [r for r in read_rows(path) if r["metric"] in ("energy_per_image", "energy_per_video")]
+    layout = layout_of("power", rows, path)
+    measured = layout.measured(rows)
+    blind = layout.blind(rows)
+    cases = [c for c in (power.energy_case(row) for row in blind) if c is not None]
+    use = kept(cases)
+    errors: dict[str, dict[str, list[float]]] = {}
+    for row, case, fitted, made in zip(rows, cases, use, power.predict(blind), strict=True):
+        value = measured[row["id"], row["metric"]]
+        if made.predicted and value:
+            name = f"{row['metric'].removeprefix('energy_per_')}.{case.chip.generation}"
+            part_of = errors.setdefault(name, {"fitted": [], "held": []})
+            part_of["fitted" if fitted else "held"].append(float(np.log(made.predicted / value)))
+    now = power.factors_of("diffusion-watts")
+    stacks["diffusion-watts"] = {
+        name: now.get(name, 1.0) * float(np.exp(-np.median(e["fitted"]))) for name, e in errors.items() if e["fitted"]
+    }
+    widths: dict[str, list[float]] = {}
+    for name, e in errors.items():
+        held = np.array(e["held"]) - (np.median(e["fitted"]) if e["fitted"] else 0.0)
+        print("energy", name, "held out", summary(held) if len(held) else "-")
+        widths.setdefault(f"energy.energy_per_{name.split('.')[0]}", []).extend(held)
+    return {name: half_width(np.array(e)) for name, e in widths.items() if e}
 
 
 def write(

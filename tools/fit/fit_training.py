@@ -216,9 +216,9 @@ def _write(
         groups[name] = _sigma(known[members])
     for family, members in sorted(by.items()):
         # between rows of a known source and rows of one never seen
-        groups[f"family {family}"] = 0.7 * _sigma(fitted[members]) + 0.3 * _sigma(known[members])
+        groups[f"family {family}"] = 0.75 * _sigma(fitted[members]) + 0.25 * _sigma(known[members])
     blanks = [i for i, c in enumerate(rows.cases) if any(n in IMPORTANT_BLANKS for n in c.notes)]
-    groups["a blank filled in"] = 0.4 * _sigma(known[blanks])
+    groups["a blank filled in"] = 0.25 * _sigma(known[blanks])
     error = {
         "fitted_mape_percent": float(100 * np.mean(np.abs(np.expm1(fitted)))),
         "fitted_median_percent": float(100 * np.median(np.abs(np.expm1(fitted)))),

@@ -15,7 +15,7 @@
     plan_all_objectives(inputs)         # {party: Plan}
     value_of(best, "operator")          # USD per year of this fleet to another party
     revalue(best, draws)                # the held fleet in each draw; replan(inputs, draws) chooses it anew
-    moats([Regime(name, inputs, MoatTerms.of(focal, workloads, software=..., ...))])      # Moats: rows, total, premium
+    moats(standard_regimes(inputs, MoatTerms.of(focal, workloads, software=..., networking=..., power=...)))
 
 Index order everywhere: platform p, workload w, point j, segment s, phase f. Power is MW at the meter, prices are USD,
 `usd_per_mtok` is per million output tokens with what the input tokens bring folded in.
@@ -29,6 +29,7 @@ from gigawatt.factory.inputs import Coefficients, Obligation, Phase, PlanInputs,
 from gigawatt.factory.limits import Limit
 from gigawatt.factory.moat import Moats, Regime, moats
 from gigawatt.factory.points import Points, make_points
+from gigawatt.factory.regimes import standard_regimes
 
 __all__ = [
     "Alternative",
@@ -53,5 +54,6 @@ __all__ = [
     "plan_all_objectives",
     "replan",
     "revalue",
+    "standard_regimes",
     "value_of",
 ]

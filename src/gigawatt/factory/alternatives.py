@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigawatt.factory.inputs import PlanInputs
-from gigawatt.factory.model import MILLION, Model, build
+from gigawatt.factory.model import MILLION, T_TOKENS_PER_YR, Model, build
 from gigawatt.factory.solver import Answer, Solver
 
 Array = NDArray[np.float64]
@@ -64,7 +64,7 @@ def alternatives(model: Model, best: Answer, *, confirm: bool = True) -> tuple[A
             net = _net(model, best, p, kept if kept > 0 else float(worth[j].sum(axis=1).max()))
             label = int(j[np.argmax(worth[j].sum(axis=1))])
             per_mw = -net / float(points.mw[label]) if points.mw[label] > 0 else float("nan")
-            rows.append(Alternative(name, workload, points.label[label], per_mw, -net, bought, None))
+            rows.append(Alternative(name, workload, points.label[label], abs(per_mw), abs(net), bought, None))
         if not bought and rows:
             cut = _cut(model, best, p, worth, confirm)
             rows = [replace(row, price_cut=cut) for row in rows]
@@ -74,19 +74,28 @@ def alternatives(model: Model, best: Answer, *, confirm: bool = True) -> tuple[A
 
 def _worth(model: Model, best: Answer) -> Array:
     """USD per year of a rack in use at each point and phase, before what the rack itself costs; [points, phases]."""
-    points = model.inputs.points
-    value = model.program.cost[model.use].copy()
-    for f in range(model.use.shape[1]):
-        lam = best.row_dual[model.power_row[f]]
-        value[:, f] -= points.mw * lam
-    rows, columns, values = model.program.rows, model.program.columns, model.program.values
-    token_rows = np.zeros(model.program.row_low.size, dtype=np.bool_)
-    token_rows[model.sell_row.ravel()] = True
-    token_rows[model.owed_row[model.owed_row >= 0]] = True
-    pick = token_rows[rows]
-    reduced = np.zeros(model.program.cost.size)
-    np.add.at(reduced, columns[pick], values[pick] * best.row_dual[rows[pick]])
-    return np.asarray((value - reduced[model.use]) * MILLION)
+    points, n_f = model.inputs.points, model.use.shape[1]
+    lam = best.row_dual[model.power_row]
+    value = model.program.cost[model.use] - np.outer(points.mw, lam)
+    made = points.tokens_out_per_s[:, None] * T_TOKENS_PER_YR
+    value += made * _token_price(model, best)[points.workload]
+    for owed, rows in zip(model.inputs.obligations, model.owed_row, strict=True):
+        duty = np.where(rows >= 0, best.row_dual[np.maximum(rows, 0)], 0.0)
+        value += np.where(points.workload == owed.workload, 1.0, 0.0)[:, None] * made * -duty.reshape(1, n_f)
+    return np.asarray(value * MILLION)
+
+
+def _token_price(model: Model, best: Answer) -> Array:
+    """What one more trillion tokens of each workload sells for, M USD; [workloads, phases].
+
+    The dual of a workload that is not made is any price between what it would fetch and what would make it worth making;
+    only the lower end, the best price that a buyer still offers, says how far it is from being chosen.
+    """
+    out = np.zeros(model.sell_row.shape)
+    offered = model.program.cost[model.sold] - best.row_dual[model.buys_row]
+    for s, w in enumerate(model.inputs.segments.workload):
+        out[w] = np.maximum(out[w], offered[s])
+    return out
 
 
 def _net(model: Model, best: Answer, p: int, worth: float) -> float:

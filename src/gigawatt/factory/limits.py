@@ -177,47 +177,69 @@ def _behind(model: Model, probe: Solver, row: LimitRow, bound: float, usage: Arr
     return tuple(names)
 
 
-def worth_words(value: float, unit: str) -> str:
-    """A worth in words: '3.86 M USD a year per MW'."""
+# How one more of each kind is said: the words, and how many units of the limit they are.
+_ONE_MORE = {
+    "power": ("1 MW", 1.0),
+    "capital": ("1 B USD", 1e9),
+    "supply": ("1 rack", 1.0),
+    "demand": ("1 M tokens", 1.0),
+    "obligation": ("1 M tokens", 1.0),
+}
+
+
+def _dollars(value: float) -> str:
     size, name = abs(value), "USD"
-    if unit.startswith("USD/yr"):
-        tail = f" a year{unit.removeprefix('USD/yr')}"
-    else:
-        tail = unit.removeprefix("USD")
     for scale, word in ((1e9, "B USD"), (1e6, "M USD"), (1e3, "k USD")):
         if size >= scale:
             size, name = size / scale, word
             break
-    return f"{'-' if value < 0 else ''}{size:,.3g} {name}{tail}"
+    return f"{'-' if value < 0 else ''}{size:,.3g} {name}"
+
+
+def _worth(limit: Limit, value: float) -> str:
+    """A worth in words, for as much as `_ONE_MORE` says; tokens are priced each and not by the year."""
+    each = _dollars(value * _ONE_MORE[limit.kind][1])
+    return each if limit.price_unit == "USD per million tokens" else f"{each} a year"
+
+
+def amount(value: float, unit: str) -> str:
+    """A limit's amount in words: '1,067 MW', '40.2 B USD', '3.4 M tokens/s'.
+
+    >>> amount(40.2e9, "USD")
+    '40.2 B USD'
+    """
+    if unit == "USD":
+        return _dollars(value)
+    for scale, word in ((1e9, "B "), (1e6, "M ")):
+        if unit == "tokens/s" and abs(value) >= scale:
+            return f"{value / scale:,.3g} {word}{unit}"
+    return f"{value:,.0f} {unit}" if abs(value) >= 1000 else f"{value:,.4g} {unit}"
 
 
 def sentence(limit: Limit) -> str:
     """One limit in a sentence, with its price and how far it holds."""
     name = limit.name[0].upper() + limit.name[1:]
-    if not limit.binding:
-        spare = limit.limit - limit.used
-        return f"{name} is not short: {spare:,.4g} of {limit.limit:,.4g} {limit.unit} unused."
+    more = _ONE_MORE[limit.kind][0]
     if limit.kind == "obligation":
-        cost = (
-            "no plan fits more"
-            if limit.up == float("-inf")
-            else f"one more costs {worth_words(-limit.up, limit.price_unit)}"
-        )
-        return f"{name} binds at {limit.limit:,.4g} {limit.unit}: {cost}."
-    less = (
-        "no plan fits less"
-        if limit.down == float("inf")
-        else f"the last is worth {worth_words(limit.down, limit.price_unit)}"
-    )
+        if not limit.binding:
+            return f"{name} costs nothing: the plan does more than is owed."
+        dear = limit.up == float("-inf")
+        cost = "no plan fits more" if dear else f"{more} more would cost {_worth(limit, -limit.up)}"
+        return f"{name} binds at {amount(limit.limit, limit.unit)}: {cost}."
+    if not limit.binding:
+        spare = amount(max(limit.limit - limit.used, 0.0), limit.unit)
+        return f"{name} is not short: {spare} of {amount(limit.limit, limit.unit)} unused."
+    least = limit.down == float("inf")
+    less = "no plan fits less" if least else f"the last is worth {_worth(limit, limit.down)}"
     if limit.up == 0:
         return f"{name} is just enough: more is worth nothing, {less}."
-    text = f"{name} is short: one more is worth {worth_words(limit.up, limit.price_unit)}"
+    text = f"{name} is short: {more} more is worth {_worth(limit, limit.up)}"
     if limit.corner:
         text += f" ({less})"
     if np.isfinite(limit.until):
-        text += f", up to {limit.until:,.4g} {limit.unit}"
+        text += f", up to {amount(limit.until, limit.unit)}"
         if limit.then:
-            text += f"; then {_and(limit.then)} binds" if len(limit.then) == 1 else f"; then {_and(limit.then)} bind"
+            text += f"; then {_and(limit.then)} {'binds' if len(limit.then) == 1 else 'bind'}"
     return text + "."
 
 

@@ -63,6 +63,7 @@ class Model:
     sold: Indices
     stock_row: Indices
     sell_row: Indices
+    buys_row: Indices
     owed_row: Indices
     power_row: Indices
     rack_unit: int
@@ -120,6 +121,7 @@ def build(inputs: PlanInputs) -> Model:
     made = points.tokens_out_per_s * T_TOKENS_PER_YR
     stock_row = np.zeros((n_p, n_f), dtype=np.int64)
     sell_row = np.zeros((n_w, n_f), dtype=np.int64)
+    buys_row = np.zeros((n_s, n_f), dtype=np.int64)
     owed_row = np.full((n_o, n_f), -1, dtype=np.int64)
     power_row = np.zeros(n_f, dtype=np.int64)
     for f in range(n_f):
@@ -133,7 +135,7 @@ def build(inputs: PlanInputs) -> Model:
             columns = np.concatenate([sold[s, f], use[j, f]])
             sell_row[w, f] = rows.row(f"sell {w} {f}", columns, np.append(np.ones(int(s.sum())), -made[j]), high=0)
         for s in range(n_s):
-            rows.row(f"buys {s} {f}", [sold[s, f], taken[s]], [1, -1], high=0)
+            buys_row[s, f] = rows.row(f"buys {s} {f}", [sold[s, f], taken[s]], [1, -1], high=0)
     for i, obligation in enumerate(inputs.obligations):
         j = points.workload == obligation.workload
         for f in obligation.phases:
@@ -163,7 +165,9 @@ def build(inputs: PlanInputs) -> Model:
         tuple(rows.names),
         integer,
     )
-    return Model(inputs, program, limits, stock, use, site, sold, stock_row, sell_row, owed_row, power_row, unit)
+    return Model(
+        inputs, program, limits, stock, use, site, sold, stock_row, sell_row, buys_row, owed_row, power_row, unit
+    )
 
 
 def _limits(

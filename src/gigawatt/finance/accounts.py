@@ -14,8 +14,7 @@ from gigawatt.core.errors import InputError, unknown_name
 
 Section = Literal["operating", "investing", "financing"]
 
-# Lines of the books. Profit lines add to income with the sign of the cash; stock lines are balances.
-PROFIT_LINES = ("revenue", "expense", "interest", "tax", "investment_income")
+# Lines of the balance sheet; the others (revenue, expense, interest, tax, investment_income) add to income.
 ASSET_LINES = ("fixed_assets", "loans_made", "stakes", "advances_paid")
 CLAIM_LINES = ("loans_owed", "advances_received", "paid_in")
 
@@ -58,6 +57,7 @@ CHART: dict[str, Account] = {
         _account("prepayment", "advances_paid", "advances_received", "paid ahead; negative when credited"),
     )
 }  # fmt: skip
+# What a vendor may give his customers so that they can buy.
 VENDOR_FUNDING = ("equity", "loan_draw", "grant", "prepayment")
 
 

@@ -176,8 +176,8 @@ def build_ledger(
     for debt service (CFADS: its operating flows without interest). Contracts whose status does not count show in the
     headline or nowhere, and nothing builds on their money.
 
-    With `close`, the last period also receives each residual value from the outside market and pays back what is still
-    owed on loans, marked as closing: values for a net present value, not payments that a company could miss.
+    With `close`, the last period also receives each residual value from the outside market and settles what is still
+    owed on loans and advances, marked as closing: values for a net present value, not payments that a company could miss.
 
     Raises:
         InputError: a flow of the wrong length, an unknown account.
@@ -247,21 +247,21 @@ def _closing(
         detail = one.account.partition(":")[2]
         account = f"residual:{detail}" if detail else "residual"
         out.append((Line(OUTSIDE_BUYER, one.owner, account, closing=True), _last(one.amount_usd, schedule)))
-    owed: dict[tuple[str, str, str, str], Array] = {}
+    # what would settle each loan and each advance: a payment by who owes, or a credit to who paid ahead
+    due: dict[Line, Array] = {}
     for line, amount in zip(lines, amounts, strict=True):
-        name = account_of(line.account).name
+        name, total = account_of(line.account).name, amount.sum(axis=-1)
         if name == "loan_draw":
-            key = (line.payee, line.payer, line.contract, line.status)
-            owed[key] = owed.get(key, np.zeros(())) + amount.sum(axis=-1)
-        elif name == "loan_repayment":
-            key = (line.payer, line.payee, line.contract, line.status)
-            owed[key] = owed.get(key, np.zeros(())) - amount.sum(axis=-1)
-    for (borrower, lender, contract, status), balance in owed.items():
-        # a cent in a trillion is rounding of the annuity, not debt
-        due = np.where(np.abs(balance) > 1e-2, balance, 0.0)
-        if np.any(due):
-            line = Line(borrower, lender, "loan_repayment", contract, status, closing=True)
-            out.append((line, _last(due, schedule)))
+            key = Line(line.payee, line.payer, "loan_repayment", line.contract, line.status, closing=True)
+            due[key] = due.get(key, np.zeros(())) + total
+        elif name in ("loan_repayment", "prepayment"):
+            key = replace(line, account=name, closing=True)
+            due[key] = due.get(key, np.zeros(())) - total
+    for line, balance in due.items():
+        # less than a cent is rounding of the annuity, not debt
+        owed = np.where(np.abs(balance) > 1e-2, balance, 0.0)
+        if np.any(owed):
+            out.append((line, _last(owed, schedule)))
     return out
 
 

@@ -21,16 +21,17 @@ from gigawatt.finance.schedule import Array
 def npv_usd(flows_usd: ArrayLike, rate: float, time_years: ArrayLike) -> Array:
     """Net present value, [...]: sum of flow (1 + rate)^-t.
 
-    >>> float(npv_usd([-100.0, 121.0], 0.10, [0.0, 2.0]))
-    0.0
+    >>> round(float(npv_usd([-100.0, 121.0], 0.10, [0.0, 1.0])), 9)
+    10.0
     """
     weights = (1 + rate) ** -np.asarray(time_years, dtype=np.float64)
-    value = np.asarray(flows_usd, dtype=np.float64) @ weights
-    return np.asarray(np.where(np.abs(value) < 1e-12 * np.abs(flows_usd).max(initial=0.0), 0.0, value))
+    return np.asarray(np.asarray(flows_usd, dtype=np.float64) @ weights)
 
 
 def irr(flows_usd: ArrayLike, periods_per_year: float = 4) -> float | None:
     """Internal rate of return, effective a year, of equally spaced flows; None where no rate makes the value zero.
+
+    Flows that change sign more than once can have several; this is the one that pyxirr finds from its own guess.
 
     >>> round(irr([-100.0, 121.0], periods_per_year=0.5), 9)
     0.1

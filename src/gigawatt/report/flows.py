@@ -60,7 +60,7 @@ def cash_sankey(result: RunResult) -> Figure | None:
     total = sum(row["amount_usd"] for row in rows)
     merged: dict[tuple[str, str, str], float] = {}
     for row in rows:
-        account = str(row.get("account") or "payments")
+        account = str(row.get("account") or "payments").replace("_", " ")
         key = (
             str(row["source"]),
             account if row["amount_usd"] >= SMALLEST_SHARE * total else "other",

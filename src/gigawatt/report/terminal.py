@@ -171,7 +171,7 @@ def _not_bought(rows: list[dict[str, Any]]) -> list[str]:
             gathered.setdefault(str(row.get("reason") or "").partition(":")[0], []).append(_pair(row))
     said += [f"{', '.join(pairs)} ({reason})" if reason else ", ".join(pairs) for reason, pairs in gathered.items()]
     more = len(said) - MOST_EXCLUDED
-    return [*said[:MOST_EXCLUDED], f"{more} more kinds in the report"] if more > 0 else said
+    return [*said[:MOST_EXCLUDED], f"{more} more in the report"] if more > 0 else said
 
 
 def _pair(row: dict[str, Any]) -> str:

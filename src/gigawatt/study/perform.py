@@ -103,7 +103,8 @@ def _fabric(record: FabricRecord, box: Box) -> Fabric:
     return fabric_from_record(record, box.chip, node=box.chips_per_node)
 
 
-def _precisions(asked: list[str] | str, usual: Sequence[str], box: Box) -> list[str]:
+def usable_precisions(asked: list[str] | str, usual: Sequence[str], box: Box) -> list[str]:
+    """Those of the asked or usual precisions that the chip has a peak for; bf16 always runs."""
     wanted = list(usual) if isinstance(asked, str) else asked
     have = [p for p in wanted if p in box.chip.peak_flops or (p == "bf16")]
     return have or ["bf16"]
@@ -125,7 +126,7 @@ def _serve(
         output_tokens=spec.output_tokens,
         ttft_s=spec.slo.ttft_p99,
         tpot_s=spec.slo.tpot_p99,
-        precisions=_precisions(spec.precisions, SERVING_PRECISIONS, box),
+        precisions=usable_precisions(spec.precisions, SERVING_PRECISIONS, box),
         maturity=_maturity(offered, "serving"),
         modes=box.modes,
         max_points=ALL_POINTS,
@@ -189,7 +190,7 @@ def _train(
             chips=chips,
             seq=spec.sequence_length,
             global_batch=spec.global_batch,
-            precisions=_precisions(spec.precisions, TRAINING_PRECISIONS, box),
+            precisions=usable_precisions(spec.precisions, TRAINING_PRECISIONS, box),
             maturity=_maturity(offered, "training"),
             modes=box.modes,
         )

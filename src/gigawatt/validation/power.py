@@ -89,7 +89,7 @@ def _batch_text(row: Mapping[str, str]) -> str:
 
 
 def _energy(rows: Sequence[Row]) -> list[Prediction]:
-    cases: list[Case | None] = [_energy_case(row) for row in rows]
+    cases: list[Case | None] = [energy_case(row) for row in rows]
     known = [i for i, case in enumerate(cases) if case is not None and case.spec is not None]
     solved: dict[int, dict[str, float]] = {}
     for stack in {cases[i].stack for i in known}:  # type: ignore[union-attr]
@@ -99,7 +99,7 @@ def _energy(rows: Sequence[Row]) -> list[Prediction]:
     return [_energy_answer(row, case, solved.get(i)) for i, (row, case) in enumerate(zip(rows, cases, strict=True))]
 
 
-def _energy_case(row: Mapping[str, str]) -> Case | None:
+def energy_case(row: Mapping[str, str]) -> Case | None:
     """An energy row in the columns of the published table; None where it is no run of a model."""
     config, metric = row.get("config") or "", row.get("metric") or ""
     if not row.get("model") or metric.startswith(("share", "reduction", "carbon", "water")) or not config:
@@ -184,7 +184,8 @@ def _node_energy(case: Case, metric: str) -> float | None:
 def _sample_energy(case: Case, metric: str) -> float | None:
     kind = "video" if "video" in metric else "image"
     rate = answers([replace(case, row={**case.row, "metric": f"{kind}s_s"})])[0]
-    return float(chip_watts(case.chip, *DENOISING)) * case.gpus / rate if rate else None
+    scale = factors_of("diffusion-watts").get(f"{kind}.{case.chip.generation}", 1.0)
+    return scale * float(chip_watts(case.chip, *DENOISING)) * case.gpus / rate if rate else None
 
 
 def _facts(rows: Sequence[Row]) -> list[Prediction]:

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
 
 from gigawatt.validation.base import Prediction
 from gigawatt.validation.serving_points import layout_of, source_field
@@ -24,6 +25,7 @@ from gigawatt.validation.serving_points import number as stated
 SLOS_MS = (10.0, 20.0, 30.0, 50.0)
 BREACH = 1.10
 SMALLEST = 4
+QUANTILE_80 = 1.2816  # standard deviations on either side of a normal variable that hold 80 %
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Row = Mapping[str, str]
@@ -35,7 +37,7 @@ def regret(
 ) -> dict[str, float | int | None]:
     """Median and 90th percentile of regret over groups (and SLOs): keys regret_median, regret_p90, groups."""
     made: Values = {(p.id, p.metric): p.predicted for p in predictions}
-    losses = _serving(rows, made, measured) if kind == "serving" else _training(rows, made, measured)
+    losses = _serving(rows, predictions, made, measured) if kind == "serving" else _training(rows, made, measured)
     return {
         "regret_median": float(np.median(losses)) if losses else None,
         "regret_p90": float(np.quantile(losses, 0.9)) if losses else None,
@@ -50,17 +52,21 @@ def _grouped(rows: Sequence[Row], key: Callable[[Row], Any]) -> list[list[Row]]:
     return [members for members in groups.values() if len(members) >= SMALLEST]
 
 
-def pick_loss(predicted: Floats, measured: Floats, fits: Mask, keeps: Mask, broke: Mask) -> float | None:
-    """Regret of one group: `fits` as predicted, `keeps` and `broke` (by over a tenth) the SLO as measured.
+def pick_loss(worth: Floats, measured: Floats, keeps: Mask, broke: Mask) -> float | None:
+    """Regret of the configuration of most `worth`; `keeps` and `broke` (by over a tenth) the SLO as measured.
 
-    None where no configuration keeps the SLO, or none is predicted to: nothing is picked.
+    None where no configuration keeps the SLO: there is nothing to lose.
     """
-    if not keeps.any() or not fits.any():
-        return None if not keeps.any() else 1.0
-    pick = int(np.argmax(np.where(fits, predicted, -np.inf)))
-    if broke[pick]:
-        return 1.0
-    return float(max(0.0, 1.0 - measured[pick] / measured[keeps].max()))
+    if not keeps.any():
+        return None
+    pick = int(np.argmax(worth))
+    return 1.0 if broke[pick] else float(max(0.0, 1.0 - measured[pick] / measured[keeps].max()))
+
+
+def chance(times_ms: Floats, sigma: Floats, slo_ms: float) -> Floats:
+    """Probability that a time is within the SLO and its tolerance, its logarithm being normal around the prediction."""
+    found: Floats = ndtr(np.log(slo_ms * BREACH / times_ms) / sigma)
+    return found
 
 
 def throughput(row: Row, ttft_ms: float, tpot_ms: float) -> float:
@@ -71,22 +77,24 @@ def throughput(row: Row, ttft_ms: float, tpot_ms: float) -> float:
     return users / ((ttft_ms / output + tpot_ms) * 1e-3) / max(gpus, 1)
 
 
-def _serving(rows: Sequence[Row], made: Values, measured: Values) -> list[float]:
-    whole = [
-        r for r in rows if r.get("mode") == "agg" and all(_known(r, made, measured, m) for m in ("ttft_ms", "tpot_ms"))
-    ]
+def _serving(rows: Sequence[Row], predictions: Sequence[Prediction], made: Values, measured: Values) -> list[float]:
+    """The pick maximises throughput times the chance of keeping the SLO, which the prediction's own band gives."""
+    sigma = {
+        p.id: float(np.log(p.high / p.low)) / 2.0 / QUANTILE_80
+        for p in predictions
+        if p.metric == "tpot_ms" and p.low and p.high
+    }
+    names = ("ttft_ms", "tpot_ms")
+    whole = [r for r in rows if r.get("mode") == "agg" and all(_known(r, made, measured, m) for m in names)]
     losses = []
     for members in _grouped(whole, lambda r: (r["model_path"], r["system"], r["isl"], r["osl"])):
-        guess = _times(members, made)
-        truth = _times(members, measured)
+        guess, truth = _times(members, made), _times(members, measured)
+        rates = np.array([throughput(r, *t) for r, t in zip(members, guess, strict=True)])
+        best = np.array([throughput(r, *t) for r, t in zip(members, truth, strict=True)])
+        spread = np.array([sigma.get(r["id"], 0.2) for r in members])
+        tpot, real = (np.array([t[1] for t in times]) for times in (guess, truth))
         for slo in SLOS_MS:
-            loss = pick_loss(
-                np.array([throughput(r, *t) for r, t in zip(members, guess, strict=True)]),
-                np.array([throughput(r, *t) for r, t in zip(members, truth, strict=True)]),
-                np.array([t[1] <= slo for t in guess]),
-                np.array([t[1] <= slo for t in truth]),
-                np.array([t[1] > slo * BREACH for t in truth]),
-            )
+            loss = pick_loss(rates * chance(tpot, spread, slo), best, real <= slo, real > slo * BREACH)
             if loss is not None:
                 losses.append(loss)
     return losses
@@ -114,7 +122,7 @@ def _training(rows: Sequence[Row], made: Values, measured: Values) -> list[float
         guess = np.array([float(made[r["id"], metric] or 0) ** sign for r in members])
         truth = np.array([float(measured[r["id"], metric] or 0) ** sign for r in members])
         every = np.ones(len(members), dtype=bool)
-        loss = pick_loss(guess, truth, every, every, ~every)
+        loss = pick_loss(guess, truth, every, ~every)
         if loss is not None:
             losses.append(loss)
     return losses

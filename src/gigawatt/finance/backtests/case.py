@@ -17,6 +17,7 @@ import numpy as np
 from gigawatt.core import document, units
 from gigawatt.core.document import Document
 from gigawatt.core.errors import Problem, Problems, Where, nearest, unknown_name
+from gigawatt.core.table import Table
 from gigawatt.finance.contracts.base import SECONDS_PER_YEAR
 from gigawatt.finance.schedule import Array
 
@@ -79,6 +80,11 @@ class Case:
     def outputs(self) -> dict[str, float]:
         """Named outputs; a bool is 0 or 1."""
         return {name: float(value) for name, value in self.evaluator.function(self.inputs).items()}
+
+    def table(self) -> Table:
+        """Outputs as rows of name and value; the unit is the end of the name."""
+        made = self.outputs()
+        return Table(self.id, {"output": list(made), "value": list(made.values())}, title=self.title, note=self.reading)
 
 
 def check(doc: Document, evaluators: Mapping[str, Evaluator], overrides: Sequence[str] = ()) -> Case:

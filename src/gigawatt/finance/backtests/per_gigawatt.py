@@ -7,7 +7,7 @@ from datetime import date
 import numpy as np
 
 from gigawatt.finance.backtests.case import Evaluator, Inputs
-from gigawatt.finance.contracts import Event, as_known, read_contract
+from gigawatt.finance.contracts import read_contract
 from gigawatt.finance.ledger import build_ledger
 from gigawatt.finance.quarters import quarters
 from gigawatt.finance.schedule import Schedule
@@ -95,13 +95,8 @@ def status_machine(x: Inputs) -> dict[str, float]:
     start, gigawatts = x.day("start"), x.number("built") / GIGAWATT
     count = max(1, (by.year - start.year) * 4 + (by.month - start.month + 2) // 3)
     schedule = Schedule.quarterly(start, count, opening=False, gw_built=gigawatts)
-    signed = []
-    for raw in x.data("contracts"):
-        events = tuple(_event(one) for one in raw["events"])
-        known = as_known(events, by)
-        if known.status:
-            terms = {key: value for key, value in raw.items() if key != "events"}
-            signed.append(read_contract({**terms, **known.terms, "status": known.status}))
+    known = (read_contract(raw).known(by) for raw in x.data("contracts"))
+    signed = [contract for contract in known if contract is not None]
     ledger = build_ledger([], signed, schedule)
     pair = ledger.select(lambda line: line.payer == payer and line.payee == payee)
     inside = np.array([end <= by for end in schedule.ends])
@@ -110,10 +105,6 @@ def status_machine(x: Inputs) -> dict[str, float]:
         f"cash_{payer}_to_{payee}_by_{day}_usd_b": float(pair.amount_usd[:, inside].sum()) / BILLION,
         f"headline_{payer}_to_{payee}_by_{day}_usd_b": float(pair.headline_usd[:, inside].sum()) / BILLION,
     }
-
-
-def _event(raw: dict[str, object]) -> Event:
-    return Event(date.fromisoformat(str(raw["known_on"])), str(raw["status"]))
 
 
 def gigawatt_a_week(x: Inputs) -> dict[str, float]:

@@ -135,8 +135,7 @@ def _event(raw: Mapping[str, Any]) -> Event:
     day = raw.get("known_on")
     if day is None or "status" not in raw:
         raise InputError(Problem("missing", "an event needs 'known_on' and 'status'"))
-    later = raw.get("effective_on")
-    return Event(_day(day), str(raw["status"]), None if later is None else _day(later), raw.get("terms") or {})
+    return Event(_day(day), str(raw["status"]), raw.get("terms") or {})
 
 
 def _day(value: Any) -> date:

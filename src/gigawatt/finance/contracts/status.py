@@ -5,8 +5,8 @@
     effective, amended                            cash, and headline
     lapsed, replaced                              neither
 
-A history is a list of events; as known on day T it is the fold of those with known_on <= T. Money counts from
-`effective_on` where that is later.
+A history is a list of events; as known on day T it is the fold of those with known_on <= T. When money moves is a matter
+of the terms (the day of a purchase, the begin of a lease), not of the status.
 """
 
 from __future__ import annotations
@@ -32,7 +32,6 @@ class Event:
 
     known_on: date
     status: str
-    effective_on: date | None = None
     terms: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -41,10 +40,9 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Status and terms as known on a day, and from when they are in force; status '' before the first event."""
+    """Status and terms as known on a day; status '' before the first event."""
 
     status: str = ""
-    effective_on: date | None = None
     terms: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -77,5 +75,5 @@ def as_known(events: Iterable[Event], on: date) -> Known:
     """Fold the events known by the end of day `on`; later ones change the terms of earlier ones."""
     known = Known()
     for event in sorted((e for e in events if e.known_on <= on), key=lambda e: e.known_on):
-        known = Known(event.status, event.effective_on or event.known_on, {**known.terms, **event.terms})
+        known = Known(event.status, {**known.terms, **event.terms})
     return known

@@ -276,7 +276,7 @@ def _choose(
     out = columns["requests_per_s_per_chip"] * columns["output_tokens"]
     kept = thin(columns["chip_w"][rows], out[rows], max_points)
     rows = rows[kept]
-    low, high = throughput_band(chip)
+    half = throughput_half_width(chip, columns["mapping"][rows])
     return Frontier(
         **{name: columns[name][rows] for name in ("mapping", "precision", "engine", "mode")},
         chips_per_replica=columns["chips_per_replica"][rows],
@@ -287,19 +287,23 @@ def _choose(
         tpot_s=columns["tpot_s"][rows],
         chip_w=columns["chip_w"][rows],
         bound=bound[rows],
-        low=np.full(len(rows), low),
-        high=np.full(len(rows), high),
+        low=np.exp(-half),
+        high=np.exp(half),
         candidates=total,
         rejected=tuple(rejected),
     )
 
 
-def throughput_band(chip: Chip) -> tuple[float, float]:
-    """80 % factors on throughput: fitted generations, or kin that no serving point was seen of."""
+def throughput_half_width(chip: Chip, mapping: NDArray[np.str_]) -> Floats:
+    """80 % half-widths of the logarithm of throughput, by mapping: pools are known less well than one kind of replica.
+
+    Chips of generations that no serving point was seen of (kin) have the wider band.
+    """
     groups = sigmas()
     seen = chip.generation == "hopper" or (chip.generation in BLACKWELL and chip.generation != "rubin")
     half = groups["throughput_fitted"] if seen and chip.stack == "cuda" else groups["throughput_kin"]
-    return float(np.exp(-half)), float(np.exp(half))
+    pooled = np.char.find(mapping, "prefill") >= 0
+    return np.where(pooled, np.maximum(half, groups["disagg.tpot_ms"]), half)
 
 
 def _bounds(columns: dict[str, NDArray[Any]], good: Mask, roomy: Mask, quick: Mask, smooth: Mask) -> NDArray[Any]:
