@@ -6,9 +6,9 @@ from report_sample import NASTY, metrics, sample
 
 from gigawatt.core.table import Table
 from gigawatt.report import accuracy, markdown
-from gigawatt.report.accuracy import accuracy_page, percent, verdict
+from gigawatt.report.accuracy import Fit, accuracy_page, percent, verdict
 from gigawatt.report.claims import claims_page, filled
-from gigawatt.report.pages import main, read_claims
+from gigawatt.report.pages import main, read_claims, read_fits
 
 
 def summary(**more):
@@ -137,3 +137,21 @@ def test_the_command_writes_both_pages(tmp_path, monkeypatch, capsys):
     assert (
         str(metrics().columns["name"][0]).replace("_npv", "") in (tmp_path / "docs" / "claims.md").read_text().lower()
     )
+
+
+def test_errors_outside_the_fit_stand_before_those_of_the_kinds():
+    fit = Fit(
+        "step",
+        "published steps",
+        {"source_left_out": {"median": 0.085, "rows": 130}, "fitted_median_percent": 5.78, "p90": "0.12-0.19"},
+    )
+    page = accuracy_page(scored(), fits=[fit])
+    assert "source left out, median 8.5 %; source left out, rows 130; fitted median 5.8 %; p90 0.12-0.19" in page
+    assert page.index("## Outside the fit") < page.index("## Training steps")
+    assert "Hidden answers do not make a row new" in page
+
+
+def test_every_calibration_that_was_fitted_gives_its_account():
+    fits = {fit.id: fit for fit in read_fits()}
+    assert any("left_out" in str(fit.errors) for fit in fits.values())
+    assert all(fit.fitted_to for fit in fits.values() if fit.errors)

@@ -6,6 +6,7 @@ Input are the objects that `gigawatt validate KIND --json` prints. What each col
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from gigawatt.core.table import Table
@@ -42,29 +43,57 @@ MEASURES: tuple[tuple[str, str, bool], ...] = (
 )
 INTRODUCTION = """# How wrong are we?
 
-This page is generated from `gigawatt validate KIND --json` over measured rows: each is predicted blind (answer columns are
-removed before the model sees a row), then compared. Reproduce any line with the command beside it.
+This page is generated from `gigawatt validate KIND --json` over measured rows. Answer columns are removed before the
+model sees a row, and the prediction is then compared. **Hidden answers do not make a row new**: the calibrations were
+fitted to part of these rows, so the errors by kind below are partly those of a fit. What to expect of a system that
+nobody measured stands in the table *Outside the fit*, where whole sources, models or chips were left out; those errors
+are usually larger.
 
 - **error**: |predicted / measured - 1|; the mean, the median and the 90th percentile of it.
 - **bias**: the median of predicted / measured - 1; above zero we promise too much of what is measured.
 - **in the 80 % band**: share of measured values inside the stated band; 80 % is right, far more means the band is too wide.
 - **half-width of band**: median of (high - low) / 2 / predicted: a band can also be honest and useless.
-- **null model**: mean error of always saying the median of the row's own group, which needs the answers: a hard rival.
+- **null model**: mean error of always saying the median of the row's own group, which needs the answers. Where a group mixes
+  sizes, that is an easy rival.
 - **regret**: share of the best measured throughput lost by taking the configuration that we would pick.
 - Rows that the engine will not answer are counted and their reasons named; they are not in the errors.
 """
+# What a near-zero error of a kind does not mean.
+NOTES = {
+    "flops": "Counts of a stated architecture under a stated rule, checked against another library's counter: "
+    "arithmetic, no forecast.",
+    "economics": "Most rows are arithmetic on stated inputs: an error near zero says that a published figure is "
+    "reproduced under the reading given, not that it was foreseen.",
+}
 
 
-def accuracy_page(scored: Mapping[str, Scored], anchors: Table | None = None) -> str:
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A calibration's own account: what it was fitted to, and its errors by name (nested mappings, numbers or text)."""
+
+    id: str
+    fitted_to: str
+    errors: Mapping[str, Any]
+
+
+def accuracy_page(scored: Mapping[str, Scored], anchors: Table | None = None, fits: Sequence[Fit] = ()) -> str:
     """The page's text.
 
     Args:
         scored: kind -> the object that `validate` prints (keys summary, groups, skipped).
+        fits: the calibrations' own accounts of their errors, in and outside the fit.
         anchors: published single figures beside ours, shown as they are (any columns).
     """
     parts = [INTRODUCTION]
     if scored:
         parts += ["## All kinds", _overview(scored)]
+    told = _fits(fits)
+    if told:
+        parts += [
+            "## Outside the fit",
+            "As the calibration records state it.",
+            told,
+        ]
     if anchors is not None and len(anchors):
         parts += [
             "## Published anchors",
@@ -73,6 +102,7 @@ def accuracy_page(scored: Mapping[str, Scored], anchors: Table | None = None) ->
         ]
     for kind, one in scored.items():
         parts += [f"## {TITLES.get(kind, kind)}", f"`gigawatt validate {kind}`", verdict(one["summary"])]
+        parts.append(NOTES.get(kind, ""))
         groups = _groups(one.get("groups", ()))
         if groups:
             parts += ["By group:", groups]
@@ -80,6 +110,28 @@ def accuracy_page(scored: Mapping[str, Scored], anchors: Table | None = None) ->
         if reasons:
             parts += ["Not answered:", reasons]
     return "\n\n".join(part.strip("\n") for part in parts if part.strip()) + "\n"
+
+
+def _fits(fits: Sequence[Fit]) -> str:
+    rows = [[fit.id, fit.fitted_to, "; ".join(_errors(fit.errors))] for fit in fits if set(fit.errors) - {"note"}]
+    return markdown.table(["calibration", "fitted to", "errors"], rows) if rows else ""
+
+
+def _errors(errors: Mapping[str, Any], above: str = "") -> list[str]:
+    """'source left out, median 6.1 %' for each number, whatever the nesting; counts of rows and text stay as they are."""
+    said = []
+    for name, value in errors.items():
+        words = f"{above}, {name}" if above else str(name)
+        shown = words.replace("_percent", "").replace("_", " ")
+        if isinstance(value, Mapping):
+            said += _errors(value, words)
+        elif isinstance(value, bool) or not isinstance(value, (int, float)):
+            said.append(f"{shown} {value}")
+        elif isinstance(value, int) and name == "rows":
+            said.append(f"{shown} {number(value)}")
+        else:
+            said.append(f"{shown} {percent(value / 100 if str(name).endswith('percent') else value)}")
+    return said
 
 
 def percent(value: Any) -> str:

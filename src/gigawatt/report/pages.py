@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from gigawatt.core.errors import GigawattError
-from gigawatt.report.accuracy import TITLES, accuracy_page
+from gigawatt.report.accuracy import TITLES, Fit, accuracy_page
 from gigawatt.report.claims import claims_page, filled
 from gigawatt.study.result import RunResult
 
@@ -45,6 +45,15 @@ def score_all(kinds: Iterable[str] = tuple(TITLES)) -> dict[str, dict[str, Any]]
     return found
 
 
+def read_fits() -> list[Fit]:
+    """What the catalog's calibrations say of their own errors."""
+    from gigawatt.catalog import Catalog
+
+    catalog = Catalog.load()
+    records = [catalog.get("calibration", name) for name in catalog.ids("calibration")]
+    return [Fit(r.id, str(r.fitted_to or ""), dict(r.error or {})) for r in records]
+
+
 def run_scenarios(names: Iterable[str]) -> dict[str, RunResult]:
     """The packaged scenarios of these names, run; one that fails is named on stderr and left out."""
     from gigawatt.study.load import load
@@ -64,7 +73,7 @@ def run_scenarios(names: Iterable[str]) -> dict[str, RunResult]:
 def write_accuracy(folder: Path, scored: Mapping[str, Mapping[str, Any]]) -> Path:
     """Write `accuracy.md`."""
     path = folder / "accuracy.md"
-    path.write_text(accuracy_page(scored), encoding="utf-8", newline="\n")
+    path.write_text(accuracy_page(scored, fits=read_fits()), encoding="utf-8", newline="\n")
     return path
 
 
