@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from functools import lru_cache
 from importlib import resources
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -71,7 +72,7 @@ def test_watts_balance_at_every_stage(name: str) -> None:
 )
 def test_a_looser_limit_never_lowers_the_optimum(path: str, values: list[str]) -> None:
     worth = [_answer("hundred-megawatts", f"{path}={value}").plan.value_usd_per_yr for value in values]
-    assert all(b >= a - 1e-6 * max(abs(a), 1) for a, b in zip(worth, worth[1:], strict=False)), worth
+    assert all(b >= a - 1e-6 * max(abs(a), 1) for a, b in pairwise(worth)), worth
 
 
 def test_duals_lie_between_the_one_sided_differences() -> None:

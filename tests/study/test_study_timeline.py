@@ -1,6 +1,7 @@
 """Quarters, phases and weights."""
 
 from datetime import date
+from importlib import resources
 
 import pytest
 from hypothesis import given
@@ -9,11 +10,13 @@ from hypothesis import strategies as st
 from gigawatt.study.load import load
 from gigawatt.study.timeline import add_months, quarters_until, timeline
 
+EXAMPLES = resources.files("gigawatt") / "examples"
+
 
 def test_phases_of_the_gigawatt() -> None:
-    line = timeline(load("examples/one-gigawatt.yaml").scenario)
+    line = timeline(load(str(EXAMPLES / "one-gigawatt.yaml")).scenario)
     assert line.quarters == 20
-    assert [(p.first, p.last, p.owed) for p in line.phases] == [(0, 5, ("pretrain",)), (6, 19, ())]
+    assert [(p.first, p.last, p.owed) for p in line.phases] == [(0, 1, ("pretrain",)), (2, 19, ())]
     assert sum(p.weight for p in line.phases) == pytest.approx(1)
     assert line.ends[0] == date(2027, 4, 1)
 
@@ -21,9 +24,9 @@ def test_phases_of_the_gigawatt() -> None:
 @given(st.integers(1, 12), st.floats(0, 0.5))
 def test_annuity_of_a_build_lies_between_none_and_all_at_once(build: int, rate: float) -> None:
     slow = timeline(
-        load("examples/one-rack.yaml", [f"horizon.build_quarters={build}", f"discount_rate={rate}"]).scenario
+        load(str(EXAMPLES / "one-rack.yaml"), [f"horizon.build_quarters={build}", f"discount_rate={rate}"]).scenario
     )
-    once = timeline(load("examples/one-rack.yaml", [f"discount_rate={rate}"]).scenario)
+    once = timeline(load(str(EXAMPLES / "one-rack.yaml"), [f"discount_rate={rate}"]).scenario)
     assert 0 < slow.annuity_years <= once.annuity_years + 1e-12
     quarterly = (1 + rate) ** 0.25 - 1
     level = (1 - (1 + quarterly) ** -20) / quarterly if quarterly > 1e-9 else 20

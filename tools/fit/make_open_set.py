@@ -2,8 +2,8 @@
 
     python tools/fit/make_open_set.py --truth FOLDER      # FOLDER holds truth/ and facts/
 
-Every row keeps its own `source` (repository, file, commit); the licence of that source is added as a column. Free-text notes are
-left out. Nothing else is changed: rows are taken by source, never by how well they are predicted.
+Every row keeps its own `source` (repository, file, commit); the licence of that source is added as a column. Free-text notes
+are left out. Nothing else is changed: rows are taken by source, never by how well they are predicted.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ OPEN: tuple[tuple[str, str, str], ...] = (
     ("power_truth.csv", "MLPerf Training v5.0", APACHE),
     ("power_truth.csv", "MLPerf Inference v5.1", APACHE),
 )
-# Whole tables: the FLOP oracle is this project's own count; the back-tests are published figures with their reading; the serving
-# points derive from an Apache-2.0 package, of which every eighth row is enough here.
+# Whole tables: the FLOP oracle is this project's own count; the back-tests are published figures with their reading; the
+# serving points derive from an Apache-2.0 package, of which every eighth row is enough here.
 WHOLE: tuple[tuple[str, str, int], ...] = (
     ("flop_oracle.csv", "own count", 1),
     ("economics_truth.csv", "published figures", 1),

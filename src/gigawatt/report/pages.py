@@ -18,6 +18,7 @@ from gigawatt.core.errors import GigawattError
 from gigawatt.report.accuracy import TITLES, Fit, accuracy_page
 from gigawatt.report.claims import claims_page, filled
 from gigawatt.study.result import RunResult
+from gigawatt.validation.anchors import anchors_table
 
 
 def read_claims() -> list[dict[str, Any]]:
@@ -73,7 +74,7 @@ def run_scenarios(names: Iterable[str]) -> dict[str, RunResult]:
 def write_accuracy(folder: Path, scored: Mapping[str, Mapping[str, Any]]) -> Path:
     """Write `accuracy.md`."""
     path = folder / "accuracy.md"
-    path.write_text(accuracy_page(scored, fits=read_fits()), encoding="utf-8", newline="\n")
+    path.write_text(accuracy_page(scored, anchors_table(), fits=read_fits()), encoding="utf-8", newline="\n")
     return path
 
 

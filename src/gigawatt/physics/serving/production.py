@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gigawatt.physics.chip.device import Chip
+from gigawatt.physics.fabric import default_fabric, moe_payload, moe_seconds
 from gigawatt.physics.serving.deployment import Spec, deploy
 from gigawatt.physics.serving.disaggregated import pool_prefill_seconds, servers
 from gigawatt.physics.serving.memory import max_requests
@@ -20,6 +21,7 @@ from gigawatt.physics.serving.step import decode_step
 from gigawatt.physics.workload import Architecture
 
 DAY_S = 86_400.0
+FP8_BYTES, BF16_BYTES = 1.03, 2.0  # per value sent out (with its block scales) and back
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,23 +72,45 @@ def deepseek_day(
 ) -> DayAnswer:
     """Nodes for one day of tokens on pools of expert-parallel chips.
 
-    Two micro-batches hide the exchange of tokens behind arithmetic (as the operator describes), so links between nodes count
-    as part of the pool: the exchange runs at scale-up speed here, and its share stays in the step.
+    The operator runs two micro-batches so that one exchanges tokens while the other computes: a step takes the longer of the
+    two. The exchange goes over the chip's own network (normal kernels in prefill, FP8 out and BF16 back; low-latency ones
+    in decode), and arithmetic is worked out with links that cost nothing.
     """
     model = served_model(arch)
-    wide = replace(chip, scaleup_domain=max(day.prefill_chips, day.decode_chips))
+    free = replace(
+        chip,
+        scaleup_domain=max(day.prefill_chips, day.decode_chips),
+        scaleup_bytes_per_s=1e6 * chip.scaleup_bytes_per_s,
+    )
+    network = default_fabric(chip, node=day.chips_per_node)
 
     def spec(chips: int) -> Spec:
-        return Spec(model, wide, chips, chips, 1, day.engine, day.precision)
+        return Spec(model, free, chips, chips, 1, day.engine, day.precision)
+
+    def exchange_s(tokens: float, ranks: int, style: str) -> float:
+        there, back = (
+            moe_seconds(
+                moe_payload(tokens, float(model.top_k), float(model.hidden), width, ranks, network, style),
+                ranks,
+                network,
+                style=style,
+            )
+            for width in (FP8_BYTES, BF16_BYTES)
+        )
+        return float(model.moe_layers) * float((there.seconds + back.seconds)[0])
 
     prefill, decode = deploy([spec(day.prefill_chips)]), deploy([spec(day.decode_chips)])
     prompt = np.asarray(day.prompt_tokens)
-    one = pool_prefill_seconds(prefill, prompt)
-    prefill_rate = float((servers(prefill) * prompt / one)[0]) / day.prefill_chips * day.chips_per_node
+    at_once = float(servers(prefill)[0])
+    # Prompts that run at once share the worker's chips: each chip exchanges its share of their tokens.
+    swapped = exchange_s(at_once * day.prompt_tokens / day.prefill_chips, day.prefill_chips, "normal")
+    one = max(float(pool_prefill_seconds(prefill, prompt)[0]), swapped)
+    prefill_rate = at_once * day.prompt_tokens / one / day.prefill_chips * day.chips_per_node
     room = float(max_requests(decode, np.asarray(day.context_tokens), np.asarray(1.0))[0])
     batch = min(day.decode_batch_per_chip * day.decode_chips, room)
     step = decode_step(decode, np.asarray([batch]), np.asarray([day.context_tokens]))
-    tpot_s = float(step.total[0])
+    computing = float((step.total - step.collectives)[0])
+    tpot_s = max(computing, exchange_s(batch / day.decode_chips, day.decode_chips, "low_latency"))
     decode_rate = batch / tpot_s / day.decode_chips * day.chips_per_node
     fresh = day.input_tokens * (1.0 - day.cached_share)
     return DayAnswer(
