@@ -34,7 +34,7 @@ def companies_table(answer: Answer) -> Table:
         paid_out = float(ledger.total_usd(payer=name).sum())
         low, _, high = percentiles(bands[name])
         hole = float(np.minimum.accumulate(np.cumsum(flows)).min(initial=0.0))
-        rate = irr(answer.flows(name))
+        rate = _return(answer.flows(name))
         note = "must be funded from outside to this depth" if hole < -1 else ""
         rows.append(
             {
@@ -59,6 +59,12 @@ def companies_table(answer: Answer) -> Table:
         "worth and loans owe at the end. Equity that a tranche buys is not valued."
     )
     return Table.from_rows("companies", rows, columns, units, "Money by company", note)
+
+
+def _return(flows: np.ndarray[Any, np.dtype[np.float64]]) -> float | None:
+    """IRR of a company that invests first; who is paid first has none that means anything."""
+    moved = flows[np.abs(flows) > 0]
+    return irr(flows) if moved.size and moved[0] < 0 else None
 
 
 def company_bands(answer: Answer) -> dict[str, np.ndarray[Any, np.dtype[np.float64]]]:

@@ -107,9 +107,9 @@ def limits_table(answer: Answer) -> Table:
     def row(limit: Limit) -> dict[str, Any]:
         return {
             "name": limit.name,
-            "used": limit.used,
+            "used": _settled(limit.used, limit.limit),
             "available": limit.limit,
-            "used_share": finite(limit.used_share),
+            "used_share": finite(_settled(limit.used_share, 1.0)),
             "shadow_price_up": finite(limit.up),
             "shadow_price_down": finite(limit.down),
             "unit": limit.unit,
@@ -122,6 +122,11 @@ def limits_table(answer: Answer) -> Table:
                "words"]  # fmt: skip
     note = "Worth of one more (up) and of the last one (down); they differ where several limits meet."
     return Table.from_rows("limits", rows, columns, {"used_share": "share"}, "What limits you", note)
+
+
+def _settled(value: float, scale: float) -> float:
+    """Solver dust to zero."""
+    return 0.0 if abs(value) < 1e-9 * max(abs(scale), 1.0) else value
 
 
 def performance_table(answer: Answer, errors: dict[str, tuple[float, str]]) -> Table:
