@@ -172,7 +172,7 @@ def test_a_model_that_fits_nowhere_says_by_how_much() -> None:
 @pytest.mark.parametrize(
     ("override", "says"),
     [
-        ("fleet.blackwell-ultra.platform=gb300-nvl27", "did you mean 'gb300-nvl72'?"),
+        ("fleet.gb300.platform=gb300-nvl27", "did you mean 'gb300-nvl72'?"),
         ("workloads.chat.model=deepseek-v4x", "there is no model"),
         ("site.facility=liquid-cooled-2062", "did you mean 'liquid-cooled-2026'?"),
         ("site.place=abilene", "did you mean 'abilene-texas'?"),
