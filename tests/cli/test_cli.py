@@ -127,3 +127,30 @@ def test_exit_codes(words: list[str], code: int, tmp_path: Path) -> None:
 def test_json_errors_stand_alone_on_stdout(words: list[str], tmp_path: Path) -> None:
     done = _run(*words, "--json", cwd=tmp_path)
     assert set(json.loads(done.stdout)["error"]) >= {"code", "message", "where", "hints"}
+
+
+def test_run_takes_a_platform_from_an_overlay(tmp_path: Path) -> None:
+    folder = tmp_path / "mine" / "platform"
+    folder.mkdir(parents=True)
+    (folder / "half-price.yaml").write_text(
+        "id: half-price\nextends: gb300-nvl72\nkind: assumed\nsource: a quotation of ours\nlist_price: 2.5 million USD\n"
+    )
+    words = ["run", str(EXAMPLES / "one-rack.yaml"), "--set", "fleet.rack.platform=half-price", "--no-report", "--json"]
+    done = _run(*words, "--overlay", str(tmp_path / "mine"), cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert json.loads(done.stdout)["plan"][0]["capex_usd"] < 4.5e6
+    assert _run(*words, cwd=tmp_path).returncode == 2
+
+
+def test_a_revenue_far_from_the_contracts_is_explained(tmp_path: Path) -> None:
+    words = [
+        "run",
+        str(EXAMPLES / "one-gigawatt.yaml"),
+        "--set",
+        "workloads.chat.price.realised_share=1",
+        "--no-report",
+    ]
+    answer = json.loads(_run(*words, "--json", cwd=tmp_path).stdout)
+    assert any("realised_share" in row["input"] for row in answer["gap"])
+    usual = json.loads(_run(*words[:2], "--no-report", "--json", cwd=tmp_path).stdout)
+    assert "gap" not in usual

@@ -11,6 +11,7 @@ import typer
 from gigawatt.cli.output import console, folder_for, print_json, print_table
 
 Set = Annotated[list[str], typer.Option("--set", help="Change an input: path=value. Repeatable.", metavar="PATH=VALUE")]
+Overlay = Annotated[list[Path], typer.Option("--overlay", help="A folder with your own catalog records. Repeatable.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout and nothing else.")]
 
 
@@ -39,12 +40,14 @@ def new(
 def check(
     file: Annotated[Path, typer.Argument(help="A scenario file.")],
     set_: Set = [],
+    overlay: Overlay = [],
     as_json: Json = False,
 ) -> None:
     """Is my scenario right, and what was assumed for me?
 
     Example:  gigawatt check examples/one-gigawatt.yaml --set site.grid_power='500 MW'
     """
+    from gigawatt.catalog import Catalog
     from gigawatt.core.errors import InputError
     from gigawatt.core.table import Table
     from gigawatt.study.load import load
@@ -52,7 +55,7 @@ def check(
 
     try:
         loaded = load(file, set_)
-        resolve(loaded)
+        resolve(loaded, Catalog.load(tuple(overlay)))
     except InputError as error:
         if as_json:
             found = [problem.as_json() for problem in error.problems]
@@ -77,6 +80,7 @@ def run(
     power: Annotated[str | None, typer.Option("--power", help="Site power, such as '100 MW'.")] = None,
     capital: Annotated[str | None, typer.Option("--capital", help="Capital, such as '5 billion USD'.")] = None,
     set_: Set = [],
+    overlay: Overlay = [],
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Run folder (default runs/NAME).")] = None,
     reoptimise: Annotated[bool, typer.Option("--reoptimise", help="Bands with a new fleet for each draw.")] = False,
     no_report: Annotated[bool, typer.Option("--no-report", help="Answer only; write nothing.")] = False,
@@ -87,6 +91,7 @@ def run(
     Examples:  gigawatt run examples/one-gigawatt.yaml
                gigawatt run --power '100 MW' --capital '5 billion USD'
     """
+    from gigawatt.catalog import Catalog
     from gigawatt.study.load import from_data, load
     from gigawatt.study.pipeline import run as run_scenario
     from gigawatt.study.templates import assumed, save_assumed
@@ -103,12 +108,13 @@ def run(
         extra += [f"capital={capital}"] if capital else []
         loaded = load(file, [*extra, *overrides])
         saved = None
+    catalog = Catalog.load(tuple(overlay))
     show_progress = sys.stderr.isatty() and not as_json
     if show_progress:
         with console(stderr=True).status("reading") as status:
-            result = run_scenario(loaded, progress=status.update)
+            result = run_scenario(loaded, status.update, catalog)
     else:
-        result = run_scenario(loaded)
+        result = run_scenario(loaded, catalog=catalog)
     folder = None
     if not no_report:
         from gigawatt.report.files import write_run

@@ -16,7 +16,7 @@ from gigawatt.core.table import Table
 from gigawatt.finance import cfads_usd, debt_service_usd, dscr, irr, own_funded_share, payback_years
 from gigawatt.study.answer import Answer
 from gigawatt.study.bands import percentiles
-from gigawatt.study.money_tables import company_bands, revenue_per_mw_year
+from gigawatt.study.money_tables import company_bands, operator_flow_draws, revenue_per_mw_year
 
 Array = NDArray[np.float64]
 Value = float | None
@@ -52,6 +52,37 @@ def _per_mw_draws(answer: Answer) -> Array:
 
 def _gross(answer: Answer) -> Value:
     return revenue_per_mw_year(answer) - answer.annual_running_usd / answer.mean_mw if answer.mean_mw else None
+
+
+def _gross_draws(answer: Answer) -> Array | None:
+    if not answer.mean_mw:
+        return None
+    energy = answer.bands.energy - float(answer.plan.mean_use @ answer.priced.energy_usd_per_yr)
+    return (answer.bands.revenue - answer.annual_running_usd - energy) / answer.mean_mw
+
+
+def _capex_draws(answer: Answer) -> Array:
+    racks = float(answer.plan.racks @ answer.priced.inputs.platforms.capex_usd)
+    return answer.plan.capital_usd + (answer.bands.platform - 1) * racks
+
+
+def _irr_draws(answer: Answer, levered: bool) -> Array:
+    rates = [irr(flows) for flows in operator_flow_draws(answer, levered=levered)]
+    return np.array([np.nan if rate is None else rate for rate in rates])
+
+
+def _dscr_draws(answer: Answer) -> Array | None:
+    """The least cover with energy as drawn; rents and debt are as signed."""
+    ledger, who = answer.settled.ledger, _operator(answer)
+    service = debt_service_usd(ledger, who)
+    due = service > 0
+    if not np.any(due):
+        return None
+    yearly = float(answer.plan.mean_use @ answer.priced.energy_usd_per_yr)
+    energy = answer.bands.energy / yearly - 1 if yearly else np.zeros(answer.bands.count)
+    paid = answer.settled.schedule.column(answer.settled.energy_usd)
+    cash = cfads_usd(ledger, who) - energy[:, None] * paid
+    return np.asarray((cash[:, due] / service[due]).min(axis=1))
 
 
 def _tokens(answer: Answer) -> float:
@@ -130,10 +161,12 @@ HEADLINES: tuple[Headline, ...] = (
     Headline("revenue_per_mw_year", "USD/MW/yr", "token revenue of a year / mean MW in use at the meter",
              "tokens sold, realised prices, MW", revenue_per_mw_year, _per_mw_draws),
     Headline("gross_profit_per_mw_year", "USD/MW/yr", "(token revenue - energy - upkeep - staff) / mean MW in use",
-             "revenue, energy price, upkeep shares, staff", _gross),
-    Headline("capex", "USD", "racks x list price + MW x shell price", "list prices, shell price", lambda a: a.plan.capital_usd),
+             "revenue, energy price, upkeep shares, staff", _gross, _gross_draws),
+    Headline("capex", "USD", "racks x list price + MW x shell price", "list prices, shell price", lambda a: a.plan.capital_usd,
+             _capex_draws),
     Headline("capex_per_gw", "USD/GW", "capex / GW of site power built", "capex, MW",
-             lambda a: a.plan.capital_usd / a.site_mw * 1e3 if a.site_mw else None),
+             lambda a: a.plan.capital_usd / a.site_mw * 1e3 if a.site_mw else None,
+             lambda a: _capex_draws(a) / a.site_mw * 1e3 if a.site_mw else None),
     Headline("site_power", "MW", "highest draw of any phase at the meter", "racks in use, watts", lambda a: a.site_mw),
     Headline("pue", "", "meter watts / rack-input watts in the busiest phase", "facility", _it_share),
     Headline("tokens_out", "token/s", "output tokens sold, mean over the horizon", "plan", _tokens),
@@ -141,9 +174,9 @@ HEADLINES: tuple[Headline, ...] = (
     Headline("cost_per_mtok", "USD/Mtok", "(capital as rent at list + energy + upkeep + staff) / output tokens sold",
              "list prices, lives, discount rate, energy price", _cost_per_mtok),
     Headline("operator_irr", "share", "rate at which the operator's net cash with closing values is worth nothing",
-             "ledger", lambda a: irr(a.flows(_operator(a)))),
-    Headline("project_irr", "share", "the same without its loans", "ledger", _project_irr),
-    Headline("dscr_min", "x", "least quarterly (operating cash / principal and interest) of the operator", "ledger", _dscr),
+             "ledger", lambda a: irr(a.flows(_operator(a))), lambda a: _irr_draws(a, True)),
+    Headline("project_irr", "share", "the same without its loans", "ledger", _project_irr, lambda a: _irr_draws(a, False)),
+    Headline("dscr_min", "x", "least quarterly operating cash / principal and interest", "ledger", _dscr, _dscr_draws),
     Headline("payback", "yr", "years until the project's cumulative cash stays positive, loans left out", "ledger", _payback),
     Headline("vendor_funded_share", "share", "vendor's money to its customers / vendor's sales", "ledger",
              lambda a: own_funded_share(a.settled.ledger, a.resolved.scenario.company("vendor"))),

@@ -12,6 +12,7 @@ from gigawatt.study.answer import SECONDS_PER_YEAR, Answer
 from gigawatt.study.bands import percentiles
 from gigawatt.study.price import seller
 from gigawatt.study.scenario import Serving
+from gigawatt.study.settle import buying
 
 # Signed contracts for capacity, million USD per MW and year, with where the figure was read.
 SIGNED = (
@@ -93,6 +94,36 @@ def company_bands(answer: Answer) -> dict[str, np.ndarray[Any, np.dtype[np.float
             value = value + factor * sold
         out[name] = value
     return out
+
+
+def operator_flow_draws(answer: Answer, *, levered: bool) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Net cash of the operator by period in each draw, [draws, periods], closing values included.
+
+    Energy and the price of racks vary, rent and loans are as signed; without `levered` the loans are left out.
+    """
+    settled, scenario = answer.settled, answer.resolved.scenario
+    operator = scenario.company("operator")
+    ledger = settled.ledger
+    base = answer.flows(operator)
+    if not levered:
+        for account in ("loan_repayment", "loan_interest", "loan_fee"):
+            base = base + ledger.total_usd(payer=operator, account=account)
+        base = base - ledger.total_usd(payee=operator, account="loan_draw")
+    yearly = float(answer.plan.mean_use @ answer.priced.energy_usd_per_yr)
+    energy = answer.bands.energy / yearly - 1 if yearly else np.zeros(answer.bands.count)
+    paid_energy = settled.schedule.column(settled.energy_usd)
+    racks = np.zeros(settled.schedule.periods)
+    for p in settled.purchases:
+        if p.part in ("compute", "spares"):
+            paid, left = buying(p.usd, p.life_years, answer.line.arrivals, answer.rate)
+            racks += paid
+            racks[-1] -= left
+    out = base - energy[:, None] * paid_energy - (answer.bands.platform - 1)[:, None] * racks
+    if seller(scenario) == operator:
+        earned = settled.schedule.column(settled.revenue_usd.sum(axis=0))
+        total = answer.plan.revenue_usd_per_yr
+        out = out + ((answer.bands.revenue / total - 1 if total else 0 * answer.bands.revenue)[:, None]) * earned
+    return np.asarray(out)
 
 
 def quarters_table(answer: Answer) -> Table:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gigawatt import __version__
+from gigawatt.catalog import Catalog
 from gigawatt.core.table import Table
 from gigawatt.factory import plan, plan_all_objectives, value_of
 from gigawatt.study.answer import Answer
@@ -37,7 +38,7 @@ from gigawatt.study.trust import assumptions_table, explanations, measured_error
 Progress = Callable[[str], Any]
 
 
-def run(loaded: Loaded, progress: Progress = lambda text: None) -> RunResult:
+def run(loaded: Loaded, progress: Progress = lambda text: None, catalog: Catalog | None = None) -> RunResult:
     """Answer a scenario.
 
     Raises:
@@ -45,7 +46,7 @@ def run(loaded: Loaded, progress: Progress = lambda text: None) -> RunResult:
         Infeasible: no plan fits; names what conflicts and the smallest change that fits.
     """
     began = time.perf_counter()
-    answer = work_out(loaded, progress)
+    answer = work_out(loaded, progress, catalog)
     progress("writing tables")
     result = assemble(answer)
     wall = time.perf_counter() - began
@@ -55,10 +56,10 @@ def run(loaded: Loaded, progress: Progress = lambda text: None) -> RunResult:
     )  # fmt: skip
 
 
-def work_out(loaded: Loaded, progress: Progress = lambda text: None) -> Answer:
+def work_out(loaded: Loaded, progress: Progress = lambda text: None, catalog: Catalog | None = None) -> Answer:
     """Everything but the tables."""
     progress("looking up the catalog")
-    resolved = resolve(loaded)
+    resolved = resolve(loaded, catalog)
     check_varied(resolved)
     line = timeline(loaded.scenario)
     progress("working out seconds and watts")
