@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from gigawatt.core import document
 from gigawatt.core.document import Document, Path_
 from gigawatt.core.errors import InputError, Problem, Problems, Where, nearest
+from gigawatt.study.complaints import problems_of
 from gigawatt.study.scenario import SCHEMA, Scenario
 
 
@@ -78,7 +79,7 @@ def check(source: Source, overrides: Sequence[str] = ()) -> Loaded:
         try:
             scenario = Scenario.model_validate(merged.data)
         except ValidationError as error:
-            problems.extend(_problems(error, merged))
+            problems.extend(problems_of(error, merged.data, merged.where))
     _check_names(merged, problems)
     problems.raise_if_any()
     assert scenario is not None
@@ -194,13 +195,13 @@ def _override(source: Source, overrides: Sequence[str], problems: Problems) -> S
     data, places = _copy(source.data), dict(source.places)
     for text in overrides:
         where = Where(f"--set {text}")
-        dotted, equals, raw = text.partition("=")
-        if not equals or not dotted.strip():
+        name, equals, raw = text.partition("=")
+        if not equals or not name.strip():
             problems.add(
                 "bad_set", f"'{text}' is not 'path=value'", where, "for example: --set site.grid_power='500 MW'"
             )
             continue
-        path = split_path(dotted.strip(), data)
+        path = split_path(name.strip(), data)
         node: Any = data
         for depth, part in enumerate(path[:-1]):
             if isinstance(node, list):
@@ -209,7 +210,7 @@ def _override(source: Source, overrides: Sequence[str], problems: Problems) -> S
                     near = nearest(str(part), ids)
                     problems.add(
                         "unknown_path",
-                        f"'{dotted}': there is no '{part}' in {_dotted(path[:depth])}",
+                        f"'{name}': there is no '{part}' in {dotted(path[:depth])}",
                         where,
                         *([f"did you mean '{near}'?"] if near else []),
                         "known: " + ", ".join(ids),
@@ -220,7 +221,7 @@ def _override(source: Source, overrides: Sequence[str], problems: Problems) -> S
             elif isinstance(node, dict):
                 node = node.setdefault(str(part), {})
             else:
-                problems.add("unknown_path", f"'{dotted}': {_dotted(path[:depth])} has no parts", where)
+                problems.add("unknown_path", f"'{name}': {dotted(path[:depth])} has no parts", where)
                 node = None
                 break
         if isinstance(node, dict):
@@ -232,7 +233,7 @@ def _override(source: Source, overrides: Sequence[str], problems: Problems) -> S
             node[path[-1]] = document.parse(raw, f"--set {text}").data
             places[path] = where
         elif node is not None:
-            problems.add("unknown_path", f"'{dotted}' names nothing that can be set", where)
+            problems.add("unknown_path", f"'{name}' names nothing that can be set", where)
     return Source(source.file, data, places)
 
 
@@ -285,157 +286,6 @@ def _check_names(source: Source, problems: Problems) -> None:
                     source.where(("contracts", index, side)),
                     *hints,
                 )
-
-
-_TAGS = {"serving", "training", "milestone_tranche", "take_or_pay", "term_loan"}
-_INTERNAL = ("function-", "list[", "literal[", "constrained-", "nullable")
-
-
-def _problems(error: ValidationError, source: Source) -> Iterator[Problem]:
-    """pydantic's errors in our own words, each once, at its place in the file."""
-    told: set[Path_] = set()
-    for item in error.errors(include_url=False):
-        path = _real(item["loc"], source.data)
-        kind, message = item["type"], str(item["msg"])
-        shown = _dotted(path, source.data)
-        hints: tuple[str, ...] = ()
-        if kind == "extra_forbidden":
-            known = _fields(path[:-1], source.data)
-            near = nearest(str(path[-1]), known)
-            message = f"unknown field '{path[-1]}' in {_dotted(path[:-1], source.data) or 'the scenario'}"
-            hints = ((f"did you mean '{near}'?",) if near else ()) + ((f"known: {', '.join(known)}",) if known else ())
-        elif kind == "missing":
-            message = f"{_dotted(path[:-1], source.data) or 'the scenario'} needs '{path[-1]}'"
-            hints = (f"for example  {path[-1]}: {_EXAMPLES[str(path[-1])]}",) if str(path[-1]) in _EXAMPLES else ()
-        elif kind == "value_error":
-            message = (
-                f"{shown}: {message.removeprefix('Value error, ')}" if shown else message.removeprefix("Value error, ")
-            )
-        elif kind.startswith(("greater_than", "less_than")):
-            bound = item.get("ctx", {})
-            limit = next(iter(bound.values()), "")
-            relation = {
-                "greater_than": "over",
-                "greater_than_equal": "at least",
-                "less_than": "under",
-                "less_than_equal": "at most",
-            }[kind]
-            message = f"{shown}: {_at(source.data, path)!r} is out of range; it must be {relation} {limit}"
-        elif kind in ("union_tag_invalid", "union_tag_not_found"):
-            expected = str(item.get("ctx", {}).get("expected_tags", "")).replace("'", "")
-            tags = [tag.strip() for tag in expected.split(",") if tag.strip()]
-            given = _at(source.data, path)
-            tag = given.get("kind") if isinstance(given, dict) else None
-            near = nearest(str(tag), tags or sorted(_TAGS)) if tag else None
-            message = f"{shown}: unknown kind '{tag}'" if tag else f"{shown} needs 'kind'"
-            hints = ((f"did you mean '{near}'?",) if near else ()) + ((f"known: {', '.join(tags)}",) if tags else ())
-            path = (*path, "kind") if tag else path
-        elif kind == "literal_error":
-            options = str(item.get("ctx", {}).get("expected", ""))
-            given = _at(source.data, path)
-            near = nearest(str(given), [o.strip().strip("'") for o in options.replace(" or ", ",").split(",")])
-            message = f"{shown}: {given!r} is none of {options}"
-            hints = (f"did you mean '{near}'?",) if near else ()
-        else:
-            message = f"{shown}: {message[:1].lower()}{message[1:]}, not {_at(source.data, path)!r}"
-        # A union tries each of its kinds and each complains: the first complaint about a place is the useful one.
-        if path not in told:
-            told.add(path)
-            yield Problem(kind, message, source.where(path), hints)
-
-
-_EXAMPLES = {
-    "demand": "{output: 4e6 tokens/s, peak_to_mean: 1.25}",
-    "price": "{input: 0.30 USD/Mtok, output: 1.20 USD/Mtok, realised_share: 0.3}",
-    "output": "1.20 USD/Mtok",
-    "platform": "gb300-nvl72",
-    "fleet": "[{id: blackwell, platform: gb300-nvl72}]",
-    "workloads": "[{id: chat, kind: serving, model: deepseek-v3, ...}]",
-    "tokens": "15e12",
-    "model": "deepseek-v3",
-    "input_tokens": "3000",
-    "output_tokens": "700",
-    "rate": "9 %",
-    "share_of_capex": "0.5",
-    "amount": "10 billion USD",
-    "per": "1 GW",
-}
-
-
-def _real(loc: Sequence[str | int], data: Any) -> Path_:
-    """pydantic's location without the tags of unions, which are not in the file."""
-    path: list[str | int] = []
-    node = data
-    for part in loc:
-        if isinstance(node, dict) and part not in node and part in _TAGS:
-            continue
-        if isinstance(part, str) and (part.startswith(_INTERNAL) or part in ("int", "float", "str", "date")):
-            continue
-        path.append(part)
-        if isinstance(node, dict):
-            node = node.get(str(part))
-        elif isinstance(node, list) and isinstance(part, int) and part < len(node):
-            node = node[part]
-        else:
-            node = None
-    return tuple(path)
-
-
-def _at(data: Any, path: Path_) -> Any:
-    node = data
-    for part in path:
-        if isinstance(node, dict):
-            node = node.get(str(part))
-        elif isinstance(node, list) and isinstance(part, int) and part < len(node):
-            node = node[part]
-        else:
-            return None
-    return node
-
-
-def _fields(path: Path_, data: Any) -> list[str]:
-    """The fields that the model at `path` knows."""
-    model: Any = Scenario
-    node = data
-    for part in path:
-        node = node.get(part) if isinstance(node, dict) else (node[part] if isinstance(part, int) else None)
-        if isinstance(part, int):
-            continue
-        if not (isinstance(model, type) and issubclass(model, BaseModel)):
-            return []
-        info = next((f for n, f in model.model_fields.items() if part in (n, f.alias)), None)
-        model = info.annotation if info else None
-        options = _models(model)
-        if len(options) > 1:
-            item = _at(data, path)
-            tag = item.get("kind") if isinstance(item, dict) else None
-            options = [
-                m
-                for m in options
-                if "kind" in m.model_fields and tag in getattr(m.model_fields["kind"].annotation, "__args__", ())
-            ] or options
-        model = options[0] if options else None
-    if isinstance(model, type) and issubclass(model, BaseModel):
-        return sorted(f.alias or n for n, f in model.model_fields.items())
-    return []
-
-
-def _models(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [m for arg in getattr(annotation, "__args__", ()) for m in _models(arg)]
-
-
-def _dotted(path: Sequence[str | int], data: Any = None) -> str:
-    """A path as people write it: items of a list by their id where they have one."""
-    shown: list[str] = []
-    node = data
-    for part in path:
-        item = node[part] if isinstance(node, list) and isinstance(part, int) and part < len(node) else None
-        name = item.get("id") if isinstance(item, dict) else None
-        shown.append(str(name or part))
-        node = item if item is not None else (node.get(str(part)) if isinstance(node, dict) else None)
-    return ".".join(shown)
 
 
 def _defaults(model: BaseModel, prefix: str) -> Iterator[Default]:
