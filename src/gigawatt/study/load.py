@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from gigawatt.core import document
 from gigawatt.core.document import Document, Path_
 from gigawatt.core.errors import InputError, Problem, Problems, Where, nearest
-from gigawatt.study.complaints import problems_of
+from gigawatt.study.complaints import dotted, problems_of
 from gigawatt.study.scenario import SCHEMA, Scenario
 
 
