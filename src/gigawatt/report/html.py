@@ -29,6 +29,7 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inli
 MOST_CARDS = 12
 # What the footer does not repeat: volatile timings and the trees that `explain` reads.
 MOST_ROWS = 400  # of a table that no section shows: the ledger has thousands
+SENTENCE = 40  # characters from which a cell is read as a sentence
 NOT_IN_FOOTER = (
     "explain",
     "scenario",
@@ -215,7 +216,7 @@ def _table(shown: Grid, caption: str = "", most: int | None = None) -> str:
     rows = "".join(
         "<tr>"
         + "".join(
-            f"<td{_right(numeric)}>{_cell(label, cell)}</td>"
+            f"<td{_shape(numeric, cell)}>{_cell(label, cell)}</td>"
             for label, numeric, cell in zip(shown.labels, shown.numeric, row, strict=True)
         )
         + "</tr>"
@@ -230,6 +231,11 @@ def _table(shown: Grid, caption: str = "", most: int | None = None) -> str:
 
 def _right(numeric: bool) -> str:
     return ' class="n"' if numeric else ""
+
+
+def _shape(numeric: bool, cell: str) -> str:
+    """Numbers to the right; sentences as wide as they can be read."""
+    return _right(numeric) or (' class="long"' if len(cell) > SENTENCE else "")
 
 
 def _cell(label: str, cell: str) -> str:

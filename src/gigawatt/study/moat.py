@@ -1,7 +1,7 @@
 """The thin moat table of a run: the focal vendor against the rivals on offer, in the regime of the scenario.
 
 The focal platforms are those of the listed vendor; the named rival is the platform of another vendor that comes nearest to
-being bought. What a moat that is switched off means here, and its range:
+being bought for the work that draws most power. What a moat that is switched off means here, and its range:
 
 | moat | off | range |
 |---|---|---|
@@ -75,11 +75,16 @@ def _lead(answer: Answer, focal: tuple[int, ...]) -> int | None:
 
 
 def _nearest_rival(answer: Answer, rivals: list[int]) -> int:
-    names = answer.priced.inputs.platforms.names
+    inputs = answer.priced.inputs
+    names, points = inputs.platforms.names, inputs.points
+    power = np.zeros(len(inputs.workloads))
+    np.add.at(power, points.workload, answer.plan.mean_use * points.mw)
+    main = inputs.workloads[int(np.argmax(power))]
     bought = [i for i in rivals if answer.plan.racks[i] > 0]
     if bought:
         return bought[0]
-    order = [names.index(a.platform) for a in answer.plan.alternatives if a.platform in names]
+    near = sorted((a for a in answer.plan.alternatives if a.workload == main), key=lambda a: a.worse_usd_per_mw_yr)
+    order = [names.index(a.platform) for a in near]
     return next((i for i in order if i in rivals), rivals[0])
 
 

@@ -8,12 +8,14 @@ import numpy as np
 
 from gigawatt.core.table import Table
 from gigawatt.finance import defaults, irr, sankey
+from gigawatt.finance.accounts import account_of
 from gigawatt.study.answer import SECONDS_PER_YEAR, Answer
 from gigawatt.study.bands import percentiles
 from gigawatt.study.price import seller
 from gigawatt.study.scenario import Serving
 from gigawatt.study.settle import buying
 
+EARNED = ("revenue", "interest")  # lines of the books that a receipt earns
 # Signed contracts for capacity, million USD per MW and year, with where the figure was read.
 SIGNED = (
     ("IREN - Microsoft (2025)", 9.7, "9.7 billion USD over 5 years for 200 MW; IREN release, Nov 2025"),
@@ -32,6 +34,11 @@ def companies_table(answer: Answer) -> Table:
     for name in answer.listed:
         flows = np.asarray(ledger.net_usd([name])[0])
         paid_in = float(ledger.total_usd(payee=name).sum())
+        earned = sum(
+            float(ledger.amount_usd[k].sum())
+            for k, line in enumerate(ledger.lines)
+            if line.payee == name and account_of(line.account).payee_line in EARNED
+        )
         paid_out = float(ledger.total_usd(payer=name).sum())
         low, _, high = percentiles(bands[name])
         hole = float(np.minimum.accumulate(np.cumsum(flows)).min(initial=0.0))
@@ -41,7 +48,8 @@ def companies_table(answer: Answer) -> Table:
             {
                 "company": name,
                 "role": roles.get(name, ""),
-                "revenue_usd": paid_in,
+                "revenue_usd": earned,
+                "cash_in_usd": paid_in,
                 "cash_out_usd": paid_out,
                 "net_cash_usd": paid_in - paid_out,
                 "npv_usd": answer.npv(name),
@@ -52,12 +60,12 @@ def companies_table(answer: Answer) -> Table:
                 "note": time[name].date.isoformat() if name in time else note,
             }
         )
-    columns = ["company", "role", "revenue_usd", "cash_out_usd", "net_cash_usd", "npv_usd", "npv_low_usd", "npv_high_usd",
+    columns = ["company", "role", "revenue_usd", "cash_in_usd", "cash_out_usd", "net_cash_usd", "npv_usd", "npv_low_usd", "npv_high_usd",
                "irr", "min_cash_usd", "note"]  # fmt: skip
     units = {name: "USD" for name in columns if name.endswith("_usd")} | {"irr": "share"}
     note = (
-        "Cash of all kinds over the horizon (for a lender and a vendor that funds, principal too); NPV includes what plant is "
-        "worth and loans owe at the end. Equity that a tranche buys is not valued."
+        "Over the horizon. Revenue is what is earned (sales, rent, interest); cash in and out hold loans and equity too. "
+        "NPV includes what plant is worth and loans owe at the end. Equity that a tranche buys is not valued."
     )
     return Table.from_rows("companies", rows, columns, units, "Money by company", note)
 
