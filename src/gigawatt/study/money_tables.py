@@ -60,8 +60,8 @@ def companies_table(answer: Answer) -> Table:
                 "note": time[name].date.isoformat() if name in time else note,
             }
         )
-    columns = ["company", "role", "revenue_usd", "cash_in_usd", "cash_out_usd", "net_cash_usd", "npv_usd", "npv_low_usd", "npv_high_usd",
-               "irr", "min_cash_usd", "note"]  # fmt: skip
+    money = ("revenue", "cash_in", "cash_out", "net_cash", "npv", "npv_low", "npv_high")
+    columns = ["company", "role", *(f"{name}_usd" for name in money), "irr", "min_cash_usd", "note"]
     units = {name: "USD" for name in columns if name.endswith("_usd")} | {"irr": "share"}
     note = (
         "Over the horizon. Revenue is what is earned (sales, rent, interest); cash in and out hold loans and equity too. "
