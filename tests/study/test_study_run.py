@@ -184,3 +184,21 @@ def test_what_the_catalog_does_not_know(override: str, says: str) -> None:
     with pytest.raises(InputError) as caught:
         _answer("one-gigawatt", override)
     assert says in str(caught.value)
+
+
+def test_a_platform_that_comes_too_late_is_left_out_and_said_so() -> None:
+    answer = _answer("hundred-megawatts", "fleet.gb300.available=2028-01-01")
+    names = answer.priced.inputs.platforms.names
+    assert answer.plan.racks[names.index("gb300")] == 0
+    reasons = [row["reason"] for row in assemble(answer).tables["excluded"].rows() if row["platform"] == "gb300"]
+    assert any("2028-01-01" in reason for reason in reasons)
+
+
+def test_a_company_is_valued_at_its_own_rate() -> None:
+    companies = (
+        "[{id: operator, role: operator, discount_rate: 20 %}, {id: lab, role: lab}, "
+        "{id: chip-vendor, role: vendor}, {id: lender, role: lender}]"
+    )
+    dear, usual = _answer("hundred-megawatts", f"companies={companies}"), _answer("hundred-megawatts")
+    assert dear.npv("operator") < usual.npv("operator")
+    assert dear.npv("lab") == pytest.approx(usual.npv("lab"))

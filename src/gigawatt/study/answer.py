@@ -48,7 +48,10 @@ class Answer:
         return np.asarray(self.settled.ledger.net_usd([company])[0])
 
     def npv(self, company: str) -> float:
-        return float(npv_usd(self.flows(company), self.rate, self.settled.schedule.time_years))
+        """At the company's own discount rate where it has one, else the scenario's."""
+        own = next((c.discount_rate for c in self.resolved.scenario.companies if c.id == company), None)
+        rate = self.rate if own is None else own
+        return float(npv_usd(self.flows(company), rate, self.settled.schedule.time_years))
 
     @cached_property
     def site_mw(self) -> float:

@@ -115,8 +115,7 @@ def _payback(answer: Answer) -> Value:
 def _unlevered(answer: Answer, flows: Array) -> Array:
     """An operator's flows without its loans: the project's own."""
     ledger, who = answer.settled.ledger.without_closing(), _operator(answer)
-    for account in ("loan_draw",):
-        flows = flows - ledger.total_usd(payee=who, account=account)
+    flows = flows - ledger.total_usd(payee=who, account="loan_draw")
     for account in ("loan_repayment", "loan_interest", "loan_fee"):
         flows = flows + ledger.total_usd(payer=who, account=account)
     return flows

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from gigawatt.core.table import Table
-from gigawatt.finance import defaults, irr, sankey
+from gigawatt.finance import irr, sankey
 from gigawatt.finance.accounts import account_of
 from gigawatt.study.answer import SECONDS_PER_YEAR, Answer
 from gigawatt.study.bands import percentiles
@@ -27,7 +27,6 @@ SIGNED = (
 def companies_table(answer: Answer) -> Table:
     """One row a listed company: cash in, cash out, value with its band, return, the deepest hole, and what to know."""
     ledger = answer.settled.ledger.without_closing()
-    time = {d.company: d for d in defaults(ledger)}
     rows: list[dict[str, Any]] = []
     roles = {c.id: c.role for c in answer.resolved.scenario.companies}
     bands = company_bands(answer)
@@ -57,7 +56,7 @@ def companies_table(answer: Answer) -> Table:
                 "npv_high_usd": high,
                 "irr": rate,
                 "min_cash_usd": hole,
-                "note": time[name].date.isoformat() if name in time else note,
+                "note": note,
             }
         )
     money = ("revenue", "cash_in", "cash_out", "net_cash", "npv", "npv_low", "npv_high")

@@ -87,6 +87,10 @@ def perform(resolved: Resolved, line: Timeline) -> Performance:
     refusals: list[Refusal] = []
     shares: dict[int, float] = {}
     for i, (offered, box) in enumerate(zip(resolved.offers, boxes, strict=True)):
+        late = _not_there(offered, resolved)
+        if late:
+            refusals += [Refusal(i, j, *late) for j in range(len(arches))]
+            continue
         fabric = _fabric(offered.fabric, box)
         for j, (work, arch) in enumerate(zip(resolved.works, arches, strict=True)):
             if isinstance(work.spec, Serving):
@@ -97,6 +101,14 @@ def perform(resolved: Resolved, line: Timeline) -> Performance:
             points += made
             refusals += [why] if why else []
     return Performance(tuple(points), tuple(refusals), boxes, shares)
+
+
+def _not_there(offered: Offered, resolved: Resolved) -> tuple[str, str] | None:
+    """A platform that can be had only after the start is no part of a fleet for the whole horizon."""
+    start, first = resolved.scenario.horizon.start, offered.offer.available
+    if first is None or first <= start:
+        return None
+    return f"available from {first}, after the start on {start}", f"a start on {first}, or an earlier delivery"
 
 
 def _fabric(record: FabricRecord, box: Box) -> Fabric:
