@@ -35,6 +35,7 @@ class Bands:
 
     value: Mapping[str, Array]
     revenue: Array
+    tokens: Array
     energy: Array
     platform: Array
     missed: Mapping[str, float]
@@ -137,12 +138,27 @@ def draw_bands(resolved: Resolved, priced: Priced, plan: Plan, line: Timeline) -
     return Bands(
         values,
         first.revenue_usd_per_yr,
+        _tokens(resolved, priced, plan, draws),
         np.broadcast_to(energy, (draws.count,)),
         platform,
         first.missed,
         replanned,
         draws.count,
     )
+
+
+def _tokens(resolved: Resolved, priced: Priced, plan: Plan, draws: Draws) -> Array:
+    """[draws] output tokens per second of serving that are sold: what each phase makes, up to what is asked for."""
+    inputs = priced.inputs
+    points, segments = inputs.points, inputs.segments
+    factor = np.ones((draws.count, len(points))) if draws.throughput is None else draws.throughput[:, points.group]
+    sold = np.zeros(draws.count)
+    for w, work in enumerate(resolved.works):
+        if work.is_serving:
+            mine = points.workload == w
+            made = factor[:, mine] @ (plan.use * points.tokens_out_per_s[:, None])[mine]
+            sold += np.minimum(made, segments.tokens_per_s[segments.workload == w].sum()) @ plan.weights
+    return sold
 
 
 def percentiles(values: Array) -> tuple[float, float, float]:

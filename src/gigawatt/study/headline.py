@@ -98,6 +98,37 @@ def _cost_per_mtok(answer: Answer) -> Value:
     return answer.annual_cost_usd / (tokens * 8760 * 3600 / 1e6) if tokens else None
 
 
+def _cost_draws(answer: Answer) -> Array | None:
+    """Energy and the price of racks as drawn, over the tokens that are then sold."""
+    if not np.all(answer.bands.tokens > 0):
+        return None
+    list_party = next(c for c in answer.priced.inputs.coefficients if c.name == "operator")
+    racks = (answer.bands.platform - 1) * float(answer.plan.racks @ list_party.price_usd_per_yr)
+    energy = answer.bands.energy - float(answer.plan.mean_use @ answer.priced.energy_usd_per_yr)
+    return (answer.annual_cost_usd + racks + energy) / (answer.bands.tokens * 8760 * 3600 / 1e6)
+
+
+def _joule_draws(answer: Answer) -> Array | None:
+    """Watts are held; tokens made are as drawn (a demand that is met does not stop the chips)."""
+    value, base = _joules(answer), _tokens(answer)
+    return value * base / answer.bands.tokens if value and base and np.all(answer.bands.tokens > 0) else None
+
+
+def _payback_draws(answer: Answer) -> Array:
+    time = answer.settled.schedule.time_years
+    years = [payback_years(flows, time) for flows in operator_flow_draws(answer, levered=False)]
+    return np.array([np.nan if one is None else one for one in years])
+
+
+def _funded(answer: Answer) -> Value:
+    return own_funded_share(answer.settled.ledger, answer.resolved.scenario.company("vendor"))
+
+
+def _funded_draws(answer: Answer) -> Array | None:
+    share = _funded(answer)
+    return None if share is None else share / answer.bands.platform
+
+
 def _operator(answer: Answer) -> str:
     return answer.resolved.scenario.company("operator")
 
@@ -168,17 +199,17 @@ HEADLINES: tuple[Headline, ...] = (
              lambda a: _capex_draws(a) / a.site_mw * 1e3 if a.site_mw else None),
     Headline("site_power", "MW", "highest draw of any phase at the meter", "racks in use, watts", lambda a: a.site_mw),
     Headline("pue", "", "meter watts / rack-input watts in the busiest phase", "facility", _it_share),
-    Headline("tokens_out", "token/s", "output tokens sold, mean over the horizon", "plan", _tokens),
-    Headline("joules_per_output_token", "J/token", "meter watts at mean load / output tokens", "watts, tokens", _joules),
+    Headline("tokens_out", "token/s", "output tokens sold, mean over the horizon", "plan", _tokens, lambda a: a.bands.tokens),
+    Headline("joules_per_output_token", "J/token", "meter watts at mean load / output tokens", "watts, tokens", _joules, _joule_draws),
     Headline("cost_per_mtok", "USD/Mtok", "(capital as rent at list + energy + upkeep + staff) / output tokens sold",
-             "list prices, lives, discount rate, energy price", _cost_per_mtok),
+             "list prices, lives, discount rate, energy price", _cost_per_mtok, _cost_draws),
     Headline("operator_irr", "share", "rate at which the operator's net cash with closing values is worth nothing",
              "ledger", lambda a: irr(a.flows(_operator(a))), lambda a: _irr_draws(a, True)),
     Headline("project_irr", "share", "the same without its loans", "ledger", _project_irr, lambda a: _irr_draws(a, False)),
     Headline("dscr_min", "x", "least quarterly operating cash / principal and interest", "ledger", _dscr, _dscr_draws),
-    Headline("payback", "yr", "years until the project's cumulative cash stays positive, loans left out", "ledger", _payback),
+    Headline("payback", "yr", "years until cumulative cash, loans left out, stays positive", "ledger", _payback, _payback_draws),
     Headline("vendor_funded_share", "share", "vendor's money to its customers / vendor's sales", "ledger",
-             lambda a: own_funded_share(a.settled.ledger, a.resolved.scenario.company("vendor"))),
+             _funded, _funded_draws),
 )  # fmt: skip
 
 
