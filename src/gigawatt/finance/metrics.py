@@ -133,7 +133,8 @@ def annuity_usd(debt_usd: float, rate: float, periods: int) -> float:
     >>> round(annuity_usd(4.06, 0.09, 5), 4)
     1.0438
     """
-    return debt_usd / periods if rate == 0 else debt_usd * rate / -float(np.expm1(-periods * np.log1p(rate)))
+    # Below the smallest normal number a rate has too few digits to divide by.
+    return debt_usd / periods if abs(rate) < 1e-300 else debt_usd * rate / -float(np.expm1(-periods * np.log1p(rate)))
 
 
 def cfads_usd(ledger: Ledger, company: str) -> Array:

@@ -21,7 +21,7 @@ def _payment(rate: Array, periods: Array) -> Array:
     # expm1 and log1p keep the digits of a small rate, which 1 - (1 + r)^-n would lose.
     with np.errstate(divide="ignore", invalid="ignore"):
         level = rate / -np.expm1(-periods * np.log1p(rate))
-    return np.asarray(np.where(rate == 0, 1 / periods, level))
+    return np.asarray(np.where(np.abs(rate) < 1e-300, 1 / periods, level))
 
 
 def crf(rate: ArrayLike, years: ArrayLike) -> Array:

@@ -77,7 +77,7 @@ def unit_schedule(rate: float, quarters: int, repayment: str) -> tuple[Array, Ar
     if repayment == "bullet":
         principal = np.zeros(quarters)
         principal[-1] = 1.0
-    elif i == 0:
+    elif abs(i) < 1e-300:  # a subnormal rate has too few digits to divide by
         principal = np.full(quarters, 1 / quarters)
     else:
         # principal grows by (1 + i) from payment to payment; expm1/log1p keep small rates exact
