@@ -53,6 +53,20 @@ class Answer:
         rate = self.rate if own is None else own
         return float(npv_usd(self.flows(company), rate, self.settled.schedule.time_years))
 
+    def project_flows(self, *, closing: bool) -> Array:
+        """Net cash of the operator by period with its loans left out: the project's own."""
+        who = self.resolved.scenario.company("operator")
+        ledger = self.settled.ledger if closing else self.settled.ledger.without_closing()
+        flows = np.asarray(ledger.net_usd([who])[0]) - ledger.total_usd(payee=who, account="loan_draw")
+        for account in ("loan_repayment", "loan_interest", "loan_fee"):
+            flows = flows + ledger.total_usd(payer=who, account=account)
+        return flows
+
+    @cached_property
+    def annual_energy_usd(self) -> float:
+        """Energy of a year, mean over the horizon's phases."""
+        return float(self.plan.mean_use @ self.priced.energy_usd_per_yr)
+
     @cached_property
     def site_mw(self) -> float:
         return self.plan.site_mw
@@ -105,8 +119,7 @@ class Answer:
     def annual_running_usd(self) -> float:
         """Energy, upkeep and staff of a year."""
         plan, priced = self.plan, self.priced
-        energy = float(plan.mean_use @ priced.energy_usd_per_yr)
         it = sum(rack.usd * count for rack, count in zip(priced.rack_parts, plan.racks, strict=True))
         shell = plan.site_mw * priced.shell_usd_per_mw
         upkeep = float(priced.running.upkeep_usd_per_yr(it)) + float(priced.running.shell_upkeep_usd_per_yr(shell))
-        return energy + upkeep + priced.running.staff_usd_per_mw_yr * self.mean_mw
+        return self.annual_energy_usd + upkeep + priced.running.staff_usd_per_mw_yr * self.mean_mw

@@ -57,7 +57,7 @@ def _gross(answer: Answer) -> Value:
 def _gross_draws(answer: Answer) -> Array | None:
     if not answer.mean_mw:
         return None
-    energy = answer.bands.energy - float(answer.plan.mean_use @ answer.priced.energy_usd_per_yr)
+    energy = answer.bands.energy - answer.annual_energy_usd
     return (answer.bands.revenue - answer.annual_running_usd - energy) / answer.mean_mw
 
 
@@ -78,7 +78,7 @@ def _dscr_draws(answer: Answer) -> Array | None:
     due = service > 0
     if not np.any(due):
         return None
-    yearly = float(answer.plan.mean_use @ answer.priced.energy_usd_per_yr)
+    yearly = answer.annual_energy_usd
     energy = answer.bands.energy / yearly - 1 if yearly else np.zeros(answer.bands.count)
     paid = answer.settled.schedule.column(answer.settled.energy_usd)
     cash = cfads_usd(ledger, who) - energy[:, None] * paid
@@ -104,7 +104,7 @@ def _cost_draws(answer: Answer) -> Array | None:
         return None
     list_party = next(c for c in answer.priced.inputs.coefficients if c.name == "operator")
     racks = (answer.bands.platform - 1) * float(answer.plan.racks @ list_party.price_usd_per_yr)
-    energy = answer.bands.energy - float(answer.plan.mean_use @ answer.priced.energy_usd_per_yr)
+    energy = answer.bands.energy - answer.annual_energy_usd
     return (answer.annual_cost_usd + racks + energy) / (answer.bands.tokens * 8760 * 3600 / 1e6)
 
 
@@ -139,29 +139,11 @@ def _dscr(answer: Answer) -> Value:
 
 
 def _payback(answer: Answer) -> Value:
-    flows = answer.settled.ledger.without_closing().net_usd([_operator(answer)])[0]
-    return payback_years(_unlevered(answer, flows), answer.settled.schedule.time_years)
-
-
-def _unlevered(answer: Answer, flows: Array) -> Array:
-    """An operator's flows without its loans: the project's own."""
-    ledger, who = answer.settled.ledger.without_closing(), _operator(answer)
-    flows = flows - ledger.total_usd(payee=who, account="loan_draw")
-    for account in ("loan_repayment", "loan_interest", "loan_fee"):
-        flows = flows + ledger.total_usd(payer=who, account=account)
-    return flows
+    return payback_years(answer.project_flows(closing=False), answer.settled.schedule.time_years)
 
 
 def _project_irr(answer: Answer) -> Value:
-    return irr(_unlevered(answer, answer.flows(_operator(answer)) + _loan_closing(answer)))
-
-
-def _loan_closing(answer: Answer) -> Array:
-    """What is still owed on loans at the end is settled in the closing entries; add it back for the project's own return."""
-    ledger, who = answer.settled.ledger, _operator(answer)
-    return ledger.total_usd(payer=who, account="loan_repayment") - ledger.without_closing().total_usd(
-        payer=who, account="loan_repayment"
-    )
+    return irr(answer.project_flows(closing=True))
 
 
 def _it_share(answer: Answer) -> Value:

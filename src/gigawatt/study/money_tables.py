@@ -85,7 +85,7 @@ def company_bands(answer: Answer) -> dict[str, np.ndarray[Any, np.dtype[np.float
     years = answer.line.annuity_years
     operator, vendor = scenario.company("operator"), scenario.company("vendor")
     revenue = (bands.revenue - answer.plan.revenue_usd_per_yr) * years
-    energy = (bands.energy - float(answer.plan.mean_use @ answer.priced.energy_usd_per_yr)) * years
+    energy = (bands.energy - answer.annual_energy_usd) * years
     factor = bands.platform - 1
     mine = next(c for c in answer.priced.inputs.coefficients if c.name == "operator")
     racks = factor * float(answer.plan.racks @ mine.price_usd_per_yr) * years
@@ -110,13 +110,8 @@ def operator_flow_draws(answer: Answer, *, levered: bool) -> np.ndarray[Any, np.
     """
     settled, scenario = answer.settled, answer.resolved.scenario
     operator = scenario.company("operator")
-    ledger = settled.ledger
-    base = answer.flows(operator)
-    if not levered:
-        for account in ("loan_repayment", "loan_interest", "loan_fee"):
-            base = base + ledger.total_usd(payer=operator, account=account)
-        base = base - ledger.total_usd(payee=operator, account="loan_draw")
-    yearly = float(answer.plan.mean_use @ answer.priced.energy_usd_per_yr)
+    base = answer.flows(operator) if levered else answer.project_flows(closing=True)
+    yearly = answer.annual_energy_usd
     energy = answer.bands.energy / yearly - 1 if yearly else np.zeros(answer.bands.count)
     paid_energy = settled.schedule.column(settled.energy_usd)
     racks = np.zeros(settled.schedule.periods)

@@ -163,7 +163,6 @@ def _capital(answer: Answer) -> Node:
 
 
 def _energy(answer: Answer) -> Node:
-    yearly = float(answer.plan.mean_use @ answer.priced.energy_usd_per_yr)
     facility = answer.resolved.facility
     children = [
         of_datum("energy price", answer.resolved.energy_price, 3.6e9, "USD/MWh"),
@@ -172,7 +171,7 @@ def _energy(answer: Answer) -> Node:
         of_datum("UPS efficiency", facility.ups_efficiency),
         of_datum("cooling watts per IT watt", facility.cooling.share_at_design),
     ]
-    return node("formula", "energy: MW x load x hours x price", yearly, "USD/yr", "", children)
+    return node("formula", "energy: MW x load x hours x price", answer.annual_energy_usd, "USD/yr", "", children)
 
 
 def _tokens(answer: Answer) -> Node:
