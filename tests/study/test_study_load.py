@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from gigawatt.core.errors import InputError, Problem
-from gigawatt.study.load import load, split_path
+from gigawatt.study.load import load
+from gigawatt.study.source import split_path
 
 GOOD = """\
 schema: 1

@@ -9,14 +9,15 @@ from pydantic import BaseModel, ValidationError
 
 from gigawatt.core.document import Path_
 from gigawatt.core.errors import Problem, Where, nearest
-from gigawatt.study.scenario import Scenario
 
 _TAGS = {"serving", "training", "milestone_tranche", "take_or_pay", "term_loan"}
 _INTERNAL = ("function-", "list[", "literal[", "constrained-", "nullable")
 
 
-def problems_of(error: ValidationError, data: Any, where: Callable[[Path_], Where]) -> Iterator[Problem]:
-    """pydantic's errors in our own words, each once, at its place in the file."""
+def problems_of(
+    error: ValidationError, data: Any, where: Callable[[Path_], Where], root: type[BaseModel]
+) -> Iterator[Problem]:
+    """pydantic's errors in our own words, each once, at its place in the file; `root` is the model it was read as."""
     told: set[Path_] = set()
     for item in error.errors(include_url=False):
         path = _real(item["loc"], data)
@@ -24,7 +25,7 @@ def problems_of(error: ValidationError, data: Any, where: Callable[[Path_], Wher
         shown = dotted(path, data)
         hints: tuple[str, ...] = ()
         if kind == "extra_forbidden":
-            known = _fields(path[:-1], data)
+            known = _fields(path[:-1], data, root)
             near = nearest(str(path[-1]), known)
             message = f"unknown field '{path[-1]}' in {dotted(path[:-1], data) or 'the scenario'}"
             hints = ((f"did you mean '{near}'?",) if near else ()) + ((f"known: {', '.join(known)}",) if known else ())
@@ -117,9 +118,9 @@ def _at(data: Any, path: Path_) -> Any:
     return node
 
 
-def _fields(path: Path_, data: Any) -> list[str]:
+def _fields(path: Path_, data: Any, root: type[BaseModel]) -> list[str]:
     """The fields that the model at `path` knows."""
-    model: Any = Scenario
+    model: Any = root
     node = data
     for part in path:
         node = node.get(part) if isinstance(node, dict) else (node[part] if isinstance(part, int) else None)

@@ -15,7 +15,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from gigawatt.core import units
 
-SCHEMA = 1
 ID = re.compile(r"^[a-z0-9]+(?:[.\-][a-z0-9]+)*$")
 
 

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from gigawatt.catalog.quarters import quarters
 from gigawatt.core.errors import GigawattError
-from gigawatt.finance import backtests
-from gigawatt.finance.backtests import Case
-from gigawatt.finance.forecast import Rule, conformal_half_width, guided, last_growth, last_increment, rolling
-from gigawatt.finance.quarters import quarters
+from gigawatt.economics.market.forecast import Rule, conformal_half_width, guided, last_growth, last_increment, rolling
+from gigawatt.study import backtests
+from gigawatt.study.backtests import Case
 from gigawatt.validation.base import Prediction
 
 BAND_QUARTERS = 10

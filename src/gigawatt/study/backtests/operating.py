@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from gigawatt.finance.backtests.case import Evaluator, Inputs
 from gigawatt.finance.contracts.base import SECONDS_PER_YEAR
+from gigawatt.study.backtests.case import Evaluator, Inputs
 
 BILLION = 1e9
 DAY_S = 86_400.0

@@ -6,9 +6,9 @@ import numpy as np
 
 from gigawatt.core import units
 from gigawatt.core.errors import InputError, Problem, unknown_name
-from gigawatt.finance.backtests.case import Evaluator, Inputs
 from gigawatt.finance.circularity import circularity
 from gigawatt.finance.clearing import clear
+from gigawatt.study.backtests.case import Evaluator, Inputs
 
 BILLION = 1e9
 

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from gigawatt.finance.backtests.case import Evaluator, Inputs
-from gigawatt.finance.forecast import RULES, fit_line, guided, last_growth, last_increment, mape_percent, rolling
-from gigawatt.finance.quarters import Quarters, quarters
+from gigawatt.catalog.quarters import Quarters, quarters
+from gigawatt.economics.market.forecast import (
+    RULES,
+    fit_line,
+    guided,
+    last_growth,
+    last_increment,
+    mape_percent,
+    rolling,
+)
 from gigawatt.finance.schedule import Array
+from gigawatt.study.backtests.case import Evaluator, Inputs
 
 BILLION = 1e9
 

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from gigawatt.core import document
 from gigawatt.core.errors import InputError, unknown_name
-from gigawatt.finance.backtests import agreements, networks, operating, per_gigawatt, vendor_quarters
-from gigawatt.finance.backtests.case import Case, Evaluator, Inputs, check
+from gigawatt.study.backtests import agreements, networks, operating, per_gigawatt, vendor_quarters
+from gigawatt.study.backtests.case import Case, Evaluator, Inputs, check
 
 __all__ = ["EVALUATORS", "Case", "Evaluator", "Inputs", "cases", "load", "run"]
 

@@ -13,9 +13,11 @@ from importlib import resources
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gigawatt.core.errors import InputError, Problem, unknown_name
-from gigawatt.finance.schedule import Array
+
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ from datetime import date
 
 import numpy as np
 
-from gigawatt.finance.backtests.case import Evaluator, Inputs
+from gigawatt.catalog.quarters import quarters
 from gigawatt.finance.contracts import read_contract
 from gigawatt.finance.ledger import build_ledger
-from gigawatt.finance.quarters import quarters
 from gigawatt.finance.schedule import Schedule
+from gigawatt.study.backtests.case import Evaluator, Inputs
 
 BILLION = 1e9
 GIGAWATT = 1e9

@@ -11,10 +11,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
+from gigawatt.catalog.quarters import quarters
 from gigawatt.core.errors import InputError
-from gigawatt.finance import backtests
-from gigawatt.finance.forecast import RULES, conformal_half_width, fit_line, guided, mape_percent, rolling
-from gigawatt.finance.quarters import quarters
+from gigawatt.economics.market.forecast import RULES, conformal_half_width, fit_line, guided, mape_percent, rolling
+from gigawatt.study import backtests
 from gigawatt.validation.economics import predict
 
 LINE_QUARTERS = ("FY2025Q1", "FY2025Q2", "FY2025Q3", "FY2025Q4", "FY2026Q1", "FY2026Q2")

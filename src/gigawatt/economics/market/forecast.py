@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from gigawatt.finance.schedule import Array
+Array = NDArray[np.float64]
 
 Rule = Callable[[Array], float]
 

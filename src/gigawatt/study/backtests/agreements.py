@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from gigawatt.finance.backtests.case import Evaluator, Inputs
 from gigawatt.finance.metrics import annuity_usd, dscr, irr
+from gigawatt.study.backtests.case import Evaluator, Inputs
 
 BILLION = 1e9
 
