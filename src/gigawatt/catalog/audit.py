@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from gigawatt.catalog.deals import Deal
 from gigawatt.catalog.display import text
 from gigawatt.catalog.hardware import Accelerator, Platform
 from gigawatt.catalog.quantity import datums
@@ -16,6 +17,7 @@ from gigawatt.core.errors import InputError
 from gigawatt.core.table import Table
 
 STALE_YEARS = 2.0  # prices older than this are told; data sheets do not age
+_HISTORY = ("price", "deal", "company")  # rows of prices, deals and reports are of their own date, and stay so
 WIDE = 0.5  # half-width over value from which an input is called weak
 
 # One way per GPU, half of what NVIDIA prints (600, 900, 1,800, 3,600 GB/s).
@@ -85,7 +87,7 @@ def _value(kind: str, name: str, datum: Datum, newest: float) -> Iterator[Findin
     if datum.spread > WIDE:
         yield Finding("weak", kind, name, field, f"range of {datum.spread:.0%} to either side", value)
     year = _year(datum.as_of)
-    if kind != "price" and "USD" in datum.unit and year and newest - year > STALE_YEARS and datum.kind != "filing":
+    if kind not in _HISTORY and "USD" in datum.unit and year and newest - year > STALE_YEARS and datum.kind != "filing":
         yield Finding("stale", kind, name, field, f"a price of {datum.as_of}", value)
 
 
@@ -152,6 +154,14 @@ def _rack(record: Platform) -> Iterator[Finding]:
         yield Finding("wrong", "platform", record.id, "production_cost_share", "costs more than its price", text(share))
 
 
+def _unpublished(record: Deal) -> Iterator[Finding]:
+    """What of a deal's terms nobody has published, and a deal that no primary source states."""
+    if record.missing:
+        yield Finding("missing", "deal", record.id, "contract", f"not published: {'; '.join(record.missing)}")
+    if record.grade == "C":
+        yield Finding("weak", "deal", record.id, "grade", "only secondary pages state it: in no headline")
+
+
 _CHECKS: dict[str, tuple[Callable[[Any], Iterator[Finding]], ...]] = {
     "accelerator": (
         _missing(("peak_flops", "memory", "memory_bandwidth", "tdp", "nic_bandwidth", "price")),
@@ -161,4 +171,5 @@ _CHECKS: dict[str, tuple[Callable[[Any], Iterator[Finding]], ...]] = {
     ),
     "platform": (_missing(("list_price", "rack_power_rated")), _rack),
     "netpart": (_missing(("power_typical", "price")),),
+    "deal": (_unpublished,),
 }

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from gigawatt.catalog.deals import DayText, Grade
 from gigawatt.catalog.quantity import (
     ChipPrice,
     Count,
@@ -47,16 +49,79 @@ class CostSet(Record):
     nic_price: Money | None = None
 
 
-class Company(Record):
-    """A party: what it does, what its capital costs, how it writes off servers."""
+class Balance(Strict):
+    """What a company had and owed at the end of a day, as reported: what nobody published stays away.
 
-    role: Literal["vendor", "operator", "lab", "lender", "utility", "other"]
+    `cash` includes marketable securities, `debt` is principal owed without leases, `equity_book` stakes in companies
+    that are not listed, `guarantees` what it may have to pay for others, `obligations_left` what customers have
+    contracted and not yet received (remaining performance obligations, backlog). `known_on` is the day of the report.
+    """
+
+    on: DayText
+    known_on: DayText
+    cash: Money | None = None
+    debt: Money | None = None
+    equity_book: Money | None = None
+    inventory: Money | None = None
+    plant: Money | None = None
+    guarantees: Money | None = None
+    obligations_left: Money | None = None
+    grade: Grade
+    kind: str = ""
+    source: str = ""
+    as_of: str = ""
+    note: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.on
+
+    @model_validator(mode="before")
+    @classmethod
+    def _own_date(cls, data: Any) -> Any:
+        """Its values are those of its day, not of the record."""
+        return {"as_of": str(data.get("on", "")), **data} if isinstance(data, Mapping) else data
+
+
+class Reported(Strict):
+    """An amount that a company reported or was reported to have for a span of time: revenue, loss, spending.
+
+    `name` says what and of when, such as 'revenue-2026-q2'; `what` is the line, `span` the time it covers.
+    """
+
+    name: str
+    what: str
+    span: str
+    value: Money
+    known_on: DayText
+    grade: Grade
+    kind: str = ""
+    source: str = ""
+    as_of: str = ""
+    note: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _own_date(cls, data: Any) -> Any:
+        return {"as_of": str(data.get("known_on", "")), **data} if isinstance(data, Mapping) else data
+
+
+class Company(Record):
+    """A party: what it does, what its capital costs, how it writes off servers, what it reported.
+
+    `balances` and `reported` are in the order of time; each says when it became known, so that a run as of a day uses
+    only what was known.
+    """
+
+    role: Literal["vendor", "operator", "lab", "lender", "utility", "spv", "other"]
     listed: bool = False
     discount_rate: Share
     gross_margin: Share | None = None
     server_life_years: Count | None = None
     capex_last_year: Money | None = None
     cash_from_operations: Money | None = None
+    balances: tuple[Balance, ...] = ()
+    reported: tuple[Reported, ...] = ()
 
 
 class TokenRow(Strict):

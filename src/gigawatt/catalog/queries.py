@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from datetime import date
 from typing import Any
 
 from pydantic import BaseModel
@@ -41,7 +42,13 @@ def _plain(field: str, name: str = "") -> _Column:
     return name or field, "", lambda record: getattr(record, field)
 
 
+def _billions(usd: float | None) -> float | None:
+    return None if usd is None else float(f"{usd * 1e-9:.6g}")
+
+
 _YEAR_S = 8760 * 3600.0
+# Rows that a record nests and that read better as a table of their own.
+_ROWS = {"events": "What became known, and when", "balances": "Balances", "reported": "Reported"}
 _COLUMNS: dict[str, tuple[_Column, ...]] = {
     "accelerator": (
         _plain("vendor"),
@@ -121,6 +128,22 @@ _COLUMNS: dict[str, tuple[_Column, ...]] = {
         ("chip_hours", "rows", lambda record: len(record.chip_hours)),
         ("power_years", "rows", lambda record: len(record.power_years)),
     ),
+    "deal": (
+        _plain("pays"),
+        _plain("gets"),
+        _plain("instrument", "contract"),
+        ("headline", "billion USD", lambda record: _billions(record.headline_usd_on(date.max))),
+        _plain("announced"),
+        _plain("status"),
+        _plain("grade"),
+    ),
+    "gigawatt-cost": (
+        _plain("platform"),
+        _in("billion USD/GW", 1.0, "cost"),
+        _in("billion USD/GW/yr", _YEAR_S, "per_year"),
+        ("boundary", "", lambda record: str(record.figure.boundary)),
+        _plain("grade"),
+    ),
     "calibration": (_plain("kind", "of"), _plain("rows"), _plain("release"), _plain("fitted_to")),
 }
 
@@ -142,7 +165,7 @@ def list_table(cat: Catalog, kind: str = "", match: str = "") -> Table:
         for record in cat.all(kind)
         if any(wanted in word.lower() for word in (record.id, record.name, *getattr(record, "aliases", ())))
     ]
-    columns = _COLUMNS[kind]
+    columns = _COLUMNS.get(kind, (_plain("name"),))
     data: dict[str, list[Any]] = {"id": [r.id for r in records]}
     data |= {name: [value(record) for record in records] for name, _, value in columns}
     units = {name: unit for name, unit, _ in columns if unit}
@@ -156,7 +179,8 @@ def show_tables(cat: Catalog, kind: str, name: str) -> tuple[Table, ...]:
         InputError: there is no such record.
     """
     record: Record = cat.get(kind, name)
-    head = [{"field": path, "value": value} for path, value in _plains(record) if not path.startswith("config.")]
+    apart = ("config.", *(f"{name}." for name in _ROWS))
+    head = [{"field": path, "value": value} for path, value in _plains(record) if not path.startswith(apart)]
     values = []
     for path, datum in _values(record):
         number, unit = shown(datum.value, datum.unit)
@@ -179,11 +203,28 @@ def show_tables(cat: Catalog, kind: str, name: str) -> tuple[Table, ...]:
     if values:
         columns = ("field", "value", "unit", "low", "high", "range", "kind", "as_of", "source", "note")
         made.append(Table.from_rows("values", values, columns, title="Values and their sources"))
+    made += [_rows_table(record, name, title) for name, title in _ROWS.items() if getattr(record, name, ())]
     config = getattr(record, "config", None)
     if config:
         rows = [{"field": path, "value": str(value)} for path, value in _leaves(config, "")]
         made.append(Table.from_rows("config", rows, ("field", "value"), title="Configuration"))
     return tuple(made)
+
+
+def _rows_table(record: Record, name: str, title: str) -> Table:
+    """The rows that a record nests, such as a deal's events, without what every one leaves empty."""
+    rows = [
+        {field: _row_cell(getattr(row, field)) for field in type(row).model_fields if field not in ("kind", "as_of")}
+        for row in getattr(record, name)
+    ]
+    said = [field for field in rows[0] if any(row[field] for row in rows)]
+    return Table.from_rows(name, [{field: row[field] for field in said} for row in rows], said, title=title)
+
+
+def _row_cell(item: Any) -> str:
+    if isinstance(item, Mapping):
+        return ", ".join(f"{key}: {value}" for key, value in item.items())
+    return _cell(item)
 
 
 def diff_table(cat: Catalog, kind: str, first: str, second: str) -> Table:

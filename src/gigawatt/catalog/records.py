@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from gigawatt.catalog.boundaries import GigawattCost
+from gigawatt.catalog.deals import Deal, DealEvent
 from gigawatt.catalog.hardware import Accelerator, Fabric, Maturity, Mode, Netpart, Platform
+from gigawatt.catalog.market import SupplyInput, SupplyLevel
 from gigawatt.catalog.money import ChipRow, Company, CostSet, PowerRow, PriceSet, TokenRow
 from gigawatt.catalog.places import Climate, Cooling, Facility, Ppa, Site
 from gigawatt.catalog.quantity import Series, Strict, datums
@@ -20,7 +23,10 @@ KINDS: dict[str, type[Record]] = {
     "cost": CostSet,
     "company": Company,
     "price": PriceSet,
+    "supply": SupplyInput,
     "calibration": Calibration,
+    "gigawatt-cost": GigawattCost,
+    "deal": Deal,
 }
 for _folder, _class in KINDS.items():
     _class.folder = _folder
@@ -34,9 +40,12 @@ __all__ = [
     "Company",
     "Cooling",
     "CostSet",
+    "Deal",
+    "DealEvent",
     "Fabric",
     "Facility",
     "Fitted",
+    "GigawattCost",
     "Maturity",
     "Mode",
     "Model",
@@ -49,6 +58,8 @@ __all__ = [
     "Series",
     "Site",
     "Strict",
+    "SupplyInput",
+    "SupplyLevel",
     "TokenRow",
     "datums",
 ]
