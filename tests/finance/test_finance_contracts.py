@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from gigawatt.core.errors import InputError
 from gigawatt.finance import Event, Flow, Kind, Schedule, build_ledger, contracts, read_contract, read_contracts
-from gigawatt.finance.contracts import take_or_pay
 from gigawatt.finance.contracts.base import Columns, Term
 from gigawatt.finance.contracts.term_loan import unit_schedule
 
@@ -39,8 +38,8 @@ def test_take_or_pay_floor(use: list[float], committed: float, floor: float) -> 
 
 def test_take_or_pay_ends_with_its_term_and_begins_with_the_first_commitment() -> None:
     schedule = Schedule.quarterly(START, 8, mw_active=100.0, mw_committed=[0, 0, 100, 100, 100, 100, 100, 100])
-    terms = take_or_pay.TakeOrPay(1.0, term_years=1.0)
-    np.testing.assert_allclose(take_or_pay.metered_mw(terms, schedule), [0, 0, 0, 100, 100, 100, 100, 0, 0])
+    rent = paid(RENT | {"price": "4 USD/MW/yr", "term": 1}, schedule, "rent")
+    np.testing.assert_allclose(rent, [0, 0, 0, 100, 100, 100, 100, 0, 0])
 
 
 def test_milestones_pay_whole_steps_only_up_to_the_maximum() -> None:
@@ -195,7 +194,9 @@ def test_a_third_partys_kind(monkeypatch: pytest.MonkeyPatch) -> None:
             return kind
 
     contracts.kinds.cache_clear()
-    monkeypatch.setattr(contracts, "entry_points", lambda group: [Point()] if group == "gigawatt.contracts" else [])
+    monkeypatch.setattr(
+        contracts.reading, "entry_points", lambda group: [Point()] if group == "gigawatt.contracts" else []
+    )
     try:
         raw = {"id": "g", "kind": "gift", "pays": "vendor", "gets": "lab", "amount": "7 USD"}
         assert paid(raw, Schedule.quarterly(START, 2), "grant").tolist() == [7, 7, 7]

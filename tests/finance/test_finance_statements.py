@@ -12,6 +12,7 @@ from gigawatt.finance import CHART, Flow, Residual, Schedule, build_ledger, buil
 
 START = date(2027, 1, 1)
 NAMES = ("operator", "lab", "vendor", "lender")
+CASH = sorted(name for name, account in CHART.items() if account.cash)
 
 
 @given(st.data())
@@ -20,7 +21,7 @@ def test_balance_sheets_tie(data: st.DataObject) -> None:
     flows = []
     for _ in range(data.draw(st.integers(1, 10))):
         payer, payee = data.draw(st.permutations(NAMES))[:2]
-        account = data.draw(st.sampled_from([*sorted(CHART), "capex:network", "residual:network"]))
+        account = data.draw(st.sampled_from([*CASH, "capex:network", "residual:network"]))
         amounts = data.draw(st.lists(st.floats(0, 1e10), min_size=7, max_size=7))
         flows.append(Flow(payer, payee, account, np.array(amounts)))
     residual = Residual("operator", "capex:network", data.draw(st.floats(0, 1e10)))

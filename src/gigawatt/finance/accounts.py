@@ -2,7 +2,8 @@
 
 One posting moves cash from payer to payee; each of the two books a counter-entry on the line named here. A profit
 line changes this period's income by the cash; an asset line grows by cash paid out, a claim line by cash taken in.
-So every balance sheet ties by construction.
+So every balance sheet ties by construction. A few accounts move no cash: shares given to a customer are the issuer's lower
+revenue and his equity, the customer's gain and his stake.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ class Account:
     payee_line: str
     payee_section: Section
     meaning: str
+    cash: bool = True
 
 
 def _account(name: str, payer: str, payee: str, meaning: str, sections: str = "operating operating") -> Account:
@@ -45,6 +47,8 @@ CHART: dict[str, Account] = {
         _account("opex", "expense", "revenue", "any other running cost; detail: which"),
         _account("cogs", "expense", "revenue", "what a seller's goods cost him to make"),
         _account("grant", "expense", "revenue", "money given for nothing that is booked as an asset"),
+        _account("royalty", "expense", "revenue", "a share of what the payer earns, or for software"),
+        _account("guarantee", "expense", "revenue", "what a guarantor pays in another's place"),
         _account("tax", "tax", "revenue", "taxes on income"),
         _account("capex", "fixed_assets", "revenue", "plant bought; detail: the part", "investing operating"),
         _account("residual", "fixed_assets", "fixed_assets", "plant sold; detail: the part", "investing investing"),
@@ -57,6 +61,17 @@ CHART: dict[str, Account] = {
         _account("prepayment", "advances_paid", "advances_received", "paid ahead; negative when credited"),
     )
 }  # fmt: skip
+CHART["warrant"] = Account(
+    "warrant",
+    "contra_revenue",
+    "operating",
+    "gains",
+    "investing",
+    "shares that vest to a customer; no cash moves",
+    False,
+)
+# What an investor chooses to spend: nobody does so once he, or whom he pays, is in default.
+INVESTING = ("capex", "equity", "loan_draw", "grant")
 # What a vendor may give his customers so that they can buy.
 VENDOR_FUNDING = ("equity", "loan_draw", "grant", "prepayment")
 

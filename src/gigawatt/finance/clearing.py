@@ -46,13 +46,13 @@ def clear(
     outside_assets_usd: ArrayLike,
     outside_liabilities_usd: ArrayLike | None = None,
     *,
-    alpha: float = 1.0,
-    beta: float = 1.0,
+    alpha: ArrayLike = 1.0,
+    beta: ArrayLike = 1.0,
 ) -> Clearing:
     """Clear one network: `liabilities_usd[i, j]` is what i owes j.
 
     `alpha` and `beta` are the shares of outside assets and of claims on others that survive a default (1:
-    Eisenberg-Noe).
+    Eisenberg-Noe), for all firms or by firm.
 
     >>> ring = np.array([[0.0, 4.0], [2.0, 0.0]])
     >>> clear(ring, [1.0, 0.5]).paid_usd.tolist()
@@ -64,6 +64,7 @@ def clear(
     owed_to = np.asarray(liabilities_usd, dtype=np.float64)
     assets = np.asarray(outside_assets_usd, dtype=np.float64)
     outside = np.zeros(len(assets)) if outside_liabilities_usd is None else np.asarray(outside_liabilities_usd, float)
+    alpha, beta = (np.broadcast_to(np.asarray(one, dtype=np.float64), assets.shape) for one in (alpha, beta))
     _check(owed_to, assets, outside, alpha, beta)
     owed = owed_to.sum(axis=1) + outside
     share = np.divide(owed_to, owed[:, None], out=np.zeros_like(owed_to), where=owed[:, None] > 0)
@@ -83,33 +84,33 @@ def clear(
     return Clearing(owed, paid, down, np.maximum(worth - paid, 0.0), rounds)
 
 
-def _settle(share: Array, assets: Array, owed: Array, down: NDArray[np.bool_], alpha: float, beta: float) -> Array:
+def _settle(share: Array, assets: Array, owed: Array, down: NDArray[np.bool_], alpha: Array, beta: Array) -> Array:
     """Payments when exactly the firms `down` default: a linear system over them."""
     inside = share[np.ix_(down, down)]
     from_others = share[np.ix_(~down, down)].T @ owed[~down]
-    known = alpha * assets[down] + beta * from_others
-    matrix = np.eye(int(down.sum())) - beta * inside.T
+    known = alpha[down] * assets[down] + beta[down] * from_others
+    matrix = np.eye(int(down.sum())) - beta[down][:, None] * inside.T
     try:
         solved = np.linalg.solve(matrix, known)
     except np.linalg.LinAlgError:
         # A closed ring that owes only itself: any scale solves it; the greatest is reached from above.
-        solved = _descend(inside, known, owed[down], beta)
+        solved = _descend(inside, known, owed[down], beta[down])
     paid = owed.copy()
     paid[down] = np.clip(solved, 0.0, owed[down])
     return paid
 
 
-def _descend(inside: Array, known: Array, owed: Array, beta: float) -> Array:
+def _descend(inside: Array, known: Array, owed: Array, beta: Array) -> Array:
     paid = owed.copy()
     for _ in range(10_000):
-        new = np.minimum(owed, known + beta * inside.T @ paid)
+        new = np.minimum(owed, known + beta * (inside.T @ paid))
         if np.max(np.abs(new - paid)) <= 1e-13 * max(float(owed.max()), 1e-300):
             return new
         paid = new
     return paid
 
 
-def _check(owed_to: Array, assets: Array, outside: Array, alpha: float, beta: float) -> None:
+def _check(owed_to: Array, assets: Array, outside: Array, alpha: Array, beta: Array) -> None:
     n = len(assets)
     if owed_to.shape != (n, n) or outside.shape != (n,):
         message = (
@@ -120,5 +121,5 @@ def _check(owed_to: Array, assets: Array, outside: Array, alpha: float, beta: fl
         raise InputError(Problem("negative", "liabilities and outside assets can not be negative"))
     if np.any(np.diag(owed_to) != 0):
         raise InputError(Problem("pays_itself", "a firm can not owe itself"))
-    if not (0 <= alpha <= 1 and 0 <= beta <= 1):
+    if np.any((alpha < 0) | (alpha > 1) | (beta < 0) | (beta > 1)):
         raise InputError(Problem("out_of_range", "'alpha' and 'beta' are shares between 0 and 1"))

@@ -23,6 +23,8 @@ from gigawatt.finance.schedule import Array, Flow, Schedule
 
 OUTSIDE_BUYER = "market"
 MONEY = ("amount_usd", "headline_usd")
+# The order in which kinds of contract post: each stage sees what those before it left.
+STAGES = ("operating", "financing", "owner")
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,13 +188,15 @@ def build_ledger(
     _check(flows, schedule)
     lines = [Line(flow.payer, flow.payee, flow.account, flow.contract) for flow in flows]
     amounts, headlines = [flow.amount_usd for flow in flows], [flow.amount_usd for flow in flows]
-    deals = sorted(contracts, key=lambda one: one.kind.stage != "operating")
-    columns = Columns(schedule)
+    deals = sorted(contracts, key=lambda one: STAGES.index(one.kind.stage))
+    columns = Columns(schedule, cash_usd=opening_cash_usd or {})
     for number, deal in enumerate(deals):
-        if deal.kind.stage == "financing" and (number == 0 or deals[number - 1].kind.stage == "operating"):
-            columns = _columns(schedule, lines, amounts)
+        if deal.kind.stage != "operating" and (number == 0 or deals[number - 1].kind.stage != deal.kind.stage):
+            columns = seen_so_far(columns, lines, amounts)
         for flow in deal.postings(columns):
             _check([flow], schedule)
+            if not account_of(flow.account).cash:
+                continue  # a ledger holds payments
             lines.append(Line(flow.payer, flow.payee, flow.account, flow.contract, deal.status))
             amounts.append(flow.amount_usd * counts_as_cash(deal.status))
             headlines.append(flow.amount_usd * counts_in_headline(deal.status))
@@ -212,7 +216,8 @@ def build_ledger(
 
 def _check(flows: Sequence[Flow], schedule: Schedule) -> None:
     for flow in flows:
-        account_of(flow.account)
+        if not account_of(flow.account).cash and not flow.contract:
+            raise InputError(Problem("no_cash", f"'{flow.account}' moves no cash: it can only come from a contract"))
         if flow.amount_usd.shape[-1:] != (schedule.periods,):
             have = flow.amount_usd.shape[-1] if flow.amount_usd.ndim else 1
             message = (
@@ -221,22 +226,32 @@ def _check(flows: Sequence[Flow], schedule: Schedule) -> None:
             raise InputError(Problem("wrong_length", message))
 
 
-def _columns(schedule: Schedule, lines: Sequence[Line], amounts: Sequence[Array]) -> Columns:
-    """Capital expenditure and CFADS of every company from what is posted so far."""
+def seen_so_far(columns: Columns, lines: Sequence[Line], amounts: Sequence[Array]) -> Columns:
+    """`columns` with what is posted so far summed by company: plant bought, CFADS, debt service, net cash."""
     capex: dict[str, Array] = {}
     cfads: dict[str, Array] = {}
-    zero = np.zeros(schedule.periods)
+    service: dict[str, Array] = {}
+    net: dict[str, Array] = {}
+    zero = np.zeros(columns.schedule.periods)
+
+    def add(to: dict[str, Array], company: str, amount: Array) -> None:
+        to[company] = to.get(company, zero) + amount
+
     for line, amount in zip(lines, amounts, strict=True):
         account = account_of(line.account)
+        add(net, line.payer, -amount)
+        add(net, line.payee, amount)
         if account.name == "capex":
-            capex[line.payer] = capex.get(line.payer, zero) + amount
+            add(capex, line.payer, amount)
+        if account.name in ("loan_repayment", "loan_interest"):
+            add(service, line.payer, amount)
         if account.payer_line == "interest":
             continue
         if account.payer_section == "operating":
-            cfads[line.payer] = cfads.get(line.payer, zero) - amount
+            add(cfads, line.payer, -amount)
         if account.payee_section == "operating":
-            cfads[line.payee] = cfads.get(line.payee, zero) + amount
-    return Columns(schedule, capex, cfads)
+            add(cfads, line.payee, amount)
+    return replace(columns, capex_usd=capex, cfads_usd=cfads, service_usd=service, net_usd=net)
 
 
 def _closing(

@@ -106,6 +106,20 @@ class Schedule:
         return bool(self.year_share[0] == 0)
 
     @property
+    def begins(self) -> tuple[date, ...]:
+        """First day of each period (an opening begins and ends on `start`)."""
+        later = [date.fromordinal(end.toordinal() + 1) for end in self.ends[:-1]]
+        if self.has_opening and later:
+            later[0] = self.start
+        return (self.start, *later)
+
+    def at(self, day: date) -> int:
+        """The period that holds `day`; below 0 before the first, `periods` after the last."""
+        if day < self.start:
+            return -1
+        return int(np.searchsorted([end.toordinal() for end in self.ends], day.toordinal()))
+
+    @property
     def time_years(self) -> Array:
         """Years from the start to each period's end, the opening's being 0."""
         return np.cumsum(self.year_share)
@@ -130,6 +144,18 @@ def end_of_quarter(start: date, quarters: int) -> date:
     year, month = divmod(start.year * 12 + start.month - 1 + 3 * quarters, 12)
     after = date(year, month + 1, min(start.day, calendar.monthrange(year, month + 1)[1]))
     return date.fromordinal(after.toordinal() - 1)
+
+
+def add_years(day: date, years: float) -> date:
+    """The day `years` later: whole months by the calendar, what is left by days of 365.
+
+    >>> add_years(date(2027, 1, 31), 1 / 12), add_years(date(2027, 7, 1), 5)
+    (datetime.date(2027, 2, 28), datetime.date(2032, 7, 1))
+    """
+    months = int(np.floor(years * 12 + 1e-9))
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    moved = date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
+    return date.fromordinal(moved.toordinal() + round((years - months / 12) * 365))
 
 
 def _stock(name: str, values: ArrayLike, quarters: int, opening: bool) -> Array:

@@ -1,20 +1,22 @@
 """What every kind of contract is made of: terms with units at the door, columns to look at, flows to hand back.
 
 A kind is one pure function `(terms, deal, columns) -> list[Flow]`; no kind sees another. Kinds that need to know a
-company's capital expenditure or the cash available for its debt service find them as plain columns, already summed.
+company's capital expenditure, its sales or the cash available for its debt service find them as plain columns, already
+summed; what the market does (prices, rates, shares) comes as paths, what is built as sites. Leading axes are draws.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
+from datetime import date
 from typing import Any, Literal
 
 import numpy as np
 
 from gigawatt.core import units
-from gigawatt.core.errors import Problem, Problems, nearest
-from gigawatt.finance.schedule import Array, Flow, Schedule
+from gigawatt.core.errors import InputError, Problem, Problems, nearest, unknown_name
+from gigawatt.finance.schedule import Array, Flow, Schedule, add_years
 
 SECONDS_PER_YEAR = 8760 * 3600
 
@@ -24,12 +26,21 @@ class Columns:
     """What a contract may look at.
 
     capex_usd, cfads_usd: by company, period columns of plant bought and of cash available for debt service (revenue
-    less running costs and tax, from the flows that are no financing).
+    less running costs and tax, from the flows that are no financing); service_usd: principal and interest;
+    sales_usd: by company, its revenue from outside; net_usd: all its cash in less cash out; cash_usd: cash at the start
+    sites:     by id, a schedule of the same periods with the MW of that site
+    paths:     by id, a level for each period: a price, a rate, a share price, [..., periods]
     """
 
     schedule: Schedule
     capex_usd: Mapping[str, Array] = field(default_factory=dict)
     cfads_usd: Mapping[str, Array] = field(default_factory=dict)
+    service_usd: Mapping[str, Array] = field(default_factory=dict)
+    sales_usd: Mapping[str, Array] = field(default_factory=dict)
+    sites: Mapping[str, Schedule] = field(default_factory=dict)
+    paths: Mapping[str, Array] = field(default_factory=dict)
+    net_usd: Mapping[str, Array] = field(default_factory=dict)
+    cash_usd: Mapping[str, float] = field(default_factory=dict)
 
     def capex_of(self, company: str) -> Array:
         return self.capex_usd.get(company, np.zeros(self.schedule.periods))
@@ -37,19 +48,103 @@ class Columns:
     def cfads_of(self, company: str) -> Array:
         return self.cfads_usd.get(company, np.zeros(self.schedule.periods))
 
+    def service_of(self, company: str) -> Array:
+        return self.service_usd.get(company, np.zeros(self.schedule.periods))
+
+    def net_of(self, company: str) -> Array:
+        return self.net_usd.get(company, np.zeros(self.schedule.periods))
+
+    def sales_of(self, company: str) -> Array:
+        return self.sales_usd.get(company, np.zeros(self.schedule.periods))
+
+    def site_of(self, deal: Deal) -> Schedule:
+        """The schedule of the contract's site, or the one site there is.
+
+        Raises:
+            InputError: a site of that name does not exist.
+        """
+        if not deal.site:
+            return self.schedule
+        if deal.site not in self.sites:
+            raise InputError(unknown_name(f"site for contract '{deal.id}'", deal.site, self.sites))
+        return self.sites[deal.site]
+
+    def path(self, name: str, deal: Deal) -> Array:
+        """The path of that name.
+
+        Raises:
+            InputError: nobody gives it.
+        """
+        if name not in self.paths:
+            raise InputError(unknown_name(f"path for contract '{deal.id}'", name, self.paths))
+        return self.paths[name]
+
+    def capacity_mw(self, deal: Deal, mw: float | None) -> tuple[Array, Array]:
+        """(MW made available, MW in use) that a contract meters: its site's, at most `mw`; `mw` alone without a site.
+
+        Raises:
+            InputError: neither a site nor MW: a contract without volume.
+        """
+        site = self.site_of(deal)
+        if deal.site or np.any(site.mw_committed > 0):
+            if mw is None:
+                return site.mw_committed, site.mw_active
+            return np.minimum(site.mw_committed, mw), np.minimum(site.mw_active, mw)
+        if mw is None:
+            hint = "give it 'mw' or a 'site' that is built"
+            raise InputError(Problem("no_volume", f"contract '{deal.id}' has no volume to meter", None, (hint,)))
+        flat = np.full(self.schedule.periods, mw)
+        return flat, flat
+
 
 @dataclass(frozen=True, slots=True)
 class Deal:
-    """The names on a contract: `pays` is who pays first (tenant, investor, lender), `gets` the other side."""
+    """The names on a contract: `pays` is who pays first (tenant, investor, lender), `gets` the other side.
+
+    `starts` and `ends` bound its life (None: from the first period on, to the end of its term); `site` is what it meters.
+    """
 
     id: str
     pays: str
     gets: str
+    starts: date | None = None
+    ends: date | None = None
+    site: str = ""
 
     def flow(self, account: str, amount_usd: Array, *, back: bool = False) -> Flow:
         """A flow of this contract: pays -> gets, or the other way for `back`."""
         payer, payee = (self.gets, self.pays) if back else (self.pays, self.gets)
         return Flow(payer, payee, account, amount_usd, self.id)
+
+    def life_years(self, schedule: Schedule, term_years: float | None = None) -> Array:
+        """Years of the contract's life in each period, [periods]: from its start to its end, or `term_years` later.
+
+        >>> from gigawatt.finance.schedule import Schedule
+        >>> half = Deal("rent", "a", "b", starts=date(2027, 2, 15))
+        >>> half.life_years(Schedule.quarterly(date(2027, 1, 1), 3, opening=False), 0.25).round(3).tolist()
+        [0.125, 0.125, 0.0]
+        """
+        first = self.starts or schedule.start
+        last = date.max if term_years is None else add_years(first, term_years)  # the day after
+        if self.ends is not None:
+            last = min(last, date.fromordinal(self.ends.toordinal() + 1))
+        out = np.zeros(schedule.periods)
+        for k, (begin, end) in enumerate(zip(schedule.begins, schedule.ends, strict=True)):
+            if not schedule.year_share[k]:
+                continue
+            days = end.toordinal() - begin.toordinal() + 1
+            inside = min(end.toordinal() + 1, last.toordinal()) - max(begin.toordinal(), first.toordinal())
+            out[k] = max(inside, 0) / days * schedule.year_share[k]
+        return out
+
+    def first_period(self, schedule: Schedule) -> int:
+        """The period in which the contract starts; negative, in quarters, where that was before the schedule."""
+        if self.starts is None or self.starts == schedule.start:
+            return 0
+        if self.starts >= schedule.start:
+            return schedule.at(self.starts)
+        months = (schedule.start.year - self.starts.year) * 12 + schedule.start.month - self.starts.month
+        return -((months + 2) // 3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +152,27 @@ class Term:
     """How a term is written at the door: its `field` inside, dimension, and factor from the engine's unit to the
     field's.
 
-    `dimension` is a key of `units.DIMENSIONS`, or 'years' (bare number of years or a time), 'text', 'flag' or 'date'.
+    `dimension` is a key of `units.DIMENSIONS`, or 'years' (bare number of years or a time), 'text', 'flag', 'date', or
+    'data' (a list or mapping that `reader` reads). `meaning` is for the documentation.
     """
 
     field: str
     dimension: str
     factor: float = 1.0
     choices: tuple[str, ...] = ()
+    meaning: str = ""
+    reader: Callable[[Any], Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What may become due, or is due later: held by one company against another, and what would call it."""
+
+    kind: str
+    holder: str
+    against: str
+    amount_usd: float
+    trigger: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +182,21 @@ class Kind:
     terms:     a frozen dataclass of floats and words
     door:      name in a scenario -> Term
     postings:  the pure function
-    stage:     'operating' kinds come first; 'financing' kinds see what those left as cash for debt service
+    stage:     'operating' kinds come first; 'financing' kinds see what those left as cash for debt service; 'owner' kinds
+               see the debt service too
+    firm:      what is owed whatever happens, [..., periods]; without it, what is posted as a sale or a cost
+    claims:    what the contract may still call for
+    meaning:   one sentence for the documentation
     """
 
     name: str
     terms: type[Any]
     door: Mapping[str, Term]
     postings: Callable[[Any, Deal, Columns], list[Flow]]
-    stage: Literal["operating", "financing"] = "operating"
+    stage: Literal["operating", "financing", "owner"] = "operating"
+    firm: Callable[[Any, Deal, Columns], Array] | None = None
+    claims: Callable[[Any, Deal, Columns], list[Claim]] | None = None
+    meaning: str = ""
 
     def read(self, name: str, raw: Mapping[str, Any], problems: Problems) -> Any:
         """Terms from what a scenario says (text with units, or plain numbers in the engine's units); None if wrong."""
@@ -121,9 +237,9 @@ def _value(value: Any, term: Term) -> Any:
         if not isinstance(value, bool):
             raise ValueError(f"'{value}' is neither true nor false")
         return value
+    if term.dimension == "data":
+        return term.reader(value) if term.reader else value
     if term.dimension == "date":
-        from datetime import date
-
         return value if isinstance(value, date) else date.fromisoformat(str(value))
     if term.dimension == "years":
         if isinstance(value, str):

@@ -1,6 +1,6 @@
-"""Prepayment: a sum paid in the first period and credited evenly against what is owed later.
+"""Prepayment: a sum paid at the start and credited evenly against what is owed later.
 
-    t = 0: amount,   each of the n quarters of the term after it: - amount / n
+    at the start: amount,   in each of the n quarters of the term after it: - amount / n
 
 The credit is a negative flow from customer to supplier, so the full rent stays visible beside it. No interest is
 implied.
@@ -32,11 +32,20 @@ def postings(terms: Prepayment, deal: Deal, columns: Columns) -> list[Flow]:
     """One flow: the advance, then its credits as far as the horizon reaches."""
     out = np.zeros(columns.schedule.periods)
     quarters = quarters_of(terms.term_years)
-    out[1 : 1 + quarters] = -terms.amount_usd / quarters
-    out[0] = terms.amount_usd
+    first = deal.first_period(columns.schedule)
+    out[max(first + 1, 0) : max(first + 1 + quarters, 0)] = -terms.amount_usd / quarters
+    if 0 <= first < len(out):
+        out[first] = terms.amount_usd
     return [deal.flow("prepayment", out)]
 
 
 KIND = Kind(
-    "prepayment", Prepayment, {"amount": Term("amount_usd", "money"), "term": Term("term_years", "years")}, postings
+    "prepayment",
+    Prepayment,
+    {
+        "amount": Term("amount_usd", "money", meaning="what is paid ahead"),
+        "term": Term("term_years", "years", meaning="over how long it is credited"),
+    },
+    postings,
+    meaning="A customer pays ahead and is credited evenly.",
 )

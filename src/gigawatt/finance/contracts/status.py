@@ -33,6 +33,10 @@ class Event:
     known_on: date
     status: str
     terms: Mapping[str, Any] = field(default_factory=dict)
+    effective_on: date | None = None
+    source: str = ""
+    grade: str = ""
+    note: str = ""
 
     def __post_init__(self) -> None:
         check(self.status)
@@ -40,10 +44,13 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Status and terms as known on a day; status '' before the first event."""
+    """Status and terms as known on a day, and from which event; status '' before the first."""
 
     status: str = ""
     terms: Mapping[str, Any] = field(default_factory=dict)
+    known_on: date | None = None
+    source: str = ""
+    grade: str = ""
 
 
 def check(status: str) -> str:
@@ -75,5 +82,6 @@ def as_known(events: Iterable[Event], on: date) -> Known:
     """Fold the events known by the end of day `on`; later ones change the terms of earlier ones."""
     known = Known()
     for event in sorted((e for e in events if e.known_on <= on), key=lambda e: e.known_on):
-        known = Known(event.status, {**known.terms, **event.terms})
+        source, grade = event.source or known.source, event.grade or known.grade
+        known = Known(event.status, {**known.terms, **event.terms}, event.known_on, source, grade)
     return known

@@ -1,5 +1,5 @@
-"""Term loan: the lender funds a share of the borrower's capital expenditure, or an amount, and is paid back with
-interest.
+"""Debt: a term loan funds a share of the borrower's capital expenditure, or an amount; a bond is an amount, paid back at
+its end. Both are paid back with interest.
 
 Each draw D runs for n quarters from the quarter after it, at i = rate / 4 a quarter (a nominal annual rate, paid
 quarterly):
@@ -9,8 +9,10 @@ quarterly):
     sculpted     payment_t = k CFADS_t for n quarters after the last draw, k = balance / PV(CFADS at i), so that the
                  debt service cover ratio is the same 1 / k in every quarter; interest alone is paid until the last draw
 
-A delayed-draw facility is many draws, each with its own maturity. What is still owed at the horizon's end is left to
-whoever closes the books (`build_ledger`).
+A delayed-draw facility is many draws, each with its own maturity. An amount is drawn when the contract starts; where that
+was before the first period, only what is still to be paid is posted. A floating rate is base_t + spread: principal is
+that of the rate at the start, interest follows the path. What is still owed at the horizon's end is left to whoever closes
+the books (`build_ledger`).
 """
 
 from __future__ import annotations
@@ -30,32 +32,38 @@ REPAYMENTS = ("amortising", "bullet", "sculpted")
 class TermLoan:
     """Rate a year (nominal, paid quarterly), term in years from each draw, upfront fee as a share of what is drawn.
 
-    Either `share_of_capex` or `amount_usd` (drawn in the first period); both: the share, up to the amount.
+    Either `share_of_capex` or `amount_usd` (drawn at the start); both: the share, up to the amount. Either `rate`, or
+    `base` (a path) with `spread`.
     """
 
-    rate: float
+    rate: float | None = None
     term_years: float = 5.0
     share_of_capex: float | None = None
     amount_usd: float | None = None
     repayment: str = "amortising"
     fee_share: float = 0.0
+    base: str = ""
+    spread: float = 0.0
 
     def __post_init__(self) -> None:
         if self.share_of_capex is None and self.amount_usd is None:
             raise ValueError("a loan needs 'share_of_capex' or 'amount'")
+        if (self.rate is None) == (not self.base):
+            raise ValueError("a loan needs either a 'rate', or a 'base' with its 'spread'")
         if self.term_years <= 0:
             raise ValueError("'term' must be above zero")
-        if self.rate < 0 or self.fee_share < 0:
+        if (self.rate or 0.0) < 0 or self.fee_share < 0:
             raise ValueError("'rate' and 'fee' can not be negative")
         if self.share_of_capex is not None and not 0 <= self.share_of_capex <= 1:
             raise ValueError("'share_of_capex' is a share between 0 and 1")
 
 
-def draws_usd(terms: TermLoan, capex_usd: Array) -> Array:
-    """What is drawn in each period."""
+def draws_usd(terms: TermLoan, capex_usd: Array, first: int = 0) -> Array:
+    """What is drawn in each period; an amount in period `first` (negative: before the schedule)."""
     if terms.share_of_capex is None:
         out = np.zeros_like(capex_usd)
-        out[..., 0] = terms.amount_usd or 0.0
+        if 0 <= first < out.shape[-1]:
+            out[..., first] = terms.amount_usd or 0.0
         return out
     wanted = terms.share_of_capex * np.maximum(capex_usd, 0.0)
     if terms.amount_usd is None:
@@ -87,9 +95,9 @@ def unit_schedule(rate: float, quarters: int, repayment: str) -> tuple[Array, Ar
     return principal, owed * i
 
 
-def level_service(terms: TermLoan, drawn_usd: Array) -> tuple[Array, Array]:
+def level_service(terms: TermLoan, drawn_usd: Array, rate: float) -> tuple[Array, Array]:
     """(principal, interest) columns of amortising or bullet draws: each draw begets its own payments, lagged."""
-    principal, interest = unit_schedule(terms.rate, quarters_of(terms.term_years), terms.repayment)
+    principal, interest = unit_schedule(rate, quarters_of(terms.term_years), terms.repayment)
     periods = drawn_usd.shape[-1]
     lag = np.arange(periods)[None, :] - np.arange(periods)[:, None] - 1
     inside = (lag >= 0) & (lag < len(principal))
@@ -97,13 +105,22 @@ def level_service(terms: TermLoan, drawn_usd: Array) -> tuple[Array, Array]:
     return drawn_usd @ np.where(inside, principal[at], 0.0), drawn_usd @ np.where(inside, interest[at], 0.0)
 
 
-def sculpted_service(terms: TermLoan, drawn_usd: Array, cfads_usd: Array) -> tuple[Array, Array]:
+def earlier_service(terms: TermLoan, first: int, periods: int, rate: float) -> tuple[Array, Array]:
+    """(principal, interest) columns of an amount that was drawn `-first` quarters before the schedule."""
+    principal, interest = unit_schedule(rate, quarters_of(terms.term_years), terms.repayment)
+    lag = np.arange(periods) - first - 1
+    inside, at = lag < len(principal), np.clip(lag, 0, len(principal) - 1)
+    amount = terms.amount_usd or 0.0
+    return amount * np.where(inside, principal[at], 0.0), amount * np.where(inside, interest[at], 0.0)
+
+
+def sculpted_service(terms: TermLoan, drawn_usd: Array, cfads_usd: Array, rate: float) -> tuple[Array, Array]:
     """(principal, interest) columns with the same cover ratio in every quarter after the last draw.
 
     Raises:
         InputError: no cash is available for debt service over the term.
     """
-    i = terms.rate / 4
+    i = rate / 4
     periods = drawn_usd.shape[-1]
     drawing = np.nonzero(np.any(drawn_usd.reshape(-1, periods) > 0, axis=0))[0]
     principal, interest = np.zeros_like(drawn_usd), np.zeros_like(drawn_usd)
@@ -130,13 +147,26 @@ def sculpted_service(terms: TermLoan, drawn_usd: Array, cfads_usd: Array) -> tup
 
 def postings(terms: TermLoan, deal: Deal, columns: Columns) -> list[Flow]:
     """Draws and, the other way, fee, interest and principal. `pays` is the lender, `gets` the borrower."""
-    drawn = draws_usd(terms, np.asarray(columns.capex_of(deal.gets), dtype=np.float64))
+    capex = np.asarray(columns.capex_of(deal.gets), dtype=np.float64)
+    first = deal.first_period(columns.schedule)
+    base = columns.path(terms.base, deal) if terms.base else None
+    rate = terms.rate if base is None else float(np.mean(base[..., max(first, 0)])) + terms.spread
+    assert rate is not None
+    drawn = draws_usd(terms, capex, first)
     if terms.repayment == "sculpted":
         cash = np.asarray(columns.cfads_of(deal.gets), dtype=np.float64)
         drawn = np.broadcast_to(drawn, np.broadcast_shapes(drawn.shape, cash.shape))
-        principal, interest = sculpted_service(terms, drawn, cash)
+        principal, interest = sculpted_service(terms, drawn, cash, rate)
+        before = 0.0
+    elif first < 0 and terms.share_of_capex is None:
+        principal, interest = earlier_service(terms, first, columns.schedule.periods, rate)
+        before = (terms.amount_usd or 0.0) * _unpaid_share(terms, first, rate)
     else:
-        principal, interest = level_service(terms, drawn)
+        principal, interest = level_service(terms, drawn, rate)
+        before = 0.0
+    if base is not None:
+        owed = before + np.cumsum(drawn - principal, axis=-1) - (drawn - principal)
+        interest = owed * (base + terms.spread) / 4
     flows = [
         deal.flow("loan_draw", drawn),
         deal.flow("loan_interest", interest, back=True),
@@ -147,17 +177,36 @@ def postings(terms: TermLoan, deal: Deal, columns: Columns) -> list[Flow]:
     return flows
 
 
+def _unpaid_share(terms: TermLoan, first: int, rate: float) -> float:
+    """What share of the amount is still owed when the schedule begins, `-first` quarters after the draw."""
+    principal, _ = unit_schedule(rate, quarters_of(terms.term_years), terms.repayment)
+    return float(principal[min(-first - 1, len(principal)) :].sum())
+
+
+_DOOR = {
+    "rate": Term("rate", "share", meaning="interest, nominal a year, paid quarterly"),
+    "base": Term("base", "text", meaning="path of a floating rate, instead of 'rate'"),
+    "spread": Term("spread", "share", meaning="what is paid above the base"),
+    "term": Term("term_years", "years", meaning="from each draw to its last payment"),
+    "share_of_capex": Term(
+        "share_of_capex", "share", meaning="share of the borrower's purchases of plant that is lent"
+    ),
+    "amount": Term("amount_usd", "money", meaning="what is lent at the start; with a share, the most that is lent"),
+    "repayment": Term("repayment", "text", choices=REPAYMENTS, meaning="how principal is paid back"),
+    "fee": Term("fee_share", "share", meaning="upfront fee as a share of what is drawn"),
+}
 KIND = Kind(
-    "term_loan",
-    TermLoan,
-    {
-        "rate": Term("rate", "share"),
-        "term": Term("term_years", "years"),
-        "share_of_capex": Term("share_of_capex", "share"),
-        "amount": Term("amount_usd", "money"),
-        "repayment": Term("repayment", "text", choices=REPAYMENTS),
-        "fee": Term("fee_share", "share"),
-    },
-    postings,
-    stage="financing",
+    "term_loan", TermLoan, _DOOR, postings, stage="financing", meaning="A lender lends and is paid back with interest."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Bond(TermLoan):
+    """A loan of an amount that is paid back at its end, unless it says otherwise."""
+
+    repayment: str = "bullet"
+
+
+BOND = Kind(
+    "bond", Bond, _DOOR, postings, stage="financing", meaning="Holders lend an amount that is paid back at the end."
 )

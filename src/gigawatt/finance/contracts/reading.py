@@ -1,0 +1,275 @@
+"""Reads contracts: from what a file says to kinds, parties, lives and terms, with every problem told at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from datetime import date
+from functools import lru_cache
+from importlib.metadata import entry_points
+from typing import Any
+
+from gigawatt.core import units
+from gigawatt.core.dates import first_day, last_day
+from gigawatt.core.errors import InputError, Problem, Problems, Where, unknown_name
+from gigawatt.finance.contracts import (
+    compute_lease,
+    equity,
+    guarantee,
+    milestone_tranche,
+    prepayment,
+    purchase,
+    sharing,
+    spv,
+    take_or_pay,
+    term_loan,
+    warrant,
+)
+from gigawatt.finance.contracts.base import Columns, Deal, Kind
+from gigawatt.finance.contracts.status import Event, as_known
+from gigawatt.finance.contracts.status import check as check_status
+from gigawatt.finance.schedule import Flow
+
+OWN = (
+    purchase.SPOT,
+    purchase.KIND,
+    prepayment.KIND,
+    milestone_tranche.KIND,
+    take_or_pay.KIND,
+    compute_lease.KIND,
+    guarantee.BACKSTOP,
+    guarantee.KIND,
+    term_loan.KIND,
+    term_loan.BOND,
+    spv.KIND,
+    equity.KIND,
+    warrant.KIND,
+    sharing.KIND,
+    sharing.ROYALTY,
+)
+ENTRY_POINTS = "gigawatt.contracts"
+GRADES = ("A", "B", "C", "D")
+Place = Callable[[int, str], Where | None]
+
+# What every contract may say beside the terms of its kind.
+COMMON = (
+    "id", "kind", "pays", "gets", "status", "events", "starts", "ends", "site", "grade", "source", "note", "headline",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """A contract that is ready to post: its kind, its parties, its status and its terms (the kind's own dataclass).
+
+    `raw` is what it was read from and `events` its history; `known(on)` is the contract as known on a day. `grade` and
+    `source` say how its facts are known; `headline_usd` is what was announced of it.
+    """
+
+    id: str
+    kind: Kind
+    deal: Deal
+    status: str
+    terms: Any
+    events: tuple[Event, ...] = ()
+    raw: Mapping[str, Any] = field(default_factory=dict)
+    grade: str = ""
+    source: str = ""
+    headline_usd: float | None = None
+    known_on: date | None = None
+
+    def postings(self, columns: Columns) -> list[Flow]:
+        return self.kind.postings(self.terms, self.deal, columns)
+
+    def known(self, on: date) -> Contract | None:
+        """As known at the end of day `on`; None before its first event. Without a history it is always known."""
+        if not self.events:
+            return self
+        known = as_known(self.events, on)
+        if not known.status:
+            return None
+        problems = Problems()
+        made = _read({**self.raw, **known.terms, "status": known.status}, problems)
+        problems.raise_if_any()
+        assert made is not None
+        return replace(
+            made,
+            grade=known.grade or made.grade,
+            source=known.source or made.source,
+            known_on=known.known_on,
+            events=self.events,
+        )
+
+
+@lru_cache(maxsize=1)
+def kinds() -> dict[str, Kind]:
+    """Our kinds and those that installed packages offer under 'gigawatt.contracts'; ours can not be replaced."""
+    found = {kind.name: kind for kind in OWN}
+    for point in entry_points(group=ENTRY_POINTS):
+        kind = point.load()
+        if isinstance(kind, Kind):
+            found.setdefault(kind.name, kind)
+    return found
+
+
+def read_contract(raw: Mapping[str, Any]) -> Contract:
+    """One contract from a mapping: id, kind, pays, gets, status, optional events, and the terms of its kind.
+
+    Raises:
+        InputError: with every problem found.
+    """
+    return read_contracts([raw])[0]
+
+
+def read_contracts(rows: Iterable[Mapping[str, Any]], place: Place | None = None) -> list[Contract]:
+    """Contracts from mappings, such as `[deal.model_dump() for deal in scenario.contracts]`.
+
+    `place(index, key)` says where a field of a row stands in its file.
+
+    Raises:
+        InputError: unknown kind, status or term, a term of the wrong unit, a missing one, a contract that pays itself or
+            ends before it starts, guarantees that run in a circle or cover nothing.
+    """
+    problems = Problems()
+    made = []
+    for index, row in enumerate(rows):
+        found = Problems()
+        one = _read(row, found)
+        problems.extend(_placed(problem, index, row, place) for problem in found.found)
+        made.append(one)
+    contracts = [one for one in made if one is not None]
+    for problem, contract in _guarantees(contracts):
+        problems.extend([_placed(problem, made.index(contract), contract.raw, place)])
+    problems.raise_if_any()
+    return contracts
+
+
+def _placed(problem: Problem, index: int, row: Mapping[str, Any], place: Place | None) -> Problem:
+    """The problem with its place: that of the field it names, else of the contract."""
+    if place is None or problem.where is not None:
+        return problem
+    named = next((key for key in row if f"'{key}'" in problem.message or f", {key}:" in problem.message), "")
+    return replace(problem, where=place(index, named))
+
+
+def _read(row: Mapping[str, Any], problems: Problems) -> Contract | None:
+    name = str(row.get("id", "?"))
+    missing = [key for key in ("id", "kind", "pays", "gets") if not row.get(key)]
+    if missing:
+        problems.add("missing", f"contract '{name}' needs {', '.join(repr(key) for key in missing)}")
+        return None
+    kind = kinds().get(str(row["kind"]))
+    if kind is None:
+        problems.extend([unknown_name("kind of contract", str(row["kind"]), kinds())])
+        return None
+    if row["pays"] == row["gets"]:
+        problems.add("pays_itself", f"contract '{name}' pays itself: 'pays' and 'gets' are both '{row['pays']}'")
+        return None
+    events: tuple[Event, ...] = ()
+    status = "definitive (hypothetical)"
+    try:
+        status = check_status(str(row.get("status") or status))
+        events = tuple(
+            sorted((_event(event, name) for event in row.get("events") or ()), key=lambda event: event.known_on)
+        )
+    except InputError as error:
+        problems.extend(error.problems)
+        return None
+    raw = {key: value for key, value in row.items() if key not in ("events", "status")}
+    deal = _deal(raw, problems)
+    first = {**raw, **(events[0].terms if events else {})}
+    terms = kind.read(name, _terms(first), problems)
+    after = first
+    for event in events[1:]:
+        after = {**after, **event.terms}
+        if event.terms and terms is not None and kind.read(name, _terms(after), problems) is None:
+            return None
+    grade = str(row.get("grade") or "")
+    if grade and grade not in GRADES:
+        problems.add("bad_grade", f"contract '{name}': 'grade' is one of {', '.join(GRADES)}, not '{grade}'")
+    headline = _headline(row.get("headline"), name, problems)
+    if terms is None or deal is None:
+        return None
+    return Contract(name, kind, deal, status, terms, events, raw, grade, str(row.get("source") or ""), headline)
+
+
+def _terms(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in row.items() if key not in COMMON}
+
+
+def _deal(row: Mapping[str, Any], problems: Problems) -> Deal | None:
+    name = str(row["id"])
+    try:
+        starts = None if row.get("starts") is None else first_day(row["starts"])
+        ends = None if row.get("ends") is None else last_day(row["ends"])
+    except ValueError as error:
+        problems.add("bad_date", f"contract '{name}': {error}")
+        return None
+    if starts is not None and ends is not None and ends < starts:
+        message = f"contract '{name}' 'starts' on {starts} after it ends on {ends}"
+        problems.add("ends_before_start", message, None, "set 'ends' later, or leave it out and give a 'term'")
+        return None
+    return Deal(name, str(row["pays"]), str(row["gets"]), starts, ends, str(row.get("site") or ""))
+
+
+def _headline(value: Any, name: str, problems: Problems) -> float | None:
+    if value is None:
+        return None
+    try:
+        return float(value) if isinstance(value, (int, float)) else units.parse(value, "money")
+    except ValueError as error:
+        problems.add("bad_term", f"contract '{name}', headline: {error}")
+        return None
+
+
+def _event(raw: Any, name: str) -> Event:
+    if isinstance(raw, Event):
+        return raw
+    if not isinstance(raw, Mapping) or raw.get("known_on") is None or "status" not in raw:
+        raise InputError(Problem("missing", f"contract '{name}': an event needs 'known_on' and 'status'"))
+    known = {one.name for one in fields(Event)}
+    for key in raw:
+        if key not in known:
+            raise InputError(unknown_name(f"field of an event (contract '{name}')", str(key), known))
+    try:
+        terms = dict(raw.get("terms") or {})
+        if raw.get("effective_on") is not None:
+            terms.setdefault("starts", raw["effective_on"])
+        return Event(
+            last_day(raw["known_on"]),
+            str(raw["status"]),
+            terms,
+            None if raw.get("effective_on") is None else first_day(raw["effective_on"]),
+            *(str(raw.get(key) or "") for key in ("source", "grade", "note")),
+        )
+    except ValueError as error:
+        raise InputError(Problem("bad_date", f"contract '{name}': {error}")) from None
+
+
+def _guarantees(contracts: list[Contract]) -> Iterable[tuple[Problem, Contract]]:
+    """Guarantees of contracts that do not exist, and loops: A guarantees what B owes while B guarantees what A owes."""
+    by_id = {one.id: one for one in contracts}
+    covers = {one.id: str(one.terms.covers) for one in contracts if one.kind.name == "guarantee"}
+    for name, covered in covers.items():
+        if covered not in by_id:
+            yield unknown_name(f"contract that '{name}' covers:", covered, by_id), by_id[name]
+    # who stands in for whom: guarantor -> obligor of what is covered
+    stands = [(by_id[name].deal.pays, by_id[c].deal.pays, name) for name, c in covers.items() if c in by_id]
+    told: set[frozenset[str]] = set()
+    for guarantor, obligor, name in stands:
+        chain, at = [guarantor, obligor], obligor
+        while True:
+            step = next((b for a, b, _ in stands if a == at and b not in chain[1:]), None)
+            if step is None:
+                break
+            chain.append(step)
+            at = step
+            if at == guarantor:
+                break
+        if (at == guarantor and len(chain) > 2) or guarantor == obligor:
+            key = frozenset(chain)
+            if key not in told:
+                told.add(key)
+                circle = " -> ".join(chain)
+                message = f"contract '{name}': guarantees run in a circle: {circle}"
+                hint = "a guarantee is worth nothing when its guarantor leans on whom it guarantees; take one out"
+                yield Problem("guarantee_loop", message, None, (hint,)), by_id[name]
