@@ -13,8 +13,6 @@ VERBS = {
     "fleet": "What do I build when, over years?",
     "moats": "What is each moat worth, to whom, under which limit?",
     "operate": "What happens in this site in a day, hour by hour?",
-    "deals": "Who pays whom when, how circular, who breaks first?",
-    "market": "Who can make how much, what binds, what comes next?",
     "risk": "How sure are we, and what matters?",
     "sweep": "How does it change over a grid?",
     "compare": "Why do these two differ?",

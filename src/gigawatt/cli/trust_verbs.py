@@ -15,6 +15,10 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout an
 def validate(
     kind: Annotated[str, typer.Argument(help="training, serving, network, power, flops or economics")],
     truth: Annotated[Path | None, typer.Option("--truth", help="A measured table (CSV).")] = None,
+    set_: Annotated[
+        list[str],
+        typer.Option("--set", help="Change a back-test: bt18:inputs.term='6 yr'. Repeatable.", metavar="ID:PATH=VALUE"),
+    ] = [],
     as_json: Json = False,
 ) -> None:
     """How wrong are we? Predicted beside measured, for every published row.
@@ -23,7 +27,7 @@ def validate(
     """
     from gigawatt.validation.run import validate as score_kind
 
-    found = score_kind(kind, truth)
+    found = score_kind(kind, truth, set_)
     if as_json:
         print_json(found)
         return
@@ -43,7 +47,7 @@ def _percent(value: Any) -> str:
 def _summary(kind: str, summary: dict[str, Any]):  # type: ignore[no-untyped-def]
     from gigawatt.core.table import Table
 
-    counts = {"rows", "predicted", "skipped"}
+    counts = {"rows", "predicted", "skipped", "within_tolerance", "with_tolerance"}
     shown = {key: (value if key in counts else _percent(value)) for key, value in summary.items() if value is not None}
     return Table(
         "summary", {"measure": list(shown), "value": [str(v) for v in shown.values()]}, title=f"validate {kind}"
@@ -54,7 +58,14 @@ def _groups(groups: list[dict[str, Any]]):  # type: ignore[no-untyped-def]
     from gigawatt.core.table import Table
 
     keys = ("mape", "median_ape", "p90_ape", "bias", "coverage80", "median_band_width", "null_mape")
+    # back-tests have a metric a row: only their classes say something together
+    classes = [g for g in groups if g["group"].startswith("class: ")]
+    groups = classes or groups
     columns: dict[str, list[Any]] = {"group": [g["group"] for g in groups], "rows": [g["predicted"] for g in groups]}
+    if any(g.get("with_tolerance") for g in groups):
+        columns["within tolerance"] = [
+            f"{g.get('within_tolerance', 0)} of {g.get('with_tolerance', 0)}" for g in groups
+        ]
     columns |= {key: [_percent(g[key]) for g in groups] for key in keys}
     return Table("groups", columns, title="by group")
 

@@ -1,0 +1,97 @@
+"""Which question a file asks, and who answers it: deals, market, project, back-test, or the plan of a site.
+
+A file says `question: deals`, `question: market` or `question: project`; a back-test names its `evaluator`; any other
+file is a scenario for `run`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gigawatt.cli.backtest_files import backtest_answer
+from gigawatt.core.errors import InputError, Problem, Where, unknown_name
+
+if TYPE_CHECKING:
+    from gigawatt.catalog import Catalog
+    from gigawatt.study.result import RunResult
+
+QUESTIONS = ("deals", "market", "project", "plan")
+Progress = Callable[[str], Any]
+
+
+def question_of(file: Path) -> str:
+    """'deals', 'market', 'project', 'backtest' or 'plan'; what a file extends counts too.
+
+    Raises:
+        InputError: it can not be read, or asks something else.
+    """
+    from gigawatt.core import document
+
+    data = document.read(file).data
+    if not isinstance(data, dict):
+        return "plan"
+    if "evaluator" in data:
+        return "backtest"
+    said = data.get("question")
+    if said is None and isinstance(data.get("extends"), str):
+        base = file.parent / data["extends"]
+        return question_of(base) if base.is_file() else "plan"
+    if said is not None and said not in QUESTIONS:
+        raise InputError(unknown_name("question", str(said), QUESTIONS, document.read(file).where(("question",))))
+    return str(said or "plan")
+
+
+def day_of(text: str | None) -> date | None:
+    """A day of the command line; a month or a year means its last day.
+
+    Raises:
+        InputError: no date.
+    """
+    from gigawatt.core.dates import last_day
+
+    if text is None:
+        return None
+    try:
+        return last_day(text)
+    except ValueError as error:
+        hint = "write for example: --as-of 2025-09-24"
+        raise InputError(Problem("bad_date", str(error), Where(f"--as-of {text}"), (hint,))) from None
+
+
+def answer(
+    file: Path,
+    overrides: Sequence[str],
+    as_of: str | None,
+    catalog: Catalog,
+    allowed: Sequence[str],
+    progress: Progress = lambda text: None,
+) -> RunResult | dict[str, Any]:
+    """The result of a file whose question is among `allowed`, or the named outputs of a back-test.
+
+    Raises:
+        InputError: the file asks what another verb answers, or is wrong.
+    """
+    asked = question_of(file)
+    if asked == "backtest":
+        return backtest_answer(file, overrides)
+    if asked not in allowed:
+        verb = {"plan": "run", "project": "deals"}.get(asked, asked)
+        message = f"'{file}' asks for '{asked}', which '{allowed[0]}' does not answer"
+        raise InputError(Problem("other_question", message, Where(str(file)), (f"try: gigawatt {verb} {file}",)))
+    day = day_of(as_of)
+    if asked == "market":
+        from gigawatt.study.market.run import run_market
+        from gigawatt.study.market.scenario import load_market
+
+        return run_market(load_market(file, overrides, day), progress, catalog)
+    if asked == "project":
+        from gigawatt.study.project import load_project, run_project
+
+        return run_project(load_project(file, overrides), progress)
+    from gigawatt.study.deals.load import load_deals
+    from gigawatt.study.deals.run import run_deals
+
+    return run_deals(load_deals(file, overrides, day, catalog), progress)
