@@ -123,7 +123,7 @@ def test_wrong_inputs_are_told_with_their_place() -> None:
 
 def test_unknown_rows_are_skipped_with_a_reason() -> None:
     unknown, missing, good = predict(
-        [{"id": "BT17", "metric": "x"}, {"id": "BT01", "metric": "x"}, {"id": "BT16", "metric": "energy_usd_per_kwh"}]
+        [{"id": "BT99", "metric": "x"}, {"id": "BT01", "metric": "x"}, {"id": "BT16", "metric": "energy_usd_per_kwh"}]
     )
     assert unknown.predicted is None and "no back-test" in unknown.reason
     assert missing.predicted is None and "vendor_sale_high_usd_b" in missing.reason

@@ -13,6 +13,8 @@ from gigawatt.core.table import Table
 from gigawatt.report import markdown
 from gigawatt.report.grid import grid
 from gigawatt.report.numbers import number
+from gigawatt.study.backtests import PROVES
+from gigawatt.validation.economics import CLASS, failures_table, replays
 
 Scored = Mapping[str, Any]
 
@@ -101,15 +103,55 @@ def accuracy_page(scored: Mapping[str, Scored], anchors: Table | None = None, fi
             markdown.of_grid(grid(anchors)),
         ]
     for kind, one in scored.items():
-        parts += [f"## {TITLES.get(kind, kind)}", f"`gigawatt validate {kind}`", verdict(one["summary"])]
-        parts.append(NOTES.get(kind, ""))
-        groups = _groups(one.get("groups", ()))
+        classes = _economics(one.get("groups", ())) if kind == "economics" else []
+        # errors of classes that prove different things have no common mean
+        said = [] if classes else [verdict(one["summary"])]
+        parts += [f"## {TITLES.get(kind, kind)}", f"`gigawatt validate {kind}`", *said, NOTES.get(kind, ""), *classes]
+        groups = _groups([g for g in one.get("groups", ()) if not _class_of(g)])
         if groups:
             parts += ["By group:", groups]
         reasons = _reasons(one.get("skipped", ()))
         if reasons:
             parts += ["Not answered:", reasons]
     return "\n\n".join(part.strip("\n") for part in parts if part.strip()) + "\n"
+
+
+def _class_of(group: Scored) -> str:
+    """'history' of the group 'class: history'; '' of any other group."""
+    name = str(group.get("group", ""))
+    return name.removeprefix(CLASS) if name.startswith(CLASS) else ""
+
+
+def _economics(groups: Sequence[Scored]) -> list[str]:
+    """One row a class, since agreement proves another thing in each; and the models that history refuted."""
+    found = {_class_of(group): group for group in groups if _class_of(group)}
+    if not found:
+        return []
+    rows = []
+    for name in (*PROVES, *(name for name in found if name not in PROVES)):
+        if name == "replay":
+            rows.append([name, f"({number(len(replays()))} shown)", "not scored", "", PROVES[name]])
+        elif name in found:
+            one = found[name]
+            stated = one.get("with_tolerance")
+            within = f"{number(one.get('within_tolerance', 0))} of {number(stated)}" if stated else ""
+            rows.append([name, number(one["predicted"]), within, percent(one.get("median_ape")), PROVES.get(name, "")])
+    headers = ["class", "rows", "within tolerance", "median error", "what agreement proves"]
+    parts = [
+        "Scored by class. Rows of wiring prove only wiring: arithmetic on published inputs. A replay proves nothing, since "
+        "its inputs were solved from the answer, and is not scored. What is history stands alone as a test of foresight.",
+        markdown.table(headers, rows, [False, True, True, True, False]),
+    ]
+    failed = [
+        [str(row["back-test"]), str(row["model"]), percent(row["error"])] for row in failures_table().rows()
+    ]  # fmt: skip
+    if failed:
+        parts += [
+            "Models that history refuted. The engine reproduces each failure, and such a row within its tolerance says that "
+            "the failure is the right one, not that the model is any good:",
+            markdown.table(["back-test", "model", "forecast over what came, less one"], failed, [False, False, True]),
+        ]
+    return parts
 
 
 def _fits(fits: Sequence[Fit]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,13 @@ from gigawatt.validation.tables import KINDS, Row, TableKind, find_tables, layou
 Predictor = Callable[[list[Row]], list[Prediction]]
 
 
-def validate(kind: str, truth: Path | None = None) -> dict[str, Any]:
+def validate(kind: str, truth: Path | None = None, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """What `validate KIND --truth FILE --json` prints; all tables of the kind where no file is given.
 
+    `overrides` change inputs of back-tests, such as "bt18:inputs.term='6 yr'".
+
     Raises:
-        InputError: unknown kind, or no table of it.
+        InputError: unknown kind, no table of it, or an override of what is no back-test.
     """
     if kind not in KINDS:
         near = nearest(kind, KINDS)
@@ -35,19 +38,27 @@ def validate(kind: str, truth: Path | None = None) -> dict[str, Any]:
         raise InputError(
             Problem("no_table", f"no measured table of kind '{kind}' is at hand", None, ("name one: --truth FILE",))
         )
-    predict: Predictor = importlib.import_module(f"gigawatt.validation.{kind}").predict
+    module = importlib.import_module(f"gigawatt.validation.{kind}")
+    predict: Predictor = module.predict
+    if kind == "economics":
+        predict = partial(module.predict, overrides=module.parse_overrides(overrides))
+    elif overrides:
+        raise InputError(Problem("bad_set", f"'{kind}' has no inputs to set: only the back-tests of 'economics' have"))
     predictions: list[Prediction] = []
+    seen: list[Row] = []
     measured: dict[tuple[str, str], float | None] = {}
     regrets: dict[str, float | None] = {"regret_median": None, "regret_p90": None}
     for path in paths:
         rows = read_rows(path)
+        seen += rows
         layout = layout_of(kind, rows, path)
         made = predict(layout.blind(rows))
         predictions += _complete(layout, rows, made)
         measured |= layout.measured(rows)
         if kind in ("serving", "training"):
             regrets |= _regret(kind, layout, rows, made)
-    return report(kind, predictions, measured, regrets)
+    scored = report(kind, predictions, measured, regrets)
+    return module.add_tolerances(scored, seen) if kind == "economics" else scored
 
 
 def _complete(layout: TableKind, rows: Sequence[Row], made: Sequence[Prediction]) -> list[Prediction]:

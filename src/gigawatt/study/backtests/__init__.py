@@ -17,14 +17,15 @@ from pathlib import Path
 
 from gigawatt.core import document
 from gigawatt.core.errors import InputError, unknown_name
-from gigawatt.study.backtests import agreements, networks, operating, per_gigawatt, vendor_quarters
-from gigawatt.study.backtests.case import Case, Evaluator, Inputs, check
+from gigawatt.study.backtests import agreements, networks, operating, per_gigawatt, replay, stakes, vendor_quarters
+from gigawatt.study.backtests.case import CLASSES, PROVES, Case, Evaluator, check
+from gigawatt.study.backtests.inputs import Given, Inputs
 
-__all__ = ["EVALUATORS", "Case", "Evaluator", "Inputs", "cases", "load", "run"]
+__all__ = ["CLASSES", "EVALUATORS", "PROVES", "Case", "Evaluator", "Given", "Inputs", "cases", "load", "run"]
 
 EVALUATORS: dict[str, Evaluator] = {
     one.name: one
-    for module in (per_gigawatt, vendor_quarters, operating, agreements, networks)
+    for module in (per_gigawatt, vendor_quarters, operating, agreements, stakes, networks, replay)
     for one in module.EVALUATORS
 }
 

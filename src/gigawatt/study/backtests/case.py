@@ -1,72 +1,65 @@
-"""A back-test: a question with its inputs, each with unit and source, and the evaluator that answers it.
+"""A back-test: a question with its inputs, each with unit, source and boundary, and the evaluator that answers it.
 
 The file holds no answer. What a history needs to be judged by (the quarter that came) is a fact like any other and is
-taken from the catalog; a forecast only ever sees what was known before.
+taken from the catalog; a forecast only ever sees what was known before. The class says what agreement can prove:
+
+    history     a forecast or a rule against what happened, failures included
+    forward     a forecast whose outcome is still to come
+    published   a published answer reproduced from its inputs
+    wiring      arithmetic on published inputs: that the rooms are connected rightly, and nothing else
+    replay      inputs solved from the published answer: agreement proves nothing, and is never counted
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
-from typing import Any
+from dataclasses import dataclass, field
 
-import numpy as np
-
-from gigawatt.core import document, units
 from gigawatt.core.document import Document
-from gigawatt.core.errors import Problem, Problems, Where, nearest, unknown_name
+from gigawatt.core.errors import InputError, Problem, Problems, Where, nearest, unknown_name
 from gigawatt.core.table import Table
-from gigawatt.finance.contracts.base import SECONDS_PER_YEAR
-from gigawatt.finance.schedule import Array
+from gigawatt.study.backtests.inputs import Inputs, override, read_inputs
 
-CLASSES = ("wiring", "published", "history", "forward")
-
-
-@dataclass(frozen=True, slots=True)
-class Inputs:
-    """Inputs of one case in the engine's units (USD, W, s, tokens; a term in years)."""
-
-    values: Mapping[str, Any]
-
-    def number(self, name: str) -> float:
-        return float(self.values[name])
-
-    def numbers(self, name: str) -> Array:
-        return np.asarray(self.values[name], dtype=np.float64)
-
-    def text(self, name: str) -> str:
-        return str(self.values[name])
-
-    def texts(self, name: str) -> list[str]:
-        return [str(one) for one in self.values[name]]
-
-    def day(self, name: str) -> date:
-        value = self.values[name]
-        assert isinstance(value, date)
-        return value
-
-    def data(self, name: str) -> Any:
-        return self.values[name]
+CLASSES = ("history", "forward", "published", "wiring", "replay")
+# What agreement with rows of a class proves.
+PROVES = {
+    "history": "a forecast or a rule held against what happened, failures included",
+    "forward": "the forecast against the one made before; its outcome is still to come",
+    "published": "a published answer reproduced from its own inputs",
+    "wiring": "only that the rooms are connected rightly",
+    "replay": "nothing: the inputs were solved from the answer",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluator:
     """A pure function from inputs to named outputs.
 
-    `inputs` maps a name to its dimension: one of `units.DIMENSIONS`, or 'years', 'text', 'day', 'data' (plain, read by
-    the evaluator itself); '[]' behind it means a list. Output names carry their unit ('_usd_b' is billion USD).
+    inputs:     name -> dimension: one of `units.DIMENSIONS`, or 'years', 'text', 'day', 'data' (plain, read by the evaluator
+                itself); '[]' behind it means a list
+    boundaries: what an input counts where its file does not say
+    optional:   inputs that may be left out
+
+    Output names carry their unit ('_usd_b' is billion USD). Where a name holds an input ('irr_capex_38'), a name that does
+    not move when the input does stands beside it ('irr_capex_low').
     """
 
     name: str
     function: Callable[[Inputs], dict[str, float]]
     inputs: Mapping[str, str]
+    boundaries: Mapping[str, str] = field(default_factory=dict)
+    optional: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A checked back-test. `sources` gives the source of each input that names one."""
+    """A checked back-test.
+
+    kind:    its class; `kinds` gives the outputs that are of another
+    outcome: of a forecast: 'pending' with the day it is due, '' for the other classes
+    fails:   the output that shows how a model failed, '' where none did
+    """
 
     id: str
     title: str
@@ -74,132 +67,105 @@ class Case:
     reading: str
     evaluator: Evaluator
     inputs: Inputs
-    sources: Mapping[str, str]
     source: str = ""
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    outcome: str = ""
+    fails: str = ""
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """Source of each input that names one."""
+        return {name: given.source for name, given in self.inputs.given.items() if given.source}
+
+    @property
+    def proves(self) -> str:
+        return PROVES[self.kind]
+
+    def kind_of(self, output: str) -> str:
+        """Class of one output."""
+        return self.kinds.get(output, self.kind)
 
     def outputs(self) -> dict[str, float]:
-        """Named outputs; a bool is 0 or 1."""
-        return {name: float(value) for name, value in self.evaluator.function(self.inputs).items()}
+        """Named outputs; a bool is 0 or 1.
+
+        Raises:
+            InputError: inputs that do not fit each other, or a zero where one is divided by.
+        """
+        try:
+            made = self.evaluator.function(self.inputs)
+        except ZeroDivisionError:
+            zeros = [f"inputs.{name}" for name, one in self.inputs.given.items() if _holds_zero(one.value)]
+            message = f"'{self.id}' divides by an input that is zero"
+            raise InputError(Problem("divided_by_zero", message, None, (f"zero: {', '.join(zeros)}",))) from None
+        return {name: float(value) for name, value in made.items()}
 
     def table(self) -> Table:
-        """Outputs as rows of name and value; the unit is the end of the name."""
+        """Outputs as rows of name, value and class; the unit is the end of the name."""
         made = self.outputs()
-        return Table(self.id, {"output": list(made), "value": list(made.values())}, title=self.title, note=self.reading)
+        rows = [{"output": name, "value": value, "class": self.kind_of(name)} for name, value in made.items()]
+        note = " ".join(part for part in (self.reading, f"Outcome: {self.outcome}." if self.outcome else "") if part)
+        return Table.from_rows(self.id, rows, ("output", "value", "class"), title=self.title, note=note)
+
+    def inputs_table(self) -> Table:
+        """Inputs as rows: value in the engine's unit, source, kind, boundary."""
+        rows = [
+            {"input": one.name, "value": str(one.value), "unit": one.unit, "kind": one.kind}
+            | {"boundary": one.boundary, "source": one.source, "note": one.note}
+            for one in self.inputs.given.values()
+        ]
+        columns = ("input", "value", "unit", "kind", "boundary", "source", "note")
+        return Table.from_rows(f"{self.id}_inputs", rows, columns, title=f"Inputs: {self.title}")
 
 
 def check(doc: Document, evaluators: Mapping[str, Evaluator], overrides: Sequence[str] = ()) -> Case:
     """A case from its document, with `path=value` overrides such as 'inputs.term=6 yr'.
 
     Raises:
-        InputError: every problem found: unknown evaluator, input or path, a missing input, a wrong unit.
+        InputError: every problem found: unknown evaluator, input or path, a missing input, a wrong unit or boundary.
     """
     problems = Problems()
     data = copy.deepcopy(doc.data) if isinstance(doc.data, dict) else {}
-    for text in overrides:
-        _set(data, text, problems)
     for key in ("id", "title", "class", "evaluator", "inputs"):
         if key not in data:
             problems.add("missing", f"a back-test needs '{key}'", doc.where(()))
+    if not isinstance(data.get("inputs", {}), dict):
+        problems.add("bad_input", "'inputs' is a mapping of names to values", doc.where(("inputs",)))
     problems.raise_if_any()
-    if data["class"] not in CLASSES:
-        problems.extend([unknown_name("class of back-test", str(data["class"]), CLASSES, doc.where(("class",)))])
+    for kind in (data["class"], *(data.get("classes") or {}).values()):
+        if kind not in CLASSES:
+            problems.extend([unknown_name("class of back-test", str(kind), CLASSES, doc.where(("class",)))])
     evaluator = evaluators.get(str(data["evaluator"]))
     if evaluator is None:
         problems.extend([unknown_name("evaluator", str(data["evaluator"]), evaluators, doc.where(("evaluator",)))])
     problems.raise_if_any()
     assert evaluator is not None
-    values, sources = _read_inputs(doc, data["inputs"], evaluator, problems)
+    changed: dict[str, Where] = {}
+    for text in overrides:
+        changed |= override(data, text, evaluator.inputs, problems)
+    inputs = read_inputs(
+        doc, data["inputs"], evaluator.inputs, evaluator.boundaries, evaluator.optional, problems, changed
+    )
     problems.raise_if_any()
-    words = {key: str(data.get(key, "")) for key in ("title", "class", "reading", "source")}
+    words = {key: " ".join(str(data.get(key) or "").split()) for key in ("title", "class", "reading", "source")}
     return Case(
         str(data["id"]),
         words["title"],
         words["class"],
         words["reading"],
         evaluator,
-        Inputs(values),
-        sources,
+        inputs,
         words["source"],
+        dict(data.get("classes") or {}),
+        str(data.get("outcome") or ""),
+        str(data.get("fails") or ""),
     )
 
 
-def _read_inputs(
-    doc: Document, raw: Mapping[str, Any], evaluator: Evaluator, problems: Problems
-) -> tuple[dict[str, Any], dict[str, str]]:
-    values: dict[str, Any] = {}
-    sources: dict[str, str] = {}
-    for name, given in raw.items():
-        where = doc.where(("inputs", name))
-        if name not in evaluator.inputs:
-            near = nearest(name, evaluator.inputs)
-            hint = f"did you mean '{near}'?" if near else f"known: {', '.join(evaluator.inputs)}"
-            problems.add("unknown_input", f"'{evaluator.name}' has no input '{name}'", where, hint)
-            continue
-        if isinstance(given, Mapping) and "value" in given:
-            sources[name] = str(given.get("source", ""))
-            given = given["value"]
-        try:
-            values[name] = _value(given, evaluator.inputs[name])
-        except ValueError as error:
-            problems.add("bad_input", f"input '{name}': {error}", where)
-    missing = [name for name in evaluator.inputs if name not in raw]
-    if missing:
-        problems.add("missing_input", f"'{evaluator.name}' needs {', '.join(missing)}", doc.where(("inputs",)))
-    return values, sources
+def _holds_zero(value: object) -> bool:
+    return any(map(_holds_zero, value)) if isinstance(value, list) else value == 0
 
 
-def _value(given: Any, dimension: str) -> Any:
-    if dimension == "data":
-        return given
-    if dimension.endswith("[]"):
-        if not isinstance(given, list):
-            raise ValueError(f"expected a list, not {given!r}")
-        return [_value(one, dimension[:-2]) for one in given]
-    if dimension == "text":
-        return str(given)
-    if dimension == "day":
-        return date.fromisoformat(str(given))
-    if dimension == "years":
-        return units.parse(given, "time") / SECONDS_PER_YEAR if isinstance(given, str) else float(given)
-    return units.parse(given, dimension)
-
-
-def _set(data: dict[str, Any], text: str, problems: Problems) -> None:
-    """Apply one override. A sourced input keeps its source line: only its value changes."""
-    path, equals, raw = text.partition("=")
-    where = Where(f"--set {text}")
-    parts = path.strip().split(".")
-    if not equals or not all(parts):
-        problems.add("bad_set", f"'{text}' is not 'path=value'", where, "for example: --set inputs.term='6 yr'")
-        return
-    node: Any = data
-    for depth, part in enumerate(parts[:-1]):
-        node = _child(node, part)
-        if node is None:
-            known = ".".join(parts[: depth + 1])
-            problems.add("unknown_path", f"'{path}': there is no '{known}'", where)
-            return
-    last = parts[-1]
-    value = document.parse(raw, f"--set {text}").data
-    if isinstance(node, list) and last.isdigit() and int(last) < len(node):
-        node[int(last)] = value
-    elif isinstance(node, dict) and last in node:
-        old = node[last]
-        if isinstance(old, dict) and "value" in old and not isinstance(value, dict):
-            node[last] = {**old, "value": value, "source": f"--set {path}"}
-        else:
-            node[last] = value
-    else:
-        near = nearest(last, node) if isinstance(node, dict) else None
-        hints = (f"did you mean '{near}'?",) if near else ()
-        problems.extend([Problem("unknown_path", f"'{path}' names nothing that can be set", where, hints)])
-
-
-def _child(node: Any, part: str) -> Any:
-    if isinstance(node, dict):
-        child = node.get(part)
-        # 'inputs.capex.0' reaches into a sourced list
-        return child["value"] if isinstance(child, dict) and isinstance(child.get("value"), (list, dict)) else child
-    if isinstance(node, list) and part.isdigit() and int(part) < len(node):
-        return node[int(part)]
-    return None
+def near(name: str, known: Sequence[str]) -> tuple[str, ...]:
+    """A hint with the nearest name, for evaluators that read rows themselves."""
+    close = nearest(name, known)
+    return (f"did you mean '{close}'?",) if close else (f"known: {', '.join(known)}",)

@@ -1,0 +1,170 @@
+"""A published ranking whose inputs were never published: replayed, and set beside what the engine and measurements say.
+
+A replay solves the missing inputs from the published answer, so that it agrees by construction and proves nothing. What
+is worth reading stands beside it: the tokens that the answer would need, the margins that measured throughput gives at
+the same price, and those that the engine's own physics gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from gigawatt.catalog import Catalog
+from gigawatt.core import units
+from gigawatt.core.errors import InputError, Problem, unknown_name
+from gigawatt.economics.cost import capital_charge
+from gigawatt.finance.contracts.base import SECONDS_PER_YEAR
+from gigawatt.physics.chip import box_from_record
+from gigawatt.physics.fabric import fabric_from_record
+from gigawatt.physics.serving import frontier
+from gigawatt.physics.workload import from_config
+from gigawatt.study.backtests.case import Evaluator, near
+from gigawatt.study.backtests.inputs import Inputs
+from gigawatt.study.perform import SERVING_PRECISIONS, usable_precisions
+
+MILLION = 1e6
+HOUR_S = 3600.0
+
+
+def inference_margins(x: Inputs) -> dict[str, float]:
+    """Margins of a site of rented-out tokens by platform: published, replayed, measured, and the engine's own.
+
+    cost of a year = infrastructure / its life + hardware / its life + the rest (fitted to both published ends)
+    tokens replayed = cost / (1 - margin) / price, over the year's busy seconds and the site's MW
+
+    Raises:
+        InputError: lists of different lengths, a margin of 100 % or more, an unknown platform.
+    """
+    names, margins, power_mw = x.texts("platforms"), x.numbers("margins"), x.positive("power") / MILLION
+    if len(names) != len(margins) or np.any(margins >= 1):
+        raise InputError(Problem("bad_input", f"each of {len(names)} platforms needs a margin below 100 %"))
+    busy_s = SECONDS_PER_YEAR * x.positive("utilisation")
+    price = x.positive("token_price")
+    costs = sorted(_cost_usd(x, hardware) for hardware in x.numbers("hardware"))
+    out = {"tco_low_usd_m_per_yr": costs[0] / MILLION, "tco_high_usd_m_per_yr": costs[-1] / MILLION}
+    published = dict(zip(names, margins.tolist(), strict=True))
+    for name, margin in published.items():
+        tokens = [cost / (1 - margin) / price / busy_s for cost in (costs[0], costs[-1])]  # tokens/s of the site
+        out[f"replayed_margin_{name}"] = 100 * (1 - costs[-1] / (tokens[1] * price * busy_s))
+        out |= {f"tok_s_per_mw_{end}_{name}": t / power_mw for end, t in zip(("low", "high"), tokens, strict=True)}
+    measured = _measured(x, published, price)
+    own = _own(x, published, price, busy_s, power_mw)
+    for label, found in (("measured", measured), ("engine", own)):
+        out |= {f"{label}_margin_{name}": 100 * margin for name, margin in found.items()}
+        signs, orders = contradictions(published, found)
+        out |= {f"{label}_signs_contradicted": float(signs), f"{label}_orders_contradicted": float(orders)}
+    return out
+
+
+def _cost_usd(x: Inputs, hardware_usd: float) -> float:
+    """Of a year: straight lines (a charge at no interest) and the rest."""
+    site = capital_charge(x.number("infrastructure"), 0.0, x.positive("infrastructure_life"))
+    chips = capital_charge(hardware_usd, 0.0, x.positive("hardware_life"))
+    return float(site) + float(chips) + x.number("other_cost") * SECONDS_PER_YEAR
+
+
+def contradictions(published: Mapping[str, float], found: Mapping[str, float]) -> tuple[int, int]:
+    """(margins of the other sign, pairs in the other order) among the platforms that both know.
+
+    >>> contradictions({"a": 0.5, "b": -0.3}, {"a": 0.2, "b": 0.4})
+    (1, 1)
+    """
+    both = [name for name in published if name in found]
+    signs = sum(published[name] * found[name] < 0 for name in both)
+    pairs = combinations(both, 2)
+    return signs, sum((published[a] - published[b]) * (found[a] - found[b]) < 0 for a, b in pairs)
+
+
+def _measured(x: Inputs, published: Mapping[str, float], price: float) -> dict[str, float]:
+    """Margin of a chip-hour: measured tokens at the price and utilisation of the case, over a stated all-in cost."""
+    out: dict[str, float] = {}
+    known = ("platform", "tokens_per_s", "chips", "cost", "source")
+    for row in x.data("measured"):
+        wrong = [key for key in row if key not in known]
+        missing = [key for key in known[:4] if key not in row]
+        if wrong or missing:
+            key = (wrong or missing)[0]
+            message = f"a measured row {'has no' if wrong else 'needs'} '{key}'"
+            raise InputError(Problem("unknown_field", message, None, near(key, known)))
+        name = str(row["platform"])
+        if name not in published:
+            raise InputError(unknown_name("platform", name, published))
+        sold = _number(row, "tokens_per_s") / _number(row, "chips") * HOUR_S * x.number("utilisation") * price
+        out[name] = 1 - _number(row, "cost", "chip_price") * HOUR_S / sold
+    return out
+
+
+def _number(row: Mapping[str, Any], key: str, dimension: str = "count") -> float:
+    try:
+        return units.parse(row[key], dimension)
+    except units.UnitError as error:
+        raise InputError(Problem("bad_input", f"a measured row, {key}: {error}")) from None
+
+
+def _own(x: Inputs, published: Mapping[str, float], price: float, busy_s: float, power_mw: float) -> dict[str, float]:
+    """The engine's own margins: its best serving point, catalog prices and all-in power, the case's cost of a year.
+
+    A platform without a price or an all-in power in the catalog is left out.
+    """
+    cat = Catalog.load()
+    records = x.texts("catalog_platforms")
+    if len(records) != len(published):
+        raise InputError(Problem("bad_input", f"{len(published)} platforms need as many catalog_platforms"))
+    model = cat.get("model", x.text("model"))
+    arch = from_config(model.id, model.config)
+    out: dict[str, float] = {}
+    for name, record in zip(published, records, strict=True):
+        platform = cat.get("platform", record)
+        if platform.list_price is None or platform.allin_power_per_chip is None:
+            continue
+        box = box_from_record(platform, cat.get("accelerator", platform.accelerator))
+        found = frontier(
+            arch,
+            box.chip,
+            fabric=fabric_from_record(cat.get("fabric", platform.fabric), box.chip, node=box.chips_per_node),
+            input_tokens=x.positive("input_tokens"),
+            output_tokens=x.positive("output_tokens"),
+            ttft_s=x.positive("ttft"),
+            tpot_s=x.positive("tpot"),
+            precisions=usable_precisions("auto", SERVING_PRECISIONS, box),
+            maturity=float(platform.software.serving.value),
+            modes=box.modes,
+        )
+        if not len(found):
+            continue
+        best = max(row["tokens_out_per_s_per_chip"] for row in found.rows())
+        chips = power_mw * MILLION / platform.allin_power_per_chip.value
+        cost = _cost_usd(x, chips * platform.list_price.value / platform.chips_per_rack)
+        out[name] = 1 - cost / (best * chips * busy_s * price)
+    return out
+
+
+EVALUATORS = (
+    Evaluator(
+        "inference_margins",
+        inference_margins,
+        {
+            "platforms": "text[]",
+            "margins": "share[]",
+            "power": "power",
+            "token_price": "token_price",
+            "utilisation": "share",
+            "infrastructure": "money",
+            "infrastructure_life": "years",
+            "hardware": "money[]",
+            "hardware_life": "years",
+            "other_cost": "money_rate",
+            "measured": "data",
+            "catalog_platforms": "text[]",
+            "model": "text",
+            "input_tokens": "count",
+            "output_tokens": "count",
+            "ttft": "time",
+            "tpot": "time",
+        },
+    ),
+)
