@@ -38,7 +38,9 @@ def new(
 
 
 def check(
-    file: Annotated[Path, typer.Argument(help="A scenario file.")],
+    file: Annotated[
+        Path, typer.Argument(help="A file of any question: a scenario, deals, market, project, back-test.")
+    ],
     set_: Set = [],
     overlay: Overlay = [],
     as_json: Json = False,
@@ -50,12 +52,10 @@ def check(
     from gigawatt.catalog import Catalog
     from gigawatt.core.errors import InputError
     from gigawatt.core.table import Table
-    from gigawatt.study.load import load
-    from gigawatt.study.resolve import resolve
+    from gigawatt.study.questions import check_file
 
     try:
-        loaded = load(file, set_)
-        resolve(loaded, Catalog.load(tuple(overlay)))
+        defaults = check_file(file, set_, Catalog.load(tuple(overlay)))
     except InputError as error:
         if as_json:
             found = [problem.as_json() for problem in error.problems]
@@ -64,7 +64,7 @@ def check(
         raise
     rows = [
         {"path": d.path, "value": d.value if isinstance(d.value, (int, float, str, type(None))) else str(d.value)}
-        for d in loaded.defaults
+        for d in defaults
     ]
     if as_json:
         print_json({"ok": True, "errors": [], "defaults": rows})
@@ -94,6 +94,7 @@ def run(
     from gigawatt.catalog import Catalog
     from gigawatt.study.load import from_data, load
     from gigawatt.study.pipeline import run as run_scenario
+    from gigawatt.study.questions import refuse_other
     from gigawatt.study.templates import assumed, save_assumed
 
     overrides = [*set_, *(["uncertainty.reoptimise=true"] if reoptimise else [])]
@@ -104,6 +105,7 @@ def run(
         if saved and not as_json:
             console().print(f"No file given: assumed a scenario and saved it as {saved}", soft_wrap=True)
     else:
+        refuse_other(file, "run", ("plan",))
         extra = [f"site.grid_power={power}"] if power else []
         extra += [f"capital={capital}"] if capital else []
         loaded = load(file, [*extra, *overrides])

@@ -11,15 +11,38 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gigawatt.cli.backtest_files import backtest_answer
 from gigawatt.core.errors import InputError, Problem, Where, unknown_name
 
 if TYPE_CHECKING:
     from gigawatt.catalog import Catalog
+    from gigawatt.study.load import Default
     from gigawatt.study.result import RunResult
 
 QUESTIONS = ("deals", "market", "project", "plan")
 Progress = Callable[[str], Any]
+
+
+def backtest_answer(file: Path | str, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """The outputs of a back-test by name, with its id, class, reading and the sources of its inputs.
+
+    Raises:
+        InputError: the file is no back-test, or its inputs are wrong.
+    """
+    from gigawatt.study.backtests import load
+
+    case = load(file, overrides)
+    return {
+        "id": case.id,
+        "class": case.kind,
+        "title": case.title,
+        "reading": " ".join(case.reading.split()),
+        "proves": case.proves,
+        "outcome": case.outcome,
+        "evaluator": case.evaluator.name,
+        "outputs": case.outputs(),
+        "sources": {name: source for name, source in case.sources.items() if source},
+        "source": case.source,
+    }
 
 
 def question_of(file: Path) -> str:
@@ -61,10 +84,56 @@ def day_of(text: str | None) -> date | None:
         raise InputError(Problem("bad_date", str(error), Where(f"--as-of {text}"), (hint,))) from None
 
 
+def refuse_other(file: Path, verb: str, allowed: Sequence[str]) -> str:
+    """The file's question.
+
+    Raises:
+        InputError: another verb answers it; names that one.
+    """
+    asked = question_of(file)
+    if asked not in allowed:
+        right = {"plan": "run", "project": "deals", "backtest": "market"}.get(asked, asked)
+        message = f"'{file}' asks for '{asked}', which '{verb}' does not answer"
+        raise InputError(Problem("other_question", message, Where(str(file)), (f"try: gigawatt {right} {file}",)))
+    return asked
+
+
+def check_file(file: Path, overrides: Sequence[str], catalog: Catalog) -> Sequence[Default]:
+    """Read a file of any question and give back what was assumed for it.
+
+    Raises:
+        InputError: with every problem found.
+    """
+    asked = question_of(file)
+    if asked == "backtest":
+        from gigawatt.study.backtests import load as load_case
+
+        load_case(file, overrides)
+        return ()
+    if asked == "market":
+        from gigawatt.study.market.scenario import load_market
+
+        return load_market(file, overrides, None).defaults
+    if asked == "project":
+        from gigawatt.study.project import load_project
+
+        return load_project(file, overrides).defaults
+    if asked == "deals":
+        from gigawatt.study.deals.load import load_deals
+
+        return load_deals(file, overrides, None, catalog).defaults
+    from gigawatt.study.load import load
+    from gigawatt.study.resolve import resolve
+
+    loaded = load(file, overrides)
+    resolve(loaded, catalog)
+    return loaded.defaults
+
+
 def answer(
     file: Path,
     overrides: Sequence[str],
-    as_of: str | None,
+    as_of: str | date | None,
     catalog: Catalog,
     allowed: Sequence[str],
     progress: Progress = lambda text: None,
@@ -74,14 +143,10 @@ def answer(
     Raises:
         InputError: the file asks what another verb answers, or is wrong.
     """
-    asked = question_of(file)
+    asked = refuse_other(file, allowed[0], (*allowed, "backtest"))
     if asked == "backtest":
         return backtest_answer(file, overrides)
-    if asked not in allowed:
-        verb = {"plan": "run", "project": "deals"}.get(asked, asked)
-        message = f"'{file}' asks for '{asked}', which '{allowed[0]}' does not answer"
-        raise InputError(Problem("other_question", message, Where(str(file)), (f"try: gigawatt {verb} {file}",)))
-    day = day_of(as_of)
+    day = day_of(as_of) if isinstance(as_of, str) else as_of
     if asked == "market":
         from gigawatt.study.market.run import run_market
         from gigawatt.study.market.scenario import load_market
