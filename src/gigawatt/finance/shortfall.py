@@ -62,22 +62,22 @@ def pay_ratio(net: Network, rows: Array, cash: Array, own: Array, others: Array)
     left = np.arange(rows.shape[1])
     work = _Work(rows, out, full, cash, own, others)
     into: Array = work.full.copy()
-    fallen: Flags = np.zeros(out.shape, dtype=bool)
-    live: Flags = np.ones(len(left), dtype=bool)
+    fallen: Flags = np.zeros(out.shape, dtype=np.bool_)
+    live: Flags = np.ones(len(left), dtype=np.bool_)
     old = np.ones_like(out)
     for _ in range(ROUNDS):
-        fallen = np.asarray(fallen | (work.cash + into < work.out * (1 - 1e-12) - CENT))
+        fallen = fallen | (work.cash + into < work.out * (1 - 1e-12) - CENT)
         value = work.own * work.held + work.others * into
         new = np.clip(np.divide(value, work.out, out=np.ones_like(value), where=fallen & (work.out > 0)), 0.0, 1.0)
         step = np.abs(new - old) * work.out
         ratio[:, left[live]] = new[:, live]
-        live = np.asarray(live & (step > TOLERANCE * work.out + 1e-9).any(axis=0))
+        live = live & (step > TOLERANCE * work.out + 1e-9).any(axis=0)
         if not live.any():
             return ratio
         if live.mean() < 0.6:
             work, left, new, fallen = work.only(live), left[live], new[:, live], fallen[:, live]
             live = np.ones(len(left), dtype=bool)
-        mine = fallen.any(axis=1)[net.row_payer]
+        mine = np.asarray(fallen.any(axis=1))[net.row_payer]
         missing = work.rows[mine] * (1 - new[net.row_payer[mine]])
         into = work.full - net.into[:, mine] @ missing
         old = new

@@ -53,7 +53,8 @@ Place = Callable[[int, str], Where | None]
 
 # What every contract may say beside the terms of its kind.
 COMMON = (
-    "id", "kind", "pays", "gets", "status", "events", "starts", "ends", "site", "grade", "source", "note", "headline",
+    "id", "kind", "pays", "gets", "status", "events", "starts", "ends", "site", "boundary", "grade", "source", "note",
+    "headline",
 )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from gigawatt.finance.contracts.base import SECONDS_PER_YEAR, Deal
 from gigawatt.finance.obligations import Obligations, owe
 from gigawatt.finance.paths import Path, SitePath
 from gigawatt.finance.schedule import Array, Flow, Schedule
-from gigawatt.study.deals.load import LoadedDeals
+from gigawatt.study.deals.load import LoadedDeals, restated_name
 from gigawatt.study.deals.scenario import MarketPath, OtherMoney, Site
 
 QUARTER_S = SECONDS_PER_YEAR / 4
@@ -131,7 +131,12 @@ class Case:
 
     @cached_property
     def sites(self) -> dict[str, Schedule]:
-        return {site.id: self._site(site) for site in self.loaded.scenario.sites}
+        made = {site.id: self._site(site) for site in self.loaded.scenario.sites}
+        for site in self.loaded.scenario.sites:
+            if site.pue is not None:
+                other, factor = ("it", 1 / site.pue) if site.boundary == "facility" else ("facility", site.pue)
+                made[restated_name(site.id, other)] = _scaled(made[site.id], factor)
+        return made
 
     def _site(self, site: Site) -> Schedule:
         day = self.loaded.as_of
@@ -191,6 +196,15 @@ class Case:
     def changed(self, change: Change, draws: int | None = None) -> Case:
         """The same case under a shock."""
         return Case(self.loaded, self.draws if draws is None else draws, change, self.extra_quarters)
+
+
+def _scaled(site: Schedule, factor: float) -> Schedule:
+    return replace(
+        site,
+        mw_active=site.mw_active * factor,
+        mw_committed=site.mw_committed * factor,
+        gw_built=site.gw_built * factor,
+    )
 
 
 def _cut(path: Array, first: int, last: int) -> Array:

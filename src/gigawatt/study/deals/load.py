@@ -15,6 +15,7 @@ from gigawatt.study.deals.scenario import DealsScenario, Opening, Party
 from gigawatt.study.load import Default, defaults_of
 from gigawatt.study.source import Source, check_duplicates, override, read, validated
 
+WATTS = {"facility": "watts at the meter (facility)", "it": "watts of IT"}
 # Parties that every file may name without listing them.
 ALWAYS_OUTSIDE = ("suppliers", "government", "customers", "utility", "lenders", "investors")
 
@@ -75,6 +76,11 @@ def check(
     scenario = validated(DealsScenario, merged, problems)
     check_duplicates(merged, ("sites", "paths", "companies", "flows", "contracts", "stress"), problems)
     rows, places = _contract_rows(merged, catalog, problems)
+    if scenario is not None:
+        rows = [
+            _at_boundary(row, scenario, merged.where((*place, "boundary")), problems)
+            for row, place in zip(rows, places)
+        ]
     contracts: list[Contract] = []
     if rows:
         try:
@@ -122,6 +128,28 @@ def _contract_rows(
     return rows, places
 
 
+def _at_boundary(row: dict[str, Any], scenario: DealsScenario, where: Where, problems: Problems) -> dict[str, Any]:
+    """The row with its site at the boundary it counts; a site that can not be restated is told."""
+    site = next((one for one in scenario.sites if one.id == row.get("site")), None)
+    counts = row.get("boundary")
+    if counts is None or site is None or counts == site.boundary:
+        return row
+    if counts not in ("facility", "it"):
+        problems.extend([unknown_name("boundary of power", str(counts), ("facility", "it"), where)])
+    elif site.pue is None:
+        message = f"contract '{row.get('id')}' counts {WATTS[str(counts)]}, but site '{site.id}' is stated in {WATTS[site.boundary]}"
+        hint = f"give site '{site.id}' its 'pue', or restate one of the two"
+        problems.add("boundary", message, where, hint)
+    else:
+        return {**row, "site": restated_name(site.id, str(counts))}
+    return row
+
+
+def restated_name(site: str, boundary: str) -> str:
+    """The name under which a site's watts stand at the other boundary."""
+    return f"{site} ({boundary})"
+
+
 def _laid_over(deal: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     """A catalog deal with what the file says of it: that holds whatever became known later, unless it brings events."""
     if "events" not in own:
@@ -149,6 +177,7 @@ def _check_names(
     """Parties, sites and paths that nobody gives; contracts without volume."""
     parties = {*(c.id for c in scenario.companies), *scenario.outside, *ALWAYS_OUTSIDE}
     sites, paths = {s.id for s in scenario.sites}, {p.id for p in scenario.paths}
+    sites |= {restated_name(s.id, other) for s in scenario.sites if s.pue for other in WATTS if other != s.boundary}
 
     def named(what: str, value: Any, known: set[str], place: tuple[str | int, ...]) -> None:
         if value and str(value) not in known:

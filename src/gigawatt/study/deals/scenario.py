@@ -72,10 +72,14 @@ class Plan(Strict):
 
 
 class Site(Strict):
-    """What milestones count and rents meter: GW at its boundary that stand from each day on, and the share in use."""
+    """What milestones count and rents meter: GW at its boundary that stand from each day on, and the share in use.
+
+    A contract may count the other boundary's watts where the site gives its `pue`, meter watts over IT watts.
+    """
 
     id: Id
     boundary: Literal["facility", "it"] = "facility"
+    pue: Annotated[float, Field(ge=1, le=3)] | None = None
     built: list[Plan]
     used: Share = 1.0
     delay: Annotated[int, Field(ge=0, le=80)] = 0
