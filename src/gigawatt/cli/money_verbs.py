@@ -99,7 +99,7 @@ def _ask(
 def show_result(found: RunResult, folder: Path | None, as_json: bool) -> None:
     """A result of either verb, as JSON or in the terminal."""
     if as_json:
-        whole = dict.fromkeys(ALWAYS.get(str(found.manifest.get("question")), ()), [])
+        whole: dict[str, Any] = {key: [] for key in ALWAYS.get(str(found.manifest.get("question")), ())}
         print_json(whole | found.as_json() | ({"folder": str(folder)} if folder else {}))
         return
     from gigawatt.report.money_terminal import render_money

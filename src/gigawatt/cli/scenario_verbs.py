@@ -17,14 +17,15 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout an
 
 def new(
     template: Annotated[
-        str, typer.Argument(help="one-rack, hundred-megawatts, one-gigawatt or slack-capital")
+        str, typer.Argument(help="one-gigawatt, one-rack, ...; deals/three-companies, market/..., projects/...")
     ] = "one-gigawatt",
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Where to write it.")] = None,
     as_json: Json = False,
 ) -> None:
     """Start a scenario from one that runs.
 
-    Example:  gigawatt new one-rack -o mine.yaml
+    Examples:  gigawatt new one-rack -o mine.yaml
+               gigawatt new deals/three-companies -o loop.yaml
     """
     from gigawatt.study.templates import write_template
 
@@ -34,7 +35,11 @@ def new(
 
         print_json({"path": str(path), "template": template, "schema": Scenario.model_json_schema(by_alias=True)})
     else:
-        console().print(f"wrote {path}\nnext:  gigawatt check {path}   |   gigawatt run {path}", soft_wrap=True)
+        from gigawatt.study.questions import verb_of
+
+        console().print(
+            f"wrote {path}\nnext:  gigawatt check {path}   |   gigawatt {verb_of(path)} {path}", soft_wrap=True
+        )
 
 
 def check(

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from gigawatt.study.result import RunResult
 
 QUESTIONS = ("deals", "market", "project", "plan")
+# Who answers what asks for something else than its own name.
+VERBS = {"plan": "run", "project": "deals", "backtest": "market"}
 Progress = Callable[[str], Any]
 
 
@@ -84,6 +86,12 @@ def day_of(text: str | None) -> date | None:
         raise InputError(Problem("bad_date", str(error), Where(f"--as-of {text}"), (hint,))) from None
 
 
+def verb_of(file: Path) -> str:
+    """The verb that answers a file."""
+    asked = question_of(file)
+    return VERBS.get(asked, asked)
+
+
 def refuse_other(file: Path, verb: str, allowed: Sequence[str]) -> str:
     """The file's question.
 
@@ -92,7 +100,7 @@ def refuse_other(file: Path, verb: str, allowed: Sequence[str]) -> str:
     """
     asked = question_of(file)
     if asked not in allowed:
-        right = {"plan": "run", "project": "deals", "backtest": "market"}.get(asked, asked)
+        right = VERBS.get(asked, asked)
         message = f"'{file}' asks for '{asked}', which '{verb}' does not answer"
         raise InputError(Problem("other_question", message, Where(str(file)), (f"try: gigawatt {right} {file}",)))
     return asked

@@ -15,10 +15,15 @@ DEFAULT_POWER = "100 MW"
 DEFAULT_USD_PER_W = 43.0
 
 
+# Folders of examples that answer other questions than the plan of a site.
+OTHER_QUESTIONS = ("deals", "market", "projects")
+
+
 def templates() -> list[str]:
-    """Names of the shipped examples that stand alone."""
-    folder = resources.files("gigawatt") / "examples"
-    return sorted(item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml"))
+    """Names of the shipped examples to start from; those of other questions with their folder: 'deals/three-companies'."""
+    folder = Path(str(resources.files("gigawatt") / "examples"))
+    own = sorted(item.stem for item in folder.glob("*.yaml"))
+    return own + [f"{name}/{item.stem}" for name in OTHER_QUESTIONS for item in sorted((folder / name).glob("*.yaml"))]
 
 
 def write_template(name: str, output: Path | None) -> Path:
@@ -30,9 +35,10 @@ def write_template(name: str, output: Path | None) -> Path:
     name = name.removesuffix(".yaml")
     if name not in templates():
         raise InputError(unknown_name("template", name, templates()))
-    folder = resources.files("gigawatt") / "examples"
-    target = output or Path(f"{name}.yaml")
-    text = (folder / f"{name}.yaml").read_text(encoding="utf-8")
+    source = resources.files("gigawatt") / "examples" / f"{name}.yaml"
+    folder = Path(str(source)).parent
+    target = output or Path(f"{Path(name).name}.yaml")
+    text = source.read_text(encoding="utf-8")
     wanted = {target: text}
     for line in text.splitlines():
         if line.startswith("extends:"):
