@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 FORMAT = "gigawatt-run/1"
 MANIFEST, PAGE, BOOK, TIMING = "manifest.json", "report.html", "tables.xlsx", "timing.json"
+LIVE = "project.xlsx"
 # Keys of a run's manifest that differ from run to run.
 VOLATILE = ("wall_s", "seconds", "timings", "rss_mb", "started_at", "finished_at", "host")
 # Left by desktops in any folder that was looked at; no reason to refuse.
@@ -71,9 +72,23 @@ def _fill(result: RunResult, folder: Path) -> None:
     timing = {key: value for key, value in result.manifest.items() if key in VOLATILE}
     if timing:
         _write_json(folder / TIMING, timing)
-    names = sorted([*(f"{name}.parquet" for name in tables), PAGE, BOOK, MANIFEST, *([TIMING] if timing else [])])
+    live = _live_book(result, folder)
+    more = [*([TIMING] if timing else []), *([live] if live else [])]
+    names = sorted([*(f"{name}.parquet" for name in tables), PAGE, BOOK, MANIFEST, *more])
     # The manifest comes last: a folder that has one is whole.
     _write_json(folder / MANIFEST, _manifest(result, tables, names))
+
+
+def _live_book(result: RunResult, folder: Path) -> str:
+    """The workbook of a project, whose cells are formulas; '' for any other run."""
+    from gigawatt.study.project import ProjectRun
+
+    if not isinstance(result, ProjectRun) or result.model is None:
+        return ""
+    from gigawatt.report.project_workbook import write_project_workbook
+
+    write_project_workbook(result, folder / LIVE, title=result.title)
+    return LIVE
 
 
 def _manifest(result: RunResult, tables: Mapping[str, Table], names: list[str]) -> dict[str, Any]:
