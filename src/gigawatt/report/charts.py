@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from gigawatt.report.chart_parts import axis, names_axis, whiskers
 from gigawatt.report.flows import cash_sankey, power_sankey
 from gigawatt.report.grid import company_columns, words_of
 from gigawatt.report.numbers import number, quantity, scaled
@@ -59,8 +60,8 @@ def plan_bars(result: RunResult) -> Figure | None:
         "layout": layout(
             height=110 + 48 * len(platforms),
             barmode="stack",
-            xaxis=_axis("MW at the meter"),
-            yaxis=_categories(),
+            xaxis=axis("MW at the meter"),
+            yaxis=names_axis(),
             showlegend=True,
         ),
     }
@@ -94,8 +95,8 @@ def limits_bars(result: RunResult) -> Figure | None:
         ],
         "layout": layout(
             height=100 + 40 * len(rows),
-            xaxis=_axis("used [%]", range=[0, max(105.0, *(102 * row["used_share"] for row in rows))]),
-            yaxis=_categories(),
+            xaxis=axis("used [%]", range=[0, max(105.0, *(102 * row["used_share"] for row in rows))]),
+            yaxis=names_axis(),
         ),
     }
 
@@ -143,7 +144,7 @@ def quarterly_cash(result: RunResult) -> Figure | None:
         "layout": layout(
             height=380,
             xaxis={"gridcolor": LINE, "tickformat": "%b %Y", "automargin": True},
-            yaxis=_axis(f"cumulated cash [{unit}]", zeroline=True, zerolinecolor=INK, zerolinewidth=1.5),
+            yaxis=axis(f"cumulated cash [{unit}]", zeroline=True, zerolinecolor=INK, zerolinewidth=1.5),
             showlegend=True,
         ),
     }
@@ -186,8 +187,8 @@ def capex_bars(result: RunResult) -> Figure | None:
         "layout": layout(
             height=120 + 34 * len(rows),
             barmode="stack",
-            xaxis=_axis(f"capital [{unit}]"),
-            yaxis=_categories(categoryorder="array", categoryarray=list(dict.fromkeys(parts))),
+            xaxis=axis(f"capital [{unit}]"),
+            yaxis=names_axis(categoryorder="array", categoryarray=list(dict.fromkeys(parts))),
             showlegend=True,
         ),
     }
@@ -213,7 +214,7 @@ def contracts_beside(result: RunResult) -> Figure | None:
                 "hovertemplate": "%{y}: %{text} M USD/MW/yr<br>%{customdata}<extra></extra>",
             }
         ],
-        "layout": layout(height=100 + 38 * len(rows), xaxis=_axis("revenue [M USD/MW/yr]"), yaxis=_categories()),
+        "layout": layout(height=100 + 38 * len(rows), xaxis=axis("revenue [M USD/MW/yr]"), yaxis=names_axis()),
     }
 
 
@@ -237,7 +238,7 @@ def moats_bars(result: RunResult) -> Figure | None:
                 "x": [wrap(name, 18) for name in have],
                 "y": values,
                 "marker": {"color": PALETTE[at % len(PALETTE)]},
-                "error_y": _whiskers(values, [v and v / 1e6 for v in lows], [v and v / 1e6 for v in highs]),
+                "error_y": whiskers(values, [v and v / 1e6 for v in lows], [v and v / 1e6 for v in highs]),
                 "hovertemplate": "%{x}, " + words_of(moat) + ": %{y:,.2f} M USD/MW/yr<extra></extra>",
             }
         )
@@ -246,7 +247,7 @@ def moats_bars(result: RunResult) -> Figure | None:
         "layout": layout(
             height=400,
             barmode="group",
-            yaxis=_axis("Shapley value [M USD/MW/yr]", zeroline=True, zerolinecolor=INK, zerolinewidth=2),
+            yaxis=axis("Shapley value [M USD/MW/yr]", zeroline=True, zerolinecolor=INK, zerolinewidth=2),
             xaxis={"automargin": True},
             showlegend=True,
         ),
@@ -273,7 +274,7 @@ def weakest_bars(result: RunResult) -> Figure | None:
                 "hovertemplate": "%{y}: %{text}<extra></extra>",
             }
         ],
-        "layout": layout(height=100 + 34 * len(rows), xaxis=_axis(f"moves NPV by [{unit}]"), yaxis=_categories()),
+        "layout": layout(height=100 + 34 * len(rows), xaxis=axis(f"moves NPV by [{unit}]"), yaxis=names_axis()),
     }
 
 
@@ -291,7 +292,7 @@ def _whisker_bars(
                 "y": [wrap(name) for name in names],
                 "x": centre,
                 "marker": {"color": [GREEN if value >= 0 else RED for value in values]},
-                "error_x": _whiskers(
+                "error_x": whiskers(
                     centre,
                     [None if v is None else v * factor for v in lows],
                     [None if v is None else v * factor for v in highs],
@@ -303,34 +304,10 @@ def _whisker_bars(
         ],
         "layout": layout(
             height=100 + 44 * len(names),
-            xaxis=_axis(f"{words} [{shown}], whiskers P10 to P90", zeroline=True, zerolinecolor=INK, zerolinewidth=2),
-            yaxis=_categories(),
+            xaxis=axis(f"{words} [{shown}], whiskers P10 to P90", zeroline=True, zerolinecolor=INK, zerolinewidth=2),
+            yaxis=names_axis(),
         ),
     }
-
-
-def _whiskers(values: list[float], lows: list[Any], highs: list[Any]) -> dict[str, Any]:
-    """Plotly's error bars are distances from the bar's end, never below zero."""
-    plus = [0.0 if high is None else max(0.0, high - value) for value, high in zip(values, highs, strict=True)]
-    minus = [0.0 if low is None else max(0.0, value - low) for value, low in zip(values, lows, strict=True)]
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": plus,
-        "arrayminus": minus,
-        "color": INK,
-        "thickness": 1.5,
-        "width": 5,
-        "visible": any(plus) or any(minus),
-    }
-
-
-def _axis(title: str, **more: Any) -> dict[str, Any]:
-    return {"title": {"text": title}, "gridcolor": LINE, "zeroline": False, "automargin": True, **more}
-
-
-def _categories(**more: Any) -> dict[str, Any]:
-    return {"autorange": "reversed", "automargin": True, "ticksuffix": "  ", "showgrid": False, **more}
 
 
 CHARTS: Mapping[str, Callable[[RunResult], Figure | None]] = {

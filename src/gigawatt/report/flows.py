@@ -11,6 +11,9 @@ from gigawatt.study.result import RunResult
 
 # Payments below this share of all cash are drawn as one 'other' stream, so that labels keep their room.
 SMALLEST_SHARE = 0.004
+# With more parties than this on a side, the smallest are drawn as one.
+MOST_PARTIES = 16
+OTHERS = "other parties"
 
 # What a stage is called says what it is; anything else is grey.
 _STAGE_COLOURS = (
@@ -58,13 +61,14 @@ def cash_sankey(result: RunResult) -> Figure | None:
     if not rows:
         return None
     total = sum(row["amount_usd"] for row in rows)
+    payers, payees = _largest(rows, "source"), _largest(rows, "target")
     merged: dict[tuple[str, str, str], float] = {}
     for row in rows:
         account = str(row.get("account") or "payments").replace("_", " ")
         key = (
-            str(row["source"]),
+            payers.get(str(row["source"]), OTHERS),
             account if row["amount_usd"] >= SMALLEST_SHARE * total else "other",
-            str(row["target"]),
+            payees.get(str(row["target"]), OTHERS),
         )
         merged[key] = merged.get(key, 0.0) + float(row["amount_usd"])
     parties = list(dict.fromkeys(name for payer, _, payee in merged for name in (payer, payee)))
@@ -88,6 +92,17 @@ def cash_sankey(result: RunResult) -> Figure | None:
         height=max(420, 44 * max(sum(side == which for side, _ in order) for which in ("pays", "for", "gets"))),
         heads=True,
     )
+
+
+def _largest(rows: list[dict[str, Any]], side: str) -> dict[str, str]:
+    """The parties of one side that are drawn by name: all, or of too many those with most money."""
+    money: dict[str, float] = {}
+    for row in rows:
+        money[str(row[side])] = money.get(str(row[side]), 0.0) + float(row["amount_usd"])
+    named = (
+        list(money) if len(money) <= MOST_PARTIES else sorted(money, key=lambda name: -money[name])[: MOST_PARTIES - 1]
+    )
+    return {name: name for name in named}
 
 
 def _sankey(

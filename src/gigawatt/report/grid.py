@@ -18,7 +18,12 @@ ROW_UNITS: Mapping[str, tuple[str, ...]] = {
     "metrics": ("value", "low", "p50", "high"),
     "assumptions": ("value", "low", "high"),
     "limits": ("used", "available", "shadow_price_up", "shadow_price_down"),
+    "circularity": ("value",),
 }
+INPUTS = "_inputs"  # tables of this ending are inputs of one section, each in its own unit
+# Of a column's largest number, what is below this share is noise of the arithmetic and shown as 0.
+NOISE = 1e-9
+TRILLION = 1e12  # a column of which most is below it is shown in billions throughout
 # Columns where the sign is the message.
 SIGNED = ("price_change_needed",)
 
@@ -62,7 +67,48 @@ LABELS: Mapping[str, str] = {
     "date_end": "ends",
     "as_of": "as of",
     "used": "used",
+    "gw": "power",
+    "headline_usd": "announced",
+    "known_on": "known",
+    "cfads_usd": "CFADS",
+    "dscr": "DSCR",
+    "lost_usd": "lost",
+    "called_usd": "called",
+    "shortfall_usd": "short by",
+    "outside_usd": "needed from outside",
+    "lowest_cash_usd": "lowest cash",
+    "lowest_cash_of": "of",
+    "data_centre_usd": "data centre",
+    "mape_share": "mean miss",
+    "median_ape_share": "median miss",
+    "bias_share": "bias",
+    "error_share": "error",
+    "average_usd_per_mw_yr": "average",
+    "marginal_usd_per_mw_yr": "one more MW",
+    "words_of_failure": "how it failed",
+    "gw_per_year_now": "now",
+    "gw_per_year_at_end": "at the end",
+    "needed_multiple": "must grow",
+    "lead_quarters": "lead",
+    "late_quarters": "late",
+    "first_share": "is first in",
+    "allows_gw": "allows",
+    "worth_usd": "one more is worth",
+    "binds_share": "binds in",
+    "spent_share": "spent",
+    "vendor_gross_profit_usd_per_yr": "vendor's profit",
+    "vendor_sales_usd_per_yr": "vendor's sales",
+    "labs_profit_usd_per_yr": "labs keep",
 }
+# Endings of names that the unit in the header says already.
+_SAID = (
+    ("_usd_per_mw_yr", "USD/MW/yr"),
+    ("_usd_per_yr", "USD/yr"),
+    ("_gw_per_year", "GW/yr"),
+    ("_gw", "GW"),
+    ("_usd", "USD"),
+)
+_SHOUTED = ("cfads", "dscr", "llcr", "plcr", "irr", "npv", "ltv", "ebitda", "p10", "p50", "p90")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +127,38 @@ class Grid:
 
 def unit_in(table: Table, column: str) -> str:
     """The unit of one column: the table's, else by its name; in `quarters` every company's column is money."""
-    if table.name == "quarters" and column not in (*table.units, "period", "date_end"):
+    # A ledger's quarters have periods; those of a market are other tables, of mixed columns.
+    if (
+        table.name == "quarters"
+        and "quarter" not in table.columns
+        and column not in (*table.units, "period", "date_end")
+    ):
         return "USD"
     if table.name == "moats" and column in ("low", "high"):
         return unit_of(column, table.units.get(column, "USD/MW/yr"))
     return unit_of(column, table.units.get(column, ""))
+
+
+def label_of(name: str, unit: str = "") -> str:
+    """The heading of a column: as people say it, without the unit that stands beside it.
+
+    >>> label_of("capex_usd", "USD"), label_of("spend_usd_per_yr_low", "USD/yr"), label_of("dscr")
+    ('capex', 'spend low', 'DSCR')
+    """
+    if name in LABELS:
+        return LABELS[name]
+    for ending, said in _SAID:
+        if said == unit and ending in name:
+            name = name.replace(ending, "", 1)
+    text = " ".join(word.upper() if word in _SHOUTED else word for word in name.split("_")).strip()
+    return text or unit
+
+
+def row_units(table: Table) -> tuple[str, ...]:
+    """The columns of a table whose unit stands in the row's own `unit` column."""
+    if "unit" not in table.columns:
+        return ()
+    return ("value", "low", "high") if table.name.endswith(INPUTS) else ROW_UNITS.get(table.name, ())
 
 
 def company_columns(quarters: Table) -> list[str]:
@@ -105,7 +178,25 @@ def resource_unit(unit: str) -> str:
     return "tok/s" if parts[1:3] == ["tok", "s"] else parts[1]
 
 
-_ACRONYMS = ("NPV", "IRR", "DSCR", "USD", "MW", "GW", "IT", "PUE", "TCO", "TTFT", "TPOT", "KV", "HBM", "MFU", "Mtok")
+_ACRONYMS = (
+    "NPV",
+    "IRR",
+    "DSCR",
+    "LLCR",
+    "PLCR",
+    "USD",
+    "MW",
+    "GW",
+    "IT",
+    "PUE",
+    "TCO",
+    "TTFT",
+    "TPOT",
+    "KV",
+    "HBM",
+    "MFU",
+    "Mtok",
+)
 _CAPITALS = {word.lower(): word for word in _ACRONYMS}
 
 
@@ -119,33 +210,42 @@ def words_of(name: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def grid(table: Table, columns: Sequence[str] | None = None, labels: Mapping[str, str] | None = None) -> Grid:
+def grid(
+    table: Table, columns: Sequence[str] | None = None, labels: Mapping[str, str] | None = None, bands: bool = False
+) -> Grid:
     """The display form of `table`; only those of `columns` that exist and are not empty throughout.
 
     Args:
         table: any table of a run.
         columns: names in order; all when None.
         labels: headings that differ from the usual ones.
+        bands: a column X with X_low and X_high beside it becomes one: 'value (low to high)'.
     """
     if table.name == "limits":
         table = _with_amount_units(table)
+    if table.name == "metrics":
+        table = Table.from_rows(table.name, [counted(row) for row in table.rows()], list(table.columns), table.units)
     chosen = [name for name in (columns or list(table.columns)) if name in table.columns]
-    row_units = ROW_UNITS.get(table.name, ()) if "unit" in table.columns else ()
-    if row_units:
+    of_rows = row_units(table)
+    banded = {name for name in chosen if bands and {f"{name}_low", f"{name}_high"} <= set(table.columns)}
+    chosen = [name for name in chosen if not any(name in (f"{one}_low", f"{one}_high") for one in banded)]
+    if of_rows:
         chosen = [name for name in chosen if name not in ("unit", "amount_unit", "price_unit")]
     shown: list[tuple[str, str, bool, list[str]]] = []
     for name in chosen:
         values = [plain(value) for value in table.columns[name]]
         if values and all(value is None or value == "" for value in values):
             continue
-        label = (labels or {}).get(name) or LABELS.get(name, name.replace("_", " "))
-        if name in row_units:
+        label = (labels or {}).get(name) or label_of(name, unit_in(table, name))
+        if name in of_rows:
             of = "amount_unit" if name in ("used", "available") else "unit"
             of_row = [str(plain(unit) or "") for unit in table.columns[of]]
             cells = [_row_cell(table, name, value, unit) for value, unit in zip(values, of_row, strict=True)]
             shown.append((label, "", True, cells))
         else:
             unit, numeric, cells = _column(name, values, unit_in(table, name))
+            if name in banded and numeric:
+                cells = _with_ends(cells, values, table, name, unit_in(table, name))
             shown.append((label, unit, numeric, cells))
     rows = [list(cells) for cells in zip(*(column[3] for column in shown), strict=True)]
     return Grid([c[0] for c in shown], [c[1] for c in shown], [c[2] for c in shown], rows)
@@ -173,7 +273,42 @@ def _with_amount_units(table: Table) -> Table:
 def _row_cell(table: Table, name: str, value: Any, unit: str) -> str:
     if table.name == "limits" and name in ("shadow_price_up", "shadow_price_down") and value is None:
         return "-"
-    return quantity(value, unit)
+    return quantity(*for_people(value, unit)) if table.name.endswith(INPUTS) else quantity(value, unit)
+
+
+# What an SI unit is quoted in, and by how much it is multiplied: hours for rents by the second, years for what is large.
+_YEAR_S, _HOUR_S = 8760 * 3600.0, 3600.0
+
+
+def for_people(value: Any, unit: str) -> tuple[Any, str]:
+    """An SI value in the unit that its market quotes.
+
+    >>> for_people(0.001, "USD/s"), for_people(86400.0 * 365, "s"), for_people(25.0, "USD/W")
+    ((3.6, 'USD/h'), (1.0, 'yr'), (25000000000.0, 'USD/GW'))
+    """
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return value, unit
+    if unit == "USD/W/s":
+        return value * 1e6 * _YEAR_S, "USD/MW/yr"
+    if unit == "USD/W":
+        return value * 1e9, "USD/GW"
+    if unit == "USD/s":
+        return (value * _HOUR_S, "USD/h") if abs(value) < 1 else (value * _YEAR_S, "USD/yr")
+    if unit == "s" and abs(value) >= _YEAR_S / 8:
+        return value / _YEAR_S, "yr"
+    return value, unit
+
+
+def counted(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of `metrics` with the whole numbers of a count as such: 2 companies, not 2.00.
+
+    >>> counted({"value": 2.0, "unit": ""})["value"], counted({"value": 2.0, "unit": "x"})["value"]
+    (2, 2.0)
+    """
+    ends = [end for end in ("value", "low", "p50", "high") if row.get(end) is not None]
+    if row.get("unit") or not all(isinstance(row[end], (int, float)) and float(row[end]).is_integer() for end in ends):
+        return dict(row)
+    return dict(row) | {end: int(row[end]) for end in ends}
 
 
 def _column(name: str, values: list[Any], unit: str) -> tuple[str, bool, list[str]]:
@@ -182,7 +317,8 @@ def _column(name: str, values: list[Any], unit: str) -> tuple[str, bool, list[st
     if not numbers or any(isinstance(v, str) and v for v in values):
         return "", False, [cell_text(value) for value in values]
     finite = [abs(v) for v in numbers if v == v and abs(v) != float("inf")]
-    factor, shown = scaled(unit, max(finite, default=0.0))
+    most = max(finite, default=0.0)
+    factor, shown = _scale(unit, finite)
     write = signed if name in SIGNED else number
     whole = factor == 1.0 and all(float(v).is_integer() for v in numbers if abs(v) != float("inf"))
     cells = []
@@ -191,9 +327,33 @@ def _column(name: str, values: list[Any], unit: str) -> tuple[str, bool, list[st
             cells.append("")
         elif whole and value == value and abs(value) != float("inf"):
             cells.append(write(round(value)))
+        elif abs(value) < NOISE * most:
+            cells.append("0")
         else:
             cells.append(write(float(value) * factor))
     return shown, True, cells
+
+
+def _with_ends(cells: list[str], values: list[Any], table: Table, name: str, unit: str) -> list[str]:
+    """The cells of a column with their low and high ends, all under the scale of the column itself."""
+    most = max((abs(v) for v in values if isinstance(v, (int, float)) and abs(v) != float("inf")), default=0.0)
+    factor, _ = _scale(unit, [abs(v) for v in values if isinstance(v, (int, float))])
+
+    def end(which: str) -> list[str]:
+        found = [plain(value) for value in table.columns[f"{name}_{which}"]]
+        kept = [v if isinstance(v, (int, float)) else None for v in found]
+        return ["" if v is None else "0" if abs(v) < NOISE * most else number(float(v) * factor) for v in kept]
+
+    return [f"{c} ({a} to {b})" if c and a and b else c for c, a, b in zip(cells, end("low"), end("high"), strict=True)]
+
+
+def _scale(unit: str, sizes: Sequence[float]) -> tuple[float, str]:
+    """The scale of a column by its largest number; of money of which most is below a trillion, billions."""
+    finite = sorted(size for size in sizes if size == size and size != float("inf"))
+    factor, shown = scaled(unit, finite[-1] if finite else 0.0)
+    if shown.startswith("T ") and finite[len(finite) // 2] < TRILLION:
+        return factor * 1e3, shown.replace("T ", "B ", 1)
+    return factor, shown
 
 
 def cell_text(value: Any) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from html import escape
 from importlib.resources import files
@@ -17,11 +18,12 @@ from string import Template
 from typing import Any
 
 from gigawatt.core.table import Table, plain
-from gigawatt.report import sections
-from gigawatt.report.charts import CHARTS
-from gigawatt.report.grid import Grid, grid, words_of
+from gigawatt.report import money_sections, sections
+from gigawatt.report.grid import Grid, counted, grid, words_of
+from gigawatt.report.money_charts import chart_of, question_of
+from gigawatt.report.money_sentences import WEAK_GRADES, claim_of, says
 from gigawatt.report.numbers import canonical, number, quantity, scaled
-from gigawatt.report.sentences import SENTENCES, moats
+from gigawatt.report.sentences import moats
 from gigawatt.report.theme import Figure
 from gigawatt.study.result import RunResult
 
@@ -29,6 +31,8 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inli
 MOST_CARDS = 12
 # What the footer does not repeat: volatile timings and the trees that `explain` reads.
 MOST_ROWS = 400  # of a table that no section shows: the ledger has thousands
+FOLDED_FROM = 30  # rows of such a table, from which it is behind a click
+SHORT = 10  # characters up to which a cell is never broken: a day, a name
 SENTENCE = 40  # characters from which a cell is read as a sentence
 NOT_IN_FOOTER = (
     "explain",
@@ -47,10 +51,13 @@ NOT_IN_FOOTER = (
 
 def page(result: RunResult) -> str:
     """The whole page as text."""
-    shown = sections.present(result)
-    charts = {one.table: chart for one in shown if (chart := _chart(result, one.table)) is not None}
-    other = [t for name, t in result.tables.items() if name not in sections.known_tables() and len(t)]
-    body = "\n".join([_header(result), *_parts(result, shown, charts), *map(_further, other), _footer(result)])
+    shown = money_sections.present(result)
+    drawn = [name for one in shown for name in (one.table, *one.charts)]
+    charts = {name: chart for name in drawn if (chart := chart_of(result, name)) is not None}
+    known = sections.known_tables(money_sections.sections_of(result))
+    other = [t for name, t in result.tables.items() if name not in known and len(t)]
+    top = [_header(result), _claim(result)]
+    body = "\n".join([*top, *_parts(result, shown, charts), *map(_further, other), _footer(result)])
     return Template(_own("page.html")).substitute(
         policy=POLICY,
         title=escape(result.title or result.name),
@@ -82,13 +89,9 @@ def _json_in_script(value: Any) -> str:
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
-def _chart(result: RunResult, name: str) -> Figure | None:
-    made = CHARTS.get(name)
-    return made(result) if made else None
-
-
 def _contents(result: RunResult, shown: Sequence[sections.Section], other: Sequence[Table]) -> str:
-    entries = [("top", "Summary"), *((one.table, one.title) for one in shown)]
+    claim = [("claim", "The claim")] if claim_of(result) else []
+    entries = [("top", "Summary"), *claim, *((one.table, one.title) for one in shown)]
     if result.texts.get("left_out"):
         entries.append(("left-out", "What was left out"))
     if result.texts.get("notes"):
@@ -102,13 +105,40 @@ def _header(result: RunResult) -> str:
     cards = "".join(_card(row) for row in list(result.metrics.rows())[:MOST_CARDS])
     return (
         f'<header id="top"><h1>{escape(result.title or result.name)}</h1>'
-        f'<p class="headline">{escape(result.headline)}</p><div class="cards">{cards}</div></header>'
+        f'<p class="headline">{escape(result.headline)}</p>{_answer(result)}<div class="cards">{cards}</div></header>'
     )
+
+
+def _answer(result: RunResult) -> str:
+    """What the run says beyond its headline, a line each."""
+    more = [line for line in result.texts.get("answer", []) if line.strip() and line not in result.headline]
+    return "".join(f'<p class="answer">{escape(line)}</p>' for line in more)
+
+
+def _claim(result: RunResult) -> str:
+    """The essay's claim in a box: what it says, what is computed of it, what came, what would refute it."""
+    claim = claim_of(result)
+    if claim is None:
+        return ""
+    said = [
+        (f"The essay says{f' (claim {claim.number})' if claim.number else ''}", (claim.says,)),
+        ("The engine computes", claim.computes),
+        ("Since then", claim.since),
+        ("Would be refuted by", (claim.refuted_by,)),
+        ("Sources", claim.sources),
+    ]
+    rows = "".join(
+        f"<dt>{escape(words)}</dt><dd>{''.join(f'<p>{escape(line)}</p>' for line in lines if line)}</dd>"
+        for words, lines in said
+        if any(lines)
+    )
+    return f'<section id="claim" class="claim"><h2>The claim</h2><dl>{rows}</dl></section>'
 
 
 def _card(row: dict[str, Any]) -> str:
     """One headline number with its P10, P50, P90 and a small drawing of where the value lies between them."""
     unit = canonical(row.get("unit") or "")
+    row = counted(row)
     value = quantity(row.get("value"), unit)
     amount, _, of = value.partition(" ")
     low, high, middle = row.get("low"), row.get("high"), row.get("p50")
@@ -116,7 +146,11 @@ def _card(row: dict[str, Any]) -> str:
     if low is not None and high is not None:
         factor, _ = scaled(unit, float(row["value"]) if row.get("value") else float(high))
         ends = (("P10", low), ("P50", middle), ("P90", high))
-        marks = "".join(f"<span><i>{p}</i>{number(float(x) * factor)}</span>" for p, x in ends if x is not None)
+        marks = "".join(
+            f"<span><i>{p}</i>{number(x if factor == 1.0 else float(x) * factor)}</span>"
+            for p, x in ends
+            if x is not None
+        )
         band = f'<div class="band">{marks}</div>'
         drawing = _band_drawing(float(low), float(high), row.get("value"), middle)
     name = escape(words_of(str(row["name"])))
@@ -159,29 +193,40 @@ def _parts(result: RunResult, shown: Sequence[sections.Section], charts: dict[st
 
 def _section(result: RunResult, one: sections.Section, charts: dict[str, Figure]) -> str:
     table = result.metrics if one.table == "metrics" else result.tables[one.table]
-    says = SENTENCES[one.table](result) if one.table in SENTENCES else ""
-    lines = moats(result) if one.table == "moats" else ([says] if says else [])
+    sentence = says(result, one.table)
+    lines = moats(result) if one.table == "moats" else ([sentence] if sentence else [])
     parts = [f'<section id="{one.table}"><h2>{escape(one.title)}</h2>']
     parts += [f'<p class="says">{escape(line)}</p>' for line in lines]
-    explains = table.note or one.explains
+    # A plan's own note takes the place of what is said of any plan; elsewhere the two add up.
+    told = (table.note or one.explains,) if question_of(result) == "plan" else (table.note, one.explains)
+    explains = " ".join(text for text in told if text)
     parts.append(f'<p class="explains">{escape(explains)}</p>' if explains else "")
-    if one.table in charts:
-        label = escape(f"{one.title}. {says}")
-        parts.append(f'<div class="chart" id="chart-{one.table}" role="img" aria-label="{label}"></div>')
-    if one.table not in one.folded:
-        parts.append(_table(grid(table, one.columns, _LABELS.get(one.table))))
+    for name in (one.table, *one.charts):
+        if name in charts:
+            label = escape(f"{one.title}. {sentence}")
+            parts.append(f'<div class="chart" id="chart-{name}" role="img" aria-label="{label}"></div>')
+    if one.shows is not None or one.table not in one.folded:
+        made = one.shows(result) if one.shows is not None else table
+        money = question_of(result) != "plan"
+        whole = grid(made, one.columns, {**_LABELS.get(one.table, {}), **one.labels}, bands=money)
+        parts.append(_head_and_rest(whole) if money else _table(whole, most=MOST_ROWS))
     if one.table == "performance":
         measured = dict.fromkeys(str(row["error_source"]) for row in table.rows() if row.get("error_source"))
         parts += [f'<p class="explains">Error measured on: {escape(source)}</p>' for source in measured]
     for name in one.beside:
         if sections.has(result, name):
             parts.append(
-                _table(grid(result.tables[name]), caption=result.tables[name].title or _CAPTIONS.get(name, ""))
+                _table(
+                    grid(result.tables[name], bands=True), caption=result.tables[name].title or _CAPTIONS.get(name, "")
+                )
             )
+    words = one.fold_words or f"The numbers{' behind the chart' if one.table in charts else ''}"
     for name in one.folded:
         if sections.has(result, name):
-            inside = _table(grid(result.tables[name]))
-            parts.append(f"<details><summary>The numbers behind the chart</summary>{inside}</details>")
+            table = result.tables[name]
+            about = words if name == one.folded[0] else table.title or words_of(name)
+            inside = _table(grid(table, bands=True), most=MOST_ROWS)
+            parts.append(f"<details><summary>{escape(about)}</summary>{inside}</details>")
     parts.append("</section>")
     return "".join(parts)
 
@@ -203,7 +248,10 @@ def _sentences(result: RunResult, name: str, title: str) -> str:
 def _further(table: Table) -> str:
     title = escape(table.title or words_of(table.name))
     note = f'<p class="explains">{escape(table.note)}</p>' if table.note else ""
-    return f'<section id="table-{escape(table.name)}"><h2>{title}</h2>{note}{_table(grid(table), most=MOST_ROWS)}</section>'
+    inside = _table(grid(table), most=MOST_ROWS)
+    if len(table) > FOLDED_FROM:
+        inside = f"<details><summary>{len(table):,} rows</summary>{inside}</details>"
+    return f'<section id="table-{escape(table.name)}"><h2>{title}</h2>{note}{inside}</section>'
 
 
 def _table(shown: Grid, caption: str = "", most: int | None = None) -> str:
@@ -229,18 +277,36 @@ def _table(shown: Grid, caption: str = "", most: int | None = None) -> str:
     return f'<div class="wide"><table>{words}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>{cut}'
 
 
+def _head_and_rest(whole: Grid) -> str:
+    """A table of which only the first rows are seen at once."""
+    if len(whole.rows) <= money_sections.MOST_SHOWN + 4:
+        return _table(whole)
+    rest = replace(whole, rows=whole.rows[money_sections.MOST_SHOWN :])
+    head = _table(replace(whole, rows=whole.rows[: money_sections.MOST_SHOWN]))
+    words = f"{len(rest.rows):,} more rows"
+    return f"{head}<details><summary>{words}</summary>{_table(rest, most=MOST_ROWS)}</details>"
+
+
 def _right(numeric: bool) -> str:
     return ' class="n"' if numeric else ""
 
 
 def _shape(numeric: bool, cell: str) -> str:
-    """Numbers to the right; sentences as wide as they can be read."""
-    return _right(numeric) or (' class="long"' if len(cell) > SENTENCE else "")
+    """Numbers to the right; what is short in one line; sentences as wide as they can be read."""
+    return _right(numeric) or (
+        ' class="whole"'
+        if len(cell) <= SHORT and not cell.isalnum()
+        else ' class="long"'
+        if len(cell) > SENTENCE
+        else ""
+    )
 
 
 def _cell(label: str, cell: str) -> str:
     if label == "kind" and cell:
         return f'<span class="kind{" assumed" if cell == "assumed" else ""}">{escape(cell)}</span>'
+    if label == "grade" and cell:
+        return f'<span class="kind{" assumed" if cell in WEAK_GRADES else ""}">{escape(cell)}</span>'
     return escape(cell)
 
 

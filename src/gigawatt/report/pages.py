@@ -16,7 +16,8 @@ from typing import Any
 
 from gigawatt.core.errors import GigawattError
 from gigawatt.report.accuracy import TITLES, Fit, accuracy_page
-from gigawatt.report.claims import claims_page, filled
+from gigawatt.report.claims import claims_page, filled, scenarios_of, solved
+from gigawatt.study.breakeven import BreakEven, run_file
 from gigawatt.study.result import RunResult
 from gigawatt.validation.anchors import anchors_table
 
@@ -56,19 +57,32 @@ def read_fits() -> list[Fit]:
 
 
 def run_scenarios(names: Iterable[str]) -> dict[str, RunResult]:
-    """The packaged scenarios of these names, run; one that fails is named on stderr and left out."""
-    from gigawatt.study.load import load
-    from gigawatt.study.pipeline import run
-
+    """The packaged scenarios of these names, run by the question each asks; one that fails is named on stderr and left out."""
     found = {}
     for name in sorted(set(names)):
-        path = Path(str(files("gigawatt").joinpath("examples", f"{name}.yaml")))
         print(f"run {name} ...", file=sys.stderr, flush=True)
         try:
-            found[name] = run(load(path))
+            found[name] = run_file(_examples() / f"{name}.yaml")
         except GigawattError as error:
             print(f"  left out: {error}", file=sys.stderr)
     return found
+
+
+def solve_all(claims: Iterable[Mapping[str, Any]]) -> dict[int, dict[str, BreakEven]]:
+    """The break-even values of every claim that asks for some, by its number; one that fails is named on stderr."""
+    found = {}
+    for claim in claims:
+        if claim.get("break_even"):
+            print(f"break-even values of claim {claim['number']} ...", file=sys.stderr, flush=True)
+            try:
+                found[claim["number"]] = solved(claim, _examples())
+            except GigawattError as error:
+                print(f"  left out: {error}", file=sys.stderr)
+    return found
+
+
+def _examples() -> Path:
+    return Path(str(files("gigawatt").joinpath("examples")))
 
 
 def write_accuracy(folder: Path, scored: Mapping[str, Mapping[str, Any]]) -> Path:
@@ -78,10 +92,13 @@ def write_accuracy(folder: Path, scored: Mapping[str, Mapping[str, Any]]) -> Pat
     return path
 
 
-def write_claims(folder: Path, runs: Mapping[str, RunResult]) -> Path:
+def write_claims(
+    folder: Path, runs: Mapping[str, RunResult], solutions: Mapping[int, Mapping[str, BreakEven]] | None = None
+) -> Path:
     """Write `claims.md`."""
     path = folder / "claims.md"
-    path.write_text(claims_page([filled(claim, runs) for claim in read_claims()]), encoding="utf-8", newline="\n")
+    claims = [filled(claim, runs, (solutions or {}).get(claim["number"])) for claim in read_claims()]
+    path.write_text(claims_page(claims), encoding="utf-8", newline="\n")
     return path
 
 
@@ -99,9 +116,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if asked.scored is not None:
             asked.scored.write_text(json.dumps(scored, indent=1) + "\n", encoding="utf-8")
     asked.folder.mkdir(parents=True, exist_ok=True)
-    runs = {} if asked.no_runs else run_scenarios(c["scenario"] for c in read_claims() if c.get("scenario"))
+    claims = [] if asked.no_runs else read_claims()
+    runs = run_scenarios(name for claim in claims for name in scenarios_of(claim))
     print(write_accuracy(asked.folder, scored))
-    print(write_claims(asked.folder, runs))
+    print(write_claims(asked.folder, runs, solve_all(claims)))
     return 0
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
+from gigawatt.core.table import Table
 from gigawatt.study.result import RunResult
 
 
@@ -12,7 +14,9 @@ class Section:
     """One part of the page.
 
     `table` names the main table (its chart and sentence go by the same name); `beside` tables follow it; `folded` ones
-    are behind a click, since the chart already shows them; `columns` limits and orders the main table's.
+    are behind a click, since the chart already shows them; `columns` limits and orders the main table's, `labels` names
+    them otherwise than usual; `shows` makes of the run a shorter table for the main one; `charts` are further charts;
+    `fold_words` say what is behind the click.
     """
 
     table: str
@@ -21,6 +25,10 @@ class Section:
     beside: tuple[str, ...] = ()
     folded: tuple[str, ...] = ()
     columns: tuple[str, ...] | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    shows: Callable[[RunResult], Table] | None = None
+    charts: tuple[str, ...] = ()
+    fold_words: str = ""
 
 
 SECTIONS: tuple[Section, ...] = (
@@ -89,14 +97,14 @@ SECTIONS: tuple[Section, ...] = (
 )
 
 
-def known_tables() -> set[str]:
+def known_tables(of: Sequence[Section] = SECTIONS) -> set[str]:
     """Every table that some section shows."""
-    return {name for s in SECTIONS for name in (s.table, *s.beside, *s.folded)}
+    return {name for s in of for name in (s.table, *s.beside, *s.folded)}
 
 
-def present(result: RunResult) -> list[Section]:
+def present(result: RunResult, of: Sequence[Section] = SECTIONS) -> list[Section]:
     """The sections whose main table this run has, with rows."""
-    return [s for s in SECTIONS if (len(result.metrics) if s.table == "metrics" else has(result, s.table))]
+    return [s for s in of if (len(result.metrics) if s.table == "metrics" else has(result, s.table))]
 
 
 def has(result: RunResult, name: str) -> bool:

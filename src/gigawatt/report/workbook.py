@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from gigawatt.core.table import Table, plain
-from gigawatt.report.grid import ROW_UNITS, cell_text, unit_in
-from gigawatt.report.sentences import SENTENCES
+from gigawatt.report.grid import cell_text, row_units, unit_in
+from gigawatt.report.money_sentences import claim_of, said
 from gigawatt.study.result import RunResult
 
 # A fixed date of making, so that the same run gives the same bytes.
@@ -55,7 +55,8 @@ def _sheet_name(name: str, taken: set[str]) -> str:
 
 def _summary(sheet: Any, result: RunResult, styles: dict[str, Any]) -> None:
     sheet.set_column(0, 0, 110)
-    lines = [result.headline, *(text for made in SENTENCES.values() if (text := made(result)))]
+    more = [line for line in result.texts.get("answer", []) if line not in result.headline]
+    lines = [result.headline, *more, *_claim(result), *said(result)]
     sheet.write_string(0, 0, result.title or result.name, styles["title"])
     for at, line in enumerate(lines, start=2):
         sheet.write_string(at, 0, line, styles["wrap"])
@@ -68,6 +69,20 @@ def _summary(sheet: Any, result: RunResult, styles: dict[str, Any]) -> None:
         for offset, line in enumerate(texts, start=1):
             sheet.write_string(at + offset, 0, line, styles["wrap"])
         at += len(texts) + 2
+
+
+def _claim(result: RunResult) -> list[str]:
+    """The essay's claim, what is computed of it and what came, as lines."""
+    claim = claim_of(result)
+    if claim is None:
+        return []
+    of = f" (claim {claim.number})" if claim.number else ""
+    return [
+        *([f"The essay says{of}: {claim.says}"] if claim.says else []),
+        *(f"The engine computes: {line}" for line in claim.computes if line != result.headline),
+        *(f"Since then: {line}" for line in claim.since),
+        *([f"Would be refuted by: {claim.refuted_by}"] if claim.refuted_by else []),
+    ]
 
 
 def _sheet(sheet: Any, table: Table, styles: dict[str, Any]) -> None:
@@ -85,7 +100,7 @@ def _sheet(sheet: Any, table: Table, styles: dict[str, Any]) -> None:
 
 def _unit_cell(table: Table, name: str, unit: str) -> str:
     """The unit of a column; where each row has its own, the column that says it."""
-    if "unit" not in table.columns or name not in ROW_UNITS.get(table.name, ()):
+    if name not in row_units(table):
         return unit
     priced = name.startswith("shadow_price") and "price_unit" in table.columns
     return "see price_unit" if priced else "see unit"

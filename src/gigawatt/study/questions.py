@@ -102,7 +102,11 @@ def refuse_other(file: Path, verb: str, allowed: Sequence[str]) -> str:
     if asked not in allowed:
         right = VERBS.get(asked, asked)
         message = f"'{file}' asks for '{asked}', which '{verb}' does not answer"
-        raise InputError(Problem("other_question", message, Where(str(file)), (f"try: gigawatt {right} {file}",)))
+        hints = [f"try: gigawatt {right} {file}"]
+        if asked == "plan":
+            message = f"'{file}' does not say 'question: {allowed[0]}', and so is the scenario of a site"
+            hints.append(f"or begin it with: question: {allowed[0]}")
+        raise InputError(Problem("other_question", message, Where(str(file)), tuple(hints)))
     return asked
 
 

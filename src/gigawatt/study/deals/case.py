@@ -6,15 +6,16 @@ contracts taken out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 
 from gigawatt.finance.books import Firm
-from gigawatt.finance.contracts import Columns, Contract
+from gigawatt.finance.contracts import Columns, Contract, counts_as_cash
 from gigawatt.finance.contracts.base import SECONDS_PER_YEAR, Deal
 from gigawatt.finance.obligations import Obligations, owe
 from gigawatt.finance.paths import Path, SitePath
@@ -23,6 +24,7 @@ from gigawatt.study.deals.load import LoadedDeals, restated_name
 from gigawatt.study.deals.scenario import MarketPath, OtherMoney, Site
 
 QUARTER_S = SECONDS_PER_YEAR / 4
+N = TypeVar("N", int, float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,25 @@ class Change:
     delay: Mapping[str, int] = field(default_factory=dict)
     flows: Mapping[str, float] = field(default_factory=dict)
     without: frozenset[str] = frozenset()
+
+    def on_top_of(self, below: Change) -> Change:
+        """Both at once: factors multiply, rises and delays add, the use of a site is this one's.
+
+        >>> Change(rate=0.01, times={"a": 0.5}).on_top_of(Change(rate=0.02, times={"a": 0.5, "b": 2.0}))
+        Change(times={'a': 0.25, 'b': 2.0}, used={}, rate=0.03, delay={}, flows={}, without=frozenset())
+        """
+        return Change(
+            _both(below.times, self.times, lambda a, b: a * b),
+            {**below.used, **self.used},
+            below.rate + self.rate,
+            _both(below.delay, self.delay, lambda a, b: a + b),
+            _both(below.flows, self.flows, lambda a, b: a * b),
+            below.without | self.without,
+        )
+
+
+def _both(below: Mapping[str, N], above: Mapping[str, N], join: Callable[[N, N], N]) -> dict[str, N]:
+    return {**below, **{key: join(below[key], value) if key in below else value for key, value in above.items()}}
 
 
 NO_CHANGE = Change()
@@ -85,7 +106,8 @@ class Case:
     def _opening_debts(self) -> dict[str, tuple[float, float, float, float]]:
         """By company: (lent, owed, paid ahead, received ahead) under contracts that began before the first period."""
         out: dict[str, list[float]] = {}
-        begun = [one for one in self.contracts if one.deal.starts and one.deal.starts < self.schedule.start]
+        owed = [one for one in self.contracts if counts_as_cash(one.status)]
+        begun = [one for one in owed if one.deal.starts and one.deal.starts < self.schedule.start]
         if not begun:
             return {}
         far = replace(self, extra_quarters=self.extra_quarters + 160, draws=0)
@@ -159,15 +181,18 @@ class Case:
             cash_usd={name: float(cash or 0.0) for name, cash in opening.items()},
         )
 
+    @cached_property
+    def other_money(self) -> tuple[OtherMoney, ...]:
+        """Money that no contract governs, as known on the day: of two views of it the later."""
+        day = self.loaded.as_of
+        flows = self.loaded.scenario.flows
+        known = [one for one in flows if day is None or one.known_on is None or one.known_on <= day]
+        older = {one.replaces for one in known}
+        return tuple(one for one in known if one.id not in older)
+
     def flows(self, columns: Columns) -> list[Flow]:
         """The other money as flows."""
-        day = self.loaded.as_of
-        made = []
-        for money in self.loaded.scenario.flows:
-            if day is not None and money.known_on is not None and money.known_on > day:
-                continue
-            made.append(Flow(money.pays, money.gets, money.account, self._money(money, columns)))
-        return made
+        return [Flow(one.pays, one.gets, one.account, self._money(one, columns)) for one in self.other_money]
 
     def _money(self, money: OtherMoney, columns: Columns) -> Array:
         schedule = self.schedule

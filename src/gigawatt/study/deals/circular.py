@@ -185,6 +185,7 @@ def demand_removed_usd(case: Case, base: Settlement, vendor: str) -> float:
     funding = {one.id for one in case.contracts if one.deal.pays == vendor and one.kind.name in FUNDING_KINDS}
     if not funding:
         return 0.0
-    taken = Change(without=frozenset(funding) | case.change.without)
-    again = settle(case.changed(taken, draws=0).obligations(), case.firms, alpha=1.0, beta=1.0)
+    taken = Change(without=frozenset(funding)).on_top_of(case.change)
+    keep = 1 - case.loaded.scenario.default_costs
+    again = settle(case.changed(taken, draws=0).obligations(), case.firms, alpha=keep, beta=keep)
     return float(base.of("revenue", vendor).sum() - again.of("revenue", vendor).sum())

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from gigawatt.catalog import Catalog
+from gigawatt.core import units
 from gigawatt.core.errors import InputError, Problem, Problems, Where, unknown_name
-from gigawatt.finance.contracts import Contract, read_contracts
+from gigawatt.finance.contracts import Contract, kinds, read_contracts
 from gigawatt.study.deals.scenario import DealsScenario, Opening, Party
 from gigawatt.study.load import Default, defaults_of
 from gigawatt.study.source import Source, check_duplicates, override, read, validated
@@ -74,12 +75,13 @@ def check(
     problems = Problems()
     merged = override(source, overrides, problems)
     scenario = validated(DealsScenario, merged, problems)
-    check_duplicates(merged, ("sites", "paths", "companies", "flows", "contracts", "stress"), problems)
+    check_duplicates(merged, ("sites", "paths", "companies", "flows", "stress"), problems)
     rows, places = _contract_rows(merged, catalog, problems)
+    _check_contracts(merged, rows, places, problems)
     if scenario is not None:
         rows = [
             _at_boundary(row, scenario, merged.where((*place, "boundary")), problems)
-            for row, place in zip(rows, places)
+            for row, place in zip(rows, places, strict=True)
         ]
     contracts: list[Contract] = []
     if rows:
@@ -87,12 +89,11 @@ def check(
             contracts = read_contracts(rows, lambda index, key: merged.where(places[index] + ((key,) if key else ())))
         except InputError as error:
             problems.extend(error.problems)
-    if scenario is not None:
-        _check_names(scenario, merged, rows, places, problems)
+    _check_names(scenario, merged, rows, places, problems)
     problems.raise_if_any()
     assert scenario is not None
     day = as_of or scenario.as_of
-    known = [(one, one if day is None else one.known(day)) for one in contracts]
+    known = [(one, one.known(day or date.max)) for one in contracts]
     return LoadedDeals(
         scenario,
         merged,
@@ -137,7 +138,8 @@ def _at_boundary(row: dict[str, Any], scenario: DealsScenario, where: Where, pro
     if counts not in ("facility", "it"):
         problems.extend([unknown_name("boundary of power", str(counts), ("facility", "it"), where)])
     elif site.pue is None:
-        message = f"contract '{row.get('id')}' counts {WATTS[str(counts)]}, but site '{site.id}' is stated in {WATTS[site.boundary]}"
+        stated = f"but site '{site.id}' is stated in {WATTS[site.boundary]}"
+        message = f"contract '{row.get('id')}' counts {WATTS[str(counts)]}, {stated}"
         hint = f"give site '{site.id}' its 'pue', or restate one of the two"
         problems.add("boundary", message, where, hint)
     else:
@@ -167,17 +169,26 @@ def _at(problem: Problem, where: Where) -> Problem:
     return problem if problem.where is not None else replace(problem, where=where)
 
 
+def _ids(source: Source, kind: str) -> set[str]:
+    """Ids of a list of the file, checked or not; an item may be its id alone."""
+    given = source.data.get(kind)
+    items = given if isinstance(given, list) else []
+    return {str(item.get("id") if isinstance(item, Mapping) else item) for item in items}
+
+
 def _check_names(
-    scenario: DealsScenario,
+    scenario: DealsScenario | None,
     source: Source,
     rows: Sequence[Mapping[str, Any]],
     places: Sequence[tuple[str | int, ...]],
     problems: Problems,
 ) -> None:
-    """Parties, sites and paths that nobody gives; contracts without volume."""
-    parties = {*(c.id for c in scenario.companies), *scenario.outside, *ALWAYS_OUTSIDE}
-    sites, paths = {s.id for s in scenario.sites}, {p.id for p in scenario.paths}
-    sites |= {restated_name(s.id, other) for s in scenario.sites if s.pue for other in WATTS if other != s.boundary}
+    """Parties, sites and paths that nobody gives; contracts without volume. Contracts are looked at in a file that is
+    wrong elsewhere too."""
+    parties = {*_ids(source, "companies"), *_ids(source, "outside"), *ALWAYS_OUTSIDE}
+    sites, paths = _ids(source, "sites"), _ids(source, "paths")
+    for site in scenario.sites if scenario is not None else ():
+        sites |= {restated_name(site.id, other) for other in WATTS if site.pue and other != site.boundary}
 
     def named(what: str, value: Any, known: set[str], place: tuple[str | int, ...]) -> None:
         if value and str(value) not in known:
@@ -185,20 +196,23 @@ def _check_names(
 
     for row, place in zip(rows, places, strict=True):
         name = row.get("id")
-        for side in ("pays", "gets"):
-            named(f"company or outside party for contract '{name}' ({side})", row.get(side), parties, (*place, side))
-        named(f"site for contract '{name}'", row.get("site"), sites, (*place, "site"))
-        for key in ("index", "base", "market_value"):
-            named(f"path for contract '{name}' ({key})", row.get(key), paths, (*place, key))
-        if row.get("kind") == "warrant":
-            named(f"path for contract '{name}' (price)", row.get("price"), paths, (*place, "price"))
-        metered = row.get("kind") in ("take_or_pay", "spot_purchase", "capacity_backstop") or (
-            row.get("kind") in ("milestone_tranche", "royalty") and row.get("share") is None
-        )
-        if metered and not (row.get("site") or row.get("mw") or (row.get("amount") and row["kind"] == "take_or_pay")):
+        whole = dict(row)
+        for said, at in _told(row, place):
+            whole |= said
+            for side in ("pays", "gets"):
+                named(f"company or outside party for contract '{name}' ({side})", said.get(side), parties, (*at, side))
+            named(f"site for contract '{name}'", said.get("site"), sites, (*at, "site"))
+            for key in ("index", "base", "market_value"):
+                named(f"path for contract '{name}' ({key})", said.get(key), paths, (*at, key))
+            if row.get("kind") == "warrant":
+                named(f"path for contract '{name}' (price)", said.get("price"), paths, (*at, "price"))
+        if _lacks_volume(whole):
             message = f"contract '{name}', a {row.get('kind')}, has no volume to meter"
-            hint = "give it a 'site' that is built, or its own 'mw'"
+            alone = row.get("kind") in ("milestone_tranche", "purchase", "warrant")
+            hint = "give it a 'site' that is built" + ("" if alone else ", or its own 'mw'")
             problems.add("no_volume", message, source.where(place), hint)
+    if scenario is None:
+        return
     for index, flow in enumerate(scenario.flows):
         for side in ("pays", "gets"):
             named(
@@ -209,6 +223,7 @@ def _check_names(
             )
         named(f"site for '{flow.id}'", flow.site, sites, ("flows", index, "site"))
         named(f"path for '{flow.id}'", flow.times, paths, ("flows", index, "times"))
+        named(f"money that '{flow.id}' replaces:", flow.replaces, _ids(source, "flows"), ("flows", index, "replaces"))
     flows, contracts = {f.id for f in scenario.flows}, {str(row.get("id")) for row in rows}
     for index, shock in enumerate(scenario.stress):
         for key, known in (("times", paths), ("used", sites), ("delay", sites), ("flows", flows)):
@@ -218,11 +233,62 @@ def _check_names(
             named(f"contract of shock '{shock.id}':", value, contracts, ("stress", index, "without"))
 
 
+def _told(
+    row: Mapping[str, Any], place: tuple[str | int, ...]
+) -> Iterator[tuple[Mapping[str, Any], tuple[str | int, ...]]]:
+    """What a contract says, and what its events say later, each with its place."""
+    yield row, place
+    events = row.get("events")
+    for index, event in enumerate(events if isinstance(events, list) else []):
+        terms = event.get("terms") if isinstance(event, Mapping) else None
+        if isinstance(terms, Mapping):
+            yield terms, (*place, "events", index, "terms")
+
+
+def _lacks_volume(terms: Mapping[str, Any]) -> bool:
+    """True for a contract that pays by power and names none: no site, and no MW of its own where its kind takes them."""
+    kind, site = terms.get("kind"), bool(terms.get("site"))
+    if kind in ("take_or_pay", "spot_purchase", "capacity_backstop"):
+        return not (site or terms.get("mw") or (kind == "take_or_pay" and terms.get("amount")))
+    if kind == "royalty":
+        return terms.get("share") is None and not (site or terms.get("mw"))
+    if kind == "warrant":
+        steps = terms.get("tranches")
+        return not site and any(isinstance(step, Mapping) and "power" in step for step in steps or ())
+    return not site and (kind == "milestone_tranche" or (kind == "purchase" and terms.get("per") is not None))
+
+
+def _check_contracts(
+    source: Source,
+    rows: Sequence[Mapping[str, Any]],
+    places: Sequence[tuple[str | int, ...]],
+    problems: Problems,
+) -> None:
+    """Ids that occur twice, those of the catalog included; bare numbers where a unit is needed."""
+    seen: set[str] = set()
+    for row, place in zip(rows, places, strict=True):
+        name = str(row.get("id"))
+        if name in seen:
+            hint = "give one of them an 'id' of its own"
+            problems.add("duplicate_id", f"contracts has two '{name}'", source.where(place), hint)
+        seen.add(name)
+        kind = kinds().get(str(row.get("kind")))
+        door = {key: term.dimension for key, term in kind.door.items()} if kind is not None else {}
+        for said, at in _told(row, place):
+            for key, value in said.items():
+                dimension = {**door, "headline": "money"}.get(key, "")
+                if isinstance(value, (int, float)) and units.DIMENSIONS.get(dimension, ("",))[0]:
+                    try:
+                        units.parse(value, dimension)
+                    except units.UnitError as error:
+                        problems.add("no_unit", f"contract '{name}', {key}: {error}", source.where((*at, key)))
+
+
 def _company(party: Party, catalog: Catalog, day: date | None) -> Company:
     record = catalog.get("company", party.id) if party.id in catalog.ids("company") else None
     openings = [one for one in party.opening if day is None or one.known <= day]
-    opening = max(openings, key=lambda one: one.on, default=None)
-    if opening is None and record is not None and not party.opening:
+    opening = max(openings, key=lambda one: (one.on, one.known), default=None)
+    if opening is None and record is not None:
         opening = _reported(record, day)
     if party.deep_pockets and opening is not None:
         opening = opening.model_copy(update={"cash": None})

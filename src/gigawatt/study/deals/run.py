@@ -22,7 +22,7 @@ from gigawatt.study.deals.case import Case, Change
 from gigawatt.study.deals.circular import Circular, circular
 from gigawatt.study.deals.load import LoadedDeals
 from gigawatt.study.deals.stress import outside_usd, stress_table
-from gigawatt.study.deals.texts import headline, texts
+from gigawatt.study.deals.texts import headline, hindsight, texts
 from gigawatt.study.explain import Node, node
 from gigawatt.study.result import RunResult
 
@@ -57,9 +57,11 @@ def run_deals(loaded: LoadedDeals, progress: Progress = lambda text: None) -> Ru
         sure_drawn = draw(sure.changed(sure.change, scenario.samples), progress)
     progress("trying shocks")
     shocks = stress_table(case, base)
+    sure_shocks = shocks if sure is case else stress_table(sure, sure_base)
     progress("writing tables")
     firm, announced = tables.backlog(case)
     metrics = metrics_table(sure, sure_base, sure_drawn, sure_ring)
+    service = tables.debt_service_table(case, base)
     made = [
         tables.contracts_table(case, base),
         ring.table(),
@@ -71,7 +73,8 @@ def run_deals(loaded: LoadedDeals, progress: Progress = lambda text: None) -> Ru
         tables.network_table(case, base),
         tables.quarters_table(case, base),
         tables.backlog_table(case, firm, announced),
-        tables.debt_service_table(case, base),
+        service,
+        tables.covenants_table(case, service),
         tables.companies_table(case, base, drawn, firm),
     ]
     found = {table.name: table for table in made if len(table)}
@@ -88,16 +91,17 @@ def run_deals(loaded: LoadedDeals, progress: Progress = lambda text: None) -> Ru
         "explain": _explanations(case, metrics),
         "wall_s": time.perf_counter() - began,
     }
-    title = scenario.title or scenario.name
-    line = headline(sure, sure_base, sure_ring, found)
+    title = (scenario.title or scenario.name) + (f", seen on {loaded.as_of}" if hindsight(case) else "")
+    line = headline(sure, sure_base, sure_ring, sure_shocks)
     return RunResult(scenario.name, title, line, found, metrics, texts(case, base, line), manifest)
 
 
 def _sure(case: Case) -> Case:
-    """The case without contracts that are known from secondary sources only, and the guarantees of them."""
+    """The case without contracts and other money known from secondary sources only, and the guarantees of them."""
     weak = {one.id for one in case.contracts if one.grade == "C"}
     weak |= {one.id for one in case.contracts if one.kind.name == "guarantee" and one.terms.covers in weak}
-    return case.changed(Change(without=frozenset(weak))) if weak else case
+    flows = {money.id: 0.0 for money in case.other_money if money.grade == "C"}
+    return case.changed(Change(without=frozenset(weak), flows=flows)) if weak or flows else case
 
 
 def draw(case: Case, progress: Progress = lambda text: None, workers: int | None = None) -> Settlement:
@@ -208,7 +212,7 @@ def _explanations(case: Case, metrics: Table) -> dict[str, Node]:
     ]
     others = [
         node("datum", f"{f.account} {f.id}: {f.pays} to {f.gets}", f.amount, "USD/s", f.source or "assumed")
-        for f in case.loaded.scenario.flows
+        for f in case.other_money
     ]
     out = {}
     for row in metrics.rows():

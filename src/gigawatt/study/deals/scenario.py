@@ -147,7 +147,10 @@ class Party(Strict):
 
 
 class OtherMoney(Strict):
-    """Money that no contract governs: sales to customers, staff, energy. A rate a year, or a price by the MW in use."""
+    """Money that no contract governs: sales to customers, staff, energy. A rate a year, or a price by the MW in use.
+
+    `replaces` names the entry whose place this one takes once it is known: a later view of the same money.
+    """
 
     id: Id
     pays: Id
@@ -162,6 +165,7 @@ class OtherMoney(Strict):
     starts: First | None = None
     ends: Last | None = None
     known_on: Known | None = None
+    replaces: str = ""
     grade: Grade | None = None
     source: str = ""
     note: str = ""

@@ -41,7 +41,7 @@ def shocks(case: Case) -> Iterator[tuple[str, str, Change]]:
     rates = [path.id for path in scenario.paths if path.kind == "rate"]
     sites = {site.id: site.used for site in scenario.sites}
     companies = set(case.loaded.ids)
-    sales = [f.id for f in scenario.flows if f.account.startswith("revenue") and f.pays not in companies]
+    sales = [f.id for f in case.other_money if f.account.startswith("revenue") and f.pays not in companies]
     if prices:
         yield "price", f"every price path at {PRICE:.0%}", Change(times=dict.fromkeys(prices, PRICE))
     if sites:
@@ -70,7 +70,7 @@ def stress_table(case: Case, base: Settlement) -> Table:
     keep = 1 - scenario.default_costs
     rows = [_row("none", "as the file says", case, base)]
     for name, means, change in shocks(case):
-        changed = case.changed(change, draws=0)
+        changed = case.changed(change.on_top_of(case.change), draws=0)
         rows.append(_row(name, means, changed, settle(changed.obligations(), changed.firms, alpha=keep, beta=keep)))
     units = {name: "USD" for name in COLUMNS if name.endswith("_usd")}
     note = (

@@ -72,10 +72,7 @@ def quarters_table(case: Case, base: Settlement) -> Table:
 
 def contracts_table(case: Case, base: Settlement) -> Table:
     """Every contract as known on the day: status, grade, what was announced, what is paid over the horizon."""
-    paid: dict[str, float] = {}
-    for k, line in enumerate(base.lines):
-        if line.contract:
-            paid[line.contract] = paid.get(line.contract, 0.0) + float(np.maximum(base.paid_usd[k, :, 0], 0.0).sum())
+    paid, back = _paid_and_back(case, base)
     rows = [
         {
             "id": one.id,
@@ -88,16 +85,32 @@ def contracts_table(case: Case, base: Settlement) -> Table:
             "known_on": one.known_on.isoformat() if one.known_on else "",
             "headline_usd": one.headline_usd if counts_in_headline(one.status) else 0.0,
             "cash_usd": paid.get(one.id, 0.0),
+            "back_usd": back.get(one.id, 0.0),
             "source": one.source,
         }
         for one in case.loaded.contracts
     ]
     names = (
-        "id", "kind", "pays", "gets", "status", "counts", "grade", "known_on", "headline_usd", "cash_usd", "source",
+        "id", "kind", "pays", "gets", "status", "counts", "grade", "known_on", "headline_usd", "cash_usd", "back_usd", "source",
     )  # fmt: skip
-    note = "Cash: gross payments of the contract over the horizon, both ways. An intent shows as headline only."
-    units = {"headline_usd": "USD", "cash_usd": "USD"}
+    note = (
+        "Cash: what the paying side pays over the horizon; back: what comes back to it (interest, principal). "
+        "An intent shows as headline only."
+    )
+    units = {"headline_usd": "USD", "cash_usd": "USD", "back_usd": "USD"}
     return Table.from_rows("contracts", rows, names, units, "Contracts as known", note)
+
+
+def _paid_and_back(case: Case, base: Settlement) -> tuple[dict[str, float], dict[str, float]]:
+    """By contract: what its paying side pays over the horizon, and what the other side pays back."""
+    first = {one.id: one.deal.pays for one in case.loaded.contracts}
+    paid: dict[str, float] = {}
+    back: dict[str, float] = {}
+    for k, line in enumerate(base.lines):
+        if line.contract:
+            side = paid if line.payer == first.get(line.contract) else back
+            side[line.contract] = side.get(line.contract, 0.0) + float(np.maximum(base.paid_usd[k, :, 0], 0.0).sum())
+    return paid, back
 
 
 def claims_table(case: Case) -> Table:
@@ -233,6 +246,18 @@ def debt_service_table(case: Case, base: Settlement) -> Table:
     return Table.from_rows("debt_service", rows, names, units, "Debt service")
 
 
+def covenants_table(case: Case, service: Table) -> Table:
+    """Quarters in which a project company's cover ratio is below what its lenders ask for."""
+    asked = {one.deal.pays: float(one.terms.covenant_dscr) for one in case.contracts if one.kind.name == "spv"}
+    rows = [
+        {"company": row["company"], "date_end": row["date_end"], "dscr": row["dscr"], "asked": asked[row["company"]]}
+        for row in service.rows()
+        if row["company"] in asked and row["dscr"] is not None and row["dscr"] < asked[row["company"]]
+    ]
+    note = "A broken covenant is told; what lenders would do about it is not played."
+    return Table.from_rows("covenants", rows, ("company", "date_end", "dscr", "asked"), {}, "Covenants broken", note)
+
+
 def _sum(base: Settlement, lines: Sequence[int]) -> Array:
     return np.asarray(base.paid_usd[list(lines), :, 0].sum(axis=0)) if lines else np.zeros(base.schedule.periods)
 
@@ -270,10 +295,7 @@ _RELATIONS = {
 
 def network_table(case: Case, base: Settlement) -> Table:
     """Links between parties: pays, owns, lends, guarantees; letters of intent among them."""
-    paid: dict[str, float] = {}
-    for k, line in enumerate(base.lines):
-        if line.contract:
-            paid[line.contract] = paid.get(line.contract, 0.0) + float(np.maximum(base.paid_usd[k, :, 0], 0.0).sum())
+    paid, _ = _paid_and_back(case, base)
     links: dict[tuple[str, str, str, str], float] = {}
     for one in case.loaded.contracts:
         if not counts_in_headline(one.status):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from gigawatt.core.table import Table
 from gigawatt.finance.contracts import counts_as_cash
 from gigawatt.finance.settlement import NEVER, Settlement
@@ -19,8 +17,8 @@ LEFT_OUT = (
 )
 
 
-def headline(case: Case, base: Settlement, ring: Circular, tables: Mapping[str, Table]) -> str:
-    """One sentence a reader remembers; `case` is without what is of grade C."""
+def headline(case: Case, base: Settlement, ring: Circular, shocks: Table) -> str:
+    """One sentence a reader remembers; `case` and all that follows from it are without what is of grade C."""
     known = case.contracts
     cash = sum(counts_as_cash(one.status) for one in known)
     parts = [
@@ -43,7 +41,7 @@ def headline(case: Case, base: Settlement, ring: Circular, tables: Mapping[str, 
         )
     else:
         parts.append("Nobody with a stated purse runs out of cash.")
-        broken = next((row for row in tables["stress"].rows() if row["first_default"]), None)
+        broken = next((row for row in shocks.rows() if row["first_default"]), None)
         if broken:
             parts.append(
                 f"Under the shock '{broken['shock']}' {broken['first_default']} breaks first, by {broken['date']}."
@@ -80,11 +78,17 @@ def texts(case: Case, base: Settlement, line: str) -> dict[str, list[str]]:
         out["claim"] = [
             f"The essay says (claim {claim.number}): {claim.says}",
             f"The engine computes: {line}",
-            *(f"Since then: {line}" for line in claim.since),
+            *([] if hindsight(case) else [f"Since then: {line}" for line in claim.since]),
             *([f"Would be refuted by: {claim.refuted_by}"] if claim.refuted_by else []),
             *(f"Source: {line}" for line in claim.sources),
         ]
     return out
+
+
+def hindsight(case: Case) -> bool:
+    """True where the run looks at a day before the file's own: what came later is then left out."""
+    own, asked = case.loaded.scenario.as_of, case.loaded.as_of
+    return own is not None and asked is not None and asked < own
 
 
 def notes(case: Case, base: Settlement) -> list[str]:
@@ -92,6 +96,8 @@ def notes(case: Case, base: Settlement) -> list[str]:
     out = []
     if case.loaded.scenario.description.strip():
         out.append(" ".join(case.loaded.scenario.description.split()))
+    if hindsight(case):
+        out.append(f"As known on {case.loaded.as_of}: what the file says came later is left out.")
     if case.loaded.unknown_yet:
         names = ", ".join(case.loaded.unknown_yet)
         out.append(f"Not known yet{_day(case)}, and so left out: {names}.")

@@ -1,0 +1,37 @@
+"""Which chart a table has, by the question that its run answers: one name may mean two things.
+
+`companies` of a plan holds a present value a company, of a deals run its cash by quarter; `quarters` of a ledger holds cash,
+of a market revenue and supply.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from gigawatt.report.charts import CHARTS
+from gigawatt.report.deals_charts import DEALS_CHARTS
+from gigawatt.report.market_charts import MARKET_CHARTS
+from gigawatt.report.project_charts import PROJECT_CHARTS
+from gigawatt.report.theme import Figure
+from gigawatt.study.result import RunResult
+
+Chart = Callable[[RunResult], Figure | None]
+
+BY_QUESTION: Mapping[str, Mapping[str, Chart]] = {
+    "plan": CHARTS,
+    "deals": DEALS_CHARTS,
+    "market": MARKET_CHARTS,
+    "project": PROJECT_CHARTS,
+}
+
+
+def question_of(result: RunResult) -> str:
+    """What the run answers: 'deals', 'market', 'project', else 'plan'."""
+    asked = str(result.manifest.get("question") or "plan")
+    return asked if asked in BY_QUESTION else "plan"
+
+
+def chart_of(result: RunResult, name: str) -> Figure | None:
+    """The chart of one table of a run, or None where it has none."""
+    made = BY_QUESTION[question_of(result)].get(name)
+    return made(result) if made else None

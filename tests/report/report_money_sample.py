@@ -1,0 +1,74 @@
+"""Runs of deals, market and project for the tests of the report: the examples with few draws, and a small loop of its own."""
+
+from __future__ import annotations
+
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from gigawatt.catalog import Catalog
+from gigawatt.study.deals.load import load_deals
+from gigawatt.study.deals.run import run_deals
+from gigawatt.study.market.run import run_market
+from gigawatt.study.market.scenario import load_market
+from gigawatt.study.project import load_project, run_project
+from gigawatt.study.result import RunResult
+
+EXAMPLES = Path(__file__).parents[2] / "src" / "gigawatt" / "examples"
+LOOP = "a-small-loop"
+NAMES = (
+    LOOP,
+    *(f"deals/{file.stem}" for file in sorted((EXAMPLES / "deals").glob("*.yaml"))),
+    *(f"market/{file.stem}" for file in sorted((EXAMPLES / "market").glob("*.yaml"))),
+    *(f"projects/{file.stem}" for file in sorted((EXAMPLES / "projects").glob("*.yaml"))),
+)
+TEXT = """
+schema: 1
+question: deals
+name: a-small-loop
+title: "A small loop"
+as_of: 2025-12-01
+samples: 40
+horizon: {start: 2026-01-01, years: 5}
+claim: {number: 9, says: "Money goes round.", since: ["It went on."], refuted_by: "none of it returns", sources: ["a letter"]}
+sites:
+  - {id: hall, built: {2026-04-01: 1 GW, 2027-04-01: 2 GW}, used: 85 %, delay_sd: 1}
+paths:
+  - {id: token-price, growth: -20 %/yr, volatility: 30 %/yr, reversion: 0.5}
+  - {id: sofr, kind: rate, start: 4.3 %, volatility: 20 %/yr, reversion: 0.5}
+companies:
+  - {id: vendor, role: vendor, opening: {on: 2025-10-31, cash: 60 billion USD}, gross_margin: 75 %, tax_rate: 15 %}
+  - {id: lab, role: lab, opening: {on: 2025-10-31, cash: 20 billion USD}}
+  - {id: cloud, role: operator, opening: {on: 2025-10-31, cash: 15 billion USD}, tax_rate: 20 %}
+outside: [bank]
+flows:
+  - {id: tokens, pays: customers, gets: lab, amount: 12 billion USD/yr, growth: 50 %/yr, times: token-price}
+  - {id: staff, pays: lab, gets: suppliers, account: opex, amount: 5 billion USD/yr, growth: 10 %/yr}
+  - {id: power, pays: cloud, gets: utility, account: energy, price: 0.6 million USD/MW/yr, site: hall}
+contracts:
+  - {id: letter, kind: milestone_tranche, pays: vendor, gets: lab, site: hall, amount: 10 billion USD, per: 1 GW,
+     maximum: 100 billion USD, headline: 100 billion USD, grade: C}
+  - {id: more, kind: equity, pays: vendor, gets: cloud, amount: 5 billion USD, headline: 5 billion USD,
+     events: [{known_on: 2025-11-01, status: intent, source: "a letter"}]}
+  - {id: racks, kind: purchase, pays: cloud, gets: vendor, site: hall, amount: 20 billion USD, per: 1 GW, part: racks}
+  - {id: rent, kind: take_or_pay, pays: lab, gets: cloud, site: hall, price: 12 million USD/MW/yr, term: 5 yr, floor: 90 %}
+  - {id: debt, kind: term_loan, pays: bank, gets: cloud, share_of_capex: 0.7, base: sofr, spread: 4 %, term: 5 yr}
+  - {id: standby, kind: guarantee, pays: vendor, gets: cloud, covers: rent, share: 0.5, cap: 15 billion USD}
+"""
+
+
+@cache
+def sample(name: str) -> RunResult:
+    """The run of an example, or of the small loop."""
+    if name == LOOP:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / f"{LOOP}.yaml"
+            file.write_text(TEXT, encoding="utf-8")
+            return run_deals(load_deals(file))
+    room, _, stem = name.partition("/")
+    file = EXAMPLES / room / f"{stem}.yaml"
+    if room == "deals":
+        return run_deals(load_deals(file, ["samples=20"], None, Catalog.load()))
+    if room == "market":
+        return run_market(load_market(file, ["samples=40"], None), catalog=Catalog.load())
+    return run_project(load_project(file, ["uncertainty.samples=20"]))
