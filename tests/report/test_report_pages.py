@@ -5,10 +5,11 @@ import pytest
 from report_sample import NASTY, metrics, sample
 
 from gigawatt.core.table import Table
-from gigawatt.report import accuracy, markdown
+from gigawatt.report import accuracy, claims, markdown
 from gigawatt.report.accuracy import Fit, accuracy_page, percent, verdict
-from gigawatt.report.claims import claims_page, filled
-from gigawatt.report.pages import main, read_claims, read_fits
+from gigawatt.report.claims import claims_page, filled, scenarios_of
+from gigawatt.report.pages import main, read_claims, read_fits, run_scenarios, solve_all
+from gigawatt.study.breakeven import BreakEven
 
 
 def summary(**more):
@@ -33,7 +34,7 @@ def scored():
     }
 
 
-@pytest.mark.parametrize("module", [accuracy, markdown])
+@pytest.mark.parametrize("module", [accuracy, claims, markdown])
 def test_the_examples_in_the_docstrings_hold(module):
     found = doctest.testmod(module)
     assert found.attempted > 0
@@ -117,6 +118,71 @@ def test_a_claim_takes_its_numbers_from_the_run():
     assert filled(claim, {}) == claim
 
 
+def numbered(**more):
+    return {
+        "number": 1,
+        "claim": "power",
+        "status": "computed",
+        "scenarios": ["one-gigawatt"],
+        "values": {"one-gigawatt": {"npv": "system_npv", "chat": {"table": "nowhere", "column": "x"}, "said": "headline"}},
+        "verdict": "holds: worth {npv:band}, so {npv}, {npv:bare}",
+        "computes": ["it turns at {turn}, in full {turn:fine}", "{chat} is left out", "a sentence without a number", "{said}"],
+    } | more  # fmt: skip
+
+
+def turned(at):
+    return BreakEven("site.grid_power", at, "GW", 5.0, 1.0, int(at is not None), 0.0, 1.0)
+
+
+def test_numbers_go_into_sentences_with_unit_and_band():
+    made = filled(numbered(), {"one-gigawatt": sample()}, {"turn": turned(1.23456)})
+    assert made["verdict"] == "holds: worth 12.2 B USD (8.10 to 16.0 B USD), so 12.2 B USD, 12,200,000,000"
+    assert made["computes"] == [
+        "it turns at 1.23 GW, in full 1.235 GW",
+        "a sentence without a number",
+        sample().headline,
+    ]
+    page = claims_page([made])
+    assert "| 1 | power | holds | computed |" in page
+    assert "**Verdict**: Holds: worth 12.2 B USD" in page
+    assert "**Scenarios**: `examples/one-gigawatt.yaml`" in page
+
+
+def test_no_break_even_is_said_with_the_range_that_was_tried():
+    made = filled(numbered(), {"one-gigawatt": sample()}, {"turn": turned(None)})
+    assert made["computes"][0].startswith("it turns at no value from 1 to 5 GW")
+
+
+def test_sentences_whose_numbers_were_not_run_are_left_out():
+    made = filled(numbered(), {})
+    assert made["verdict"] == ""
+    assert made["computes"] == ["a sentence without a number"]
+    assert "{" not in claims_page([made])
+
+
+def test_scenarios_are_run_by_the_question_they_ask(capsys):
+    runs = run_scenarios(["market/vendors-quarters", "deals/stake-in-an-x86-maker", "no-such-file"])
+    assert set(runs) == {"market/vendors-quarters", "deals/stake-in-an-x86-maker"}
+    assert runs["deals/stake-in-an-x86-maker"].manifest["question"] == "deals"
+    assert "left out" in capsys.readouterr().err
+
+
+def test_break_even_values_are_solved_by_claim(capsys):
+    file = "market/vendors-quarters"
+    path = "series.compare.networking-company-once-paid.beside"
+    asked = {"in": file, "set": path, "from": "5 billion USD", "to": "10 billion USD"}
+    asked |= {"metric": "networking_company_once_paid_ratio", "crosses": 1}
+    found = solve_all([{"number": 2, "break_even": {"paid": asked}}, {"number": 4}])
+    assert found[2]["paid"].at == pytest.approx(7.252, rel=1e-3)
+    assert set(found) == {2}
+    assert solve_all([{"number": 2, "break_even": {"paid": asked | {"metric": "no_such"}}}]) == {}
+    assert "left out" in capsys.readouterr().err
+
+
+def test_every_claim_that_names_scenarios_in_two_ways_has_them_all():
+    assert scenarios_of({"scenario": "a", "scenarios": ["b", "c"]}) == ["a", "b", "c"]
+
+
 def test_claims_need_number_text_status_and_numbers_of_their_own():
     with pytest.raises(ValueError, match="lacks status"):
         claims_page([{"number": 1, "claim": "x"}])
@@ -128,6 +194,7 @@ def test_claims_need_number_text_status_and_numbers_of_their_own():
 def test_the_command_writes_both_pages(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("gigawatt.report.pages.score_all", lambda: scored())
     monkeypatch.setattr("gigawatt.report.pages.run_scenarios", lambda names: dict.fromkeys(set(names), sample()))
+    monkeypatch.setattr("gigawatt.report.pages.solve_all", lambda claims: {})
     cache = tmp_path / "scored.json"
     assert main([str(tmp_path / "docs"), "--scored", str(cache)]) == 0
     first = (tmp_path / "docs" / "accuracy.md").read_text()
