@@ -267,7 +267,9 @@ def test_stakes_at_cost_and_at_market():
 
 # -- the examples that rest on them ------------------------------------------------------------------------------------------
 
-EXAMPLES = sorted((Path(str(resources.files("gigawatt"))) / "examples" / "deals").glob("*.yaml"))
+FOLDER = Path(str(resources.files("gigawatt"))) / "examples" / "deals"
+# the one with made-up companies names nobody's facts
+EXAMPLES = sorted(file for file in FOLDER.glob("*.yaml") if file.stem != "three-companies")
 
 
 @pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.stem)

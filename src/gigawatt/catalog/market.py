@@ -62,8 +62,11 @@ def day_number(day: date) -> float:
 
 
 class SupplyInput(Record):
-    """An input of the supply chain. `unit` is what capacity is counted in, each `per` period; `need` of it goes into a
-    gigawatt sold; `share` is the vendor's part of what all makers deliver; `lead_time` from order to output."""
+    """An input of the supply chain: what its makers can deliver, and what a gigawatt sold needs of it.
+
+    `unit` is what capacity is counted in, each `per` period; `need` of it goes into a gigawatt sold; `share` is the vendor's
+    part of what all makers deliver; `lead_time` runs from order to output.
+    """
 
     layer: Literal["logic", "packaging", "memory", "network", "power", "shell", "assembly"]
     unit: str

@@ -153,7 +153,7 @@ def unknown_name(what: str, name: str, options: Iterable[str], where: Where | No
     near = nearest(name, choices)
     hints = [f"did you mean '{near}'?"] if near else []
     if len(choices) <= 12:
-        hints.append("known: " + ", ".join(choices))
+        hints.append("known: " + (", ".join(choices) or "none"))
     return Problem("unknown_name", f"there is no {what} '{name}'", where, tuple(hints))
 
 

@@ -85,6 +85,18 @@ tebi- = 2**40 = Ti-
 """
 
 
+# ISO 4217 (https://www.six-group.com, list one), without USD; and four signs. Only named in what is refused.
+_CODES = """
+AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CLP CNH
+CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HTG HUF IDR
+ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT
+MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD
+SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX UYU UZS VES VND VUV
+WST XAF XCD XOF XPF YER ZAR ZMW ZWG € £ ¥ ₹
+"""
+CURRENCIES = frozenset(_CODES.split())
+
+
 class UnitError(ValueError):
     """The text is no quantity, or one of another dimension; the message says which and what would be right."""
 
@@ -164,6 +176,12 @@ def _a(dimension: str) -> str:
 
 def _explain(text: str, written: str, dimension: str, error: Exception) -> str:
     _, example = DIMENSIONS[dimension]
+    foreign = next((word for word in re.findall(r"[A-Z]{3}|[€£¥₹]", written) if word in CURRENCIES), None)
+    if foreign:
+        return (
+            f"'{text}' is not {_a(dimension)} in USD: currencies can not be mixed; "
+            f"state it in USD, such as '{example}', and say which rate of {foreign} was used"
+        )
     kind = type(error).__name__
     if kind == "DimensionalityError":
         return f"'{text}' is not {_a(dimension)}; write for example '{example}'"

@@ -75,8 +75,9 @@ def owe(
         lines.append(line)
         amounts.append(flow.amount_usd)
         tied.append("")
-        index.append(marked if account_of(flow.account).name == "equity" else "")
-        entry.append(price_usd)
+        followed = marked if account_of(flow.account).name == "equity" else ""
+        index.append(followed)
+        entry.append(price_usd if followed else np.nan)  # at cost where no path is given
         margin = margins.get(flow.payee)
         if margin is not None and account_of(flow.account).name in GOODS:
             made = flow.amount_usd * (1 - margin)
@@ -96,7 +97,7 @@ def owe(
         for one in signed:
             if one.kind.stage == stage:
                 for flow in one.postings(columns):
-                    post(flow, one.status, _marked_by(one), float(getattr(one.terms, "price_usd", None) or np.nan))
+                    post(flow, one.status, _marked_by(one), _entry_usd(one))
     kept = [k for k, amount in enumerate(amounts) if np.any(amount)]
     return Obligations(
         columns,
@@ -118,6 +119,12 @@ def _marked_by(contract: Contract) -> str:
     if contract.kind.name == "warrant":
         return str(contract.terms.price)
     return str(getattr(contract.terms, "index", "") or "")
+
+
+def _entry_usd(contract: Contract) -> float:
+    """What of a share's price is booked as the share; NaN where the path's level on the day says it."""
+    price = getattr(contract.terms, "price_usd", None)
+    return float(price) * float(getattr(contract.terms, "fair_share", 1.0)) if price else np.nan
 
 
 def _with_sales(columns: Columns, flows: Sequence[Flow]) -> Columns:

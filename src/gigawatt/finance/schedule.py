@@ -119,6 +119,20 @@ class Schedule:
             return -1
         return int(np.searchsorted([end.toordinal() for end in self.ends], day.toordinal()))
 
+    def years_until(self, day: date) -> float:
+        """Years from the start to the beginning of `day`, in quarters of equal length; negative before the start.
+
+        >>> Schedule.quarterly(date(2027, 1, 1), 2).years_until(date(2027, 2, 15))
+        0.125
+        """
+        months = (day.year - self.start.year) * 12 + day.month - self.start.month
+        quarter = (months - (day.day < self.start.day)) // 3
+        begin, end = (
+            end_of_quarter(self.start, quarter).toordinal() + 1,
+            end_of_quarter(self.start, quarter + 1).toordinal(),
+        )
+        return (quarter + (day.toordinal() - begin) / (end - begin + 1)) / 4
+
     @property
     def time_years(self) -> Array:
         """Years from the start to each period's end, the opening's being 0."""

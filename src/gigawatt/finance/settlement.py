@@ -137,8 +137,8 @@ class _Ledger:
         wanted = names if keep is None else keep
         kind = np.float64 if keep is None else np.float32
         self.history = {name: np.zeros((parties, periods, draws), dtype=kind) for name in wanted}
-        rows = len(net.book_lines) if keep is None else 0
-        self.paid = np.zeros((rows, periods if rows else 0, draws if rows else 0))
+        all_kept = keep is None
+        self.paid = np.zeros((len(net.book_lines), periods, draws) if all_kept else (0, 0, 0))
         # shares held, in units of their price: bought with cash, or vested
         self.held = np.zeros((len(net.shares) + len(owed.without_cash), draws))
         self.worth = np.zeros_like(self.held)

@@ -46,6 +46,9 @@ NOT_IN_FOOTER = (
     "format",
     "files",
     "parts",
+    "claim",
+    "description",
+    "forecast",
 )
 
 

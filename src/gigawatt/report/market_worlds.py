@@ -83,7 +83,7 @@ def break_even(x: list[float], y: list[float]) -> float | None:
             return a
         if u * v < 0:
             return a + (b - a) * u / (u - v)
-    return None
+    return x[-1] if y and y[-1] == 0 else None
 
 
 def loop(result: RunResult) -> Figure | None:

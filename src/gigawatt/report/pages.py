@@ -1,6 +1,7 @@
 """Writes the generated pages of the documentation: `python -m gigawatt.report.pages docs`.
 
-`docs/accuracy.md` from `validate` of every kind, `docs/claims.md` from the claims and the runs of the scenarios they name.
+`docs/accuracy.md` from `validate` of every kind, `docs/claims.md` from the claims and the runs of the scenarios they name,
+`docs/reference/contracts.md` from the kinds of contracts.
 With `--scored FILE` the scores are read from (or, where absent, saved to) a JSON file: validation takes minutes.
 """
 
@@ -17,6 +18,7 @@ from typing import Any
 from gigawatt.core.errors import GigawattError
 from gigawatt.report.accuracy import TITLES, Fit, accuracy_page
 from gigawatt.report.claims import claims_page, filled, scenarios_of, solved
+from gigawatt.report.contract_pages import write_contracts
 from gigawatt.study.breakeven import BreakEven, run_file
 from gigawatt.study.result import RunResult
 from gigawatt.validation.anchors import anchors_table
@@ -120,6 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     runs = run_scenarios(name for claim in claims for name in scenarios_of(claim))
     print(write_accuracy(asked.folder, scored))
     print(write_claims(asked.folder, runs, solve_all(claims)))
+    print(write_contracts(asked.folder))
     return 0
 
 

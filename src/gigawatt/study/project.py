@@ -29,7 +29,7 @@ from gigawatt.core.errors import Problems
 from gigawatt.finance.project import Loan, ProjectModel, Terms, debt_usd, faults, held, price_factor, solve
 from gigawatt.finance.project.terms import Number, level
 from gigawatt.study.bands import factors
-from gigawatt.study.deals.scenario import Claim
+from gigawatt.study.claim import Claim
 from gigawatt.study.explain import Node, node
 from gigawatt.study.load import Default, defaults_of
 from gigawatt.study.project_tables import inputs_table, metrics_table, tables_of

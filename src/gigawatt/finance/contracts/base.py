@@ -15,8 +15,9 @@ from typing import Any, Literal
 import numpy as np
 
 from gigawatt.core import units
+from gigawatt.core.dates import first_day
 from gigawatt.core.errors import InputError, Problem, Problems, nearest, unknown_name
-from gigawatt.finance.schedule import Array, Flow, Schedule, add_years
+from gigawatt.finance.schedule import Array, Flow, Schedule
 
 SECONDS_PER_YEAR = 8760 * 3600
 
@@ -119,23 +120,19 @@ class Deal:
     def life_years(self, schedule: Schedule, term_years: float | None = None) -> Array:
         """Years of the contract's life in each period, [periods]: from its start to its end, or `term_years` later.
 
+        Time counts in quarters of equal length, so that a life of a whole term sums to the term on whatever day it begins.
+
         >>> from gigawatt.finance.schedule import Schedule
         >>> half = Deal("rent", "a", "b", starts=date(2027, 2, 15))
         >>> half.life_years(Schedule.quarterly(date(2027, 1, 1), 3, opening=False), 0.25).round(3).tolist()
         [0.125, 0.125, 0.0]
         """
-        first = self.starts or schedule.start
-        last = date.max if term_years is None else add_years(first, term_years)  # the day after
+        first = 0.0 if self.starts is None else schedule.years_until(self.starts)
+        last = np.inf if term_years is None else first + term_years
         if self.ends is not None:
-            last = min(last, date.fromordinal(self.ends.toordinal() + 1))
-        out = np.zeros(schedule.periods)
-        for k, (begin, end) in enumerate(zip(schedule.begins, schedule.ends, strict=True)):
-            if not schedule.year_share[k]:
-                continue
-            days = end.toordinal() - begin.toordinal() + 1
-            inside = min(end.toordinal() + 1, last.toordinal()) - max(begin.toordinal(), first.toordinal())
-            out[k] = max(inside, 0) / days * schedule.year_share[k]
-        return out
+            last = min(last, schedule.years_until(date.fromordinal(self.ends.toordinal() + 1)))
+        after = schedule.time_years
+        return np.asarray(np.maximum(np.minimum(after, last) - np.maximum(after - schedule.year_share, first), 0.0))
 
     def first_period(self, schedule: Schedule) -> int:
         """The period in which the contract starts; negative, in quarters, where that was before the schedule."""
@@ -240,7 +237,7 @@ def _value(value: Any, term: Term) -> Any:
     if term.dimension == "data":
         return term.reader(value) if term.reader else value
     if term.dimension == "date":
-        return value if isinstance(value, date) else date.fromisoformat(str(value))
+        return first_day(value)
     if term.dimension == "years":
         if isinstance(value, str):
             return units.parse(value, "time") / SECONDS_PER_YEAR

@@ -55,7 +55,8 @@ def level_rent_usd(terms: ComputeLease) -> float:
     if i < 1e-300:
         return terms.value_usd * (1 - terms.residual_share) / n * 4
     left = float(np.exp(-n * np.log1p(i)))
-    return terms.value_usd * (1 - terms.residual_share * left) * i / (1 - left) * 4
+    paid = -float(np.expm1(-n * np.log1p(i)))  # 1 - left, with its digits where the rate is small
+    return terms.value_usd * (1 - terms.residual_share * left) * i / paid * 4
 
 
 def postings(terms: ComputeLease, deal: Deal, columns: Columns) -> list[Flow]:

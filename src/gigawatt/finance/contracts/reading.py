@@ -257,20 +257,25 @@ def _guarantees(contracts: list[Contract]) -> Iterable[tuple[Problem, Contract]]
     stands = [(by_id[name].deal.pays, by_id[c].deal.pays, name) for name, c in covers.items() if c in by_id]
     told: set[frozenset[str]] = set()
     for guarantor, obligor, name in stands:
-        chain, at = [guarantor, obligor], obligor
-        while True:
-            step = next((b for a, b, _ in stands if a == at and b not in chain[1:]), None)
-            if step is None:
-                break
-            chain.append(step)
-            at = step
-            if at == guarantor:
-                break
-        if (at == guarantor and len(chain) > 2) or guarantor == obligor:
-            key = frozenset(chain)
-            if key not in told:
-                told.add(key)
-                circle = " -> ".join(chain)
-                message = f"contract '{name}': guarantees run in a circle: {circle}"
-                hint = "a guarantee is worth nothing when its guarantor leans on whom it guarantees; take one out"
-                yield Problem("guarantee_loop", message, None, (hint,)), by_id[name]
+        chain = _way_back(guarantor, obligor, stands)
+        if chain and frozenset(chain) not in told:
+            told.add(frozenset(chain))
+            circle = " -> ".join(chain)
+            message = f"contract '{name}': guarantees run in a circle: {circle}"
+            hint = "a guarantee is worth nothing when its guarantor leans on whom it guarantees; take one out"
+            yield Problem("guarantee_loop", message, None, (hint,)), by_id[name]
+
+
+def _way_back(guarantor: str, obligor: str, stands: list[tuple[str, str, str]]) -> list[str]:
+    """The shortest chain guarantor -> obligor -> ... -> guarantor; empty where there is none."""
+    ways = [[guarantor, obligor]]
+    seen = {obligor}
+    while ways:
+        way = ways.pop(0)
+        if way[-1] == guarantor:
+            return way
+        for a, b, _ in stands:
+            if a == way[-1] and b not in seen:
+                seen.add(b)
+                ways.append([*way, b])
+    return []

@@ -21,11 +21,13 @@ from gigawatt.finance.schedule import Array, Flow
 
 @dataclass(frozen=True, slots=True)
 class Spv:
-    """`share` of the distributions; cover ratio below which nothing is paid; years of debt service kept."""
+    """`share` of the distributions; cover ratio below which nothing is paid; years of debt service kept; the cover ratio
+    that the lenders ask for at the least: below it the covenant is broken, which is told and changes no payment."""
 
     share: float = 1.0
     lockup_dscr: float = 1.15
     reserve_years: float = 0.5
+    covenant_dscr: float = 1.05
 
     def __post_init__(self) -> None:
         if not 0 <= self.share <= 1:
@@ -61,6 +63,7 @@ KIND = Kind(
         "share": Term("share", "share", meaning="this owner's share of what is distributed"),
         "lockup": Term("lockup_dscr", "count", meaning="cover ratio below which nothing is distributed"),
         "reserve": Term("reserve_years", "years", meaning="years of debt service kept in cash"),
+        "covenant": Term("covenant_dscr", "count", meaning="cover ratio that lenders ask for at the least"),
     },
     postings,
     stage="owner",

@@ -73,7 +73,9 @@ def _rent(terms: TakeOrPay, deal: Deal, columns: Columns, *, firm: bool) -> Arra
         return per_year * np.where(committed > 0, owed, 0.0) * years
     committed, used = columns.capacity_mw(deal, terms.mw)
     charged = terms.floor_share * committed if firm else np.maximum(used, terms.floor_share * committed)
-    level = columns.path(terms.index, deal) if terms.index and not firm else 1.0
+    level = columns.path(terms.index, deal) if terms.index else np.ones(1)
+    if firm:
+        level = np.minimum(level, 1.0)  # no more than the index leaves of it
     return np.asarray(terms.price_usd_per_mw_year * level * charged * years)
 
 

@@ -72,8 +72,8 @@ def draws_usd(terms: TermLoan, capex_usd: Array, first: int = 0) -> Array:
     return np.diff(total, axis=-1, prepend=0.0)
 
 
-def unit_schedule(rate: float, quarters: int, repayment: str) -> tuple[Array, Array]:
-    """(principal, interest) of each of `quarters` payments on 1 USD drawn; the principal sums to 1.
+def unit_schedule(rate: float | Array, quarters: int, repayment: str) -> tuple[Array, Array]:
+    """(principal, interest) of each of `quarters` payments on 1 USD drawn, [..., quarters]; the principal sums to 1.
 
     >>> principal, interest = unit_schedule(0.08, 2, "amortising")
     >>> (principal + interest).round(6).tolist()
@@ -81,46 +81,58 @@ def unit_schedule(rate: float, quarters: int, repayment: str) -> tuple[Array, Ar
     """
     if quarters < 1:
         raise InputError(Problem("no_quarters", "a loan needs a term of at least one quarter"))
-    i = rate / 4
+    i = np.asarray(rate, dtype=np.float64)[..., None] / 4
     if repayment == "bullet":
-        principal = np.zeros(quarters)
-        principal[-1] = 1.0
-    elif abs(i) < 1e-300:  # a subnormal rate has too few digits to divide by
-        principal = np.full(quarters, 1 / quarters)
+        principal = np.zeros((*i.shape[:-1], quarters))
+        principal[..., -1] = 1.0
     else:
         # principal grows by (1 + i) from payment to payment; expm1/log1p keep small rates exact
-        first = i / np.expm1(quarters * np.log1p(i))
-        principal = first * (1 + i) ** np.arange(quarters)
-    owed = 1.0 - np.concatenate(([0.0], np.cumsum(principal)[:-1]))
+        small = np.abs(i) < 1e-300  # a subnormal rate has too few digits to divide by
+        some = np.where(small, 1.0, i)
+        first = some / np.expm1(quarters * np.log1p(some))
+        principal = np.where(small, 1 / quarters, first * (1 + some) ** np.arange(quarters))
+    paid = np.cumsum(principal, axis=-1)
+    owed = 1.0 - np.concatenate((np.zeros_like(paid[..., :1]), paid[..., :-1]), axis=-1)
     return principal, owed * i
 
 
-def level_service(terms: TermLoan, drawn_usd: Array, rate: float) -> tuple[Array, Array]:
+def level_service(terms: TermLoan, drawn_usd: Array, rate: float | Array) -> tuple[Array, Array]:
     """(principal, interest) columns of amortising or bullet draws: each draw begets its own payments, lagged."""
     principal, interest = unit_schedule(rate, quarters_of(terms.term_years), terms.repayment)
     periods = drawn_usd.shape[-1]
     lag = np.arange(periods)[None, :] - np.arange(periods)[:, None] - 1
-    inside = (lag >= 0) & (lag < len(principal))
-    at = np.clip(lag, 0, len(principal) - 1)
-    return drawn_usd @ np.where(inside, principal[at], 0.0), drawn_usd @ np.where(inside, interest[at], 0.0)
+    inside = (lag >= 0) & (lag < principal.shape[-1])
+    at = np.clip(lag, 0, principal.shape[-1] - 1)
+    return (
+        _lagged(drawn_usd, np.where(inside, principal[..., at], 0.0)),
+        _lagged(drawn_usd, np.where(inside, interest[..., at], 0.0)),
+    )
 
 
-def earlier_service(terms: TermLoan, first: int, periods: int, rate: float) -> tuple[Array, Array]:
+def _lagged(drawn_usd: Array, share: Array) -> Array:
+    """drawn @ share, added up in one order: a library's product rounds by how many draws stand beside each other."""
+    out = np.zeros(np.broadcast_shapes(drawn_usd.shape, share.shape[:-1]))
+    for period in np.flatnonzero(np.any(drawn_usd.reshape(-1, drawn_usd.shape[-1]) != 0, axis=0)):
+        out += drawn_usd[..., period, None] * share[..., period, :]
+    return out
+
+
+def earlier_service(terms: TermLoan, first: int, periods: int, rate: float | Array) -> tuple[Array, Array]:
     """(principal, interest) columns of an amount that was drawn `-first` quarters before the schedule."""
     principal, interest = unit_schedule(rate, quarters_of(terms.term_years), terms.repayment)
     lag = np.arange(periods) - first - 1
-    inside, at = lag < len(principal), np.clip(lag, 0, len(principal) - 1)
+    inside, at = lag < principal.shape[-1], np.clip(lag, 0, principal.shape[-1] - 1)
     amount = terms.amount_usd or 0.0
-    return amount * np.where(inside, principal[at], 0.0), amount * np.where(inside, interest[at], 0.0)
+    return amount * np.where(inside, principal[..., at], 0.0), amount * np.where(inside, interest[..., at], 0.0)
 
 
-def sculpted_service(terms: TermLoan, drawn_usd: Array, cfads_usd: Array, rate: float) -> tuple[Array, Array]:
+def sculpted_service(terms: TermLoan, drawn_usd: Array, cfads_usd: Array, rate: float | Array) -> tuple[Array, Array]:
     """(principal, interest) columns with the same cover ratio in every quarter after the last draw.
 
     Raises:
         InputError: no cash is available for debt service over the term.
     """
-    i = rate / 4
+    i = np.asarray(rate, dtype=np.float64) / 4
     periods = drawn_usd.shape[-1]
     drawing = np.nonzero(np.any(drawn_usd.reshape(-1, periods) > 0, axis=0))[0]
     principal, interest = np.zeros_like(drawn_usd), np.zeros_like(drawn_usd)
@@ -129,10 +141,10 @@ def sculpted_service(terms: TermLoan, drawn_usd: Array, cfads_usd: Array, rate: 
     last = int(drawing[-1])
     until = min(periods, last + 1 + quarters_of(terms.term_years))
     owed_before = np.cumsum(drawn_usd, axis=-1) - drawn_usd
-    interest[..., : last + 1] = i * owed_before[..., : last + 1]
+    interest[..., : last + 1] = i[..., None] * owed_before[..., : last + 1]
     debt = drawn_usd.sum(axis=-1)
     cash = np.maximum(np.broadcast_to(cfads_usd, drawn_usd.shape)[..., last + 1 : until], 0.0)
-    present = (cash * (1 + i) ** -np.arange(1, until - last)).sum(axis=-1)
+    present = (cash * (1 + i[..., None]) ** -np.arange(1, until - last)).sum(axis=-1)
     if np.any((present <= 0) & (debt > 0)):
         message = "a sculpted loan needs cash available for debt service after its last draw; there is none"
         raise InputError(Problem("no_cash_for_debt", message, None, ("use 'amortising'",)))
@@ -150,22 +162,27 @@ def postings(terms: TermLoan, deal: Deal, columns: Columns) -> list[Flow]:
     capex = np.asarray(columns.capex_of(deal.gets), dtype=np.float64)
     first = deal.first_period(columns.schedule)
     base = columns.path(terms.base, deal) if terms.base else None
-    rate = terms.rate if base is None else float(np.mean(base[..., max(first, 0)])) + terms.spread
-    assert rate is not None
+    rate = np.asarray(terms.rate if base is None else base[..., max(first, 0)] + terms.spread)
     drawn = draws_usd(terms, capex, first)
+    if terms.repayment == "sculpted" and first < 0 and terms.share_of_capex is None:
+        message = f"contract '{deal.id}': a sculpted loan began before the first period: what it owed then is not known"
+        hint = "use 'amortising', or begin the horizon with the loan"
+        raise InputError(Problem("sculpted_before_start", message, None, (hint,)))
     if terms.repayment == "sculpted":
         cash = np.asarray(columns.cfads_of(deal.gets), dtype=np.float64)
-        drawn = np.broadcast_to(drawn, np.broadcast_shapes(drawn.shape, cash.shape))
+        drawn = np.broadcast_to(drawn, np.broadcast_shapes(drawn.shape, cash.shape, (*rate.shape, cash.shape[-1])))
         principal, interest = sculpted_service(terms, drawn, cash, rate)
-        before = 0.0
+        before = np.zeros(1)
     elif first < 0 and terms.share_of_capex is None:
         principal, interest = earlier_service(terms, first, columns.schedule.periods, rate)
-        before = (terms.amount_usd or 0.0) * _unpaid_share(terms, first, rate)
+        before = (terms.amount_usd or 0.0) * _unpaid_share(terms, first, rate)[..., None]
     else:
         principal, interest = level_service(terms, drawn, rate)
-        before = 0.0
+        before = np.zeros(1)
     if base is not None:
         owed = before + np.cumsum(drawn - principal, axis=-1) - (drawn - principal)
+        lent = before + drawn.sum(axis=-1, keepdims=True)
+        owed = np.where(owed > 1e-9 * lent, owed, 0.0)  # what rounding leaves of a loan that is paid back is no debt
         interest = owed * (base + terms.spread) / 4
     flows = [
         deal.flow("loan_draw", drawn),
@@ -177,10 +194,10 @@ def postings(terms: TermLoan, deal: Deal, columns: Columns) -> list[Flow]:
     return flows
 
 
-def _unpaid_share(terms: TermLoan, first: int, rate: float) -> float:
+def _unpaid_share(terms: TermLoan, first: int, rate: Array) -> Array:
     """What share of the amount is still owed when the schedule begins, `-first` quarters after the draw."""
     principal, _ = unit_schedule(rate, quarters_of(terms.term_years), terms.repayment)
-    return float(principal[min(-first - 1, len(principal)) :].sum())
+    return np.asarray(principal[..., min(-first - 1, principal.shape[-1]) :].sum(axis=-1))
 
 
 _DOOR = {

@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from gigawatt.core import units
 from gigawatt.core.dates import first_day, last_day
 from gigawatt.finance.accounts import CHART
+from gigawatt.study.claim import Claim
 from gigawatt.study.scenario import Day, Horizon, Id, Money, MoneyRate, Rate, Rent, Share, Strict, Years, _kebab
 
 
@@ -51,16 +52,6 @@ Level = Annotated[float, BeforeValidator(_level)]
 YearlyRate = Annotated[float, BeforeValidator(_rate)]
 Gigawatts = Annotated[float, BeforeValidator(lambda value: units.parse(value, "power") / 1e9), Field(ge=0)]
 Grade = Literal["A", "B", "C", "D"]
-
-
-class Claim(Strict):
-    """The essay's claim that a file is about: what it says, what happened since, what would refute it."""
-
-    number: int
-    says: str
-    since: list[str] = []
-    refuted_by: str = ""
-    sources: list[str] = []
 
 
 class Plan(Strict):

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field, create_model
 
 from gigawatt.core.errors import InputError, Problem, Problems, nearest
+from gigawatt.study.claim import Claim
 from gigawatt.study.load import Default, defaults_of
 from gigawatt.study.market import contest, loop, ramp, rents, series, supply, tokens
 from gigawatt.study.market.section import Section
@@ -29,16 +30,6 @@ SECTIONS: dict[str, Section] = {
     **contest.SECTIONS,
 }
 VERBS = {"deals": "deals", "market": "market", "run": "run"}
-
-
-class Claim(Strict):
-    """A claim of the essay: its number, what it says, what happened since, what would refute it, sources."""
-
-    number: int
-    says: str
-    since: tuple[str, ...] = ()
-    refuted_by: str = ""
-    sources: tuple[str, ...] = ()
 
 
 class Head(Strict):
