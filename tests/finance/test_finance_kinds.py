@@ -286,6 +286,12 @@ def test_a_floating_rate_is_owed_on_what_is_owed() -> None:
     np.testing.assert_allclose(back[1:], -npf.ppmt(0.02, np.arange(1, 8), 8, 8e9), rtol=1e-9)
 
 
+def test_a_facility_lends_only_while_it_is_open() -> None:
+    made = contract("term_loan", share_of_capex=0.5, rate=0.0, term=5, starts="2027-04-01", ends="2027-12-31")
+    columns = Columns(quarters(), capex_usd={"payee": np.full(8, 10.0)})
+    np.testing.assert_allclose(posted(made, columns, "loan_draw"), [0, 5, 5, 5, 0, 0, 0, 0])
+
+
 def test_an_amount_is_drawn_when_the_contract_starts() -> None:
     made = contract("term_loan", amount="8 billion USD", rate="8 %", term=1, starts="2027-08-15", fee="1 %")
     columns = world()

@@ -422,6 +422,21 @@ def test_what_is_of_grade_c_stands_in_no_headline_and_no_metric(tmp_path: Path) 
     assert rows(told, "stress") != rows(plain, "stress")
 
 
+def test_a_balance_of_grade_c_makes_nobody_fall_in_a_headline(tmp_path: Path) -> None:
+    """A lab whose cash is known from a secondary source runs dry in the tables; the headline can not say so."""
+    poor = "cash: 0.1 billion USD, grade: {}}}"
+    told = {}
+    for grade in "BC":
+        path = loop_with(tmp_path, "id: lab, role: lab, opening: {on: 2026-06-30, cash: 20 billion USD}",
+                         "id: lab, role: lab, opening: {on: 2026-06-30, " + poor.format(grade))  # fmt: skip
+        changed = ["samples=0", "flows.tokens.amount=1 billion USD/yr"]
+        told[grade] = run_deals(load_deals(path, changed, catalog=CATALOG))
+        assert row(told[grade], "defaults", company="lab")
+    assert "lab runs out of cash first" in told["B"].headline
+    assert "lab" not in told["C"].headline.partition("runs out")[0].split(".")[-1]
+    assert told["C"].metric("companies_in_default")["value"] < told["B"].metric("companies_in_default")["value"]
+
+
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_no_example_headlines_what_is_of_grade_c(name: str) -> None:
     """The same file without its contracts of grade C says the same headline and has the same metrics."""

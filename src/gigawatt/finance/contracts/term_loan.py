@@ -160,6 +160,8 @@ def sculpted_service(terms: TermLoan, drawn_usd: Array, cfads_usd: Array, rate: 
 def postings(terms: TermLoan, deal: Deal, columns: Columns) -> list[Flow]:
     """Draws and, the other way, fee, interest and principal. `pays` is the lender, `gets` the borrower."""
     capex = np.asarray(columns.capex_of(deal.gets), dtype=np.float64)
+    if deal.starts or deal.ends:  # a facility is open from its start to its end
+        capex = np.where(deal.life_years(columns.schedule) > 0, capex, 0.0)
     first = deal.first_period(columns.schedule)
     base = columns.path(terms.base, deal) if terms.base else None
     rate = np.asarray(terms.rate if base is None else base[..., max(first, 0)] + terms.spread)

@@ -7,6 +7,7 @@ import json
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -97,11 +98,21 @@ def run_deals(loaded: LoadedDeals, progress: Progress = lambda text: None) -> Ru
 
 
 def _sure(case: Case) -> Case:
-    """The case without contracts and other money known from secondary sources only, and the guarantees of them."""
+    """The case without what is known from secondary sources only: contracts, guarantees of them, other money, balances.
+
+    A company whose balances are of grade C has no stated purse, and so can not run out.
+    """
     weak = {one.id for one in case.contracts if one.grade == "C"}
     weak |= {one.id for one in case.contracts if one.kind.name == "guarantee" and one.terms.covers in weak}
     flows = {money.id: 0.0 for money in case.other_money if money.grade == "C"}
-    return case.changed(Change(without=frozenset(weak), flows=flows)) if weak or flows else case
+    companies = tuple(
+        replace(one, opening=None) if one.opening is not None and one.opening.grade == "C" else one
+        for one in case.loaded.companies
+    )
+    if not weak and not flows and companies == case.loaded.companies:
+        return case
+    loaded = replace(case.loaded, companies=companies)
+    return Case(loaded, case.draws).changed(Change(without=frozenset(weak), flows=flows))
 
 
 def draw(case: Case, progress: Progress = lambda text: None, workers: int | None = None) -> Settlement:
