@@ -23,6 +23,9 @@ from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
 _ROUNDS = 800
+# Newton steps after them, and a share of the prize that is none.
+_STEPS = 100
+_NOTHING = 1e-10
 _GRID = np.concatenate([np.geomspace(1e-3, 0.98, 24), np.geomspace(1.02, 20, 24)])
 
 
@@ -106,9 +109,9 @@ def equilibrium(contest: Contest) -> Outcome:
         share, prize = shares(contest, tokens), contest.prize(tokens)
         payoff = np.where(inside, prize[:, None] * share - spend, np.inf)
         loses = (payoff.min(axis=-1) < -1e-9 * prize) & (inside.sum(axis=-1) > 1)
+        worst = payoff.argmin(axis=-1)
         if not loses.any():
             break
-        worst = payoff.argmin(axis=-1)
         inside[np.flatnonzero(loses), worst[loses]] = False
     wanted = _first_order(contest, tokens, share, prize)
     residual = np.where(inside, np.abs(wanted - spend), 0.0).max(axis=-1) / prize
@@ -193,8 +196,50 @@ def _solve(contest: Contest, inside: NDArray[np.bool_]) -> Array:
         moved = (np.abs(tokens[left] - now) / np.maximum(first[left], now)).max(axis=-1)
         left = left[moved > 1e-14]
         if not len(left):
-            break
+            return tokens
+    tokens[left] = _polished(contest.take(left), tokens[left], inside[left])
     return tokens
+
+
+def _polished(contest: Contest, tokens: Array, inside: NDArray[np.bool_]) -> Array:
+    """The last digits by Newton's method, where plain iteration is slow: a lab about to stay out.
+
+    With tokens x, F_i = wanted_i / spend_i - 1, shares s (of the prize) and p (of quality made), the step dx solves
+
+        sum_j A_ij dx_j / x_j = spend_i / wanted_i - 1
+        A_ij = g p_j + r (d_ij - s_j) + (g p_i (d_ij - p_j) - r^2 s_i (d_ij - s_j)) / (r (1 - s_i) + g p_i) - d_ij
+    """
+    n = tokens.shape[-1]
+    same = np.eye(n)
+    r, g = contest.decisiveness[:, None, None], contest.prize_growth[:, None, None]
+    best, least = tokens, np.full(len(tokens), np.inf)
+    for _ in range(_STEPS):
+        s = shares(contest, tokens)
+        made = contest.quality * tokens
+        p = made / np.maximum(made.sum(axis=-1, keepdims=True), 1e-300)
+        wanted = _first_order(contest, tokens, s, contest.prize(tokens))
+        spend = contest.cost_usd_per_token * tokens
+        ratio = np.divide(wanted, spend, out=np.ones_like(spend), where=inside & (spend > 0))
+        off = np.where(inside, np.abs(wanted - spend), 0.0).max(axis=-1)
+        best, least = np.where((off < least)[:, None], tokens, best), np.minimum(off, least)
+        if off.max(initial=0.0) <= 1e-14 * float(contest.prize_usd_per_yr.max()):
+            break
+        s_i, p_i, s_j, p_j = s[:, :, None], p[:, :, None], s[:, None, :], p[:, None, :]
+        inner = np.maximum(r * (1 - s_i) + g * p_i, 1e-300)
+        slope = g * p_j + r * (same - s_j) + (g * p_i * (same - p_j) - r * r * s_i * (same - s_j)) / inner - same
+        moving = inside & (s > _NOTHING)  # who has sunk to nothing stays there
+        slope = np.where(moving[:, :, None] & moving[:, None, :], slope, -same)
+        step = _solved(slope, 1 / np.maximum(ratio, 1e-300) - 1)
+        tokens = np.where(moving, tokens * np.clip(1 + step, 0.2, 50.0), tokens)
+    return best
+
+
+def _solved(slope: Array, right: Array) -> Array:
+    """Solutions of one linear system a draw; a singular one by least squares."""
+    try:
+        return np.asarray(np.linalg.solve(slope, right[:, :, None])[:, :, 0])
+    except np.linalg.LinAlgError:
+        return np.stack([np.linalg.lstsq(a, b, rcond=None)[0] for a, b in zip(slope, right, strict=True)])
 
 
 def _deviation(contest: Contest, tokens: Array) -> Array:

@@ -118,5 +118,5 @@ def moments(process: Process, quarters: int, cover: ArrayLike | None = None) -> 
         b = levels[:, at] * (1 - a)
         m, q = b * p + a * m, (b**2 + s**2) * p + 2 * a * b * m + a**2 * q
         mean[at], glut[at] = m.sum(), p[GLUT]
-        variance[at] = q.sum() - m.sum() ** 2
+        variance[at] = max(q.sum() - m.sum() ** 2, 0.0)  # a difference of equals may round below nothing
     return mean, variance, glut
