@@ -7,10 +7,13 @@ of the answer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gigawatt.finance.books import Firm
 from gigawatt.finance.obligations import Obligations
@@ -48,24 +51,33 @@ def settle_draws(
 
     if workers > 1 and len(bounds) > 1:
         with ThreadPoolExecutor(workers) as pool:
-            parts = list(pool.map(one, bounds))
-    else:
-        parts = [one(bound) for bound in bounds]
-    return _joined(parts)
+            return _joined(pool.map(one, bounds), bounds, draws)
+    return _joined(map(one, bounds), bounds, draws)
 
 
-def _joined(parts: Sequence[Settlement]) -> Settlement:
-    first = parts[0]
-    return Settlement(
-        first.schedule,
-        first.parties,
-        first.lines,
-        first.guarantees,
-        {name: np.concatenate([part.books[name] for part in parts], axis=-1) for name in first.books},
-        np.concatenate([part.default_period for part in parts], axis=-1),
-        np.concatenate([part.shortfall_usd for part in parts], axis=-1),
-        np.concatenate([part.lost_usd for part in parts], axis=-1),
-        np.zeros((0, 0, 0)),
-        np.concatenate([part.called_usd for part in parts], axis=-1),
-        max(part.residual for part in parts),
-    )
+def _joined(parts: Iterable[Settlement], bounds: Sequence[tuple[int, int]], draws: int) -> Settlement:
+    """The parts as one; each is laid into its place as it comes and let go, so that none is held twice."""
+    whole: Settlement | None = None
+    for (first, last), part in zip(bounds, parts, strict=True):
+        if whole is None:
+            whole = replace(
+                part,
+                books={name: _empty(book, draws) for name, book in part.books.items()},
+                default_period=_empty(part.default_period, draws),
+                shortfall_usd=_empty(part.shortfall_usd, draws),
+                lost_usd=_empty(part.lost_usd, draws),
+                called_usd=_empty(part.called_usd, draws),
+            )
+        for name, book in part.books.items():
+            whole.books[name][..., first:last] = book
+        whole.default_period[..., first:last] = part.default_period
+        whole.shortfall_usd[..., first:last] = part.shortfall_usd
+        whole.lost_usd[..., first:last] = part.lost_usd
+        whole.called_usd[..., first:last] = part.called_usd
+        whole = replace(whole, residual=max(whole.residual, part.residual))
+    assert whole is not None, "there is at least one draw"
+    return whole
+
+
+def _empty(like: NDArray[Any], draws: int) -> NDArray[Any]:
+    return np.empty((*like.shape[:-1], draws), dtype=like.dtype)
