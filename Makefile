@@ -33,7 +33,7 @@ bench: $(STAMP)  ## whole-process and in-process speed, as ratios against limits
 
 docs: $(STAMP)  ## generated pages, then the site
 	@$(BIN)/python -m gigawatt.report.pages docs
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt '.[docs]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
 	@$(BIN)/mkdocs build --strict --quiet
 
 oracle: $(STAMP)  ## checks against large libraries (torch); installs them

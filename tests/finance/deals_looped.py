@@ -45,7 +45,7 @@ def settle_one(owed: Obligations, firms: list[Firm], draw: int, keep: float = 1.
             [f.name for f in firms]
             + [n for line in (*lines, *owed.without_cash) for n in (line.payer, line.payee)]
             + [n for g in owed.guarantees for n in (g.deal.pays, g.deal.gets)]
-            + ["government"]
+            + ["administrators", "government"]
         )
     )
     by_name = {f.name: f for f in firms}
@@ -111,6 +111,7 @@ def settle_one(owed: Obligations, firms: list[Firm], draw: int, keep: float = 1.
         for g in owed.guarantees:
             calls[g.id] *= pays[g.deal.pays]
             cap[g.id] -= calls[g.id]
+        new = [n for n in fell if n not in dead]
         for n in fell:
             dead.setdefault(n, t)
         paid = [amounts[k] * share[k] for k in range(len(lines))]
@@ -125,6 +126,10 @@ def settle_one(owed: Obligations, firms: list[Firm], draw: int, keep: float = 1.
         for g in owed.guarantees:
             change[g.deal.pays] -= calls[g.id]
             change[g.deal.gets] += calls[g.id]
+        costs = {n: max(books[n].cash + change[n], 0.0) if n in new and keep < 1 else 0.0 for n in names}
+        for n, cost in costs.items():
+            change[n] -= cost
+            change["administrators"] += cost
         wishes = [k for k, line in enumerate(lines) if account_of(line.account).name == "dividend"]
         free = {n: max(books[n].cash + change[n], 0.0) if n in purse else np.inf for n in names}
         for k in wishes:
@@ -158,6 +163,7 @@ def settle_one(owed: Obligations, firms: list[Firm], draw: int, keep: float = 1.
             held,
             worth,
             out,
+            costs,
         )
     return out
 
@@ -200,6 +206,7 @@ def _write(
     held,
     worth,
     out,
+    costs,
 ):  # type: ignore[no-untyped-def]
     income = dict.fromkeys(names, 0.0)
     gains = dict.fromkeys(names, 0.0)
@@ -242,6 +249,10 @@ def _write(
                 income[line.payee] += x
                 if account.payee_line == "revenue":
                     revenue[line.payee] += x
+    for n, cost in costs.items():
+        income[n] -= cost
+        income["administrators"] += cost
+        revenue["administrators"] += cost
     for g in owed.guarantees:
         income[g.deal.pays] -= calls[g.id]
         income[g.deal.gets] += calls[g.id]

@@ -150,6 +150,16 @@ def test_costs_of_default_only_hurt() -> None:
         np.testing.assert_array_equal(mild.books["cash"][:, :until, draw], harsh.books["cash"][:, :until, draw])
 
 
+def test_what_a_default_costs_is_gone() -> None:
+    """A firm with 10 that owes 20 pays 6 where 40 % of a default is lost; the other 4 go to its administrators."""
+    flows = [Flow("firm", "bank", "opex", column(20e9))]
+    found = settle(owe(flows, [], Columns(QUARTERS)), [Firm("firm", 10e9)], alpha=0.6, beta=0.6)
+    assert found.paid_usd[0, 0, 0] == pytest.approx(6e9)
+    assert found.of("cash", "firm")[0, 0] == pytest.approx(0.0, abs=1.0)
+    assert found.of("revenue", "administrators")[0, 0] == pytest.approx(4e9)
+    assert found.residual < 1e-12
+
+
 def test_money_given_to_a_customer_lowers_revenue() -> None:
     """A grant or a warrant to whoever buys is consideration payable to a customer; to anyone else it is a cost."""
     contracts = read_contracts(

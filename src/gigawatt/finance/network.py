@@ -19,6 +19,8 @@ from gigawatt.finance.obligations import Obligations
 from gigawatt.finance.schedule import Array
 
 GOVERNMENT = "government"
+# Who is paid what a default costs: an outside party.
+ADMINISTRATORS = "administrators"
 
 
 class Network:
@@ -27,8 +29,7 @@ class Network:
     def __init__(self, owed: Obligations, firms: Sequence[Firm]) -> None:
         lines = owed.lines
         covers = [_guarantee_line(one) for one in owed.guarantees]
-        self.parties = parties_of(firms, [*lines, *covers, *owed.without_cash, Line("", GOVERNMENT, "tax")])
-        self.parties = tuple(name for name in self.parties if name)
+        self.parties = parties_of(firms, [*lines, *covers, *owed.without_cash, Line(ADMINISTRATORS, GOVERNMENT, "tax")])
         self.at = {name: k for k, name in enumerate(self.parties)}
         count = len(self.parties)
         by_name = {firm.name: firm for firm in firms}

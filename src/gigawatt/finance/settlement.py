@@ -3,7 +3,8 @@
 In each quarter
     1. whoever is in default invests nothing more, and nobody invests in him;
     2. if every purse holds, all is paid; in the draws where one does not, payments are cleared (Eisenberg-Noe, or
-       Rogers-Veraart with default costs): a company that is short pays all it has, pro rata;
+       Rogers-Veraart with default costs): a company that is short pays all it has, pro rata; what its default costs goes
+       to its administrators;
     3. guarantees are called for what the contracts they cover leave unpaid, up to their caps, and payments clear again;
     4. distributions to owners are cut to the cash at hand; they are no debts;
     5. the books of every party are written: income, cash flow, balance sheet; taxes on income fall due a quarter later.
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 from gigawatt.finance.books import ASSETS, BOOKS, CLAIMS, INCOME, SECTIONS, Firm, incidence
 from gigawatt.finance.contracts import Contract
 from gigawatt.finance.ledger import Line
-from gigawatt.finance.network import GOVERNMENT, Network
+from gigawatt.finance.network import ADMINISTRATORS, GOVERNMENT, Network
 from gigawatt.finance.obligations import Obligations
 from gigawatt.finance.schedule import Array, Schedule
 from gigawatt.finance.shortfall import CENT, pay_ratio
@@ -160,6 +161,7 @@ class _Ledger:
         after = self.balance["cash"] + into - out
         short = net.purse[:, None] & (after < -(CENT + 1e-12 * out))
         ratio: Array | None = None
+        cost: Array | None = None
         if short.any():
             ratio = np.ones(self.shape)
             some = np.flatnonzero(short.any(axis=0))
@@ -181,8 +183,12 @@ class _Ledger:
                 self.cap_left[g] = self.cap_left[g] - given
                 self.called[g] += given
             after = self.balance["cash"] + into - gone
+            if alpha < 1 or beta < 1:  # what a default destroys goes to those who wind it up
+                cost = np.where(new, np.maximum(after, 0.0), 0.0)
+                after = after - cost
+                after[net.at[ADMINISTRATORS]] += cost.sum(axis=0)
         paid_tax = taxes if ratio is None else taxes * ratio[net.taxed]
-        self._book(t, lines, forward, ratio, calls, paid_tax, after)
+        self._book(t, lines, forward, ratio, calls, paid_tax, cost, after)
 
     def _clear(self, rows: Array, draws: NDArray[np.intp], alpha: float, beta: float) -> tuple[Array, Array]:
         """(share that each party pays, calls on guarantees) in the draws where a purse does not hold."""
@@ -206,7 +212,15 @@ class _Ledger:
         return ratio, rows[len(rows) - count :] if count else np.zeros((0, len(draws)))
 
     def _book(
-        self, t: int, lines: Array, forward: Array, ratio: Array | None, calls: Array, paid_tax: Array, cash: Array
+        self,
+        t: int,
+        lines: Array,
+        forward: Array,
+        ratio: Array | None,
+        calls: Array,
+        paid_tax: Array,
+        cost: Array | None,
+        cash: Array,
     ) -> None:
         net, owed = self.net, self.owed
         paid = lines
@@ -232,6 +246,11 @@ class _Ledger:
         books = {name: block[k] for k, name in enumerate(BOOKS)}
         if written is not None and len(written):
             self._write_off(books, written)
+        if cost is not None:
+            for book in ("expense", "operating"):
+                books[book] = books[book] - cost
+            for book in ("revenue", "operating"):
+                books[book][net.at[ADMINISTRATORS]] += cost.sum(axis=0)
         self._mark(books, t, paid)
         self._close(books, paid_tax, t, cash, every)
 
