@@ -185,7 +185,7 @@ def build_ledger(
         InputError: a flow of the wrong length, an unknown account.
     """
     flows = list(base_flows)
-    _check(flows, schedule)
+    check_flows(flows, schedule)
     lines = [Line(flow.payer, flow.payee, flow.account, flow.contract) for flow in flows]
     amounts, headlines = [flow.amount_usd for flow in flows], [flow.amount_usd for flow in flows]
     deals = sorted(contracts, key=lambda one: STAGES.index(one.kind.stage))
@@ -194,7 +194,7 @@ def build_ledger(
         if deal.kind.stage != "operating" and (number == 0 or deals[number - 1].kind.stage != deal.kind.stage):
             columns = seen_so_far(columns, lines, amounts)
         for flow in deal.postings(columns):
-            _check([flow], schedule)
+            check_flows([flow], schedule)
             if not account_of(flow.account).cash:
                 continue  # a ledger holds payments
             lines.append(Line(flow.payer, flow.payee, flow.account, flow.contract, deal.status))
@@ -214,7 +214,12 @@ def build_ledger(
     )
 
 
-def _check(flows: Sequence[Flow], schedule: Schedule) -> None:
+def check_flows(flows: Sequence[Flow], schedule: Schedule) -> None:
+    """Refuse flows of another length than the schedule's, and cashless ones that no contract made.
+
+    Raises:
+        InputError: the first that is wrong.
+    """
     for flow in flows:
         if not account_of(flow.account).cash and not flow.contract:
             raise InputError(Problem("no_cash", f"'{flow.account}' moves no cash: it can only come from a contract"))

@@ -75,11 +75,9 @@ class Network:
         self.wish_out = incidence(self.payer[self.wish], count)
         self.wish_into = incidence(self.payee[self.wish], count)
         buyers = customers_of(lines)
-        taxes = [Line(self.parties[k], GOVERNMENT, "tax") for k in self.taxed]
         self.book_lines = (*lines, *covers)
         self.books = matrix([*lines, *covers], self.parties, buyers)
         self.vest_books = matrix(owed.without_cash, self.parties, buyers)
-        self.tax_lines = tuple(taxes)
         self.covered = [self._covered(one, lines) for one in owed.guarantees]
         self.vest_holder = np.array([self.at[line.payee] for line in owed.without_cash], dtype=int)
         self.vest_issuer = np.array([self.at[line.payer] for line in owed.without_cash], dtype=int)

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gigawatt.core.errors import InputError, Problem
 from gigawatt.finance.accounts import account_of
 from gigawatt.finance.contracts import Columns, Contract, counts_as_cash
-from gigawatt.finance.ledger import STAGES, Line, seen_so_far
+from gigawatt.finance.ledger import STAGES, Line, check_flows, seen_so_far
 from gigawatt.finance.schedule import Array, Flow
 
 SUPPLIERS = "suppliers"
@@ -67,7 +66,7 @@ def owe(
     vested: list[tuple[Line, Array, str]] = []
 
     def post(flow: Flow, status: str, marked: str = "", price_usd: float = np.nan) -> None:
-        _check(flow, columns)
+        check_flows([flow], columns.schedule)
         line = Line(flow.payer, flow.payee, flow.account, flow.contract, status)
         if not account_of(flow.account).cash:
             vested.append((line, flow.amount_usd, marked))
@@ -144,9 +143,3 @@ def _stacked(amounts: Sequence[Array], periods: int, draws: int) -> Array:
     for k, amount in enumerate(amounts):
         out[k] = amount[:, None] if amount.ndim == 1 else amount.T
     return out
-
-
-def _check(flow: Flow, columns: Columns) -> None:
-    if flow.amount_usd.shape[-1:] != (columns.schedule.periods,):
-        message = f"'{flow.contract or flow.account}' has {flow.amount_usd.shape[-1:]} amounts; the schedule has "
-        raise InputError(Problem("wrong_length", f"{message}{columns.schedule.periods} periods"))

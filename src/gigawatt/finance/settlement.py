@@ -99,7 +99,7 @@ class _Ledger:
     """The running state of a settlement: cash, who is in default, guarantees left, balances."""
 
     def __init__(self, net: Network, owed: Obligations, keep: Sequence[str] | None) -> None:
-        self.net, self.owed, self.keep = net, owed, keep
+        self.net, self.owed = net, owed
         parties, periods, draws = len(net.parties), owed.columns.schedule.periods, owed.draws
         self.shape = (parties, draws)
         opening: dict[str, Array] = {name: np.zeros(parties) for name in (*ASSETS, *CLAIMS)}

@@ -70,6 +70,10 @@ class Columns:
             raise InputError(unknown_name(f"site for contract '{deal.id}'", deal.site, self.sites))
         return self.sites[deal.site]
 
+    def built_w(self, deal: Deal) -> Array:
+        """The most power that ever stood on the contract's site by each period's end, [..., periods]."""
+        return np.maximum.accumulate(np.maximum(self.site_of(deal).gw_built, 0.0), axis=-1) * 1e9
+
     def path(self, name: str, deal: Deal) -> Array:
         """The path of that name.
 
@@ -250,3 +254,17 @@ def _value(value: Any, term: Term) -> Any:
 def quarters_of(years: float) -> int:
     """Quarters in a term of `years`, at least one."""
     return max(1, round(years * 4))
+
+
+def capped(wanted_usd: Array, cap_usd: float) -> Array:
+    """A stream until its sum reaches the cap, [..., periods].
+
+    >>> capped(np.array([4.0, 4.0, 4.0]), 6.0).tolist()
+    [4.0, 2.0, 0.0]
+    """
+    return np.diff(np.minimum(np.cumsum(wanted_usd, axis=-1), cap_usd), axis=-1, prepend=0.0)
+
+
+def nothing_firm(terms: Any, deal: Deal, columns: Columns) -> Array:
+    """For kinds under which nothing is owed before it is used, earned or called."""
+    return np.zeros(columns.schedule.periods)

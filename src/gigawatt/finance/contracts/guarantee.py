@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gigawatt.finance.contracts.base import SECONDS_PER_YEAR, Claim, Columns, Deal, Kind, Term
+from gigawatt.finance.contracts.base import SECONDS_PER_YEAR, Claim, Columns, Deal, Kind, Term, capped, nothing_firm
 from gigawatt.finance.schedule import Array, Flow
 
 
@@ -74,17 +74,12 @@ def called_usd(terms: CapacityBackstop, deal: Deal, columns: Columns) -> Array:
     built, used = columns.capacity_mw(deal, terms.mw)
     idle = np.maximum(built - used, 0.0)
     wanted = terms.price_usd_per_mw_year * idle * deal.life_years(columns.schedule, terms.term_years)
-    return np.diff(np.minimum(np.cumsum(wanted, axis=-1), terms.cap_usd), axis=-1, prepend=0.0)
+    return capped(wanted, terms.cap_usd)
 
 
 def backstop_postings(terms: CapacityBackstop, deal: Deal, columns: Columns) -> list[Flow]:
     """One flow: the rent of idle capacity."""
     return [deal.flow("rent", called_usd(terms, deal, columns))]
-
-
-def backstop_firm(terms: CapacityBackstop, deal: Deal, columns: Columns) -> Array:
-    """Nothing: it is contingent on idle capacity."""
-    return np.zeros(columns.schedule.periods)
 
 
 def backstop_claims(terms: CapacityBackstop, deal: Deal, columns: Columns) -> list[Claim]:
@@ -102,7 +97,7 @@ BACKSTOP = Kind(
         "term": Term("term_years", "years", meaning="how long it stands"),
     },
     backstop_postings,
-    firm=backstop_firm,
+    firm=nothing_firm,
     claims=backstop_claims,
     meaning="A backer rents what of a site nobody else uses.",
 )

@@ -39,7 +39,7 @@ class MilestoneTranche:
 
 def reached_usd(terms: MilestoneTranche, deal: Deal, columns: Columns) -> Array:
     """What all steps that stand by each period's end are worth, [..., periods]."""
-    built = np.maximum.accumulate(np.maximum(columns.site_of(deal).gw_built, 0.0), axis=-1) * 1e9 / terms.per_w
+    built = columns.built_w(deal) / terms.per_w
     steps = built if terms.pro_rata else np.floor(built * (1 + WHOLE))
     return np.minimum(terms.amount_usd * steps, terms.maximum_usd)
 

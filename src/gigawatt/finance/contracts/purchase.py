@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gigawatt.finance.contracts.base import SECONDS_PER_YEAR, Columns, Deal, Kind, Term
+from gigawatt.finance.contracts.base import SECONDS_PER_YEAR, Columns, Deal, Kind, Term, nothing_firm
 from gigawatt.finance.schedule import Array, Flow
 
 
@@ -44,8 +44,7 @@ def delivered_usd(terms: Purchase, deal: Deal, columns: Columns) -> Array:
     """What is delivered in each period, [..., periods]."""
     if terms.per_w is None:
         return terms.amount_usd / terms.term_years * deal.life_years(columns.schedule, terms.term_years)
-    built = np.maximum.accumulate(np.maximum(columns.site_of(deal).gw_built, 0.0), axis=-1) * 1e9 / terms.per_w
-    total = np.minimum(terms.amount_usd * built, terms.maximum_usd)
+    total = np.minimum(terms.amount_usd * columns.built_w(deal) / terms.per_w, terms.maximum_usd)
     inside = deal.life_years(columns.schedule) > 0
     return np.where(inside, np.diff(total, axis=-1, prepend=0.0), 0.0)
 
@@ -105,11 +104,6 @@ def spot_postings(terms: SpotPurchase, deal: Deal, columns: Columns) -> list[Flo
     years = deal.life_years(columns.schedule, terms.term_years)
     _, used = columns.capacity_mw(deal, terms.mw)
     return [deal.flow("rent", np.asarray(terms.price_usd_per_mw_year * level * used * years))]
-
-
-def nothing_firm(terms: SpotPurchase, deal: Deal, columns: Columns) -> Array:
-    """Nothing is owed beyond what is taken."""
-    return np.zeros(columns.schedule.periods)
 
 
 SPOT = Kind(

@@ -11,10 +11,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
-from gigawatt.finance.contracts.base import SECONDS_PER_YEAR, Claim, Columns, Deal, Kind, Term
-from gigawatt.finance.schedule import Array, Flow
+from gigawatt.finance.contracts.base import SECONDS_PER_YEAR, Claim, Columns, Deal, Kind, Term, capped, nothing_firm
+from gigawatt.finance.schedule import Flow
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,24 +30,10 @@ class RevenueShare:
             raise ValueError("'cap' can not be negative")
 
 
-def capped(wanted_usd: Array, cap_usd: float) -> Array:
-    """The stream until its sum reaches the cap.
-
-    >>> capped(np.array([4.0, 4.0, 4.0]), 6.0).tolist()
-    [4.0, 2.0, 0.0]
-    """
-    return np.diff(np.minimum(np.cumsum(wanted_usd, axis=-1), cap_usd), axis=-1, prepend=0.0)
-
-
 def postings(terms: RevenueShare, deal: Deal, columns: Columns) -> list[Flow]:
     """One flow: the share."""
     alive = deal.life_years(columns.schedule, terms.term_years) / 0.25
     return [deal.flow("royalty", capped(terms.share * columns.sales_of(deal.pays) * alive, terms.cap_usd))]
-
-
-def nothing_firm(terms: RevenueShare | Royalty, deal: Deal, columns: Columns) -> Array:
-    """Nothing is owed before it is earned."""
-    return np.zeros(columns.schedule.periods)
 
 
 def claims(terms: RevenueShare, deal: Deal, columns: Columns) -> list[Claim]:

@@ -54,13 +54,12 @@ class Warrant:
 def vested_usd(terms: Warrant, deal: Deal, columns: Columns) -> Array:
     """Value that vests in each period, [..., periods]."""
     price = columns.path(terms.price, deal)
-    site = columns.site_of(deal)
     alive = deal.life_years(columns.schedule) > 0
-    gw = np.maximum.accumulate(site.gw_built, axis=-1)
+    built_w = columns.built_w(deal)
     best = np.maximum.accumulate(price, axis=-1)
-    out = np.zeros(np.broadcast_shapes(np.shape(price), np.shape(gw)))
+    out = np.zeros(np.broadcast_shapes(np.shape(price), np.shape(built_w)))
     for tranche, weight in zip(terms.tranches, terms.weights, strict=True):
-        reached = (gw * 1e9 >= tranche.power_w * (1 - 1e-9)) & (best >= tranche.price_usd) & alive
+        reached = (built_w >= tranche.power_w * (1 - 1e-9)) & (best >= tranche.price_usd) & alive
         first = reached & (np.cumsum(reached, axis=-1) == 1)
         out += np.where(first, weight * terms.shares * np.maximum(price - terms.strike_usd, 0.0), 0.0)
     return out

@@ -8,7 +8,6 @@ from gigawatt.catalog.quarters import Quarters, quarters
 from gigawatt.core.errors import InputError, Problem
 from gigawatt.economics.market.forecast import (
     RULES,
-    fit_line,
     guided,
     last_growth,
     last_increment,
@@ -17,6 +16,7 @@ from gigawatt.economics.market.forecast import (
     rolling,
     trend,
 )
+from gigawatt.economics.market.trends import line_test, supply_rejected
 from gigawatt.finance.schedule import Array
 from gigawatt.study.backtests.case import Evaluator
 from gigawatt.study.backtests.inputs import Inputs
@@ -37,16 +37,14 @@ def linear_supply(x: Inputs) -> dict[str, float]:
     known = table.span(series, x.text("first_quarter"), last) / BILLION
     if len(known) < 3:
         raise InputError(Problem("too_few", f"a line with an error needs three quarters, not {len(known)}"))
-    line = fit_line(known)
-    forecast = line.forecast(steps)
-    values = table.column(series)[table.at(last) + 1 :] / BILLION
-    out = {"r2": line.r_squared, "slope_usd_b_per_q": line.slope, "forecast_usd_b": forecast}
-    if len(values) >= steps and np.isfinite(values[steps - 1]):
-        out["error"] = forecast / float(values[steps - 1]) - 1
-    if len(values) and np.isfinite(values[0]):
-        off = abs(float(values[0]) - line.forecast(1)) / line.standard_error(1)
-        out["break_standard_errors"] = off
-        out["regime_change_flagged"] = float(off > x.number("threshold"))
+    made = line_test(known, table.column(series)[table.at(last) + 1 :] / BILLION, (steps,))
+    (forecast,), (error,) = made.forecast, made.error
+    out = {"r2": made.line.r_squared, "slope_usd_b_per_q": made.line.slope, "forecast_usd_b": float(forecast)}
+    if np.isfinite(error):
+        out["error"] = float(error)
+    if not np.isnan(made.break_errors):
+        out["break_standard_errors"] = made.break_errors
+        out["regime_change_flagged"] = float(made.break_errors > x.number("threshold"))
     return out
 
 
@@ -136,7 +134,8 @@ def binding_side(x: Inputs) -> dict[str, float]:
     to_guide = float(revenue / guide - 1)
     before = table.gross_margin_share[at - window : at]
     drop = float(before.mean() - table.gross_margin_share[at])
-    demand = to_guide < -x.number("guide_range") and drop > x.number("margin_drop")
+    margin, limits = float(table.gross_margin_share[at]), (x.number("guide_range"), x.number("margin_drop"))
+    demand = supply_rejected(float(revenue), float(guide), margin, before, *limits)
     return {"revenue_to_guide": 100 * to_guide, "margin_drop": drop, "supply_binds": float(not demand)}
 
 

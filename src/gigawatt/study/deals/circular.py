@@ -10,7 +10,7 @@ import numpy as np
 
 from gigawatt.core.table import Table
 from gigawatt.finance.accounts import VENDOR_FUNDING, account_of
-from gigawatt.finance.circularity import breakers, circularity, loops
+from gigawatt.finance.circularity import Circularity, breakers, circularity, loops
 from gigawatt.finance.ledger import Line
 from gigawatt.finance.origin import OWN, Origins, origins
 from gigawatt.finance.schedule import Array
@@ -71,8 +71,8 @@ def circular(case: Case, base: Settlement) -> Circular:
         rows.append({"name": name, "value": value, "unit": unit, "meaning": meaning})
 
     core: tuple[str, ...] = ()
+    found = circularity(flow, inflow, companies)
     if flow.sum() > 0:
-        found = circularity(flow, inflow, companies)
         say("finn_cycling_index", found.index, "share", "share of all money that passes a company more than once")
         sets = loops(flow)
         core = tuple(companies[k] for k in sets[0]) if sets else ()
@@ -111,7 +111,7 @@ def circular(case: Case, base: Settlement) -> Circular:
             "share",
             f"what {vendor} puts into companies here, over its sales",
         )
-        returned = _returned(flow, inflow, companies, vendor, base.lines, paid)
+        returned = _returned(flow, found, companies, vendor, base.lines, paid)
         say(
             f"returned_share:{vendor}",
             returned,
@@ -157,7 +157,7 @@ def _vendors(case: Case, base: Settlement, paid: Array) -> list[tuple[str, float
 
 
 def _returned(
-    flow: Array, inflow: Array, companies: list[str], vendor: str, lines: Sequence[Line], paid: Array
+    flow: Array, found: Circularity, companies: list[str], vendor: str, lines: Sequence[Line], paid: Array
 ) -> float | None:
     """Of what a vendor invests, the share that comes back along all paths."""
     invested = np.zeros(len(companies))
@@ -171,7 +171,6 @@ def _returned(
             invested[companies.index(line.payee)] += float(usd)
     if invested.sum() <= 0:
         return None
-    found = circularity(flow, inflow, companies)
     me = companies.index(vendor)
     share = np.divide(found.returned_usd[me], flow[me], out=np.zeros(len(companies)), where=flow[me] > 0)
     return float(invested @ share / invested.sum())
