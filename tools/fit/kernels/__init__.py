@@ -1,0 +1,1 @@
+"""Fits the constants of `physics/chip` to measured kernel tables: read, filter, fit, hold out, write catalog data."""
