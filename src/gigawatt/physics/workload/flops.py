@@ -78,7 +78,7 @@ def _flops(piece: Piece, tokens: Any, context: Any, past: Any, rule: Rule) -> An
     if isinstance(piece, Attention):
         if rule == "oracle":
             return piece.count * piece.pair_flops * full_pairs(piece, tokens, context)
-        return piece.count * piece.pair_flops * visible_pairs(piece, tokens, context, past)
+        return piece.count * piece.pair_flops_when(False) * visible_pairs(piece, tokens, context, past)
     if isinstance(piece, Scan):
         return piece.count * (counted_flops if rule == "oracle" else chunk_flops)(piece, tokens)
     if isinstance(piece, Convolution):

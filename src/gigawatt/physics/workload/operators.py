@@ -159,19 +159,20 @@ class _Writer:
         )
 
     def attention(self, p: Attention) -> None:
-        w, tp = self.w, self.layout.tp
+        w, tp = self.w, self.layout.tp if p.sharded else 1
         decoding = self.phase == "decode"
         pairs = visible_pairs(p, self.tokens, self.context, self.past)
         queries = p.queries(self.tokens, self.context)
-        pair_flops = p.absorbed_pair_flops if decoding else p.pair_flops
-        flops = self.batch * pairs * pair_flops / tp
+        flops = self.batch * pairs * p.pair_flops_when(decoding) / tp
         kv_heads = max(p.kv_heads / tp, 1.0)
-        latent = bool(p.latent_dim) and decoding
+        latent = bool(p.latent_dim) and (decoding or p.top_k > 0)
         values = float(p.kv_values) if latent else kv_heads * (p.qk_dim + p.v_dim)
         new = p.keys(self.tokens, self.context)
         held = new if p.cross else new + self.past
         if p.window:  # of the cached prefix only the window's reach is read
             held = np.minimum(held, new + p.window - 1.0)
+        if p.top_k:  # each query reads keys of its own, at most all of them once
+            held = np.minimum(held, queries * p.top_k)
         cached = p.causal or p.cross
         read = self.batch * (queries * p.heads / tp * p.qk_dim * w.activations + held * values * w.kv)
         written = self.batch * queries * p.heads / tp * p.v_dim * w.activations
