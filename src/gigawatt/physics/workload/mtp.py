@@ -12,7 +12,8 @@ from dataclasses import replace
 from gigawatt.core.errors import InputError, Problem
 from gigawatt.physics.workload.architecture import Architecture
 from gigawatt.physics.workload.counts import parameters
-from gigawatt.physics.workload.pieces import Elementwise, Linear, Vector
+from gigawatt.physics.workload.lower import pieces
+from gigawatt.physics.workload.pieces import Elementwise, Linear, Piece, Vector
 
 
 def mtp_module(arch: Architecture) -> Architecture:
@@ -42,6 +43,13 @@ def mtp_module(arch: Architecture) -> Architecture:
         embedding_norm=False,
         learned_positions=0,
     )
+
+
+def mtp_pieces(arch: Architecture, modules: int) -> tuple[Piece, ...]:
+    """The pieces of so many modules, to be run beside the model's own; none for 0."""
+    if not modules:
+        return ()
+    return tuple(replace(piece, count=piece.count * modules) for piece in pieces(mtp_module(arch)))
 
 
 def mtp_parameters(arch: Architecture) -> int:

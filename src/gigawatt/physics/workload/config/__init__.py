@@ -9,6 +9,7 @@ from typing import Any
 from gigawatt.core.errors import InputError, Problem, nearest
 from gigawatt.physics.workload.architecture import Architecture
 from gigawatt.physics.workload.config import (
+    autoencoder,
     decoder,
     diffusion,
     diffusion_text,
@@ -16,12 +17,13 @@ from gigawatt.physics.workload.config import (
     hybrid,
     linear,
     mla,
+    policy,
     seq2seq,
     text_encoder,
     unet,
 )
 from gigawatt.physics.workload.config.fields import Fields
-from gigawatt.physics.workload.config.recognise import ALIASES, family_of
+from gigawatt.physics.workload.config.recognise import ALIASES, TEXT_DEFAULTS, family_of
 from gigawatt.physics.workload.config.towers import towers_of
 
 READERS: dict[str, Callable[[Fields, str], Architecture]] = {
@@ -35,6 +37,8 @@ READERS: dict[str, Callable[[Fields, str], Architecture]] = {
     **diffusion.READERS,
     **diffusion_text.READERS,
     **unet.READERS,
+    **autoencoder.READERS,
+    **policy.READERS,
 }
 
 
@@ -73,8 +77,12 @@ def read_fields(name: str, config: Mapping[str, Any]) -> tuple[Architecture, Fie
         raise InputError(_unknown(fields))
     made = READERS[family](fields, family)
     towers = towers_of(fields, made)
+    made = replace(made, towers=(*made.towers, *towers)) if towers else made
+    wrapper = fields.text("wrapper_type")
+    if wrapper in policy.WRAPPERS:
+        made = policy.WRAPPERS[wrapper](fields, made)
     fields.finish()
-    return (replace(made, towers=(*made.towers, *towers)) if towers else made), fields
+    return made, fields
 
 
 def flattened(config: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -87,7 +95,8 @@ def flattened(config: Mapping[str, Any]) -> Mapping[str, Any]:
     if ALIASES.get(wrapper, wrapper) not in READERS:
         outer.pop("model_type", None)  # a wrapper's type: the text part's own, or its fields, tell the family
     stated = {key: value for key, value in inner.items() if value is not None}
-    return {**outer, **stated, "wrapper_type": wrapper}
+    usual = TEXT_DEFAULTS.get(str(stated.get("model_type")), {})
+    return {**outer, **usual, **stated, "wrapper_type": wrapper}
 
 
 def _unknown(fields: Fields) -> Problem:

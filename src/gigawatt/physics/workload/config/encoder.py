@@ -67,8 +67,9 @@ def dinov2(fields: Fields, family: str) -> Architecture:
         biased("patch", "stem", values, hidden, rows=Rows(1, 0, -1 - registers)),
         Vector("tokens", "stem", (1 + registers + mask) * hidden),
     )
-    made = _encoder(fields, family, hidden, group, stem, patches + 1)
-    return replace(made, sample_tokens=patches + 1 + registers)
+    own = int(fields.flag("class_position", default=True))  # timm's models with registers give the class token none
+    made = _encoder(fields, family, hidden, group, stem, patches + own)
+    return replace(made, max_positions=0, sample_tokens=patches + 1 + registers, extras={"special_tokens": float(1 + registers)})
 
 
 def clip_vision(fields: Fields, family: str) -> Architecture:
@@ -81,7 +82,7 @@ def clip_vision(fields: Fields, family: str) -> Architecture:
         Vector("first_norm", "norm", 2 * hidden),
     )
     group = layers_of(fields, hidden, heads, fields.count("intermediate_size"), fields.count("num_hidden_layers"))
-    return _encoder(fields, family, hidden, group, stem, patches + 1)
+    return replace(_encoder(fields, family, hidden, group, stem, patches + 1), extras={"special_tokens": 1.0})
 
 
 def siglip(fields: Fields, family: str) -> Architecture:

@@ -23,8 +23,10 @@ _NO_DECODER = (
     "num_decoder_layers",
 )
 # What no reader asks for, since neither shape nor work depends on it.
-_NO_SHAPE = tuple(
-    ["dropout", "rope", "theta", "token", "init", "dtype", "version", "cache", "eps", "act", "architectures", "torch", "auto_map", "label", "id2", "factor", "coef", "scal", "score", "norm_topk", "bos", "eos", "pad", "quant", "name", "return", "output", "problem", "pretraining", "temperature", "drop", "softcap", "logit", "template", "wrapper_type", "is_encoder", "tie_word", "topk_method", "topk_group", "n_group", "mask_", "time_step_", "multiplier"]
+_NO_SHAPE = (
+    "dropout rope theta token init dtype version cache eps act architectures torch auto_map label id2 factor coef scal "
+    "score norm_topk bos eos pad quant name return output problem pretraining temperature drop softcap logit template "
+    "wrapper_type is_encoder tie_word topk_method topk_group n_group mask_ time_step_ multiplier"
 )
 
 
@@ -85,4 +87,4 @@ def _generic(name: str, config: Mapping[str, Any], unknown: Problem) -> tuple[Ar
 
 def _harmless(key: str, value: Any) -> bool:
     low = key.lower()
-    return key.startswith("_") or value in (False, 0, None, "") or any(word in low for word in _NO_SHAPE)
+    return key.startswith("_") or value in (False, 0, None, "") or any(word in low for word in _NO_SHAPE.split())

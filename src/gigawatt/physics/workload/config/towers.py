@@ -51,8 +51,8 @@ def _encoder_tower(outer: Fields, config: Mapping[str, Any], model: Architecture
     outer.problems.extend(fields.problems.found)
     wide, out, wrapper = tower.hidden, model.hidden, outer.text("wrapper_type")
     pieces: tuple[Piece, ...]
+    pooled = outer.count("mm_tokens_per_image", default=256)
     if wrapper == "gemma3":
-        pooled = outer.count("mm_tokens_per_image", default=256)
         pieces = (
             Vector("project_norm", "norm", wide),
             Linear("project", "stem", wide, out, rows=Rows(0, 0, pooled)),
@@ -70,7 +70,8 @@ def _encoder_tower(outer: Fields, config: Mapping[str, Any], model: Architecture
         pieces = (Vector("logit_scale", "stem", 2),)
     else:
         pieces = (biased("project_1", "stem", wide, out), biased("project_2", "stem", out, out))
-    return replace(tower, name=fields.name, stem=(*tower.stem, *pieces))
+    extras = {**tower.extras, "image_tokens": float(pooled)} if wrapper == "gemma3" else tower.extras
+    return replace(tower, name=fields.name, stem=(*tower.stem, *pieces), extras=extras)
 
 
 def _vision(outer: Fields, config: Mapping[str, Any], model: Architecture) -> Architecture:
@@ -88,6 +89,7 @@ def _vision(outer: Fields, config: Mapping[str, Any], model: Architecture) -> Ar
     hidden, heads = fields.count("hidden_size"), fields.count("num_heads", "num_attention_heads")
     width, layers = fields.count("intermediate_size"), fields.count("depth", "num_hidden_layers")
     merge, patch = fields.count("spatial_merge_size", default=2), fields.count("patch_size")
+    size = fields.count("image_size", default=0, low=0)
     values = 3 * fields.count("temporal_patch_size", default=1) * patch**2
     out = fields.count("out_hidden_size", default=model.hidden)
     fields.require(hidden % heads == 0, f"hidden size {hidden} is not divisible by {heads} attention heads")
@@ -119,4 +121,5 @@ def _vision(outer: Fields, config: Mapping[str, Any], model: Architecture) -> Ar
         causal=False,
         final_norm=False,
         stem=tuple(stem),
+        sample_tokens=(size // patch // merge) ** 2,
     )
