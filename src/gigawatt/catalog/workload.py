@@ -10,7 +10,17 @@ from gigawatt.catalog.quantity import Count, Strict
 from gigawatt.catalog.record import Record
 
 ModelKind = Literal[
-    "llm", "moe", "hybrid", "state-space", "diffusion-image", "diffusion-video", "vlm", "speech", "encoder", "omni"
+    "llm",
+    "moe",
+    "hybrid",
+    "state-space",
+    "diffusion-image",
+    "diffusion-video",
+    "vlm",
+    "speech",
+    "encoder",
+    "omni",
+    "vla",
 ]
 
 

@@ -1,4 +1,4 @@
-"""`gigawatt catalog list | show | diff | audit`: the facts and their sources."""
+"""`gigawatt catalog list | show | diff | audit | import-model`: the facts and their sources."""
 
 from __future__ import annotations
 
@@ -75,6 +75,32 @@ def audit(overlay: Overlay = [], as_json: Json = False) -> None:
 
     table = audit_table(Catalog.load(tuple(overlay)))
     print_json({table.name: table.as_json()}) if as_json else print_table(table)
+
+
+@catalog_app.command(
+    "import-model",
+    help="What a Hugging Face config.json describes; with -o also as a record of the catalog. Works offline.\n\n"
+    "Example:  gigawatt catalog import-model config.json --name my-model -o records/model/my-model.yaml",
+)
+def import_model(
+    file: Annotated[Path, typer.Argument(metavar="CONFIG.JSON", help="A model's configuration.")],
+    name: Annotated[str, typer.Option("--name", metavar="ID", help="Its id (default: from the file).")] = "",
+    tokens: Annotated[int, typer.Option("--tokens", help="The length at which work is counted.")] = 4096,
+    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write a record.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Import a model."""
+    from gigawatt.cli.import_model import read_model, write_record
+
+    found = read_model(file, name, tokens)
+    if output is not None:
+        write_record(found, output)
+    if as_json:
+        print_json(found.as_json())
+        return
+    print_table(found.table)
+    if output is not None:
+        print(f"wrote {output}; use it with  --overlay {output.parent.parent or '.'}")
 
 
 def add(app: typer.Typer) -> None:

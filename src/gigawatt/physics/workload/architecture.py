@@ -11,7 +11,7 @@ from typing import Literal
 
 from gigawatt.physics.workload.pieces import TOKENS, Piece, Rows
 
-MixerKind = Literal["gqa", "mla", "mamba1", "mamba2", "gated_delta", "linear", "none"]
+MixerKind = Literal["gqa", "mla", "mamba1", "mamba2", "gated_delta", "kda", "lightning", "linear", "none"]
 FeedForwardKind = Literal["dense", "moe", "none"]
 
 
@@ -24,7 +24,9 @@ class Mixer:
     `groups`, `conv_width`, `inner`; gated_delta has `heads` of values and `kv_heads` of keys, a state of `head_dim` x
     `v_head_dim` each. `chunked`: the window restarts every `window` tokens. `key_bias` False: keys alone have none.
     `qk_norm_wide`: one norm over all heads. `inner_norm`: norms inside a state-space layer. `joint`: attends over
-    tokens and context together.
+    tokens and context together. `index_top_k`: sparse attention to so many of the earlier tokens, chosen by an indexer
+    of `index_heads` heads of `index_dim` (0 heads: by the indexer of an earlier layer). kda: a delta rule whose decay
+    differs by channel; lightning: linear attention with one decay a head.
     """
 
     kind: MixerKind
@@ -55,6 +57,9 @@ class Mixer:
     inner_norm: bool = False
     conv_bias: bool = True
     joint: bool = False
+    index_heads: int = 0
+    index_dim: int = 0
+    index_top_k: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +85,8 @@ class FeedForward:
 
 @dataclass(frozen=True, slots=True)
 class LayerGroup:
-    """`count` equal layers, with `norms` norms each (`norm_bias`: LayerNorm with a shift; RMSNorm has none).
+    """`count` equal layers, with `norms` norms each (`norm_bias`: LayerNorm with a shift; RMSNorm has none;
+    `norm_weight` False: norms without parameters).
 
     `rows` says which rows pass (the tokens, or tokens and context); `extra` are further pieces of a layer
     (cross-attention, modulation, a second stream), their `count` already multiplied by the layers'.
@@ -91,6 +97,7 @@ class LayerGroup:
     feed_forward: FeedForward
     norms: int = 2
     norm_bias: bool = False
+    norm_weight: bool = True
     rows: Rows = TOKENS
     extra: tuple[Piece, ...] = ()
 
@@ -103,7 +110,8 @@ class Architecture:
     them out. `learned_positions` rows of a position table; `stem` are pieces outside the layers (patch and time
     embeddings, pooling, output layer); `towers` further models whose output enters (vision, audio). For what is not
     text: `sample_tokens` is the length of one image, clip or window, `context_tokens` that of its conditioning text,
-    `steps` the denoising steps, `guidance` whether each runs twice.
+    `steps` the denoising steps, `guidance` whether each runs twice. `embedding_width` of the tables where it is not
+    the model's own (ELECTRA); `shared_vocabulary`: embedding and head are another model's and not stored here.
     """
 
     name: str
@@ -128,6 +136,8 @@ class Architecture:
     context_tokens: int = 0
     steps: int = 1
     guidance: bool = False
+    embedding_width: int = 0
+    shared_vocabulary: bool = False
 
     @property
     def layers(self) -> int:

@@ -47,15 +47,26 @@ def chunked_pairs(queries: Any, chunk: int, past: Any = 0) -> Any:
     return below(past + queries) - below(past)
 
 
+def banded_pairs(queries: Any, window: int) -> Any:
+    """Pairs where each token sees window // 2 on either side and itself (ModernBERT).
+
+    >>> banded_pairs(5, 2), banded_pairs(3, 100)
+    (13, 9)
+    """
+    return 2 * windowed_pairs(queries, window // 2 + 1) - queries
+
+
 def visible_pairs(piece: Attention, tokens: Any, context: Any = 0, past: Any = 0) -> Any:
     """Pairs of one layer and one sequence: `tokens` new ones after `past`, `context` conditioning tokens."""
     queries, keys = piece.queries(tokens, context), piece.keys(tokens, context)
     if piece.cross:
         return queries * keys
     if not piece.causal:
-        return queries * (keys + past)
+        return banded_pairs(queries, piece.window) if piece.window else queries * (keys + past)
     if piece.window:
         return (chunked_pairs if piece.chunked else windowed_pairs)(queries, piece.window, past)
+    if piece.top_k:  # the number of keys is limited as by a window, only which they are differs
+        return windowed_pairs(queries, piece.top_k, past)
     return causal_pairs(queries, past)
 
 

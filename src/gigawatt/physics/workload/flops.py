@@ -15,6 +15,7 @@ from gigawatt.core.errors import InputError, Problem
 from gigawatt.physics.workload.architecture import Architecture
 from gigawatt.physics.workload.attended import full_pairs, visible_pairs
 from gigawatt.physics.workload.lower import pieces
+from gigawatt.physics.workload.mtp import mtp_pieces
 from gigawatt.physics.workload.pieces import Attention, Convolution, Linear, Piece, Scan
 from gigawatt.physics.workload.recurrence import (
     chunk_flops,
@@ -34,12 +35,13 @@ def forward_flops(
     context_tokens: Any = None,
     past: Any = 0,
     logits: Literal["all", "last"] = "all",
+    mtp: int = 0,
 ) -> Any:
     """FLOPs of one forward pass over `batch` sequences of `tokens` tokens; numbers or arrays that broadcast.
 
     `tokens` defaults to the architecture's `sample_tokens` (an image, a clip), `context_tokens` to its own; `past`
-    tokens are already cached (engine rule). `logits="last"` runs the head once a sequence, as a prefill does. Towers
-    are left out: ask for theirs. Exact as long as the sum stays under 2**53 for arrays; plain integers are summed
+    tokens are already cached (engine rule). `logits="last"` runs the head once a sequence, as a prefill does. `mtp`
+    modules of multi-token prediction run besides, none unless asked. Towers are left out: ask for theirs. Exact as long as the sum stays under 2**53 for arrays; plain integers are summed
     without limit.
 
     Raises:
@@ -54,8 +56,8 @@ def forward_flops(
         )
     tokens, batch, context, past = (_plain(size) for size in (tokens, batch, context, past))
     total: Any = 0
-    for piece in pieces(arch):
-        if isinstance(piece, Linear) and piece.name == "head" and logits == "last":
+    for piece in (*pieces(arch), *mtp_pieces(arch, mtp)):
+        if isinstance(piece, Linear) and piece.part == "head" and logits == "last":
             total = total + 2 * piece.k * piece.n
         else:
             total = total + _flops(piece, tokens, context, past, rule)
@@ -78,7 +80,7 @@ def _flops(piece: Piece, tokens: Any, context: Any, past: Any, rule: Rule) -> An
     if isinstance(piece, Attention):
         if rule == "oracle":
             return piece.count * piece.pair_flops * full_pairs(piece, tokens, context)
-        return piece.count * piece.pair_flops * visible_pairs(piece, tokens, context, past)
+        return piece.count * piece.pair_flops_when(False) * visible_pairs(piece, tokens, context, past)
     if isinstance(piece, Scan):
         return piece.count * (counted_flops if rule == "oracle" else chunk_flops)(piece, tokens)
     if isinstance(piece, Convolution):

@@ -17,12 +17,13 @@ def pieces(arch: Architecture) -> tuple[Piece, ...]:
 
 def _pieces(arch: Architecture) -> Iterator[Piece]:
     norm = arch.hidden * (2 if arch.final_norm_bias else 1)
+    table = arch.embedding_width or arch.hidden
     if arch.vocab:
-        yield Vector("embedding", "embedding", arch.vocab * arch.hidden)
+        yield Vector("embedding", "embedding", arch.vocab * table, stored=not arch.shared_vocabulary)
     if arch.learned_positions:
-        yield Vector("positions", "embedding", arch.learned_positions * arch.hidden)
+        yield Vector("positions", "embedding", arch.learned_positions * table)
     if arch.embedding_norm:
-        yield Vector("embedding_norm", "norm", norm)
+        yield Vector("embedding_norm", "norm", table * (2 if arch.final_norm_bias else 1))
     yield from arch.stem
     for group in arch.groups:
         yield from layer_pieces(group, arch.hidden, arch.causal)
@@ -38,7 +39,8 @@ def layer_pieces(group: LayerGroup, hidden: int, causal: bool = True) -> Iterato
     """Pieces of one group of layers, counts multiplied by the group's."""
     if group.norms:
         size = hidden * (2 if group.norm_bias else 1)
-        yield Vector("norm", "norm", size, group.norms * group.count)
+        if group.norm_weight:
+            yield Vector("norm", "norm", size, group.norms * group.count)
         # A norm reads the residual with the branch's output to add, and writes the sum and the normed value.
         yield Elementwise("norm", 2 * hidden, 2 * hidden, group.norms * group.count, False, group.rows)
     yield from mixer_pieces(group.mixer, hidden, group.count, causal, group.rows)

@@ -35,6 +35,10 @@ def mixer_pieces(mixer: Mixer, hidden: int, count: int, causal: bool = True, row
         yield from _mamba2(mixer, hidden, count)
     elif mixer.kind == "gated_delta":
         yield from _gated_delta(mixer, hidden, count)
+    elif mixer.kind == "kda":
+        yield from _kda(mixer, hidden, count)
+    elif mixer.kind == "lightning":
+        yield from _lightning(mixer, hidden, count)
     elif mixer.kind == "linear":
         yield from _linear(mixer, hidden, count)
 
@@ -79,10 +83,37 @@ def _mla(mixer: Mixer, hidden: int, count: int, causal: bool, rows: Rows) -> Ite
     yield Elementwise("kv_norm", rank, rank, count, False, rows)
     yield Linear("kv_up", "attention", rank, heads * (nope + v), count, rows=rows, cut="column")
     yield Elementwise("rotary", heads * rope + rope, heads * rope + rope, count, True, rows)
+    if mixer.index_heads:
+        yield from _indexer(mixer, hidden, count, causal, rows)
     yield Attention(
-        "mla", heads, heads, d, v, count, causal, mixer.window, queries=rows, keys=rows, latent_dim=rank, rope_dim=rope
+        "mla_sparse" if mixer.index_top_k else "mla",
+        heads,
+        heads,
+        d,
+        v,
+        count,
+        causal,
+        mixer.window,
+        queries=rows,
+        keys=rows,
+        latent_dim=rank,
+        rope_dim=rope,
+        top_k=mixer.index_top_k,
     )
     yield Linear("out", "attention", heads * v, hidden, count, hidden if mixer.out_bias else 0, rows=rows, cut="row")
+
+
+def _indexer(mixer: Mixer, hidden: int, count: int, causal: bool, rows: Rows) -> Iterator[Piece]:
+    """The indexer of sparse attention: a weighted sum over heads of ReLU(q . k), one small key cached a token.
+
+    Every chip has all of it: the choice of keys must be the same for all heads.
+    """
+    heads, each = mixer.index_heads, mixer.index_dim
+    yield Linear("index_q", "attention", mixer.q_lora_rank, heads * each, count, rows=rows)
+    yield Linear("index_k", "attention", hidden, each, count, rows=rows)
+    yield Vector("index_norm", "norm", 2 * each, count)
+    yield Linear("index_weights", "attention", hidden, heads, count, rows=rows)
+    yield Attention("index", heads, 1, each, 0, count, causal, queries=rows, keys=rows, sharded=False)
 
 
 def _mamba1(mixer: Mixer, hidden: int, count: int) -> Iterator[Piece]:
@@ -126,6 +157,36 @@ def _gated_delta(mixer: Mixer, hidden: int, count: int) -> Iterator[Piece]:
     yield Vector("gate_norm", "norm", v, count)
     yield Elementwise("gate_norm", 2 * value, value, count, True)
     yield Linear("out", "state", value, hidden, count, cut="row")
+
+
+def _kda(mixer: Mixer, hidden: int, count: int) -> Iterator[Piece]:
+    """Kimi delta attention (arXiv 2510.26692): a delta rule whose decay and output gate come through low ranks."""
+    heads, d = mixer.heads, mixer.head_dim
+    v = mixer.v_head_dim or d
+    key, value = heads * d, heads * v
+    yield Linear("in", "state", hidden, 2 * key + value, count, cut="column")
+    yield Linear("decay_gate_down", "state", hidden, d + v, count)
+    yield Linear("decay_up", "state", d, key, count, cut="column")
+    yield Linear("gate_up", "state", v, value, count, cut="column")
+    yield Linear("beta", "state", hidden, heads, count, cut="column")
+    yield Convolution("conv", 2 * key + value, mixer.conv_width, False, count)
+    yield Vector("decay", "state", key + heads, count)
+    yield Scan("delta", "kda", heads, d, v, heads, mixer.chunk, count)
+    yield Vector("gate_norm", "norm", v, count)
+    yield Elementwise("gate_norm", 2 * value, value, count, True)
+    yield Linear("out", "state", value, hidden, count, cut="row")
+
+
+def _lightning(mixer: Mixer, hidden: int, count: int) -> Iterator[Piece]:
+    """Lightning attention (arXiv 2501.08313): linear attention, one fixed decay a head, a gate on the output."""
+    heads, d = mixer.heads, mixer.head_dim
+    inner = heads * d
+    yield Linear("qkv", "state", hidden, 3 * inner, count, cut="column")
+    yield Linear("output_gate", "state", hidden, inner, count, cut="column")
+    yield Scan("lightning", "lightning", heads, d, d, heads, mixer.chunk, count)
+    yield Vector("gate_norm", "norm", inner, count)
+    yield Elementwise("gate_norm", 2 * inner, inner, count, True)
+    yield Linear("out", "state", inner, hidden, count, cut="row")
 
 
 def _linear(mixer: Mixer, hidden: int, count: int) -> Iterator[Piece]:

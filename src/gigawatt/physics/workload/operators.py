@@ -16,11 +16,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from gigawatt.core.errors import InputError, unknown_name
+from gigawatt.core.errors import InputError, Problem, unknown_name
 from gigawatt.physics.workload.architecture import Architecture
 from gigawatt.physics.workload.attended import visible_pairs
 from gigawatt.physics.workload.flops import check_size
 from gigawatt.physics.workload.lower import pieces
+from gigawatt.physics.workload.mtp import mtp_pieces
 from gigawatt.physics.workload.pieces import Attention, Convolution, Elementwise, Linear, Scan, Vector
 from gigawatt.physics.workload.recurrence import chunk_flops, convolution_flops, step_flops
 from gigawatt.physics.workload.table import Layout, OperatorTable, TableBuilder, Widths
@@ -42,12 +43,17 @@ def operators(
     ep: int = 1,
     moe_tp: int = 0,
     widths: Widths | None = None,
+    imbalance: Any = 1.0,
+    mtp: int = 0,
 ) -> OperatorTable:
     """The operators of one chip for `batch` sequences of `tokens` new tokens that follow `past` cached ones.
 
     Sizes are numbers or arrays that broadcast to the points. `tokens` defaults to 1 when decoding (more:
     speculation), else to `sample_tokens`. forward: training or an encoder, logits for every token; prefill: logits
     for the last token and the cache written; decode: the cache read. `tp`, `ep`, `moe_tp`: see `Layout`.
+
+    `imbalance`: rows that the busiest of the `ep` expert places gets, over the mean; the table is then that chip's. 1 is
+    even routing, and more than `ep` cannot be. `mtp` modules of multi-token prediction run besides; none unless asked.
 
     Raises:
         InputError: unknown phase, empty sizes, positions never learned, a layout that the shape does not allow.
@@ -60,11 +66,14 @@ def operators(
         tokens = 1 if phase == "decode" else arch.sample_tokens
     context = arch.context_tokens if context_tokens is None else context_tokens
     check_size(arch, tokens, batch, past)
+    if np.any(np.asarray(imbalance) < 1):
+        problem = "the busiest expert place cannot get less than the mean: imbalance is at least 1"
+        raise InputError(Problem("wrong_value", problem))
     columns = np.broadcast_arrays(
-        *(np.atleast_1d(np.asarray(x, dtype=np.float64)) for x in (tokens, batch, past, context))
+        *(np.atleast_1d(np.asarray(x, dtype=np.float64)) for x in (tokens, batch, past, context, imbalance))
     )
     writer = _Writer(phase, layout, widths or Widths(), *columns)
-    for piece in pieces(arch):
+    for piece in (*pieces(arch), *mtp_pieces(arch, mtp)):
         if isinstance(piece, Linear):
             writer.linear(piece)
         elif isinstance(piece, Attention):
@@ -84,18 +93,19 @@ class _Writer:
     """Writes one piece at a time into the table."""
 
     def __init__(
-        self, phase: str, layout: Layout, widths: Widths, tokens: Any, batch: Any, past: Any, context: Any
+        self, phase: str, layout: Layout, widths: Widths, tokens: Any, batch: Any, past: Any, context: Any, imbalance: Any
     ) -> None:
         self.phase, self.layout, self.w = phase, layout, widths
         self.tokens, self.batch, self.past, self.context = tokens, batch, past, context
         self.out = TableBuilder(len(tokens))
         self.backward = phase == "backward"
+        self.imbalance = np.minimum(imbalance, layout.ep)
 
     def linear(self, p: Linear) -> None:
         if p.cached and self.phase == "decode":
             return  # keys and values of the context were computed with the prompt
         m = self.batch * p.rows(self.tokens, self.context)
-        if p.name == "head" and self.phase in ("prefill", "decode"):
+        if p.part == "head" and self.phase in ("prefill", "decode"):
             m = self.batch * (self.tokens if self.phase == "decode" else 1.0)
         if p.experts > 1:
             self._experts(p, m)
@@ -103,19 +113,18 @@ class _Writer:
         tp = self.layout.tp
         n = p.n / tp if p.cut in ("column", "vocab") else p.n
         k = p.k / tp if p.cut == "row" else p.k
-        family, precision = ("head", "head") if p.name == "head" else ("gemm", _precision(p))
+        family, precision = ("head", "head") if p.part == "head" else ("gemm", precision_of(p))
         self._gemm(p.name, family, precision, p.count, m, n, k)
 
     def _experts(self, p: Linear, rows: Any) -> None:
         lay = self.layout
         total = rows * lay.groups  # tokens of all groups that share the experts
         local = p.experts / lay.ep
-        touched = (
-            np.maximum(local * -np.expm1(total * np.log1p(-p.top_k / p.experts)), 1e-300)
-            if p.top_k < p.experts
-            else (np.full_like(total, local))
-        )
-        each = total * p.top_k / lay.ep / touched
+        # Of an expert here, the chance that one row is sent to it; no more than certain.
+        share = np.minimum(self.imbalance * p.top_k / p.experts, 1.0)
+        with np.errstate(divide="ignore"):
+            touched = np.maximum(local * -np.expm1(total * np.log1p(-share)), 1e-300)
+        each = total * share * local / touched
         n = p.n / lay.expert_cut if p.inner == "n" else p.n
         k = p.k / lay.expert_cut if p.inner == "k" else p.k
         self._gemm(p.name, "moe_gemm", "weights", p.count, each, n, k, touched)
@@ -159,19 +168,20 @@ class _Writer:
         )
 
     def attention(self, p: Attention) -> None:
-        w, tp = self.w, self.layout.tp
+        w, tp = self.w, self.layout.tp if p.sharded else 1
         decoding = self.phase == "decode"
         pairs = visible_pairs(p, self.tokens, self.context, self.past)
         queries = p.queries(self.tokens, self.context)
-        pair_flops = p.absorbed_pair_flops if decoding else p.pair_flops
-        flops = self.batch * pairs * pair_flops / tp
+        flops = self.batch * pairs * p.pair_flops_when(decoding) / tp
         kv_heads = max(p.kv_heads / tp, 1.0)
-        latent = bool(p.latent_dim) and decoding
+        latent = bool(p.latent_dim) and (decoding or p.top_k > 0)
         values = float(p.kv_values) if latent else kv_heads * (p.qk_dim + p.v_dim)
         new = p.keys(self.tokens, self.context)
         held = new if p.cross else new + self.past
         if p.window:  # of the cached prefix only the window's reach is read
             held = np.minimum(held, new + p.window - 1.0)
+        if p.top_k:  # each query reads keys of its own, at most all of them once
+            held = np.minimum(held, queries * p.top_k)
         cached = p.causal or p.cross
         read = self.batch * (queries * p.heads / tp * p.qk_dim * w.activations + held * values * w.kv)
         written = self.batch * queries * p.heads / tp * p.v_dim * w.activations
@@ -223,7 +233,7 @@ class _Writer:
     def elementwise(self, p: Elementwise) -> None:
         rows = self.batch * p.rows(self.tokens, self.context) * p.top_k
         if p.name.startswith("expert"):
-            rows = rows * self.layout.groups / self.layout.ep
+            rows = rows * self.layout.groups * self.imbalance / self.layout.ep
             cut = self.layout.expert_cut if p.sharded else 1
         else:
             cut = self.layout.tp if p.sharded else 1
@@ -259,5 +269,8 @@ class _Writer:
         )
 
 
-def _precision(p: Linear) -> str:
+def precision_of(p: Linear) -> str:
+    """The class in `Widths` that a matrix's weights have."""
+    if p.part == "head":
+        return "head"
     return "high" if p.part in ("router", "modulation", "stem") or p.name == "shared_gate" else "weights"

@@ -100,6 +100,8 @@ class Attention:
     Keys are those of the same sequence (`keys` = `queries`) or, in cross-attention, of the context. `window` limits
     how far back a causal query sees (0: all); `chunked` windows restart every `window` tokens. `latent_dim`,
     `rope_dim` (MLA): decoding works on the cached latent, so each pair costs 2 * heads * (2 latent + rope).
+    `top_k`: a query attends to so many of its keys at most; MLA then works on the latent in every phase, as each query
+    has keys of its own. `sharded` False: tensor parallelism does not divide the heads.
     """
 
     name: str
@@ -115,6 +117,8 @@ class Attention:
     keys: Rows = TOKENS
     latent_dim: int = 0
     rope_dim: int = 0
+    top_k: int = 0
+    sharded: bool = True
 
     @property
     def cross(self) -> bool:
@@ -132,6 +136,10 @@ class Attention:
             return 2 * self.heads * (2 * self.latent_dim + self.rope_dim)
         return self.pair_flops
 
+    def pair_flops_when(self, decoding: bool) -> int:
+        """FLOPs of a pair in the form that runs: absorbed while decoding and wherever keys are chosen."""
+        return self.absorbed_pair_flops if decoding or self.top_k else self.pair_flops
+
     @property
     def kv_values(self) -> int:
         """Values cached for each token by one layer."""
@@ -140,7 +148,7 @@ class Attention:
         return self.kv_heads * (self.qk_dim + self.v_dim)
 
 
-ScanKind = Literal["mamba1", "mamba2", "gated_delta", "linear"]
+ScanKind = Literal["mamba1", "mamba2", "gated_delta", "kda", "lightning", "linear"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,16 +194,20 @@ class Convolution:
 
 @dataclass(frozen=True, slots=True)
 class Vector:
-    """Parameters that multiply no matrix: norm weights, decay rates, tables of positions. `active` False: looked up."""
+    """Parameters that multiply no matrix: norm weights, decay rates, tables of positions.
+
+    `stored` False: they belong to another model.
+    """
 
     name: str
     part: Part
     size: int
     count: int = 1
+    stored: bool = True
 
     @property
     def parameters(self) -> int:
-        return self.count * self.size
+        return self.count * self.size if self.stored else 0
 
 
 @dataclass(frozen=True, slots=True)

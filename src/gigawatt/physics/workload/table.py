@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -129,6 +129,26 @@ class OperatorTable:
         """The rows of the families named."""
         keep = np.isin(self.family, families)
         return OperatorTable(*(getattr(self, f.name)[keep] for f in fields(self)))
+
+    def repeated(self, times: float) -> OperatorTable:
+        """The same operators, each run so many times."""
+        return replace(self, count=self.count * times)
+
+
+def stacked(tables: Sequence[OperatorTable]) -> OperatorTable:
+    """The operators of several tables, one after the other; their points must be equal in number or one.
+
+    Raises:
+        ValueError: tables of different numbers of points.
+    """
+    points = max(table.points for table in tables)
+    columns: list[Any] = []
+    for f in fields(OperatorTable):
+        parts = [getattr(table, f.name) for table in tables]
+        if parts[0].ndim == 2:
+            parts = [np.broadcast_to(part, (len(part), points)) for part in parts]
+        columns.append(np.concatenate(parts))
+    return OperatorTable(*columns)
 
 
 _TEXT = ("name", "family", "precision")

@@ -8,18 +8,37 @@ from typing import Any
 
 from gigawatt.core.errors import InputError, Problem, nearest
 from gigawatt.physics.workload.architecture import Architecture
-from gigawatt.physics.workload.config import decoder, diffusion, diffusion_text, encoder, hybrid, unet
+from gigawatt.physics.workload.config import (
+    autoencoder,
+    decoder,
+    diffusion,
+    diffusion_text,
+    encoder,
+    hybrid,
+    linear,
+    mla,
+    policy,
+    seq2seq,
+    text_encoder,
+    unet,
+)
 from gigawatt.physics.workload.config.fields import Fields
-from gigawatt.physics.workload.config.recognise import ALIASES, family_of
+from gigawatt.physics.workload.config.recognise import ALIASES, TEXT_DEFAULTS, family_of
 from gigawatt.physics.workload.config.towers import towers_of
 
 READERS: dict[str, Callable[[Fields, str], Architecture]] = {
     **decoder.READERS,
+    **mla.READERS,
     **hybrid.READERS,
+    **linear.READERS,
     **encoder.READERS,
+    **text_encoder.READERS,
+    **seq2seq.READERS,
     **diffusion.READERS,
     **diffusion_text.READERS,
     **unet.READERS,
+    **autoencoder.READERS,
+    **policy.READERS,
 }
 
 
@@ -43,20 +62,41 @@ def from_config(name: str, config: Mapping[str, Any]) -> Architecture:
     >>> arch.layers, arch.groups[0].mixer.head_dim
     (2, 16)
     """
-    inner = config.get("text_config")
-    if isinstance(inner, Mapping):
-        outer = {key: value for key, value in config.items() if key != "text_config"}
-        if ALIASES.get(str(outer.get("model_type")), outer.get("model_type")) not in READERS:
-            outer.pop("model_type", None)  # a wrapper's type: the text part's own, or its fields, tell the family
-        config = {**outer, **inner}
-    fields = Fields(name, config)
+    return read_fields(name, config)[0]
+
+
+def read_fields(name: str, config: Mapping[str, Any]) -> tuple[Architecture, Fields]:
+    """`from_config`, and the fields as they were read: which ones, with which values.
+
+    Raises:
+        InputError: as `from_config`.
+    """
+    fields = Fields(name, flattened(config))
     family = family_of(fields, set(READERS))
     if family is None or family not in READERS:
         raise InputError(_unknown(fields))
     made = READERS[family](fields, family)
     towers = towers_of(fields, made)
+    made = replace(made, towers=(*made.towers, *towers)) if towers else made
+    wrapper = fields.text("wrapper_type")
+    if wrapper in policy.WRAPPERS:
+        made = policy.WRAPPERS[wrapper](fields, made)
     fields.finish()
-    return replace(made, towers=(*made.towers, *towers)) if towers else made
+    return made, fields
+
+
+def flattened(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A configuration with its text part in place of the whole, and the wrapper's type beside it."""
+    inner = config.get("text_config")
+    if not isinstance(inner, Mapping):
+        return config
+    outer = {key: value for key, value in config.items() if key != "text_config"}
+    wrapper = str(outer.get("model_type", ""))
+    if ALIASES.get(wrapper, wrapper) not in READERS:
+        outer.pop("model_type", None)  # a wrapper's type: the text part's own, or its fields, tell the family
+    stated = {key: value for key, value in inner.items() if value is not None}
+    usual = TEXT_DEFAULTS.get(str(stated.get("model_type")), {})
+    return {**outer, **usual, **stated, "wrapper_type": wrapper}
 
 
 def _unknown(fields: Fields) -> Problem:

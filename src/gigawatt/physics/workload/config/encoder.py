@@ -1,4 +1,4 @@
-"""Encoders: T5, ViT, SigLIP, Whisper."""
+"""Encoders of images and sound: ViT, DINOv2, CLIP, SigLIP, Whisper's."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from gigawatt.physics.workload.architecture import Architecture, FeedForward, LayerGroup, Mixer
 from gigawatt.physics.workload.config.fields import Fields
-from gigawatt.physics.workload.pieces import CONTEXT, SEQUENCE, TOKENS, Attention, Linear, Piece, Rows, Vector
+from gigawatt.physics.workload.pieces import SEQUENCE, TOKENS, Attention, Linear, Piece, Rows, Vector
 
 
 def biased(
@@ -22,7 +22,8 @@ def _self_attention(heads: int, hidden: int, key_bias: bool = True) -> Mixer:
     return Mixer("gqa", heads, heads, hidden // heads, qkv_bias=True, out_bias=True, key_bias=key_bias)
 
 
-def _layers(fields: Fields, hidden: int, heads: int, width: int, layers: int, key_bias: bool = True) -> LayerGroup:
+def layers_of(fields: Fields, hidden: int, heads: int, width: int, layers: int, key_bias: bool = True) -> LayerGroup:
+    """`layers` equal layers of plain attention and a two-matrix part, with biases and LayerNorm."""
     fields.require(hidden % heads == 0, f"hidden size {hidden} is not divisible by {heads} attention heads")
     part = FeedForward("dense", width, gated=False, bias=True)
     return LayerGroup(layers, _self_attention(heads, hidden, key_bias), part, 2, True)
@@ -44,8 +45,44 @@ def vit(fields: Fields, family: str) -> Architecture:
         Vector("class_token", "stem", hidden),
         biased("pooler", "stem", hidden, hidden, rows=SEQUENCE),
     )
-    group = _layers(fields, hidden, heads, width, fields.count("num_hidden_layers"))
+    group = layers_of(fields, hidden, heads, width, fields.count("num_hidden_layers"))
     return _encoder(fields, family, hidden, group, stem, patches + 1)
+
+
+def dinov2(fields: Fields, family: str) -> Architecture:
+    """DINOv2 (arXiv 2304.07193): a class token, registers, a learned scale after each part, a gated part in the giant."""
+    hidden, heads = fields.count("hidden_size"), fields.count("num_attention_heads")
+    layers = fields.count("num_hidden_layers")
+    patches, values = _patches(fields)
+    registers = fields.count("num_register_tokens", default=0, low=0)
+    swiglu = fields.flag("use_swiglu_ffn")
+    width = int(fields.number("mlp_ratio", default=4.0) * hidden)
+    if swiglu:  # two thirds, rounded up to a multiple of eight, as transformers' Dinov2SwiGLUFFN has it
+        width = (width * 2 // 3 + 7) // 8 * 8
+    group = layers_of(fields, hidden, heads, width, layers)
+    scales = (Vector("layer_scale", "norm", 2 * hidden, layers),)
+    group = replace(group, feed_forward=replace(group.feed_forward, gated=swiglu), extra=scales)
+    mask = int(fields.flag("use_mask_token", default=True))
+    stem: tuple[Piece, ...] = (
+        biased("patch", "stem", values, hidden, rows=Rows(1, 0, -1 - registers)),
+        Vector("tokens", "stem", (1 + registers + mask) * hidden),
+    )
+    own = int(fields.flag("class_position", default=True))  # timm's models with registers give the class token none
+    made = _encoder(fields, family, hidden, group, stem, patches + own)
+    return replace(made, max_positions=0, sample_tokens=patches + 1 + registers, extras={"special_tokens": float(1 + registers)})
+
+
+def clip_vision(fields: Fields, family: str) -> Architecture:
+    """CLIP's vision tower (arXiv 2103.00020): a class token, a norm before the layers, patches without a bias."""
+    hidden, heads = fields.count("hidden_size"), fields.count("num_attention_heads")
+    patches, values = _patches(fields)
+    stem: tuple[Piece, ...] = (
+        Linear("patch", "stem", values, hidden, rows=Rows(1, 0, -1)),
+        Vector("class_token", "stem", hidden),
+        Vector("first_norm", "norm", 2 * hidden),
+    )
+    group = layers_of(fields, hidden, heads, fields.count("intermediate_size"), fields.count("num_hidden_layers"))
+    return replace(_encoder(fields, family, hidden, group, stem, patches + 1), extras={"special_tokens": 1.0})
 
 
 def siglip(fields: Fields, family: str) -> Architecture:
@@ -66,7 +103,7 @@ def siglip(fields: Fields, family: str) -> Architecture:
             biased("pool_down", "stem", width, hidden, rows=SEQUENCE),
         )
     stem = (biased("patch", "stem", values, hidden), *pooled)
-    group = _layers(fields, hidden, heads, width, fields.count("num_hidden_layers"))
+    group = layers_of(fields, hidden, heads, width, fields.count("num_hidden_layers"))
     return _encoder(fields, family, hidden, group, stem, patches)
 
 
@@ -89,61 +126,7 @@ def _encoder(
     )
 
 
-def t5(fields: Fields, family: str) -> Architecture:
-    """T5's encoder (arXiv 1910.10683, v1.1): no biases, RMS norms, one table of relative positions."""
-    hidden, heads = fields.count("d_model", "hidden_size"), fields.count("num_heads", "num_attention_heads")
-    head_dim = fields.count("d_kv", "head_dim", default=64)
-    width = fields.count("d_ff", "intermediate_size")
-    gated = "gated" in fields.text("feed_forward_proj", default="gated-gelu")
-    buckets = fields.count("relative_attention_num_buckets", default=32)
-    layers = fields.count("num_layers", "num_hidden_layers")
-    group = LayerGroup(layers, Mixer("gqa", heads, heads, head_dim), FeedForward("dense", width, gated))
-    return Architecture(
-        fields.name,
-        family,
-        hidden,
-        fields.count("vocab_size", default=32128),
-        (group,),
-        has_head=False,
-        causal=False,
-        stem=(Vector("relative_positions", "stem", buckets * heads),),
-    )
-
-
-def whisper(fields: Fields, family: str) -> Architecture:
-    """Whisper (arXiv 2212.04356): with `decoder_layers` the decoder, its encoder as a tower; else the encoder."""
-    hidden = fields.count("d_model", "hidden_size")
-    encoder = _whisper_encoder(fields, hidden)
-    layers = fields.count("decoder_layers", default=0, low=0)
-    if not layers:
-        return encoder
-    heads = fields.count("decoder_attention_heads")
-    group = _layers(fields, hidden, heads, fields.count("decoder_ffn_dim"), layers, key_bias=False)
-    each = hidden // heads
-    cross: tuple[Piece, ...] = (
-        Vector("cross_norm", "norm", 2 * hidden, layers),
-        biased("cross_q", "attention", hidden, hidden, layers, cut="column"),
-        Linear("cross_kv", "attention", hidden, 2 * hidden, layers, hidden, rows=CONTEXT, cut="column", cached=True),
-        Attention("cross", heads, heads, each, each, layers, False, keys=CONTEXT),
-        biased("cross_out", "attention", hidden, hidden, layers, cut="row"),
-    )
-    positions = fields.count("max_target_positions", default=448)
-    return Architecture(
-        fields.name,
-        family,
-        hidden,
-        fields.count("vocab_size"),
-        (replace(group, extra=cross),),
-        tied_embeddings=fields.flag("tie_word_embeddings", default=True),
-        max_positions=positions,
-        final_norm_bias=True,
-        learned_positions=positions,
-        towers=(encoder,),
-        context_tokens=encoder.sample_tokens,
-    )
-
-
-def _whisper_encoder(fields: Fields, hidden: int) -> Architecture:
+def whisper_encoder(fields: Fields, hidden: int) -> Architecture:
     """Two convolutions of width 3, the second of stride 2, then the layers; keys have no bias."""
     heads = fields.count("encoder_attention_heads", "num_attention_heads")
     mel, positions = fields.count("num_mel_bins", default=128), fields.count("max_source_positions", default=1500)
@@ -153,13 +136,13 @@ def _whisper_encoder(fields: Fields, hidden: int) -> Architecture:
     )
     layers = fields.count("encoder_layers", "num_hidden_layers")
     width = fields.count("encoder_ffn_dim", "intermediate_size", default=4 * hidden)
-    group = _layers(fields, hidden, heads, width, layers, key_bias=False)
+    group = layers_of(fields, hidden, heads, width, layers, key_bias=False)
     return _encoder(fields, "whisper", hidden, group, stem, positions)
 
 
 READERS: dict[str, Callable[[Fields, str], Architecture]] = {
     "vit": vit,
     "siglip_vision_model": siglip,
-    "t5": t5,
-    "whisper": whisper,
+    "clip_vision_model": clip_vision,
+    "dinov2": dinov2,
 }

@@ -67,6 +67,8 @@ class Fields:
                 return max(low, 1)
             return default
         name, value = found
+        if isinstance(value, list) and value and all(item == value[0] for item in value):
+            value = value[0]  # one number a layer, all the same
         if isinstance(value, bool) or not isinstance(value, (int, float)) or value != int(value):
             self.wrong(name, value, "a whole number")
             return max(low, 1)

@@ -1,4 +1,4 @@
-"""State-space models and hybrids: Mamba, Mamba-2, Jamba, Bamba, Nemotron-H, Qwen3-Next."""
+"""State-space models and hybrids: Mamba, Mamba-2, Jamba, Bamba, Granite 4, Nemotron-H."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from gigawatt.physics.workload.architecture import Architecture, FeedForward, LayerGroup, Mixer
-from gigawatt.physics.workload.config.decoder import decoder, experts, feed_forward, heads_of, moe_layers
+from gigawatt.physics.workload.config.decoder import NONE, decoder, experts, feed_forward, heads_of
 from gigawatt.physics.workload.config.fields import Fields
+from gigawatt.physics.workload.config.traits import TRAITS
 
-NONE = FeedForward("none")
+PLAIN = TRAITS["llama"]
 NO_MIXER = Mixer("none")
 # Default of transformers' NemotronHConfig, Nemotron-H-8B (arXiv 2504.03624): M Mamba-2, * attention, - feed-forward.
 NEMOTRON_H = "M-M-M-M*-M-M-M-M-M*-M-M-M-M-M*-M-M-M-M-M*-M-M-M-M-M-"
@@ -81,7 +82,7 @@ def jamba(fields: Fields, family: str) -> Architecture:
     """Jamba (arXiv 2403.19887): attention in one layer of eight, experts in one of two."""
     hidden, layers = fields.count("hidden_size"), fields.count("num_hidden_layers")
     attention, scan = _gqa(fields, hidden), mamba1_mixer(fields, hidden, inner_norm=True)
-    dense, sparse = feed_forward(fields, family, hidden), experts(fields, family, hidden)
+    dense, sparse = feed_forward(fields, PLAIN, hidden), experts(fields, PLAIN)
     a_step, a_first = fields.count("attn_layer_period", default=8), fields.count("attn_layer_offset", default=4, low=0)
     e_step, e_first = (
         fields.count("expert_layer_period", default=2),
@@ -99,14 +100,31 @@ def bamba(fields: Fields, family: str) -> Architecture:
     hidden, layers = fields.count("hidden_size"), fields.count("num_hidden_layers")
     # head_dim, where given, is that of attention: the state-space head has names of its own.
     attention, scan = _gqa(fields, hidden), mamba2_mixer(fields, hidden)
-    dense = feed_forward(fields, family, hidden)
+    dense = feed_forward(fields, PLAIN, hidden)
     where = set(fields.items("attn_layer_indices") or [])
     fields.require(all(isinstance(i, int) and 0 <= i < layers for i in where), "attn_layer_indices leaves the model")
     stack = [LayerGroup(1, attention if i in where else scan, dense) for i in range(layers)]
     return decoder(fields, family, hidden, stack, fields.flag("tie_word_embeddings"))
 
 
-_BLOCKS = {"mamba": "M", "attention": "*", "full_attention": "*", "mlp": "-", "moe": "E"}
+def granite_hybrid(fields: Fields, family: str) -> Architecture:
+    """Granite 4: Mamba-2 or attention by `layer_types`; a dense part in each, experts beside it where there are any."""
+    hidden, layers = fields.count("hidden_size"), fields.count("num_hidden_layers")
+    attention, scan = _gqa(fields, hidden), mamba2_mixer(fields, hidden)
+    kinds = fields.items("layer_types", "layers_block_type") or ["mamba"] * layers
+    fields.require(len(kinds) == layers, f"layer_types has {len(kinds)} entries for {layers} layers")
+    width = fields.count("shared_intermediate_size")
+    if fields.count("num_local_experts", default=0, low=0):
+        part = experts(fields, PLAIN)
+    else:
+        part = FeedForward("dense", width)
+    stack = [
+        LayerGroup(1, attention if "attention" in kind and kind != "linear_attention" else scan, part) for kind in kinds
+    ]
+    return decoder(fields, family, hidden, stack, fields.flag("tie_word_embeddings"))
+
+
+_BLOCKS = {"linear_attention": "M", "mamba": "M", "attention": "*", "full_attention": "*", "mlp": "-", "moe": "E"}
 
 
 def nemotron_h(fields: Fields, family: str) -> Architecture:
@@ -127,10 +145,10 @@ def nemotron_h(fields: Fields, family: str) -> Architecture:
         "E": (NO_MIXER, NONE),
     }
     if "-" in pattern:
-        made["-"] = (NO_MIXER, replace(feed_forward(fields, family, hidden), gated=False))
+        made["-"] = (NO_MIXER, replace(feed_forward(fields, PLAIN, hidden), gated=False))
     if "E" in pattern:
         part = replace(
-            experts(fields, family, hidden),
+            experts(fields, PLAIN),
             gated=False,
             shared_width=fields.count("moe_shared_expert_intermediate_size", default=0, low=0),
             latent=fields.count("moe_latent_size", default=0, low=0),
@@ -140,45 +158,11 @@ def nemotron_h(fields: Fields, family: str) -> Architecture:
     return decoder(fields, family, hidden, stack, fields.flag("tie_word_embeddings"))
 
 
-def qwen3_next(fields: Fields, family: str) -> Architecture:
-    """Qwen3-Next and Qwen3.5: gated delta rule in three layers of four, gated attention in the fourth; experts."""
-    hidden, layers = fields.count("hidden_size"), fields.count("num_hidden_layers")
-    heads, kv_heads, head_dim = heads_of(fields, hidden)
-    bias = fields.flag("attention_bias")
-    attention = Mixer("gqa", heads, kv_heads, head_dim, qk_norm=True, gated_output=True, qkv_bias=bias, out_bias=bias)
-    values, keys = fields.count("linear_num_value_heads"), fields.count("linear_num_key_heads")
-    fields.require(values % keys == 0, f"{values} value heads are not divisible by {keys} key heads")
-    key_dim, value_dim = fields.count("linear_key_head_dim"), fields.count("linear_value_head_dim")
-    delta = Mixer(
-        "gated_delta",
-        heads=values,
-        kv_heads=keys,
-        head_dim=key_dim,
-        v_head_dim=value_dim,
-        conv_width=fields.count("linear_conv_kernel_dim", default=4),
-        inner=values * value_dim,
-        chunk=64,  # the chunk of the published kernels and of transformers' reference
-    )
-    kinds = fields.items("layer_types")
-    every = fields.count("full_attention_interval", default=4)
-    if kinds is None:
-        kinds = ["full_attention" if (i + 1) % every == 0 else "linear_attention" for i in range(layers)]
-    fields.require(len(kinds) == layers, f"layer_types has {len(kinds)} entries for {layers} layers")
-    sparse = moe_layers(fields, family, layers)
-    dense = feed_forward(fields, family, hidden) if not all(sparse) else NONE
-    part = experts(fields, family, hidden) if any(sparse) else NONE
-    stack = [
-        LayerGroup(1, attention if kind == "full_attention" else delta, part if is_sparse else dense)
-        for kind, is_sparse in zip(kinds, sparse, strict=False)
-    ]
-    return decoder(fields, family, hidden, stack, fields.flag("tie_word_embeddings"))
-
-
 READERS: dict[str, Callable[[Fields, str], Architecture]] = {
     "mamba": mamba,
     "mamba2": mamba,
     "jamba": jamba,
     "bamba": bamba,
+    "granitemoehybrid": granite_hybrid,
     "nemotron_h": nemotron_h,
-    "qwen3_next": qwen3_next,
 }

@@ -9,6 +9,20 @@ ALIASES = {
     "deepseek_v2": "deepseek_v3",
     "kimi_k2": "deepseek_v3",
     "kimi": "deepseek_v3",
+    "glm_moe_dsa": "deepseek_v32",
+    "falcon_mamba": "mamba",
+    "ministral": "mistral",
+    "mt5": "t5",
+    "umt5": "t5",
+    "roberta": "bert",
+    "xlm-roberta": "bert",
+    "camembert": "bert",
+    "dinov2_with_registers": "dinov2",
+    "qwen2_vl_text": "qwen2",
+    "qwen3_5": "qwen3_next",
+    "qwen3_5_text": "qwen3_next",
+    "qwen3_5_moe_text": "qwen3_next",
+    "qwen3_vl_moe_text": "qwen3_moe",
     "gpt3": "gpt2",
     "gpt-oss": "gpt_oss",
     "gemma3": "gemma3_text",
@@ -29,6 +43,46 @@ ALIASES = {
     "stable-diffusion-3": "sd3",
     "flux1": "flux",
     "wan2": "wan",
+}
+
+# Published multimodal configurations leave out of their text part what the config class fills in (transformers 5.x).
+TEXT_DEFAULTS: dict[str, dict[str, int]] = {
+    "llama": {
+        "vocab_size": 32000,
+        "hidden_size": 4096,
+        "intermediate_size": 11008,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 32,
+        "max_position_embeddings": 2048,
+    },
+    "mistral": {
+        "vocab_size": 32000,
+        "hidden_size": 4096,
+        "intermediate_size": 14336,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 32,
+        "num_key_value_heads": 8,
+    },
+    "gemma": {
+        "vocab_size": 256000,
+        "hidden_size": 3072,
+        "intermediate_size": 24576,
+        "num_hidden_layers": 28,
+        "num_attention_heads": 16,
+        "num_key_value_heads": 16,
+        "head_dim": 256,
+    },
+    "gemma3_text": {
+        "vocab_size": 262208,
+        "hidden_size": 2304,
+        "intermediate_size": 9216,
+        "num_hidden_layers": 26,
+        "num_attention_heads": 8,
+        "num_key_value_heads": 4,
+        "head_dim": 256,
+        "sliding_window": 4096,
+        "max_position_embeddings": 131072,
+    },
 }
 
 # First rule whose fields are all present wins. Each names fields that no earlier family's config class has.
