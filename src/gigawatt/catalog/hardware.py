@@ -86,7 +86,7 @@ class Platform(Record):
     `list_price` is all IT of a rack position: servers, scale-up, and its share of scale-out network and storage;
     `network_share` and `storage_share` are parts of it, so that a network priced from its own parts replaces the first.
     `rack_price` is the rack alone where it is quoted. `production_cost_share` is the vendor's own cost per dollar of
-    list.
+    list. `host` is the record of its CPU, empty where no source names it; `chips_per_host` accelerators share a socket.
     """
 
     vendor: str
@@ -95,6 +95,8 @@ class Platform(Record):
     chips_per_rack: int = Field(ge=1)
     chips_per_node: int = Field(ge=1)
     scaleup_domain: int = Field(ge=1)
+    host: str = ""
+    chips_per_host: float = Field(0, ge=0)
     host_power: Power
     scaleup_power: Power
     nic_power: Power

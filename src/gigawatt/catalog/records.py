@@ -10,6 +10,7 @@ from gigawatt.catalog.money import ChipRow, Company, CostSet, PowerRow, PriceSet
 from gigawatt.catalog.places import Climate, Cooling, Facility, Ppa, Site
 from gigawatt.catalog.quantity import Series, Strict, datums
 from gigawatt.catalog.record import Record
+from gigawatt.catalog.software import Framework, Host, Porting
 from gigawatt.catalog.workload import Calibration, Fitted, Model
 
 KINDS: dict[str, type[Record]] = {
@@ -27,6 +28,9 @@ KINDS: dict[str, type[Record]] = {
     "calibration": Calibration,
     "gigawatt-cost": GigawattCost,
     "deal": Deal,
+    "framework": Framework,
+    "porting": Porting,
+    "host": Host,
 }
 for _folder, _class in KINDS.items():
     _class.folder = _folder
@@ -45,12 +49,15 @@ __all__ = [
     "Fabric",
     "Facility",
     "Fitted",
+    "Framework",
     "GigawattCost",
+    "Host",
     "Maturity",
     "Mode",
     "Model",
     "Netpart",
     "Platform",
+    "Porting",
     "PowerRow",
     "Ppa",
     "PriceSet",

@@ -1,4 +1,4 @@
-"""`gigawatt catalog list | show | diff | audit | import-model`: the facts and their sources."""
+"""`gigawatt catalog list | show | diff | audit | support | import-model`: the facts and their sources."""
 
 from __future__ import annotations
 
@@ -101,6 +101,25 @@ def import_model(
     print_table(found.table)
     if output is not None:
         print(f"wrote {output}; use it with  --overlay {output.parent.parent or '.'}")
+
+
+@catalog_app.command(
+    "support",
+    help="Which software runs which models on which accelerators.\n\n"
+    "Example:  gigawatt catalog support --stack neuron --family moe",
+)
+def support(
+    stack: Annotated[str, typer.Option("--stack", help="cuda, rocm, xla, neuron, cann, ... (none: all)")] = "",
+    family: Annotated[str, typer.Option("--family", help="dense, moe, mla, diffusion, ... (none: all)")] = "",
+    overlay: Overlay = [],
+    as_json: Json = False,
+) -> None:
+    """Show the support matrix, or every cell of a stack or of a family with its source."""
+    from gigawatt.catalog import Catalog
+    from gigawatt.physics.chip.software import support_table
+
+    table = support_table(Catalog.load(tuple(overlay)), stack, family)
+    print_json({table.name: table.as_json()}) if as_json else print_table(table)
 
 
 def add(app: typer.Typer) -> None:

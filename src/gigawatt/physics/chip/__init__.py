@@ -2,6 +2,7 @@
 
 from gigawatt.physics.chip.adapt import box_from_record, chip_from_record
 from gigawatt.physics.chip.device import Box, Chip, PowerMode
+from gigawatt.physics.chip.host import HostPath, host_path
 from gigawatt.physics.chip.kernels import Kernels, calibration_for, kernel_seconds, peak_of
 from gigawatt.physics.chip.power import (
     BoxWatts,
@@ -11,21 +12,27 @@ from gigawatt.physics.chip.power import (
     mode_named,
     power_constants,
 )
+from gigawatt.physics.chip.software import Support, families_of, support
 
 __all__ = [
     "Box",
     "BoxWatts",
     "Chip",
+    "HostPath",
     "Kernels",
     "PowerMode",
+    "Support",
     "box_from_record",
     "box_watts",
     "calibration_for",
     "capped",
     "chip_from_record",
     "chip_watts",
+    "families_of",
+    "host_path",
     "kernel_seconds",
     "mode_named",
     "peak_of",
     "power_constants",
+    "support",
 ]
