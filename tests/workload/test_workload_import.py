@@ -1,7 +1,8 @@
 """Importing configurations: parameters equal those of the published implementations, and nothing unknown passes unsaid.
 
 `counted_models.json` holds configurations of Hugging Face transformers 5.24 (the defaults of each config class, most of
-them a published model, and variants of the flags) with the parameters that its implementation has on the meta device.
+them a published model, and variants of the flags) with the parameters that its implementation has on the meta device;
+`counted_flops.json` small ones with torch's own count of a forward pass (FlopCounterMode, eager attention).
 """
 
 from __future__ import annotations
@@ -16,10 +17,20 @@ from typer.testing import CliRunner
 from gigawatt.catalog import Catalog
 from gigawatt.cli.main import app
 from gigawatt.core.errors import InputError
-from gigawatt.physics.workload import active_parameters, describe, families, from_config, import_config, parameters
+from gigawatt.physics.workload import (
+    active_parameters,
+    describe,
+    families,
+    forward_flops,
+    from_config,
+    image_tokens,
+    import_config,
+    parameters,
+)
 
 HERE = Path(__file__).parent
 COUNTED: list[dict[str, Any]] = json.loads((HERE / "counted_models.json").read_text(encoding="utf-8"))
+FLOPS: list[dict[str, Any]] = json.loads((HERE / "counted_flops.json").read_text(encoding="utf-8"))
 UNKNOWN: dict[str, dict[str, Any]] = {
     row["type"]: row for row in json.loads((HERE / "unknown_models.json").read_text(encoding="utf-8"))
 }
@@ -33,6 +44,13 @@ def test_parameters_equal_those_of_the_published_implementation(row: dict[str, A
     assert 0 < active_parameters(imported.arch) <= row["parameters"]
 
 
+@pytest.mark.parametrize("row", FLOPS, ids=lambda row: row["type"])
+def test_forward_flops_equal_torchs_count_of_a_small_model(row: dict[str, Any]) -> None:
+    arch = from_config(row["type"], row["config"])
+    assert parameters(arch) == row["parameters"]
+    assert forward_flops(arch, row["tokens"], rule="oracle") == row["flops"]
+
+
 def test_at_least_eighty_model_types_are_counted() -> None:
     assert len({row["type"] for row in COUNTED}) >= 80
     assert {row["config"]["model_type"] for row in COUNTED if "text_config" not in row["config"]} <= set(families())
@@ -42,6 +60,51 @@ def test_at_least_eighty_model_types_are_counted() -> None:
 def test_the_fields_taken_are_a_configuration_of_their_own(row: dict[str, Any]) -> None:
     imported = import_config(row["type"], row["config"])
     assert from_config(row["type"], imported.config) == imported.arch
+
+
+def test_a_published_configuration_may_leave_out_what_the_class_fills_in() -> None:
+    # google/gemma-3-4b-it as published: no head counts, no vocabulary.
+    text = {"hidden_size": 2560, "intermediate_size": 10240, "model_type": "gemma3_text", "num_hidden_layers": 34}
+    vision = {
+        "hidden_size": 1152,
+        "image_size": 896,
+        "intermediate_size": 4304,
+        "model_type": "siglip_vision_model",
+        "num_attention_heads": 16,
+        "num_hidden_layers": 27,
+        "patch_size": 14,
+        "vision_use_head": False,
+    }
+    config = {"model_type": "gemma3", "text_config": text, "vision_config": vision, "mm_tokens_per_image": 256}
+    arch = import_config("gemma-3-4b-it", config).arch
+    assert parameters(arch) == 4_300_079_472  # its safetensors index
+    assert image_tokens(arch) == 256
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"num_attention_heads": 0}, "at least 1"),
+        ({"num_attention_heads": 5}, "not divisible"),
+        ({"num_key_value_heads": 3}, "not divisible by 3 key-value heads"),
+        ({"num_local_experts": 2, "num_experts_per_tok": 3}, "sent to 3 experts"),
+        ({"num_experts_per_tok": 0}, "at least 1"),
+        ({"mlp_layer_types": ["sparse"]}, "entries for"),
+        ({"num_hidden_layers": 1.5}, "whole number"),
+    ],
+)
+def test_impossible_counts_are_refused(change: dict[str, Any], word: str) -> None:
+    row = next(row for row in COUNTED if row["type"] == "mixtral")
+    with pytest.raises(InputError, match=word):
+        import_config("mixtral", {**row["config"], **change})
+
+
+def test_one_number_a_layer_may_be_a_list_of_equal_ones() -> None:
+    row = next(row for row in COUNTED if row["type"] == "hunyuan_v1_dense")
+    listed = {**row["config"], "intermediate_size": [row["config"]["intermediate_size"]] * 4}
+    assert parameters(import_config("hunyuan", listed).arch) == row["parameters"]
+    with pytest.raises(InputError, match="whole number"):
+        import_config("hunyuan", {**listed, "intermediate_size": [128, 256]})
 
 
 def test_an_unknown_type_with_enough_fields_is_read_and_said_so() -> None:

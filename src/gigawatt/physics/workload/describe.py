@@ -28,11 +28,15 @@ class Figure(NamedTuple):
 
 
 def model_kind(arch: Architecture) -> str:
-    """The catalog's kind of model: llm, moe, hybrid, state-space, vlm, speech, encoder, diffusion-image or -video, vla."""
+    """The catalog's kind of model: llm, moe, hybrid, state-space, vlm, speech, encoder, diffusion-image or -video, vla,
+    autoencoder.
+    """
     summary = layer_summary(arch)
     scans = sum(n for kind, n in summary.layers_by_mixer.items() if kind not in ("gqa", "mla", "none"))
     attention = sum(n for kind, n in summary.layers_by_mixer.items() if kind in ("gqa", "mla"))
-    if arch.family in ("pi0", "gr00t"):
+    if arch.family.startswith("autoencoder"):
+        return "autoencoder"
+    if arch.family in ("openvla", "pi0", "gr00t"):
         return "vla"
     if arch.steps > 1 or arch.family == "dit" or (not arch.vocab and arch.context_tokens and not arch.causal):
         return "diffusion-video" if arch.family in ("wan", "hunyuan_video", "cogvideox") else "diffusion-image"

@@ -185,9 +185,8 @@ def _held(arch: Architecture, layout: Layout, pp: int, w: Widths, mtp: int) -> _
             first.add(count, width)
     for piece in mtp_pieces(arch, mtp):
         last.add(*_of_chip(piece, layout, w), getattr(piece, "part", "") == "routed_experts")
-    if pp == 1:
-        sides = (first, last)
-    else:
+    sides: tuple[_Held, ...] = (first, last)
+    if pp > 1:
         if arch.tied_embeddings and arch.vocab:  # the last stage has a table of its own
             last.add(arch.vocab * arch.hidden / layout.tp, w.head)
         sides = (max(first, last, key=lambda side: side.weight_bytes),)

@@ -72,12 +72,12 @@ class _Messages:
             self.rows.append((name, kind, group, float(ranks), float(count), payload))
 
     def build(self) -> MessageTable:
-        texts = [np.array([row[i] for row in self.rows], dtype=np.str_) for i in range(3)]
-        numbers = [np.array([row[i] for row in self.rows], dtype=np.float64) for i in (3, 4)]
+        name, kind, group = (np.array([row[i] for row in self.rows], dtype=np.str_) for i in range(3))
+        ranks, count = (np.array([row[i] for row in self.rows], dtype=np.float64) for i in (3, 4))
         payload = np.empty((len(self.rows), self.points), dtype=np.float64)
         for i, row in enumerate(self.rows):
             payload[i] = row[5]
-        return MessageTable(*texts, *numbers, payload)
+        return MessageTable(name, kind, group, ranks, count, payload)
 
 
 def messages(

@@ -121,9 +121,7 @@ def embedding(
     Raises:
         InputError: sizes and layouts that `operators` refuses.
     """
-    return operators(
-        replace(arch, has_head=False), "forward", tokens=tokens, batch=batch, tp=tp, ep=ep, widths=widths
-    )
+    return operators(replace(arch, has_head=False), "forward", tokens=tokens, batch=batch, tp=tp, ep=ep, widths=widths)
 
 
 def answer(
@@ -152,7 +150,7 @@ def answer(
         length = tower.sample_tokens or arch.context_tokens
         if length:
             out[f"tower: {tower.name}"] = operators(tower, "forward", tokens=length, batch=batch, widths=widths)
-    experts = {"ep": ep, "moe_tp": moe_tp}
+    experts: dict[str, Any] = {"ep": ep, "moe_tp": moe_tp}
     out["prompt"] = operators(arch, "prefill", tokens=prompt, **common, **experts)
     if new_tokens > 1:
         seen = prompt + (new_tokens - 2) / 2
