@@ -174,6 +174,17 @@ def test_every_problem_of_a_configuration_is_told_with_the_file(tmp_path: Path) 
     assert "4 experts" in shown and "not divisible" in shown and "vocab_size" in shown
 
 
+def test_a_length_beyond_the_positions_is_said_and_one_of_none_refused(tmp_path: Path) -> None:
+    llama = next(row for row in COUNTED if row["type"] == "llama")
+    arch = from_config("llama", llama["config"])
+    assert any("2048 positions end before that" in f.note for f in describe(arch, 4096))
+    assert not any("positions end" in f.note for f in describe(arch, 2048))
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(llama["config"]), encoding="utf-8")
+    code, shown = _run(file, "--tokens", 0)
+    assert code == 2 and "at least one token" in shown
+
+
 def test_figures_refuse_a_length_beyond_learned_positions() -> None:
     gpt2 = next(row for row in COUNTED if row["type"] == "gpt2")
     with pytest.raises(InputError, match="only 1024 positions"):

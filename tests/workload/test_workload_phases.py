@@ -17,6 +17,7 @@ from gigawatt.physics.workload import (
     Architecture,
     Widths,
     embedding,
+    expected_imbalance,
     forward_flops,
     from_config,
     gradient_messages,
@@ -99,6 +100,28 @@ def test_the_busiest_expert_place_works_its_imbalance_more(name: str) -> None:
     assert alone == pytest.approx(operators(arch, "prefill", tokens=512).total_flops)
     with pytest.raises(InputError, match="at least 1"):
         operators(arch, "prefill", tokens=512, imbalance=0.5)
+
+
+@pytest.mark.parametrize(
+    ("rows", "experts", "top_k", "ep"), [(512, 256, 8, 32), (4096, 256, 8, 32), (256, 64, 6, 8), (100, 8, 2, 4)]
+)
+def test_even_routing_is_as_uneven_as_dice(rows: int, experts: int, top_k: int, ep: int) -> None:
+    dice = np.random.default_rng(7)
+    busiest = []
+    for _ in range(150):
+        chosen = dice.random((rows, experts)).argpartition(top_k, axis=1)[:, :top_k] * ep // experts
+        busiest.append(np.bincount(chosen.ravel(), minlength=ep).max() * ep / (rows * top_k))
+    assert expected_imbalance(rows, experts, top_k, ep) - 1 == pytest.approx(np.mean(busiest) - 1, rel=0.12)
+
+
+def test_imbalance_grows_with_skew_and_shrinks_with_rows() -> None:
+    rows = np.array([1, 10, 100, 1e4, 1e9])
+    made = expected_imbalance(rows, 256, 8, 32)
+    assert (np.diff(made) < 0).all() and made[-1] == pytest.approx(1, abs=1e-3) and (made <= 32).all()
+    assert expected_imbalance(1e9, 256, 8, 32, skew=0.5) > expected_imbalance(1e9, 256, 8, 32, skew=0.1) > made[-1]
+    with pytest.raises(InputError) as caught:
+        expected_imbalance(0, 256, 8, 33, skew=-1)
+    assert len(caught.value.problems) == 3
 
 
 def test_multi_token_prediction_adds_its_module() -> None:

@@ -8,6 +8,7 @@ from gigawatt.physics.workload.counts import active_parameters, parameters, part
 from gigawatt.physics.workload.data_work import DataWork, data_work
 from gigawatt.physics.workload.describe import Figure, describe, model_kind
 from gigawatt.physics.workload.flops import forward_flops
+from gigawatt.physics.workload.imbalance import expected_imbalance
 from gigawatt.physics.workload.memory import Memory, memory
 from gigawatt.physics.workload.messages import MessageTable, gradient_messages, messages
 from gigawatt.physics.workload.mtp import mtp_module, mtp_parameters
@@ -47,6 +48,7 @@ __all__ = [
     "data_work",
     "describe",
     "embedding",
+    "expected_imbalance",
     "families",
     "forward_flops",
     "from_config",

@@ -87,7 +87,10 @@ def _figures(arch: Architecture, tokens: int) -> Iterator[Figure]:
         if state_values(arch):
             yield Figure("state", state_values(arch), "values/sequence", "constant, whatever the length")
     work = forward_flops(arch, tokens) / tokens
-    yield Figure("forward FLOPs", work, "FLOP/token", f"mean over {tokens} tokens, causal, logits for each")
+    note = f"mean over {tokens} tokens, logits for each" if arch.vocab else f"mean over {tokens} rows"
+    if 0 < arch.max_positions < tokens:
+        note += f"; its {arch.max_positions} positions end before that, and it is counted all the same"
+    yield Figure("forward FLOPs", work, "FLOP/token", note)
     if arch.causal and arch.vocab:
         last = forward_flops(arch, 1, past=tokens - 1)
         yield Figure("FLOPs of the last token", last, "FLOP", f"with {tokens - 1} cached")
