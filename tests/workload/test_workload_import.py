@@ -99,6 +99,21 @@ def test_impossible_counts_are_refused(change: dict[str, Any], word: str) -> Non
         import_config("mixtral", {**row["config"], **change})
 
 
+def test_layers_of_an_unknown_kind_are_refused_even_of_an_unknown_type() -> None:
+    row = UNKNOWN["lfm2"]
+    kinds = ["conv", "conv", "full_attention", "conv"] * (row["config"]["num_hidden_layers"] // 4)
+    with pytest.raises(InputError, match="layers of kind conv are not known"):
+        import_config("lfm2", {**row["config"], "layer_types": kinds})
+
+
+def test_a_name_of_another_spelling_is_the_same_family() -> None:
+    row = next(row for row in COUNTED if row["type"] == "minimax")
+    kinds = [int(kind == "full_attention") for kind in row["config"]["layer_types"]]
+    published = {key: value for key, value in row["config"].items() if key != "layer_types"}
+    arch = import_config("m", {**published, "model_type": "minimax_text_01", "attn_type_list": kinds}).arch
+    assert parameters(arch) == row["parameters"]
+
+
 def test_one_number_a_layer_may_be_a_list_of_equal_ones() -> None:
     row = next(row for row in COUNTED if row["type"] == "hunyuan_v1_dense")
     listed = {**row["config"], "intermediate_size": [row["config"]["intermediate_size"]] * 4}

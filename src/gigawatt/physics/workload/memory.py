@@ -76,7 +76,8 @@ def memory(
 
     serve: weights, the cache of `tokens`, states, and room for `new_tokens` of each sequence at once (1: decoding;
     default all, a prefill in one piece). train: weights, gradients, Adam's state and the activations of
-    `microbatches_live` micro-batches of `batch` (default `pp`, as one-forward-one-backward holds at the first stage).
+    `microbatches_live` micro-batches of `batch` (default `pp`, as one-forward-one-backward holds at the first stage), with the
+    last stage's logits in 32 bits besides.
     `zero` shards over `dp` replicas: 1 the optimizer's state, 2 also gradients, 3 also weights; 0 nothing.
 
     Raises:

@@ -51,6 +51,11 @@ def windows(fields: Fields, traits: Traits, layers: int) -> list[int]:
     if kinds is not None:
         fields.require(len(kinds) == layers, f"layer_types has {len(kinds)} entries for {layers} layers")
         full = ("full_attention", "attention", "global_attention", "global")
+        some = ("sliding_attention", "chunked_attention", "local_attention", "local")
+        strange = sorted({str(kind) for kind in kinds} - {*full, *some})
+        fields.require(
+            not strange, f"layers of kind {', '.join(strange)} are not known", "known: " + ", ".join(full + some)
+        )
         return [0 if kind in full else width or traits.window_width for kind in kinds]
     if traits.window == "even_full":
         width = width or traits.window_width
