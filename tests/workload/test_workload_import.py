@@ -169,6 +169,13 @@ def test_the_verb_prints_figures_and_writes_a_record_that_loads(tmp_path: Path) 
     assert figures["KV cache, bf16"] == 61 * (512 + 64) * 2  # one latent and one rotary key a layer
 
 
+@pytest.mark.parametrize("row", COUNTED, ids=lambda row: f"{row['type']}: {row['what'][:60]}")
+def test_every_model_is_described_without_a_length_given(row: dict[str, Any]) -> None:
+    figures = {f.what: f.value for f in describe(from_config(row["type"], row["config"]))}
+    assert figures["parameters"] == row["parameters"] and figures["forward FLOPs"] > 0
+    assert figures["weights, fp4"] < figures["weights, fp8"] < figures["weights, bf16"] == 2 * row["parameters"]
+
+
 def test_bad_json_is_told_with_its_place(tmp_path: Path) -> None:
     file = tmp_path / "config.json"
     file.write_text('{"hidden_size": 64,\n "vocab_size" 100}', encoding="utf-8")

@@ -282,6 +282,15 @@ def test_experts_are_reached_by_two_exchanges_a_layer() -> None:
     )
 
 
+def test_cut_experts_share_one_sum_a_row() -> None:
+    arch = model("mixtral-8x7b")
+    got = messages(arch, "prefill", tokens=100, tp=8)
+    sums = got.name == "expert_sum"
+    assert got.bytes[sums][0, 0] == 100 * arch.hidden * 2 and got.count[sums][0] == 32  # not top_k of them
+    both = messages(arch, "prefill", tokens=100, tp=8, ep=4, moe_tp=2)
+    assert {"dispatch", "combine", "expert_sum"} < set(both.name)
+
+
 def test_stages_pass_rows_on_and_replicas_share_gradients() -> None:
     arch = model("llama3-8b")
     forward, backward = (messages(arch, phase, tokens=100, pp=4).where("pp") for phase in ("forward", "backward"))

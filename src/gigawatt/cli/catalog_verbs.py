@@ -85,7 +85,9 @@ def audit(overlay: Overlay = [], as_json: Json = False) -> None:
 def import_model(
     file: Annotated[Path, typer.Argument(metavar="CONFIG.JSON", help="A model's configuration.")],
     name: Annotated[str, typer.Option("--name", metavar="ID", help="Its id (default: from the file).")] = "",
-    tokens: Annotated[int, typer.Option("--tokens", help="The length at which work is counted.")] = 4096,
+    tokens: Annotated[
+        int | None, typer.Option("--tokens", help="The length at which work is counted (default: 4096 or its own).")
+    ] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write a record.")] = None,
     as_json: Json = False,
 ) -> None:

@@ -38,8 +38,8 @@ class Read:
         }
 
 
-def read_model(file: Path, name: str, tokens: int) -> Read:
-    """Read a configuration file.
+def read_model(file: Path, name: str, tokens: int | None) -> Read:
+    """Read a configuration file; `tokens` as in `describe`.
 
     Raises:
         InputError: no such file, JSON that is none (file:line:column), no mapping, or fields that make no model.

@@ -51,12 +51,20 @@ def model_kind(arch: Architecture) -> str:
     return "moe" if summary.experts else "llm"
 
 
-def describe(arch: Architecture, tokens: int) -> tuple[Figure, ...]:
+USUAL_TOKENS = 4096
+
+
+def describe(arch: Architecture, tokens: int | None = None) -> tuple[Figure, ...]:
     """Family, layers, parameters, cache, work for each of `tokens` tokens, weights in three precisions.
+
+    `tokens` defaults to the length of a sample (an image, a clip) where the model has one, else to 4096 or as many
+    positions as were learned.
 
     Raises:
         InputError: fewer than one token, or more than the positions that were learned.
     """
+    if tokens is None:
+        tokens = arch.sample_tokens or min(USUAL_TOKENS, arch.learned_positions or USUAL_TOKENS)
     return tuple(_figures(arch, tokens))
 
 

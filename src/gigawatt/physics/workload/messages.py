@@ -162,7 +162,8 @@ def _experts(out: _Messages, p: Linear, rows: Any, layout: Layout, width: float,
         out.add("dispatch", "all_to_all", "ep", ep, p.count / pp, copies * p.k * width)
         return
     out.add("combine", "all_to_all", "ep", ep, p.count / pp, copies * p.n * width)
-    partial = rows * layout.groups / ep * p.top_k * np.minimum(imbalance, ep) * p.n * width
+    # A place adds up its experts' outputs for a row before it shares the sum among the chips that cut them.
+    partial = rows * layout.groups * places / ep * np.minimum(imbalance, ep) * p.n * width
     out.add("expert_sum", "all_reduce", "tp", cut, p.count / pp, partial)
 
 
