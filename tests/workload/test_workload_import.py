@@ -166,6 +166,9 @@ def test_the_verb_prints_figures_and_writes_a_record_that_loads(tmp_path: Path) 
     loaded = Catalog.load((tmp_path / "mine",)).get("model", "v3-copy")
     assert loaded.parameters_published.value == config["parameters"] and loaded.parameters_published.kind == "estimated"
     assert parameters(from_config("v3-copy", loaded.config)) == config["parameters"]
+    assert f"--overlay {tmp_path / 'mine'}" in shown.replace("\n", "")
+    assert "folder 'model'" in _run(file, "-o", tmp_path / "elsewhere.yaml")[1].replace("\n", " ")
+    assert "named by its id: my-model.yaml" in _run(file, "-o", tmp_path / "My Model.json")[1]
     code, shown = _run(file, "--json", "--tokens", 128)
     figures = {f["what"]: f["value"] for f in json.loads(shown)["figures"]}
     assert figures["parameters"] == config["parameters"]
