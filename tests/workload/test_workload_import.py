@@ -117,6 +117,16 @@ def test_a_name_of_another_spelling_is_the_same_family() -> None:
     assert parameters(arch) == row["parameters"]
 
 
+def test_kimi_linears_nested_layers_count_from_one() -> None:
+    record = Catalog.load().get("model", "kimi-linear-48b-a3b")
+    plain = {k: v for k, v in record.config.items() if not k.startswith("linear_") and k != "layer_types"}
+    nested: dict[str, Any] = {"head_dim": 128, "num_heads": 32, "short_conv_kernel_size": 4}
+    nested["full_attn_layers"] = [4, 8, 12, 16, 20, 24, 27]
+    arch = import_config("kimi", {**plain, "head_dim": 72, "linear_attn_config": nested}).arch
+    assert parameters(arch) == parameters(from_config("kimi", record.config))
+    assert sum(g.count for g in arch.groups if g.mixer.kind == "mla") == 7
+
+
 def test_one_number_a_layer_may_be_a_list_of_equal_ones() -> None:
     row = next(row for row in COUNTED if row["type"] == "hunyuan_v1_dense")
     listed = {**row["config"], "intermediate_size": [row["config"]["intermediate_size"]] * 4}
