@@ -1,7 +1,8 @@
 """Importing configurations: parameters equal those of the published implementations, and nothing unknown passes unsaid.
 
 `counted_models.json` holds configurations of Hugging Face transformers 5.24 (the defaults of each config class, most of
-them a published model, and variants of the flags) with the parameters that its implementation has on the meta device.
+them a published model, and variants of the flags) with the parameters that its implementation has on the meta device;
+`counted_flops.json` small ones with torch's own count of a forward pass (FlopCounterMode, eager attention).
 """
 
 from __future__ import annotations
@@ -16,10 +17,20 @@ from typer.testing import CliRunner
 from gigawatt.catalog import Catalog
 from gigawatt.cli.main import app
 from gigawatt.core.errors import InputError
-from gigawatt.physics.workload import active_parameters, describe, families, from_config, import_config, parameters
+from gigawatt.physics.workload import (
+    active_parameters,
+    describe,
+    families,
+    forward_flops,
+    from_config,
+    image_tokens,
+    import_config,
+    parameters,
+)
 
 HERE = Path(__file__).parent
 COUNTED: list[dict[str, Any]] = json.loads((HERE / "counted_models.json").read_text(encoding="utf-8"))
+FLOPS: list[dict[str, Any]] = json.loads((HERE / "counted_flops.json").read_text(encoding="utf-8"))
 UNKNOWN: dict[str, dict[str, Any]] = {
     row["type"]: row for row in json.loads((HERE / "unknown_models.json").read_text(encoding="utf-8"))
 }
@@ -33,6 +44,16 @@ def test_parameters_equal_those_of_the_published_implementation(row: dict[str, A
     assert 0 < active_parameters(imported.arch) <= row["parameters"]
 
 
+@pytest.mark.parametrize("row", FLOPS, ids=lambda row: row["type"])
+def test_forward_flops_equal_torchs_count_of_a_small_model(row: dict[str, Any]) -> None:
+    arch = from_config(row["type"], row["config"])
+    assert parameters(arch) == row["parameters"]
+    context = row.get("context")  # the source of an encoder-decoder, whose encoder is a tower
+    counted = forward_flops(arch, row["tokens"] or None, rule="oracle", context_tokens=context)
+    counted += sum(forward_flops(tower, context, rule="oracle") for tower in arch.towers)
+    assert counted == row["flops"]
+
+
 def test_at_least_eighty_model_types_are_counted() -> None:
     assert len({row["type"] for row in COUNTED}) >= 80
     assert {row["config"]["model_type"] for row in COUNTED if "text_config" not in row["config"]} <= set(families())
@@ -42,6 +63,76 @@ def test_at_least_eighty_model_types_are_counted() -> None:
 def test_the_fields_taken_are_a_configuration_of_their_own(row: dict[str, Any]) -> None:
     imported = import_config(row["type"], row["config"])
     assert from_config(row["type"], imported.config) == imported.arch
+
+
+def test_a_published_configuration_may_leave_out_what_the_class_fills_in() -> None:
+    # google/gemma-3-4b-it as published: no head counts, no vocabulary.
+    text = {"hidden_size": 2560, "intermediate_size": 10240, "model_type": "gemma3_text", "num_hidden_layers": 34}
+    vision = {
+        "hidden_size": 1152,
+        "image_size": 896,
+        "intermediate_size": 4304,
+        "model_type": "siglip_vision_model",
+        "num_attention_heads": 16,
+        "num_hidden_layers": 27,
+        "patch_size": 14,
+        "vision_use_head": False,
+    }
+    config = {"model_type": "gemma3", "text_config": text, "vision_config": vision, "mm_tokens_per_image": 256}
+    arch = import_config("gemma-3-4b-it", config).arch
+    assert parameters(arch) == 4_300_079_472  # its safetensors index
+    assert image_tokens(arch) == 256
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"num_attention_heads": 0}, "at least 1"),
+        ({"num_attention_heads": 5}, "not divisible"),
+        ({"num_key_value_heads": 3}, "not divisible by 3 key-value heads"),
+        ({"num_local_experts": 2, "num_experts_per_tok": 3}, "sent to 3 experts"),
+        ({"num_experts_per_tok": 0}, "at least 1"),
+        ({"mlp_layer_types": ["sparse"]}, "entries for"),
+        ({"num_hidden_layers": 1.5}, "whole number"),
+    ],
+)
+def test_impossible_counts_are_refused(change: dict[str, Any], word: str) -> None:
+    row = next(row for row in COUNTED if row["type"] == "mixtral")
+    with pytest.raises(InputError, match=word):
+        import_config("mixtral", {**row["config"], **change})
+
+
+def test_layers_of_an_unknown_kind_are_refused_even_of_an_unknown_type() -> None:
+    row = UNKNOWN["lfm2"]
+    kinds = ["conv", "conv", "full_attention", "conv"] * (row["config"]["num_hidden_layers"] // 4)
+    with pytest.raises(InputError, match="layers of kind conv are not known"):
+        import_config("lfm2", {**row["config"], "layer_types": kinds})
+
+
+def test_a_name_of_another_spelling_is_the_same_family() -> None:
+    row = next(row for row in COUNTED if row["type"] == "minimax")
+    kinds = [int(kind == "full_attention") for kind in row["config"]["layer_types"]]
+    published = {key: value for key, value in row["config"].items() if key != "layer_types"}
+    arch = import_config("m", {**published, "model_type": "minimax_text_01", "attn_type_list": kinds}).arch
+    assert parameters(arch) == row["parameters"]
+
+
+def test_kimi_linears_nested_layers_count_from_one() -> None:
+    record = Catalog.load().get("model", "kimi-linear-48b-a3b")
+    plain = {k: v for k, v in record.config.items() if not k.startswith("linear_") and k != "layer_types"}
+    nested: dict[str, Any] = {"head_dim": 128, "num_heads": 32, "short_conv_kernel_size": 4}
+    nested["full_attn_layers"] = [4, 8, 12, 16, 20, 24, 27]
+    arch = import_config("kimi", {**plain, "head_dim": 72, "linear_attn_config": nested}).arch
+    assert parameters(arch) == parameters(from_config("kimi", record.config))
+    assert sum(g.count for g in arch.groups if g.mixer.kind == "mla") == 7
+
+
+def test_one_number_a_layer_may_be_a_list_of_equal_ones() -> None:
+    row = next(row for row in COUNTED if row["type"] == "hunyuan_v1_dense")
+    listed = {**row["config"], "intermediate_size": [row["config"]["intermediate_size"]] * 4}
+    assert parameters(import_config("hunyuan", listed).arch) == row["parameters"]
+    with pytest.raises(InputError, match="whole number"):
+        import_config("hunyuan", {**listed, "intermediate_size": [128, 256]})
 
 
 def test_an_unknown_type_with_enough_fields_is_read_and_said_so() -> None:
@@ -85,10 +176,20 @@ def test_the_verb_prints_figures_and_writes_a_record_that_loads(tmp_path: Path) 
     loaded = Catalog.load((tmp_path / "mine",)).get("model", "v3-copy")
     assert loaded.parameters_published.value == config["parameters"] and loaded.parameters_published.kind == "estimated"
     assert parameters(from_config("v3-copy", loaded.config)) == config["parameters"]
+    assert f"--overlay {tmp_path / 'mine'}" in shown.replace("\n", "")
+    assert "folder 'model'" in _run(file, "-o", tmp_path / "elsewhere.yaml")[1].replace("\n", " ")
+    assert "named by its id: my-model.yaml" in _run(file, "-o", tmp_path / "My Model.json")[1]
     code, shown = _run(file, "--json", "--tokens", 128)
     figures = {f["what"]: f["value"] for f in json.loads(shown)["figures"]}
     assert figures["parameters"] == config["parameters"]
     assert figures["KV cache, bf16"] == 61 * (512 + 64) * 2  # one latent and one rotary key a layer
+
+
+@pytest.mark.parametrize("row", COUNTED, ids=lambda row: f"{row['type']}: {row['what'][:60]}")
+def test_every_model_is_described_without_a_length_given(row: dict[str, Any]) -> None:
+    figures = {f.what: f.value for f in describe(from_config(row["type"], row["config"]))}
+    assert figures["parameters"] == row["parameters"] and figures["forward FLOPs"] > 0
+    assert figures["weights, fp4"] < figures["weights, fp8"] < figures["weights, bf16"] == 2 * row["parameters"]
 
 
 def test_bad_json_is_told_with_its_place(tmp_path: Path) -> None:
@@ -109,6 +210,17 @@ def test_every_problem_of_a_configuration_is_told_with_the_file(tmp_path: Path) 
     code, shown = _run(file)
     assert code == 2 and shown.count(str(file)) >= 3
     assert "4 experts" in shown and "not divisible" in shown and "vocab_size" in shown
+
+
+def test_a_length_beyond_the_positions_is_said_and_one_of_none_refused(tmp_path: Path) -> None:
+    llama = next(row for row in COUNTED if row["type"] == "llama")
+    arch = from_config("llama", llama["config"])
+    assert any("2048 positions end before that" in f.note for f in describe(arch, 4096))
+    assert not any("positions end" in f.note for f in describe(arch, 2048))
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(llama["config"]), encoding="utf-8")
+    code, shown = _run(file, "--tokens", 0)
+    assert code == 2 and "at least one token" in shown
 
 
 def test_figures_refuse_a_length_beyond_learned_positions() -> None:

@@ -21,6 +21,7 @@ ModelKind = Literal[
     "encoder",
     "omni",
     "vla",
+    "autoencoder",
 ]
 
 

@@ -84,8 +84,10 @@ def audit(overlay: Overlay = [], as_json: Json = False) -> None:
 )
 def import_model(
     file: Annotated[Path, typer.Argument(metavar="CONFIG.JSON", help="A model's configuration.")],
-    name: Annotated[str, typer.Option("--name", metavar="ID", help="Its id (default: from the file).")] = "",
-    tokens: Annotated[int, typer.Option("--tokens", help="The length at which work is counted.")] = 4096,
+    name: Annotated[str, typer.Option("--name", metavar="ID", help="Its name (default: from the file).")] = "",
+    tokens: Annotated[
+        int | None, typer.Option("--tokens", help="The length at which work is counted (default: 4096 or its own).")
+    ] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write a record.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -100,7 +102,10 @@ def import_model(
         return
     print_table(found.table)
     if output is not None:
-        print(f"wrote {output}; use it with  --overlay {output.parent.parent or '.'}")
+        place = f"use it with  --overlay {output.absolute().parent.parent}"
+        if output.absolute().parent.name != "model":
+            place = "to use it, put it into a folder 'model' below the one that --overlay names"
+        print(f"wrote {output}; {place}")
 
 
 @catalog_app.command(

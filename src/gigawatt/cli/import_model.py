@@ -38,8 +38,8 @@ class Read:
         }
 
 
-def read_model(file: Path, name: str, tokens: int) -> Read:
-    """Read a configuration file.
+def read_model(file: Path, name: str, tokens: int | None) -> Read:
+    """Read a configuration file; `tokens` as in `describe`.
 
     Raises:
         InputError: no such file, JSON that is none (file:line:column), no mapping, or fields that make no model.
@@ -68,16 +68,19 @@ def read_model(file: Path, name: str, tokens: int) -> Read:
 
 
 def write_record(read: Read, output: Path) -> None:
-    """Write the record, as `Catalog.load(overlays)` reads it from a folder `model`.
+    """Write the record, as `Catalog.load(overlays)` reads it from a folder `model`; its id is the file's name.
 
     Raises:
-        InputError: the place cannot be written.
+        InputError: the file is no YAML by its name, or the place cannot be written.
     """
+    if output.suffix != ".yaml" or _id(output.stem) != output.stem:
+        said = f"a record's file is named by its id: {_id(output.stem)}.yaml, not {output.name}"
+        raise InputError(Problem("bad_file_name", said, Where(str(output))))
     from ruamel.yaml import YAML
 
     arch, imported = read.imported.arch, read.imported
     record: dict[str, Any] = {
-        "id": read.name,
+        "id": output.stem,
         "name": read.name,
         "family": arch.family,
         "model_kind": model_kind(arch),

@@ -18,7 +18,21 @@ from gigawatt.physics.workload.pieces import Attention, Elementwise, Linear, Sca
 Recompute = Literal["none", "selective", "full"]
 
 # Matrices that read a tensor which another one of the layer has already kept.
-_SHARED_INPUT = ("router", "shared_up", "shared_gate", "latent_down", "kv_down", "beta_decay", "text_adaln")
+_SHARED_INPUT = (
+    "router",
+    "shared_up",
+    "shared_gate",
+    "latent_down",
+    "kv_down",
+    "beta_decay",
+    "text_adaln",
+    "index_q",
+    "index_k",
+    "index_weights",
+    "decay_gate_down",
+    "beta",
+    "output_gate",
+)
 
 
 def activation_bytes_per_token_layer(

@@ -28,11 +28,15 @@ class Figure(NamedTuple):
 
 
 def model_kind(arch: Architecture) -> str:
-    """The catalog's kind of model: llm, moe, hybrid, state-space, vlm, speech, encoder, diffusion-image or -video, vla."""
+    """The catalog's kind of model: llm, moe, hybrid, state-space, vlm, speech, encoder, diffusion-image or -video, vla,
+    autoencoder.
+    """
     summary = layer_summary(arch)
     scans = sum(n for kind, n in summary.layers_by_mixer.items() if kind not in ("gqa", "mla", "none"))
     attention = sum(n for kind, n in summary.layers_by_mixer.items() if kind in ("gqa", "mla"))
-    if arch.family in ("pi0", "gr00t"):
+    if arch.family.startswith("autoencoder"):
+        return "autoencoder"
+    if arch.family in ("openvla", "pi0", "gr00t"):
         return "vla"
     if arch.steps > 1 or arch.family == "dit" or (not arch.vocab and arch.context_tokens and not arch.causal):
         return "diffusion-video" if arch.family in ("wan", "hunyuan_video", "cogvideox") else "diffusion-image"
@@ -47,12 +51,20 @@ def model_kind(arch: Architecture) -> str:
     return "moe" if summary.experts else "llm"
 
 
-def describe(arch: Architecture, tokens: int) -> tuple[Figure, ...]:
+USUAL_TOKENS = 4096
+
+
+def describe(arch: Architecture, tokens: int | None = None) -> tuple[Figure, ...]:
     """Family, layers, parameters, cache, work for each of `tokens` tokens, weights in three precisions.
+
+    `tokens` defaults to the length of a sample (an image, a clip) where the model has one, else to 4096 or as many
+    positions as were learned.
 
     Raises:
         InputError: fewer than one token, or more than the positions that were learned.
     """
+    if tokens is None:
+        tokens = arch.sample_tokens or min(USUAL_TOKENS, arch.learned_positions or USUAL_TOKENS)
     return tuple(_figures(arch, tokens))
 
 
@@ -83,7 +95,10 @@ def _figures(arch: Architecture, tokens: int) -> Iterator[Figure]:
         if state_values(arch):
             yield Figure("state", state_values(arch), "values/sequence", "constant, whatever the length")
     work = forward_flops(arch, tokens) / tokens
-    yield Figure("forward FLOPs", work, "FLOP/token", f"mean over {tokens} tokens, causal, logits for each")
+    note = f"mean over {tokens} tokens, logits for each" if arch.vocab else f"mean over {tokens} rows"
+    if 0 < arch.max_positions < tokens:
+        note += f"; its {arch.max_positions} positions end before that, and it is counted all the same"
+    yield Figure("forward FLOPs", work, "FLOP/token", note)
     if arch.causal and arch.vocab:
         last = forward_flops(arch, 1, past=tokens - 1)
         yield Figure("FLOPs of the last token", last, "FLOP", f"with {tokens - 1} cached")

@@ -41,8 +41,8 @@ def forward_flops(
 
     `tokens` defaults to the architecture's `sample_tokens` (an image, a clip), `context_tokens` to its own; `past`
     tokens are already cached (engine rule). `logits="last"` runs the head once a sequence, as a prefill does. `mtp`
-    modules of multi-token prediction run besides, none unless asked. Towers are left out: ask for theirs. Exact as long as the sum stays under 2**53 for arrays; plain integers are summed
-    without limit.
+    modules of multi-token prediction run besides, none unless asked. Towers are left out: ask for theirs. Exact as long
+    as the sum stays under 2**53 for arrays; plain integers are summed without limit.
 
     Raises:
         InputError: no tokens, an empty batch, a sequence beyond the learned positions, an unknown rule.

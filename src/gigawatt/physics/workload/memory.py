@@ -76,7 +76,8 @@ def memory(
 
     serve: weights, the cache of `tokens`, states, and room for `new_tokens` of each sequence at once (1: decoding;
     default all, a prefill in one piece). train: weights, gradients, Adam's state and the activations of
-    `microbatches_live` micro-batches of `batch` (default `pp`, as one-forward-one-backward holds at the first stage).
+    `microbatches_live` micro-batches of `batch` (default `pp`, as one-forward-one-backward holds at the first stage), with the
+    last stage's logits in 32 bits besides.
     `zero` shards over `dp` replicas: 1 the optimizer's state, 2 also gradients, 3 also weights; 0 nothing.
 
     Raises:
@@ -185,9 +186,8 @@ def _held(arch: Architecture, layout: Layout, pp: int, w: Widths, mtp: int) -> _
             first.add(count, width)
     for piece in mtp_pieces(arch, mtp):
         last.add(*_of_chip(piece, layout, w), getattr(piece, "part", "") == "routed_experts")
-    if pp == 1:
-        sides = (first, last)
-    else:
+    sides: tuple[_Held, ...] = (first, last)
+    if pp > 1:
         if arch.tied_embeddings and arch.vocab:  # the last stage has a table of its own
             last.add(arch.vocab * arch.hidden / layout.tp, w.head)
         sides = (max(first, last, key=lambda side: side.weight_bytes),)

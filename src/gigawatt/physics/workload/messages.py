@@ -72,12 +72,12 @@ class _Messages:
             self.rows.append((name, kind, group, float(ranks), float(count), payload))
 
     def build(self) -> MessageTable:
-        texts = [np.array([row[i] for row in self.rows], dtype=np.str_) for i in range(3)]
-        numbers = [np.array([row[i] for row in self.rows], dtype=np.float64) for i in (3, 4)]
+        name, kind, group = (np.array([row[i] for row in self.rows], dtype=np.str_) for i in range(3))
+        ranks, count = (np.array([row[i] for row in self.rows], dtype=np.float64) for i in (3, 4))
         payload = np.empty((len(self.rows), self.points), dtype=np.float64)
         for i, row in enumerate(self.rows):
             payload[i] = row[5]
-        return MessageTable(*texts, *numbers, payload)
+        return MessageTable(name, kind, group, ranks, count, payload)
 
 
 def messages(
@@ -162,7 +162,8 @@ def _experts(out: _Messages, p: Linear, rows: Any, layout: Layout, width: float,
         out.add("dispatch", "all_to_all", "ep", ep, p.count / pp, copies * p.k * width)
         return
     out.add("combine", "all_to_all", "ep", ep, p.count / pp, copies * p.n * width)
-    partial = rows * layout.groups / ep * p.top_k * np.minimum(imbalance, ep) * p.n * width
+    # A place adds up its experts' outputs for a row before it shares the sum among the chips that cut them.
+    partial = rows * layout.groups * places / ep * np.minimum(imbalance, ep) * p.n * width
     out.add("expert_sum", "all_reduce", "tp", cut, p.count / pp, partial)
 
 

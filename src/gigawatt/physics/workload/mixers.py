@@ -113,7 +113,7 @@ def _indexer(mixer: Mixer, hidden: int, count: int, causal: bool, rows: Rows) ->
     yield Linear("index_k", "attention", hidden, each, count, rows=rows)
     yield Vector("index_norm", "norm", 2 * each, count)
     yield Linear("index_weights", "attention", hidden, heads, count, rows=rows)
-    yield Attention("index", heads, 1, each, 0, count, causal, queries=rows, keys=rows, sharded=False)
+    yield Attention("index", heads, 1, each, 0, count, causal, queries=rows, keys=rows, sharded=False, summed=True)
 
 
 def _mamba1(mixer: Mixer, hidden: int, count: int) -> Iterator[Piece]:

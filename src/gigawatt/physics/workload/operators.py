@@ -93,7 +93,15 @@ class _Writer:
     """Writes one piece at a time into the table."""
 
     def __init__(
-        self, phase: str, layout: Layout, widths: Widths, tokens: Any, batch: Any, past: Any, context: Any, imbalance: Any
+        self,
+        phase: str,
+        layout: Layout,
+        widths: Widths,
+        tokens: Any,
+        batch: Any,
+        past: Any,
+        context: Any,
+        imbalance: Any,
     ) -> None:
         self.phase, self.layout, self.w = phase, layout, widths
         self.tokens, self.batch, self.past, self.context = tokens, batch, past, context
@@ -188,6 +196,8 @@ class _Writer:
         if cached and not p.cross and self.phase in ("prefill", "decode"):
             store = float(p.kv_values) if p.latent_dim else values
             written = written + self.batch * new * store * w.kv
+        if p.summed:  # a score of 32 bits for each pair is written, and read by the choice of keys
+            read, written = read + 4.0 * self.batch * pairs, written + 4.0 * self.batch * pairs
         scale = ATTENTION_BACKWARD if self.backward else 1.0
         self.out.add(
             f"{p.name}.backward" if self.backward else p.name,

@@ -101,7 +101,8 @@ class Attention:
     how far back a causal query sees (0: all); `chunked` windows restart every `window` tokens. `latent_dim`,
     `rope_dim` (MLA): decoding works on the cached latent, so each pair costs 2 * heads * (2 latent + rope).
     `top_k`: a query attends to so many of its keys at most; MLA then works on the latent in every phase, as each query
-    has keys of its own. `sharded` False: tensor parallelism does not divide the heads.
+    has keys of its own. `sharded` False: tensor parallelism does not divide the heads. `summed`: an indexer, whose
+    heads' scores are weighted and added up, 2 more FLOPs a head and pair.
     """
 
     name: str
@@ -119,6 +120,7 @@ class Attention:
     rope_dim: int = 0
     top_k: int = 0
     sharded: bool = True
+    summed: bool = False
 
     @property
     def cross(self) -> bool:
@@ -127,7 +129,7 @@ class Attention:
     @property
     def pair_flops(self) -> int:
         """FLOPs of one query and one key, all heads."""
-        return 2 * self.heads * (self.qk_dim + self.v_dim)
+        return 2 * self.heads * (self.qk_dim + self.v_dim + int(self.summed))
 
     @property
     def absorbed_pair_flops(self) -> int:

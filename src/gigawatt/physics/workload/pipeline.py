@@ -34,7 +34,7 @@ def generation(
 
     With classifier-free guidance (Ho and Salimans 2022, arXiv 2207.12598) the denoiser and the text encoders see every
     sample twice, with its prompt and without. Steps, guidance and text length default to the denoiser's own. The
-    image decoder's sample must be as large as the denoiser's.
+    image decoder's sample must be as large as the denoiser's. `tp` divides the denoiser alone: the rest runs whole.
 
     Raises:
         InputError: no steps, or sizes and layouts that `operators` refuses.
@@ -49,7 +49,7 @@ def generation(
     for encoder in text_encoders:
         length = min(text, encoder.max_positions) if encoder.max_positions else text
         length = encoder.sample_tokens or length
-        out[f"text: {encoder.name}"] = operators(encoder, "forward", tokens=length, batch=samples, tp=tp, widths=widths)
+        out[f"text: {encoder.name}"] = operators(encoder, "forward", tokens=length, batch=samples, widths=widths)
     step = operators(denoiser, "forward", batch=samples, context_tokens=text, tp=tp, widths=widths)
     out["denoising"] = step.repeated(steps)
     if decoder is not None:
@@ -121,9 +121,7 @@ def embedding(
     Raises:
         InputError: sizes and layouts that `operators` refuses.
     """
-    return operators(
-        replace(arch, has_head=False), "forward", tokens=tokens, batch=batch, tp=tp, ep=ep, widths=widths
-    )
+    return operators(replace(arch, has_head=False), "forward", tokens=tokens, batch=batch, tp=tp, ep=ep, widths=widths)
 
 
 def answer(
@@ -152,7 +150,7 @@ def answer(
         length = tower.sample_tokens or arch.context_tokens
         if length:
             out[f"tower: {tower.name}"] = operators(tower, "forward", tokens=length, batch=batch, widths=widths)
-    experts = {"ep": ep, "moe_tp": moe_tp}
+    experts: dict[str, Any] = {"ep": ep, "moe_tp": moe_tp}
     out["prompt"] = operators(arch, "prefill", tokens=prompt, **common, **experts)
     if new_tokens > 1:
         seen = prompt + (new_tokens - 2) / 2

@@ -21,7 +21,7 @@ class LayerSummary:
     `active_gemm_parameters` are entries of matrices by part (biases and norms left out): all of them, and those that
     each token meets. `pair_flops` are attention FLOPs of one query and one key summed over layers of full attention,
     `pair_flops_absorbed` the same while decoding (MLA on its latent), `windowed` pairs (window, pair FLOPs) of the
-    others. `scan_flops_per_token` in recurrent form.
+    others, sparse layers with the number of keys they choose among them. `scan_flops_per_token` in recurrent form.
     """
 
     layers: int
@@ -74,7 +74,9 @@ def layer_summary(arch: Architecture) -> LayerSummary:
             gemm[p.part] = gemm.get(p.part, 0) + size * p.experts
             active[p.part] = active.get(p.part, 0) + size * p.top_k
         elif isinstance(p, Attention):
-            if p.window:
+            if p.top_k:  # keys seen stop growing as in a window, though all stay cached
+                windowed[p.top_k] = windowed.get(p.top_k, 0) + p.count * p.absorbed_pair_flops
+            elif p.window:
                 windowed[p.window] = windowed.get(p.window, 0) + p.count * p.pair_flops
                 windows[p.window] = windows.get(p.window, 0) + p.count
             elif not p.cross:

@@ -130,7 +130,9 @@ def autoencoder_wan(fields: Fields, family: str) -> Architecture:
     height, width = fields.count("sample_height", default=480), fields.count("sample_width", default=832)
     shown = fields.count("sample_frames", default=81)
     step, stride = 2 ** len(time), 2 ** sum(map(bool, time))
-    fields.require(height % step == 0 and width % step == 0, f"{width} x {height} pixels cannot be halved {len(time)} times")
+    fields.require(
+        height % step == 0 and width % step == 0, f"{width} x {height} pixels cannot be halved {len(time)} times"
+    )
     frames = (shown - 1) // stride + 1
     widths = [base * int(multiple) for multiple in multiples]
     made = _stack(fields.name, family, widths[-1], (height // step) * (width // step))

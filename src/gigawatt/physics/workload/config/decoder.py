@@ -51,6 +51,11 @@ def windows(fields: Fields, traits: Traits, layers: int) -> list[int]:
     if kinds is not None:
         fields.require(len(kinds) == layers, f"layer_types has {len(kinds)} entries for {layers} layers")
         full = ("full_attention", "attention", "global_attention", "global")
+        some = ("sliding_attention", "chunked_attention", "local_attention", "local")
+        strange = sorted({str(kind) for kind in kinds} - {*full, *some})
+        fields.require(
+            not strange, f"layers of kind {', '.join(strange)} are not known", "known: " + ", ".join(full + some)
+        )
         return [0 if kind in full else width or traits.window_width for kind in kinds]
     if traits.window == "even_full":
         width = width or traits.window_width
@@ -99,9 +104,9 @@ def attention(fields: Fields, traits: Traits, hidden: int) -> Mixer:
 
 def feed_forward(fields: Fields, traits: Traits, hidden: int) -> FeedForward:
     """The dense feed-forward part; ungated ones are four times as wide as the model where no width is given."""
-    names = ["intermediate_size", "ffn_hidden_size", "ffn_dim", "n_inner"]
-    if "intermediate_size_mlp" in fields:  # Llama 4: the other name is an expert's
-        names.insert(0, "intermediate_size_mlp")
+    names = ["intermediate_size", "ffn_dim", "n_inner"]
+    # Names that leave the other to experts (Llama 4), or that a family prefers (Falcon).
+    names = [name for name in ("intermediate_size_mlp", "ffn_hidden_size") if name in fields] + names
     ratio = fields.count("expansion_ratio", default=4)
     width = fields.count(*names, default=None if traits.gated else ratio * hidden)
     bias = fields.flag("mlp_bias", "enable_bias", "use_bias", "bias", default=traits.ffn_bias)

@@ -69,7 +69,9 @@ def dinov2(fields: Fields, family: str) -> Architecture:
     )
     own = int(fields.flag("class_position", default=True))  # timm's models with registers give the class token none
     made = _encoder(fields, family, hidden, group, stem, patches + own)
-    return replace(made, max_positions=0, sample_tokens=patches + 1 + registers, extras={"special_tokens": float(1 + registers)})
+    return replace(
+        made, max_positions=0, sample_tokens=patches + 1 + registers, extras={"special_tokens": float(1 + registers)}
+    )
 
 
 def clip_vision(fields: Fields, family: str) -> Architecture:

@@ -24,8 +24,9 @@ _NO_DECODER = (
 )
 # What no reader asks for, since neither shape nor work depends on it.
 _NO_SHAPE = (
-    "dropout rope theta token init dtype version cache eps act architectures torch auto_map label id2 factor coef scal "
-    "score norm_topk bos eos pad quant name return output problem pretraining temperature drop softcap logit template "
+    "dropout rope theta token_i init_ initializer dtype version cache _eps epsilon _act activation architectures torch "
+    "auto_map label id2 factor coef scal score norm_topk _token quant name return_dict output_attentions output_hidden "
+    "output_router problem_type pretraining temperature drop softcap logit template "
     "wrapper_type is_encoder tie_word topk_method topk_group n_group mask_ time_step_ multiplier"
 )
 
