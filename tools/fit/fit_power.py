@@ -44,7 +44,9 @@ FLOOR_READING_W = 200.0  # below the idle draw with clocks up: no reading
 SECOND_PASS_M = 4096  # larger m come from a later pass with too few repetitions for the meter to settle
 LONG_S = 50e-6
 FLOOR = 0.245  # all-reduce of 128 bytes, the whole time spent waiting: 243.5 to 244.0 W
-STREAMING = 0.65  # the shipped factor on busy and memory of products (see the record); its cost on this table is recorded
+STREAMING = (
+    0.65  # the shipped factor on busy and memory of products (see the record); its cost on this table is recorded
+)
 LINK = 900e9  # scale-up, one way
 FOLDS = 4
 NAMES = ("busy", "compute", "x", "memory")
@@ -290,8 +292,9 @@ def main() -> None:
     if options.dry:
         return
     total = sum(int(row.usable.sum()) for row in every)
-    text = HEADER.format(source=SOURCE.format(version=options.version), rows=total, cap=CAP, streaming=STREAMING) + "\n".join(body) + "\n"
-    OUT.write_text(text, encoding="utf-8")
+    source = SOURCE.format(version=options.version)
+    head = HEADER.format(source=source, rows=total, cap=CAP, streaming=STREAMING)
+    OUT.write_text(head + "\n".join(body) + "\n", encoding="utf-8")
 
 
 HEADER = """id: chip-power-kernels

@@ -1,6 +1,7 @@
 """Published power facts that are no serving run: kernels, training nodes, racks and systems of many chips.
 
-All come from the chip's power model and the platform's parts in the catalog: utilisation -> chip watts -> rack watts -> meter.
+Kernels come from the watts of one operator; nodes and systems from the chip's power over a step and the platform's parts in
+the catalog: utilisation -> chip watts -> rack watts -> meter.
 Facts that no power model of ours answers (PUE and water of a fleet, savings claimed, shares, prices, carbon) are skipped.
 """
 
@@ -11,20 +12,29 @@ from functools import lru_cache
 
 from gigawatt.core.errors import GigawattError
 from gigawatt.physics.chip import Box, Chip, box_from_record, box_watts, chip_watts
+from gigawatt.physics.chip.kernel_power import floor_w, operator_watts
+from gigawatt.physics.chip.node import node_of
 from gigawatt.validation.base import Prediction
 from gigawatt.validation.serving import banded
 from gigawatt.validation.serving_models import catalog, chip_of
 
-# Utilisation of a chip by kind of work: (arithmetic, memory bandwidth), shares of the data-sheet peak. Assumed; large products
-# and streaming reach what the serving calibration calls compute_share and bandwidth_weights, training the usual 40 % of peak.
-UTILISATION: tuple[tuple[str, float, float, str], ...] = (
-    (r"gemm.*m\s*(>|&gt;)", 0.65, 0.2, "large products"),
-    (r"gemm.*(m\s*<=|m\s*=\s*1)", 0.0, 0.85, "weights streamed"),
-    (r"prefill", 0.4, 0.2, "attention over prompts"),
-    (r"decode", 0.0, 0.7, "attention over the cache"),
-    (r"power floor|idle", 0.0, 0.0, "waiting"),
+# Kernels by what a fact says of them: kind of operator, share of the peak and of the bandwidth it reaches. Products at 0.65 and
+# streaming at 0.8 are what calibration chip-gemm predicts of large shapes; attention kernels reach a quarter of the peak.
+KERNELS: tuple[tuple[str, str, float, float, str], ...] = (
+    (r"gemm.*m\s*(>|&gt;)", "gemm", 0.65, 0.1, "large products"),
+    (r"gemm.*(m\s*<=|m\s*=\s*1)", "gemm", 0.01, 0.8, "weights streamed"),
+    (r"prefill", "prefill", 0.25, 0.02, "attention over prompts"),
+    (r"decode", "decode", 0.0, 0.7, "attention over the cache"),
+)
+FP4_SHARE = (
+    0.8  # of the share of the peak that wider precisions reach (assumed: the power limit, `clocks.sustained_share`)
 )
 TRAINING = (0.4, 0.5)
+# Strong scaling: at n nodes each chip does an n-th of the work of a step while its messages take as long as before, so it waits
+# r n / (1 + r n) of the time; r, messages over work on one node, is assumed. Runs that one node cannot hold scale weakly.
+MESSAGES_OVER_WORK = 0.05
+WEAK = re.compile(r"gpt-?3|175b|405b", re.IGNORECASE)
+NO_FANS = re.compile(r"immersion|\bdlc\b|sr780|sustainable metal", re.IGNORECASE)  # liquid takes the heat
 PUE = 1.25  # utility power over IT with network and storage shared out (assumed)
 FACT_HALF_WIDTH = 0.3
 NO_MODEL = "no power model answers this fact"
@@ -43,27 +53,45 @@ def box_of(chip_name: str) -> Box | None:
     return None
 
 
-def node_watts(chip: Chip, chip_w: float, chips: float) -> float | None:
+def node_watts(chip: Chip, chip_w: float, chips: float, fans: bool = True) -> float | None:
     """Input watts of the rack positions that hold `chips` chips at `chip_w` each; None where no platform holds the chip."""
     box = box_of(chip.name)
-    return None if box is None else float(box_watts(box, chip_w).total_w) / box.chips * chips
+    if box is None:
+        return None
+    node = node_of(box, fans)
+    return float(box_watts(node, chip_w).total_w) / node.chips * chips
 
 
-def published_fact(identity: str, metric: str, subject: str, work: str, unit: str = "") -> Prediction:
+def waiting_share(text: str) -> float:
+    """Share of a training step that a chip waits for messages, from the nodes a text names.
+
+    >>> waiting_share("1x node 8x H100"), round(waiting_share("64 nodes 8x H100, resnet"), 2), waiting_share("64 nodes, gpt3")
+    (0.0, 0.76, 0.0)
+    """
+    found = re.search(r"(\d+) nodes", text)
+    if not found or WEAK.search(text):
+        return 0.0
+    ratio = MESSAGES_OVER_WORK * float(found[1])
+    return ratio / (1.0 + ratio)
+
+
+def published_fact(identity: str, metric: str, subject: str, work: str, unit: str = "", source: str = "") -> Prediction:
     """One fact from the chip and its platform, or a skip with its reason."""
     chip, unknown = chip_of(subject or work)
     group = f"published: {unit or 'value'}"
-    value, note = (None, NO_MODEL) if unknown else _value(metric.lower(), f"{subject} {work}", unit, chip)
+    value, note = (None, NO_MODEL) if unknown else _value(metric.lower(), f"{subject} {work}", unit, chip, source)
     return banded(identity, metric, value, FACT_HALF_WIDTH, note, group, True)
 
 
-def _value(metric: str, text: str, unit: str, chip: Chip) -> tuple[float | None, str]:
-    kernel = next((row for row in UTILISATION if re.search(row[0], f"{metric} {text}".lower())), None)
-    if unit == "W" and kernel and ("gpu power" in metric):
-        return float(chip_watts(chip, kernel[1], kernel[2], float(kernel[1] + kernel[2] > 0))), kernel[3]
+def _value(metric: str, text: str, unit: str, chip: Chip, source: str) -> tuple[float | None, str]:
+    if unit == "W" and "gpu power" in metric:
+        return _kernel(metric, text, chip)
     if unit == "W" and ("node power" in metric or "wall power" in metric or "ac power" in metric):
-        chip_w = float(chip_watts(chip, *TRAINING))
-        return node_watts(chip, chip_w, 8.0), "eight chips at 40 % of their peak, with the platform's parts"
+        fans = not NO_FANS.search(f"{text} {source}")
+        waits = waiting_share(text)
+        chip_w = chip.tdp_w if "max" in metric else float(chip_watts(chip, *TRAINING, comm_share=waits))
+        note = "eight chips at 40 % of their peak, with the platform's parts" + ("" if fans else ", no fans")
+        return node_watts(chip, chip_w, 8.0, fans), f"{note}; {waits:.0%} of the time waiting for messages (assumed)"
     if metric == "all_in_utility_kw_per_gpu":
         full = node_watts(chip, chip.tdp_w, 1.0)
         return (None if full is None else full * PUE / 1e3), f"chip at its limit, platform's parts, PUE {PUE}"
@@ -71,6 +99,20 @@ def _value(metric: str, text: str, unit: str, chip: Chip) -> tuple[float | None,
         full = node_watts(chip, float(chip_watts(chip, *TRAINING)), count)
         return (None if full is None else full / (1e6 if unit == "MW" else 1e3)), "chips at 40 % of their peak"
     return None, NO_MODEL
+
+
+def _kernel(metric: str, text: str, chip: Chip) -> tuple[float | None, str]:
+    words = f"{metric} {text}".lower()
+    if re.search(r"power floor|idle", words):
+        return floor_w(chip), "waiting with clocks up"
+    row = next((row for row in KERNELS if re.search(row[0], words)), None)
+    if row is None:
+        return None, NO_MODEL
+    _, family, compute, memory, note = row
+    precision = "fp4" if "fp4" in words else "fp8" if "fp8" in words else "bf16"
+    kind = f"{family}/{precision if family in ('gemm', 'moe') else precision.replace('fp4', 'fp8')}"
+    share = compute * (FP4_SHARE if precision == "fp4" else 1.0)
+    return float(operator_watts(chip, share, memory, kind).watts), f"{note}, {kind}"
 
 
 def chips_in(text: str) -> float:

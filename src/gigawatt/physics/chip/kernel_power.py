@@ -79,8 +79,9 @@ def kinds() -> Kinds:
             low, high = calibration.widened(min(row["low"], 1.0 / apart), max(row["high"], apart), stretch)
             names.append(family if precision == "any" else f"{family}/{precision}")
             rows.append([row["busy"], row["compute"], row["x"], row["memory"], low, high])
-    table = np.array(rows, dtype=np.float64).T
-    return Kinds(tuple(names), *table, link=float(fits[("comm", "any")]["memory"]))
+    busy, compute, exponent, memory, below, above = np.array(rows, dtype=np.float64).T
+    link = float(fits["comm", "any"]["memory"])
+    return Kinds(tuple(names), busy, compute, exponent, memory, below, above, link)
 
 
 def kind_codes(names: ArrayLike) -> Codes:
@@ -96,7 +97,7 @@ def kind_codes(names: ArrayLike) -> Codes:
     known = {name: place for place, name in enumerate(kinds().names)}
     unknown = [unknown_name("kind of operator", str(name), known) for name in found if str(name) not in known]
     if unknown:
-        raise InputError(*unknown)
+        raise InputError(unknown)
     return np.array([known[str(name)] for name in found], dtype=np.intp)[inverse]
 
 
@@ -164,7 +165,7 @@ def _constants(chip: Chip) -> Array:
     streaming = calibration.table(RECORD, "streaming")
     factor = float(streaming.get(chip.name, streaming["default"]))
     scale = np.array([factor if name.startswith("gemm/") else 1.0 for name in table.names])
-    own = chip.name == calibration.table(RECORD, "measured_chip")
+    own = chip.name == calibration.record(RECORD).tables["measured_chip"]
     stretch = 1.0 if own else shared["band_lent"]
     band = (table.low**stretch, table.high**stretch)
     return np.stack([table.busy * scale, table.compute, table.exponent, table.memory * scale, *band])
