@@ -2,7 +2,9 @@
 
 Kernels come from the watts of one operator; nodes and systems from the chip's power over a step and the platform's parts in
 the catalog: utilisation -> chip watts -> rack watts -> meter.
-Facts that no power model of ours answers (PUE and water of a fleet, savings claimed, shares, prices, carbon) are skipped.
+For the wall watts of one kind of node a constant per chip (the `null_mape` of a group) is as good as any model, as published
+nodes differ by a few percent; what the model adds is other chips, coolings and node counts. Facts that no power model of ours
+answers (PUE and water of a fleet, most savings, shares, prices, carbon) are skipped.
 """
 
 from __future__ import annotations
@@ -11,9 +13,11 @@ import re
 from functools import lru_cache
 
 from gigawatt.core.errors import GigawattError
-from gigawatt.physics.chip import Box, Chip, box_from_record, box_watts, chip_watts
+from gigawatt.physics.chip import Box, Chip, box_from_record, box_watts, chip_from_record, chip_watts
+from gigawatt.physics.chip.clocks import locked
 from gigawatt.physics.chip.kernel_power import floor_w, operator_watts
 from gigawatt.physics.chip.node import node_of
+from gigawatt.physics.site import chain_from_record, meter_watts
 from gigawatt.validation.base import Prediction
 from gigawatt.validation.serving import banded
 from gigawatt.validation.serving_models import catalog, chip_of
@@ -35,7 +39,9 @@ TRAINING = (0.4, 0.5)
 MESSAGES_OVER_WORK = 0.05
 WEAK = re.compile(r"gpt-?3|175b|405b", re.IGNORECASE)
 NO_FANS = re.compile(r"immersion|\bdlc\b|sr780|sustainable metal", re.IGNORECASE)  # liquid takes the heat
-PUE = 1.25  # utility power over IT with network and storage shared out (assumed)
+GATHERS = (0.05, 0.4)  # recommendation and graph models: table look-ups, small products (assumed)
+MIXED_BOUND = 0.3  # share of a mixed workload's time that follows the core clock, and its draw (assumed)
+MIXED_DRAW = 0.8
 FACT_HALF_WIDTH = 0.3
 NO_MODEL = "no power model answers this fact"
 
@@ -77,10 +83,22 @@ def waiting_share(text: str) -> float:
 
 def published_fact(identity: str, metric: str, subject: str, work: str, unit: str = "", source: str = "") -> Prediction:
     """One fact from the chip and its platform, or a skip with its reason."""
-    chip, unknown = chip_of(subject or work)
+    chip, unknown = _subject(subject, work)
     group = f"published: {unit or 'value'}"
     value, note = (None, NO_MODEL) if unknown else _value(metric.lower(), f"{subject} {work}", unit, chip, source)
     return banded(identity, metric, value, FACT_HALF_WIDTH, note, group, True)
+
+
+def _subject(subject: str, work: str) -> tuple[Chip, str]:
+    """The chip that a fact speaks of: named in its subject or its workload, or the one of the platform that it names."""
+    chip, unknown = chip_of(subject or work)
+    if unknown and work and not chip_of(work)[1]:
+        return chip_of(work)
+    if unknown:
+        name = re.sub(r"[^a-z0-9]+", "-", subject.lower()).strip("-")
+        if name in catalog().ids("platform"):
+            return chip_from_record(catalog().get("accelerator", catalog().get("platform", name).accelerator)), ""
+    return chip, unknown
 
 
 def _value(metric: str, text: str, unit: str, chip: Chip, source: str) -> tuple[float | None, str]:
@@ -88,17 +106,56 @@ def _value(metric: str, text: str, unit: str, chip: Chip, source: str) -> tuple[
         return _kernel(metric, text, chip)
     if unit == "W" and ("node power" in metric or "wall power" in metric or "ac power" in metric):
         fans = not NO_FANS.search(f"{text} {source}")
-        waits = waiting_share(text)
-        chip_w = chip.tdp_w if "max" in metric else float(chip_watts(chip, *TRAINING, comm_share=waits))
-        note = "eight chips at 40 % of their peak, with the platform's parts" + ("" if fans else ", no fans")
-        return node_watts(chip, chip_w, 8.0, fans), f"{note}; {waits:.0%} of the time waiting for messages (assumed)"
+        if "max" in metric:
+            return node_watts(chip, chip.tdp_w, 8.0, fans), "eight chips at their limit, with the platform's parts"
+        waits, work = waiting_share(text), GATHERS if re.search(r"dlrm|gat\b", text) else TRAINING
+        note = f"eight chips at {work[0]:.0%} of their peak, {waits:.0%} of the time waiting for messages (assumed)"
+        chip_w = float(chip_watts(chip, *work, comm_share=waits))
+        return node_watts(chip, chip_w, 8.0, fans), note + ("" if fans else ", no fans")
+    if metric == "mean power / tdp":
+        box = box_of(chip.name)
+        rated = None if box is None else catalog().get("platform", box.name).node_power_rated
+        node = node_watts(chip, float(chip_watts(chip, *TRAINING)), 8.0)
+        return (
+            None if rated is None or node is None else node / float(rated.value)
+        ), "a node in training over its rating"
+    if speed := re.search(r"energy saving at >=(\d+)% performance", metric):
+        return _profile_saving(
+            chip, float(speed[1]) / 100.0
+        ), "a locked clock on work of which 30 % follows it (assumed)"
     if metric == "all_in_utility_kw_per_gpu":
-        full = node_watts(chip, chip.tdp_w, 1.0)
-        return (None if full is None else full * PUE / 1e3), f"chip at its limit, platform's parts, PUE {PUE}"
-    if metric == "power" and unit in ("MW", "kW") and (count := chips_in(text)):
-        full = node_watts(chip, float(chip_watts(chip, *TRAINING)), count)
-        return (None if full is None else full / (1e6 if unit == "MW" else 1e3)), "chips at 40 % of their peak"
+        full = meter_watts_per_chip(chip)
+        return (None if full is None else full / 1e3), "chip at its limit, platform's parts, network, facility"
+    if metric == "power" and unit in ("MW", "kW"):
+        scale, count = (1e6 if unit == "MW" else 1e3), chips_in(text)
+        chip_w = float(chip_watts(chip, *TRAINING)) if count else chip.tdp_w
+        box = box_of(chip.name)
+        full = None if box is None else node_watts(chip, chip_w, count or box.chips)
+        return (
+            None if full is None else full / scale
+        ), "chips at 40 % of their peak" if count else "a system at its limit"
     return None, NO_MODEL
+
+
+def meter_watts_per_chip(chip: Chip) -> float | None:
+    """Watts at the meter for each chip at its limit: platform, scale-out network and the facility its cooling needs."""
+    box = box_of(chip.name)
+    if box is None:
+        return None
+    platform = catalog().get("platform", box.name)
+    rack_w = (
+        float(box_watts(box, chip.tdp_w).total_w)
+        + box.chips * catalog().get("fabric", platform.fabric).power_per_chip.value
+    )
+    facility = "liquid-cooled-2026" if platform.cooling == "liquid" else "air-cooled-2020"
+    return float(meter_watts(rack_w, chain_from_record(catalog().get("facility", facility)))) / box.chips
+
+
+def _profile_saving(chip: Chip, speed: float) -> float:
+    """Percent of energy that a clock saves at which mixed work keeps `speed` of its speed."""
+    draw_w = MIXED_DRAW * chip.tdp_w
+    clock = MIXED_BOUND / (1.0 / speed - 1.0 + MIXED_BOUND)
+    return 100.0 * (1.0 - float(locked(chip, 1.0, draw_w, clock, MIXED_BOUND).joules) / draw_w)
 
 
 def _kernel(metric: str, text: str, chip: Chip) -> tuple[float | None, str]:

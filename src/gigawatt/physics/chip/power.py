@@ -97,10 +97,13 @@ def chip_watts(
         + fit["busy"] * on
     )
     share = fit["floor"] + (1.0 - fit["floor"]) * -np.expm1(-drive)
-    # A power profile lowers clocks and voltage at every load, so it scales the draw and not only the limit: vendors
-    # state their savings on whole workloads, most of which stay below the limit.
-    limit_w = chip.tdp_w * (FULL if mode is None else mode).power_share
-    watts: Array = np.clip(shared["cap"] * limit_w * share, min(chip.idle_w, limit_w), limit_w)
+    setting = FULL if mode is None else mode
+    limit_w = chip.tdp_w * setting.power_share
+    # A mode that leaves memory at full speed is a cap: clocks fall only where the draw exceeds it. A profile that slows memory
+    # too lowers clocks and voltage at every load, so it scales the draw and not only the limit: vendors state their savings on
+    # whole workloads, most of which stay below the limit.
+    scale_w = chip.tdp_w if setting.memory_share >= 1.0 else limit_w
+    watts: Array = np.clip(shared["cap"] * scale_w * share, min(chip.idle_w, limit_w), limit_w)
     waits = np.clip(np.asarray(comm_share, dtype=np.float64), 0.0, 1.0)
     if bool(np.any(waits > 0.0)):
         waiting_w = np.minimum(
