@@ -92,6 +92,8 @@ def test_unknown_kinds_are_all_named_with_the_nearest() -> None:
     assert len(caught.value.problems) == 2
     assert "gemm/fp8" in str(caught.value)
     assert "prefill/bf16" in str(caught.value)
+    with pytest.raises(InputError, match="run from 0"):
+        operator_watts(chip("b200-sxm"), 0.1, 0.1, np.array([0, 99]))
 
 
 def test_a_chip_that_borrows_its_fit_has_the_wider_band() -> None:
