@@ -123,8 +123,11 @@ def test_the_record_holds_its_bars_held_out_and_for_what_ships() -> None:
 
 
 @pytest.mark.truth
-def test_medians_of_a_campaign_that_no_fit_saw() -> None:
-    """Products of vLLM 0.22 on H200, B200, GB200 by m: the B200 fit of another engine, lent by the limit of each chip."""
+def test_medians_of_another_campaign() -> None:
+    """Products of vLLM 0.22 on H200, B200, GB200 by m: the B200 fit of another engine, lent by the limit of each chip.
+
+    Its bf16 medians of m 2 to 8 set the streaming factors and are left out here.
+    """
     root = os.environ.get("GIGAWATT_TRUTH")
     if not root:
         pytest.skip("GIGAWATT_TRUTH is not set")
@@ -134,6 +137,8 @@ def test_medians_of_a_campaign_that_no_fit_saw() -> None:
     constant: dict[bool, list[float]] = {True: [], False: []}
     with (Path(root) / "facts" / "power_kernels.csv").open(encoding="utf-8") as stream:
         for row in csv.DictReader(stream):
+            if (row["gemm_dtype"], row["m_range"]) == ("bfloat16", "2-8"):
+                continue
             if row["gemm_dtype"] not in words:
                 continue  # block-scaled fp8 is under-read (medians of 149 to 393 W beside 500 and more)
             c = chip(names[row["gpu"]])

@@ -313,7 +313,7 @@ error: "see tables.fits: mean, median, mean beyond 50 us (long) and weighted by 
 parameters:
   cap: {{value: {cap}, note: "long kernels at the limit read 985 to 995 W of 1,000 W"}}
   band_untrusted: {{value: 1.3, note: "assumed: bands of fits on under-read watts are stretched to this power"}}
-  campaign_ratio: {{value: 1.40, note: "933 W over 667 W, above; bands of products reach its root to each side"}}
+  campaign_ratio: {{value: 1.40, note: "933 W over 667 W, see streaming; bands of products reach its root to each side"}}
   band_lent: {{value: 2.0, note: "assumed: the same for a fit lent to another chip or precision"}}
 
 tables:
@@ -335,6 +335,7 @@ tables:
     stream: {{any: [stream, any]}}
     comm: {{any: [comm, any]}}
   # low, high: 80 % band of measured over predicted, held out, weighted by the root of duration. trusted: the meter is.
+  # shipped, all_rows: in sample; with the streaming factor on the rows of the fit, and without it on every row with a reading.
   fits:
 """
 

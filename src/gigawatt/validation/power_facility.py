@@ -30,9 +30,8 @@ KERNELS: tuple[tuple[str, str, float, float, str], ...] = (
     (r"prefill", "prefill", 0.25, 0.02, "attention over prompts"),
     (r"decode", "decode", 0.0, 0.7, "attention over the cache"),
 )
-FP4_SHARE = (
-    0.8  # of the share of the peak that wider precisions reach (assumed: the power limit, `clocks.sustained_share`)
-)
+# Of the share of the peak that wider precisions reach (assumed; the power limit: `clocks.sustained_share`).
+FP4_SHARE = 0.8
 TRAINING = (0.4, 0.5)
 # Strong scaling: at n nodes each chip does an n-th of the work of a step while its messages take as long as before, so it waits
 # r n / (1 + r n) of the time; r, messages over work on one node, is assumed. Runs that one node cannot hold scale weakly.
@@ -105,36 +104,52 @@ def _value(metric: str, text: str, unit: str, chip: Chip, source: str) -> tuple[
     if unit == "W" and "gpu power" in metric:
         return _kernel(metric, text, chip)
     if unit == "W" and ("node power" in metric or "wall power" in metric or "ac power" in metric):
-        fans = not NO_FANS.search(f"{text} {source}")
-        if "max" in metric:
-            return node_watts(chip, chip.tdp_w, 8.0, fans), "eight chips at their limit, with the platform's parts"
-        waits, work = waiting_share(text), GATHERS if re.search(r"dlrm|gat\b", text) else TRAINING
-        note = f"eight chips at {work[0]:.0%} of their peak, {waits:.0%} of the time waiting for messages (assumed)"
-        chip_w = float(chip_watts(chip, *work, comm_share=waits))
-        return node_watts(chip, chip_w, 8.0, fans), note + ("" if fans else ", no fans")
+        return _node(metric, text, chip, fans=not NO_FANS.search(f"{text} {source}"))
     if metric == "mean power / tdp":
-        box = box_of(chip.name)
-        rated = None if box is None else catalog().get("platform", box.name).node_power_rated
-        node = node_watts(chip, float(chip_watts(chip, *TRAINING)), 8.0)
-        return (
-            None if rated is None or node is None else node / float(rated.value)
-        ), "a node in training over its rating"
+        return _share_of_rating(chip), "a node in training over its rating"
     if speed := re.search(r"energy saving at >=(\d+)% performance", metric):
-        return _profile_saving(
-            chip, float(speed[1]) / 100.0
-        ), "a locked clock on work of which 30 % follows it (assumed)"
+        note = f"a locked clock on work of which {MIXED_BOUND:.0%} follows it (assumed)"
+        return _profile_saving(chip, float(speed[1]) / 100.0), note
     if metric == "all_in_utility_kw_per_gpu":
         full = meter_watts_per_chip(chip)
         return (None if full is None else full / 1e3), "chip at its limit, platform's parts, network, facility"
     if metric == "power" and unit in ("MW", "kW"):
-        scale, count = (1e6 if unit == "MW" else 1e3), chips_in(text)
-        chip_w = float(chip_watts(chip, *TRAINING)) if count else chip.tdp_w
-        box = box_of(chip.name)
-        full = None if box is None else node_watts(chip, chip_w, count or box.chips)
-        return (
-            None if full is None else full / scale
-        ), "chips at 40 % of their peak" if count else "a system at its limit"
+        return _system(text, chip, 1e6 if unit == "MW" else 1e3)
     return None, NO_MODEL
+
+
+def _node(metric: str, text: str, chip: Chip, fans: bool) -> tuple[float | None, str]:
+    """Wall watts of a node of eight chips."""
+    cooling = "" if fans else ", no fans"
+    if "max" in metric:
+        return node_watts(
+            chip, chip.tdp_w, 8.0, fans
+        ), "eight chips at their limit, with the platform's parts" + cooling
+    waits = waiting_share(text)
+    work = GATHERS if re.search(r"dlrm|gat\b", text) else TRAINING
+    chip_w = float(chip_watts(chip, *work, comm_share=waits))
+    note = (
+        f"eight chips at {work[0]:.0%} of their peak, {waits:.0%} of the time waiting for messages (assumed){cooling}"
+    )
+    return node_watts(chip, chip_w, 8.0, fans), note
+
+
+def _share_of_rating(chip: Chip) -> float | None:
+    """Input of a node in training over the maximum that its platform is rated for."""
+    box = box_of(chip.name)
+    rated = None if box is None else catalog().get("platform", box.name).node_power_rated
+    node = node_watts(chip, float(chip_watts(chip, *TRAINING)), 8.0)
+    return None if rated is None or node is None else node / float(rated.value)
+
+
+def _system(text: str, chip: Chip, scale: float) -> tuple[float | None, str]:
+    """Watts over `scale` of the chips a text counts, in training; of the chip's platform at its limit where it counts none."""
+    if count := chips_in(text):
+        full, note = node_watts(chip, float(chip_watts(chip, *TRAINING)), count), "chips at 40 % of their peak"
+    else:
+        box = box_of(chip.name)
+        full, note = (None if box is None else node_watts(chip, chip.tdp_w, box.chips)), "a system at its limit"
+    return (None if full is None else full / scale), note
 
 
 def meter_watts_per_chip(chip: Chip) -> float | None:
@@ -143,10 +158,8 @@ def meter_watts_per_chip(chip: Chip) -> float | None:
     if box is None:
         return None
     platform = catalog().get("platform", box.name)
-    rack_w = (
-        float(box_watts(box, chip.tdp_w).total_w)
-        + box.chips * catalog().get("fabric", platform.fabric).power_per_chip.value
-    )
+    network_w = box.chips * float(catalog().get("fabric", platform.fabric).power_per_chip.value)
+    rack_w = float(box_watts(box, chip.tdp_w).total_w) + network_w
     facility = "liquid-cooled-2026" if platform.cooling == "liquid" else "air-cooled-2020"
     return float(meter_watts(rack_w, chain_from_record(catalog().get("facility", facility)))) / box.chips
 

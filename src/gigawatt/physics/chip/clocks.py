@@ -91,7 +91,7 @@ def locked(chip: Chip, seconds: ArrayLike, uncapped_w: ArrayLike, clock: ArrayLi
     r = np.minimum(np.asarray(clock, dtype=np.float64), 1.0)
     if bool(np.any(r < lowest)):
         message = (
-            f"a core clock of {float(np.min(r)):g} of full clock is below {lowest:g}, the lowest that can be locked"
+            f"a core clock of {float(np.min(r)):g} of the full one is below {lowest:g}, the lowest that can be locked"
         )
         raise InputError(Problem("out_of_range", message))
     t, w, r, c = _columns(seconds, uncapped_w, r, bound)

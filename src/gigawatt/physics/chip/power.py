@@ -106,8 +106,7 @@ def chip_watts(
     watts: Array = np.clip(shared["cap"] * scale_w * share, min(chip.idle_w, limit_w), limit_w)
     waits = np.clip(np.asarray(comm_share, dtype=np.float64), 0.0, 1.0)
     if bool(np.any(waits > 0.0)):
-        waiting_w = np.minimum(
-            comm_watts(chip, 0.5), watts
-        )  # work that draws less than its own waiting is never lifted
+        # Work that draws less than its own waiting is never lifted by it.
+        waiting_w = np.minimum(comm_watts(chip, 0.5), watts)
         watts = watts + waits * (waiting_w - watts)
     return watts
