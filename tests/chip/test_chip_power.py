@@ -100,6 +100,17 @@ def test_a_cap_slows_compute_by_its_square_root_and_not_memory() -> None:
         capped(0.1)
 
 
+def test_a_cap_leaves_work_below_it_alone_and_a_profile_does_not() -> None:
+    c = chip("h100-sxm")
+    profile = PowerMode("profile", 0.81, 0.95, 0.97)
+    decode, prefill = [0.02, 0.6], [0.8, 0.2]
+    full, cap, slowed = (chip_watts(c, decode, prefill, mode=m) for m in (None, capped(0.81), profile))
+    assert cap[0] == full[0] < 0.81 * c.tdp_w
+    assert cap[1] == pytest.approx(0.81 * c.tdp_w)
+    assert cap[1] < full[1]
+    np.testing.assert_allclose(slowed, 0.81 * full)
+
+
 def test_modes_of_a_platform_by_name() -> None:
     b = box("gb300-nvl72")
     assert mode_named(b, "efficient").power_share < 1

@@ -1,10 +1,11 @@
-"""Fit the clock-and-voltage constants of calibration `chip-clocks` to its own sweeps, and score the sweeps held out.
+"""Fit the clock-and-voltage constants of calibration `chip-clocks` to its own sweeps, and score every sweep.
 
     PYTHONPATH=src python tools/fit/fit_clocks.py
 
 Fits knee, voltage floor and uncore share to the speed that sweeps of role `fit` show at each draw, each sweep with the
-core-bound share that the record gives it, and draws of at least `DEEP` of the highest; prints them and, for every sweep, the mean |predicted/measured - 1| of its speed from
-its draw alone, with the constants that the record holds, beside cap^0.5 and unchanged speed. The record is edited by hand.
+core-bound share that the record gives it, and draws of at least `DEEP` of the highest; prints them and, for every sweep, the
+mean |predicted/measured - 1| of its speed from its draw alone, with the constants that the record holds, beside cap^0.5 and
+unchanged speed. The record is edited by hand.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def fit(sweeps: list[dict[str, Any]]) -> tuple[Array, float]:
 
     def residual(p: Array) -> Array:
         knee, low, uncore = p
-        phi = GRID * np.where(GRID < knee, low, low + (1.0 - low) * (GRID - knee) / (1.0 - knee)) ** 2
+        phi = GRID * (low + (1.0 - low) * np.clip((GRID - knee) / (1.0 - knee), 0.0, None)) ** 2
         out = []
         for sweep in sweeps:
             points = np.array(sweep["points"], dtype=np.float64)

@@ -7,10 +7,10 @@ With r the core clock over the one the work ran at, W1 its watts and t1 its seco
     t(r)   = t1 (1 - bound + bound / r)                               bound: share of the time that follows the core clock
 
 A cap lowers the clock only where W1 exceeds it, to W(r) = cap. Memory-bound work (bound = 0) then takes as long as before;
-compute-bound work slows as about cap^0.5 above the knee and faster below it, where the voltage no longer falls. Where the
+compute-bound work slows as about cap^0.5 above the knee and more steeply below it, where the voltage no longer falls. Where the
 lowest clock still draws more than the cap, the chip pauses part of the time: only there does a cap cost joules.
 
-Constants and their held-out errors: calibration `chip-clocks`.
+Constants, their sources and errors: calibration `chip-clocks`.
 """
 
 from __future__ import annotations
@@ -90,7 +90,9 @@ def locked(chip: Chip, seconds: ArrayLike, uncapped_w: ArrayLike, clock: ArrayLi
     lowest = calibration.parameters(RECORD)["clock_floor"]
     r = np.minimum(np.asarray(clock, dtype=np.float64), 1.0)
     if bool(np.any(r < lowest)):
-        message = f"a core clock of {float(np.min(r)):g} of full clock is below {lowest:g}, the lowest that can be locked"
+        message = (
+            f"a core clock of {float(np.min(r)):g} of the full one is below {lowest:g}, the lowest that can be locked"
+        )
         raise InputError(Problem("out_of_range", message))
     t, w, r, c = _columns(seconds, uncapped_w, r, bound)
     static, fixed = _split(chip, w, c)

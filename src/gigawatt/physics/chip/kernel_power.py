@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gigawatt.core.errors import InputError, unknown_name
+from gigawatt.core.errors import InputError, Problem, unknown_name
 from gigawatt.physics.chip import calibration
 from gigawatt.physics.chip.device import Chip
 
@@ -79,8 +79,9 @@ def kinds() -> Kinds:
             low, high = calibration.widened(min(row["low"], 1.0 / apart), max(row["high"], apart), stretch)
             names.append(family if precision == "any" else f"{family}/{precision}")
             rows.append([row["busy"], row["compute"], row["x"], row["memory"], low, high])
-    table = np.array(rows, dtype=np.float64).T
-    return Kinds(tuple(names), *table, link=float(fits[("comm", "any")]["memory"]))
+    busy, compute, exponent, memory, below, above = np.array(rows, dtype=np.float64).T
+    link = float(fits["comm", "any"]["memory"])
+    return Kinds(tuple(names), busy, compute, exponent, memory, below, above, link)
 
 
 def kind_codes(names: ArrayLike) -> Codes:
@@ -96,7 +97,7 @@ def kind_codes(names: ArrayLike) -> Codes:
     known = {name: place for place, name in enumerate(kinds().names)}
     unknown = [unknown_name("kind of operator", str(name), known) for name in found if str(name) not in known]
     if unknown:
-        raise InputError(*unknown)
+        raise InputError(unknown)
     return np.array([known[str(name)] for name in found], dtype=np.intp)[inverse]
 
 
@@ -127,7 +128,8 @@ def operator_watts(
     Args:
         chip: the chip.
         compute_util: achieved flop/s (of the shape as asked for, no padding) over the peak of the precision, 0..1.
-        memory_util: achieved bytes/s over the memory's peak, 0..1; weights, cache and activations that leave the chip.
+        memory_util: achieved bytes/s over the memory's peak, 0..1; weights, cache and activations that leave the chip. Of
+            'comm' it is the share of the one-way scale-up bandwidth.
         kind: 'gemm/bf16', 'prefill/fp8', 'decode/bf16', 'moe/fp4', 'stream', 'comm', ... (`kinds().names`), one for all or
             an array of names or of `kind_codes`.
         comm_share: share of the time in which the operator waits for messages that nothing hides, 0..1.
@@ -141,7 +143,10 @@ def operator_watts(
         InputError: a kind that no fit serves.
     """
     codes = np.asarray(kind)
-    codes = codes if codes.dtype.kind in "iu" else kind_codes(np.atleast_1d(codes)).reshape(codes.shape)
+    if codes.dtype.kind not in "iu":
+        codes = kind_codes(np.atleast_1d(codes)).reshape(codes.shape)
+    elif codes.size and not 0 <= int(codes.min()) <= int(codes.max()) < len(kinds().names):
+        raise InputError(Problem("out_of_range", f"codes of kinds of operators run from 0 to {len(kinds().names) - 1}"))
     arguments = (compute_util, memory_util, comm_share, link_util, busy)
     columns = [np.clip(np.asarray(a, dtype=np.float64), 0.0, 1.0) for a in arguments]
     shape = np.broadcast_shapes(codes.shape, *(c.shape for c in columns))
@@ -164,7 +169,7 @@ def _constants(chip: Chip) -> Array:
     streaming = calibration.table(RECORD, "streaming")
     factor = float(streaming.get(chip.name, streaming["default"]))
     scale = np.array([factor if name.startswith("gemm/") else 1.0 for name in table.names])
-    own = chip.name == calibration.table(RECORD, "measured_chip")
+    own = chip.name == calibration.record(RECORD).tables["measured_chip"]
     stretch = 1.0 if own else shared["band_lent"]
     band = (table.low**stretch, table.high**stretch)
     return np.stack([table.busy * scale, table.compute, table.exponent, table.memory * scale, *band])

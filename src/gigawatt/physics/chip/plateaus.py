@@ -54,7 +54,10 @@ def plateau(chip: Chip, name: str, precision: str = "bf16") -> Plateau:
     known = next(p for p in (precision, "any", *_WIDER.get(precision, ()), *of) if p in of)
     row, band = of[known], {"low": 1.0, "high": 1.0} if nearness == "measured" else tables["band_of_kin"]
     watts = max(row["share"] * chip.tdp_w, chip.idle_w)
-    low, high = max(row["low"] * band["low"] * chip.tdp_w, chip.idle_w), min(row["high"] * band["high"], 1.0) * chip.tdp_w
+    low, high = (
+        max(row["low"] * band["low"] * chip.tdp_w, chip.idle_w),
+        min(row["high"] * band["high"], 1.0) * chip.tdp_w,
+    )
     return Plateau(name, known, watts, min(low, watts), max(high, watts), str(row["source"]), own)
 
 

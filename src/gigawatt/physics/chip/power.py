@@ -1,20 +1,17 @@
-"""Watts of a chip and of the rack it stands in, from how busy they are.
+"""Watts of a chip over the mean step of a workload, from how busy it is; `node` adds what stands beside it.
 
-Chip (all shares of the data sheet's peak, over the mean step):
+All shares of the data sheet's peak, over the mean step:
 
     u = memory um^0.76 + compute uc^0.87 + busy_weight busy
     W = cap x limit x (floor + (1 - floor)(1 - exp(-u))),  limit = tdp x the mode's share of it,  idle <= W <= limit
 
 `floor` is a chip with its clocks up that waits, not one that is switched off. The three plateaus: waiting (u = 0),
 memory-bound (um = 1, uc = 0, busy = 1), compute-bound (uc = 1). Constants: calibration `chip-power`; serving is met to
-9.5 % (H100) and 17 % (B200) in the median on models that were left out.
-
-Rack input = (chips + host + scale-up switches + NICs + fans) / supply efficiency.
+9.5 % (H100) and 17 % (B200) in the median on models that were left out. Time in which the chip only waits for messages draws
+`kernel_power.comm_watts`, and the mean is over time. Single operators: `kernel_power`; caps and locks: `clocks`.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,9 +20,13 @@ from gigawatt.core.errors import InputError, Problem, unknown_name
 from gigawatt.physics.chip import calibration
 from gigawatt.physics.chip.calibration import Constants
 from gigawatt.physics.chip.device import Box, Chip, PowerMode
+from gigawatt.physics.chip.kernel_power import comm_watts
+from gigawatt.physics.chip.node import BoxWatts, box_watts
 
 Array = NDArray[np.float64]
 FULL = PowerMode("full", 1.0, 1.0)
+
+__all__ = ["FULL", "BoxWatts", "box_watts", "capped", "chip_watts", "mode_named", "power_constants"]
 
 
 def power_constants(chip: Chip) -> Constants:
@@ -69,6 +70,7 @@ def chip_watts(
     memory_util: ArrayLike,
     busy: ArrayLike = 1.0,
     mode: PowerMode | None = None,
+    comm_share: ArrayLike = 0.0,
 ) -> Array:
     """Mean watts of one chip in each operating point.
 
@@ -78,6 +80,8 @@ def chip_watts(
         memory_util: achieved bytes/s over the memory's peak.
         busy: share of the time in which kernels run (1 - host time / step time).
         mode: power mode; full power where None. The utilisations are those reached *in* the mode.
+        comm_share: share of the time in which the chip only waits for messages (links half busy); the utilisations and `busy`
+            are then those of the other time.
 
     Returns:
         Watts, broadcast over the arguments, between `chip.idle_w` and the mode's power limit.
@@ -93,54 +97,16 @@ def chip_watts(
         + fit["busy"] * on
     )
     share = fit["floor"] + (1.0 - fit["floor"]) * -np.expm1(-drive)
-    # A power profile lowers clocks and voltage at every load, so it scales the draw and not only the limit: vendors
-    # state their savings on whole workloads, most of which stay below the limit.
-    limit_w = chip.tdp_w * (FULL if mode is None else mode).power_share
-    watts: Array = np.clip(shared["cap"] * limit_w * share, min(chip.idle_w, limit_w), limit_w)
+    setting = FULL if mode is None else mode
+    limit_w = chip.tdp_w * setting.power_share
+    # A mode that leaves memory at full speed is a cap: clocks fall only where the draw exceeds it. A profile that slows memory
+    # too lowers clocks and voltage at every load, so it scales the draw and not only the limit: vendors state their savings on
+    # whole workloads, most of which stay below the limit.
+    scale_w = chip.tdp_w if setting.memory_share >= 1.0 else limit_w
+    watts: Array = np.clip(shared["cap"] * scale_w * share, min(chip.idle_w, limit_w), limit_w)
+    waits = np.clip(np.asarray(comm_share, dtype=np.float64), 0.0, 1.0)
+    if bool(np.any(waits > 0.0)):
+        # Work that draws less than its own waiting is never lifted by it.
+        waiting_w = np.minimum(comm_watts(chip, 0.5), watts)
+        watts = watts + waits * (waiting_w - watts)
     return watts
-
-
-@dataclass(frozen=True, slots=True)
-class BoxWatts:
-    """Rack input watts by part; every field is an array of the same shape, and the parts sum to `total_w`.
-
-    `host_w` includes the rack's share of storage.
-    """
-
-    chips_w: Array
-    host_w: Array
-    fabric_w: Array
-    nic_w: Array
-    fan_w: Array
-    loss_w: Array
-
-    @property
-    def total_w(self) -> Array:
-        """Watts at the rack's input (IT watts)."""
-        total: Array = self.chips_w + self.host_w + self.fabric_w + self.nic_w + self.fan_w + self.loss_w
-        return total
-
-
-def box_watts(box: Box, chip_w: ArrayLike, load: ArrayLike = 1.0) -> BoxWatts:
-    """Input watts of a rack whose chips draw `chip_w` each.
-
-    Hosts fall to `host_idle_share` when idle; fans follow the chips' heat with `fan_exponent`; switches and NICs draw
-    the same always (links stay up).
-
-    Args:
-        box: the rack.
-        chip_w: mean watts of one chip, any shape.
-        load: share of the rack's work that is done, 0..1, for the hosts.
-    """
-    shared = calibration.parameters("chip-power")
-    each, work = np.broadcast_arrays(np.asarray(chip_w, dtype=np.float64), np.asarray(load, dtype=np.float64))
-    heat = np.clip(each / box.chip.tdp_w, 0.0, 1.0)
-    idle = shared["host_idle_share"]
-    chips_w = box.chips * each
-    host_w = box.host_w * (idle + (1.0 - idle) * np.clip(work, 0.0, 1.0))
-    fan_idle = shared["fan_idle_share"]
-    fan_w = box.fan_w * (fan_idle + (1.0 - fan_idle) * heat ** shared["fan_exponent"])
-    fabric_w = np.full_like(chips_w, box.fabric_w)
-    nic_w = np.full_like(chips_w, box.nic_w)
-    parts_w = chips_w + host_w + fan_w + fabric_w + nic_w
-    return BoxWatts(chips_w, host_w, fabric_w, nic_w, fan_w, parts_w * (1.0 / box.supply_efficiency - 1.0))
