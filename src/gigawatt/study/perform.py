@@ -16,6 +16,7 @@ from gigawatt.physics.workload import from_config
 from gigawatt.physics.workload.architecture import Architecture
 from gigawatt.study.resolve import Offered, Resolved, Work
 from gigawatt.study.scenario import Serving, Training
+from gigawatt.study.software import Software, software
 from gigawatt.study.timeline import Timeline, owed_quarters
 
 # Share of the balanced decode profile that a production service keeps over a day: DeepSeek's published serving day
@@ -77,6 +78,7 @@ class Performance:
     refusals: tuple[Refusal, ...]
     boxes: tuple[Box, ...]
     goodput: dict[int, float] = field(default_factory=dict)
+    software: dict[tuple[int, int], Software] = field(default_factory=dict)
 
 
 def perform(resolved: Resolved, line: Timeline) -> Performance:
@@ -86,6 +88,7 @@ def perform(resolved: Resolved, line: Timeline) -> Performance:
     points: list[Point] = []
     refusals: list[Refusal] = []
     shares: dict[int, float] = {}
+    states: dict[tuple[int, int], Software] = {}
     for i, (offered, box) in enumerate(zip(resolved.offers, boxes, strict=True)):
         late = _not_there(offered, resolved)
         if late:
@@ -93,14 +96,18 @@ def perform(resolved: Resolved, line: Timeline) -> Performance:
             continue
         fabric = _fabric(offered.fabric, box)
         for j, (work, arch) in enumerate(zip(resolved.works, arches, strict=True)):
+            state = states[i, j] = software(offered, "serving" if work.is_serving else "training", arch, resolved)
+            if state.refusal:
+                refusals.append(Refusal(i, j, *state.refusal))
+                continue
             if isinstance(work.spec, Serving):
-                made, why = _serve(i, j, offered, box, fabric, arch, work.spec)
+                made, why = _serve(i, j, state, box, fabric, arch, work.spec)
             else:
-                made, why, share = _train(i, j, offered, box, fabric, arch, work, resolved, line)
+                made, why, share = _train(i, j, state, box, fabric, arch, work, resolved, line)
                 shares[j] = share
             points += made
             refusals += [why] if why else []
-    return Performance(tuple(points), tuple(refusals), boxes, shares)
+    return Performance(tuple(points), tuple(refusals), boxes, shares, states)
 
 
 def _not_there(offered: Offered, resolved: Resolved) -> tuple[str, str] | None:
@@ -122,13 +129,8 @@ def usable_precisions(asked: list[str] | str, usual: Sequence[str], box: Box) ->
     return have or ["bf16"]
 
 
-def _maturity(offered: Offered, kind: str) -> float:
-    given = offered.offer.maturity
-    return given if given is not None else float(getattr(offered.platform.software, kind).value)
-
-
 def _serve(
-    i: int, j: int, offered: Offered, box: Box, fabric: Fabric, arch: Architecture, spec: Serving
+    i: int, j: int, state: Software, box: Box, fabric: Fabric, arch: Architecture, spec: Serving
 ) -> tuple[list[Point], Refusal | None]:
     found = frontier(
         arch,
@@ -139,7 +141,7 @@ def _serve(
         ttft_s=spec.slo.ttft_p99,
         tpot_s=spec.slo.tpot_p99,
         precisions=usable_precisions(spec.precisions, SERVING_PRECISIONS, box),
-        maturity=_maturity(offered, "serving"),
+        maturity=state.speed,
         modes=box.modes,
         max_points=ALL_POINTS,
     )
@@ -161,8 +163,8 @@ def _serve(
             row["tokens_out_per_s_per_chip"] * derate,
             row["chip_w"],
             row["bound"],
-            row["low"],
-            row["high"],
+            row["low"] * state.low,
+            row["high"] * state.high,
             group,
             ttft_s=row["ttft_s"],
             tpot_s=row["tpot_s"],
@@ -176,7 +178,7 @@ def _serve(
 def _train(
     i: int,
     j: int,
-    offered: Offered,
+    state: Software,
     box: Box,
     fabric: Fabric,
     arch: Architecture,
@@ -203,7 +205,7 @@ def _train(
             seq=spec.sequence_length,
             global_batch=spec.global_batch,
             precisions=usable_precisions(spec.precisions, TRAINING_PRECISIONS, box),
-            maturity=_maturity(offered, "training"),
+            maturity=state.speed,
             modes=box.modes,
         )
         if not len(found):
@@ -230,8 +232,8 @@ def _train(
                 float(found.tokens_per_s_per_chip[k]) * share,
                 float(found.chip_w[k]),
                 str(found.bound[k]),
-                float(found.low[k]),
-                float(found.high[k]),
+                float(found.low[k]) * state.low,
+                float(found.high[k]) * state.high,
                 f"training {box.chip.generation}",
                 step_s=float(found.step_s[k]),
                 mfu=float(found.mfu[k]),

@@ -31,6 +31,7 @@ from gigawatt.study.price import price
 from gigawatt.study.resolve import resolve
 from gigawatt.study.result import RunResult
 from gigawatt.study.settle import settle
+from gigawatt.study.software import software_table
 from gigawatt.study.texts import headline, texts
 from gigawatt.study.timeline import timeline
 from gigawatt.study.trust import assumptions_table, explanations, measured_errors, weakest_table
@@ -86,6 +87,7 @@ def assemble(answer: Answer) -> RunResult:
         excluded_table(answer),
         limits_table(answer),
         performance_table(answer, errors),
+        software_table(answer.resolved, answer.priced.performance.software),
         power,
         links,
         companies_table(answer),

@@ -107,7 +107,11 @@ class Site(Strict):
 
 
 class Offer(Strict):
-    """A platform that may be bought; the factory chooses how much."""
+    """A platform that may be bought; the factory chooses how much.
+
+    `maturity` is the speed of its software over that of the calibrations' release; `port`: work that its software does not
+    run is ported, and waits for it.
+    """
 
     id: Id
     platform: Id
@@ -116,6 +120,7 @@ class Offer(Strict):
     supply: Annotated[float, Field(ge=0)] | None = None
     list_price: Money | None = None
     maturity: Annotated[float, Field(gt=0, le=5)] | None = None
+    port: bool = False
 
 
 class Slo(Strict):
@@ -293,7 +298,10 @@ _ROLES = {"operator": "operator", "lab": "lab", "chip-vendor": "vendor", "vendor
 
 
 class Scenario(Strict):
-    """A whole question: site, capital, what may be bought, what is to be done, who pays whom."""
+    """A whole question: site, capital, what may be bought, what is to be done, who pays whom.
+
+    `software`: as released (what calibrations and the catalog were measured on), or as it should be on the first day.
+    """
 
     schema_: Literal[1] = Field(1, alias="schema")
     name: str = Field("unnamed", max_length=120)
@@ -305,6 +313,7 @@ class Scenario(Strict):
     site: Site = Site()
     capital: Money | None = None
     costs: Id = "baseline-2026"
+    software: Literal["release", "start"] = "release"
     discount_rate: Rate = 0.10
     fleet: Annotated[list[Offer], Field(min_length=1)]
     workloads: Annotated[list[Workload], Field(min_length=1)]
