@@ -12,12 +12,10 @@ from hypothesis import strategies as st
 from gigawatt.catalog import Catalog
 from gigawatt.core.errors import InputError
 from gigawatt.physics.chip import Chip, calibration_for, chip_from_record, kernel_seconds, peak_of
-from gigawatt.physics.chip.attention import _pairs
 from gigawatt.physics.chip.experts import active_experts
 
 CATALOG = Catalog.load()
 CHIPS = ["a100-sxm-80gb", "h100-sxm", "h200-sxm", "b200-sxm", "gb200", "b300-sxm", "gb300"]
-HEADS = {"heads": 32, "kv_heads": 8, "head_dim": 128}
 size = st.integers(2, 128).map(lambda x: 128 * x)
 
 
@@ -74,39 +72,6 @@ def test_a_fused_quantise_pass_costs_nothing() -> None:
     apart = kernel_seconds(c, "gemm", "fp8", **columns).seconds[0]
     fused = kernel_seconds(c, "gemm", "fp8", fused_quantise=True, **columns).seconds[0]
     assert apart - fused == pytest.approx(6.27 * 4096 * 8192 / 3.35e12, rel=0.01)
-
-
-def test_pairs_of_blocks_are_exact_when_lengths_fill_them() -> None:
-    for length, context, window in ((1024, 0, 1e9), (1024, 512, 1e9), (128, 0, 1e9)):
-        keys = sum(128 * (context + 128 * (i + 1)) for i in range(length // 128))
-        pairs, tiles, longest = _pairs(np.array([length]), np.array([context]), np.array([window]), 128.0)
-        assert pairs[0] == pytest.approx(keys)
-        assert tiles[0] == length / 128
-        assert longest[0] == context + length
-
-
-@settings(max_examples=30, deadline=None)
-@given(length=st.integers(16, 32_000), batch=st.integers(1, 64), more=st.integers(1, 4_000))
-def test_longer_sequences_take_longer(length: int, batch: int, more: int) -> None:
-    c = chip("b200-sxm")
-    for family in ("prefill", "decode"):
-        short, long = kernel_seconds(c, family, "bf16", batch=batch, length=[length, length + more], **HEADS).seconds
-        assert long >= short * (1 - 1e-9)
-
-
-def test_a_window_bounds_decode_and_prefill() -> None:
-    c = chip("h100-sxm")
-    for family in ("prefill", "decode"):
-        full = kernel_seconds(c, family, "bf16", batch=8, length=[65_536], **HEADS).seconds[0]
-        windowed = kernel_seconds(c, family, "bf16", batch=8, length=[65_536], window=1024, **HEADS).seconds[0]
-        assert windowed < 0.25 * full
-
-
-def test_large_decode_streams_the_cache_from_memory() -> None:
-    """Even a cache that fits L2 comes from memory: benchmark loops that re-read it flatter."""
-    c = chip("b200-sxm")
-    seconds = kernel_seconds(c, "decode", "bf16", batch=[256], length=[4096], **HEADS).seconds[0]
-    assert 0.75 < 256 * 4096 * 8 * 2 * 128 * 2 / seconds / c.memory_bytes_per_s < 1.0
 
 
 def test_expected_experts() -> None:
