@@ -65,7 +65,8 @@ def support(stack: str, family: str | Iterable[str], task: str = "serving", cata
     """
     cat = catalog or _packaged()
     families, wanted = _families(family), _task(task)
-    _known("software stack", stack, stacks(cat))
+    if not any(stack in f.stacks for f in _frameworks(cat)):  # else no need to read every accelerator
+        _known("software stack", stack, stacks(cat))
     mine = [f for f in _frameworks(cat) if wanted in f.tasks]
     rows = [(f, _worst([f.cell(stack, name) for name in families])) for f in mine]
     running = [(f, cell) for f, cell in rows if cell.level in RUNS]
