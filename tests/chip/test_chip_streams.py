@@ -34,7 +34,9 @@ def seconds(chip: Chip, m: object, k: object, name: str, fit: dict[str, float], 
 
 @settings(max_examples=80, deadline=None)
 @given(row=st.sampled_from(ROWS), m=rows, k=width, name=kind)
-def test_a_cold_pass_never_beats_bandwidth_and_a_warm_one_is_no_slower(row: tuple[str, int], m: int, k: int, name: str) -> None:
+def test_a_cold_pass_never_beats_bandwidth_and_a_warm_one_is_no_slower(
+    row: tuple[str, int], m: int, k: int, name: str
+) -> None:
     chip, fit = made(row)
     cold, warm = (seconds(chip, m, k, name, fit, cold) for cold in (True, False))
     assert cold >= m * k * sum(pass_bytes(name)) / chip.memory_bytes_per_s
@@ -43,7 +45,14 @@ def test_a_cold_pass_never_beats_bandwidth_and_a_warm_one_is_no_slower(row: tupl
 
 
 @settings(max_examples=60, deadline=None)
-@given(row=st.sampled_from(ROWS), m=rows, k=width, more=st.integers(0, 5_000), faster=st.floats(1.0, 3.0), cold=st.booleans())
+@given(
+    row=st.sampled_from(ROWS),
+    m=rows,
+    k=width,
+    more=st.integers(0, 5_000),
+    faster=st.floats(1.0, 3.0),
+    cold=st.booleans(),
+)
 def test_more_rows_cost_and_more_bandwidth_helps(
     row: tuple[str, int], m: int, k: int, more: int, faster: float, cold: bool
 ) -> None:

@@ -36,7 +36,7 @@ error:
 release: "TensorRT-LLM 1.3.0rc20, SGLang 0.5.14, vLLM 0.24.0"
 parameters:
   stretch_generation: {{value: 1.5, note: "band of a sister chip, power of the own band"}}
-  stretch_kin: {{value: {stretch:.2f}, note: "band of another generation: widened until 80 % of rows of other HBM generations lie in it"}}
+  stretch_kin: {{value: {stretch:.2f}, note: "band of another generation: 80 % of rows of other HBM generations lie in it"}}
 # The default (of the fastest engine) of a chip and pass first. precision names the pass. low and high: 80 % band of measured
 # over predicted, held out by width.
 tables:
@@ -53,7 +53,9 @@ def main() -> None:
     given = ask.parse_args()
     done: list[tuple[Table, Fit]] = []
     for table in streams.read(tables.root(given.tables)):
-        found = held_out(streams.form(table.chip, table.kind), table.rows, null=streams.null_form(table.chip, table.kind))
+        found = held_out(
+            streams.form(table.chip, table.kind), table.rows, null=streams.null_form(table.chip, table.kind)
+        )
         done.append((table, found))
         print(
             f"{table.system:20s} {table.kind:9s} {table.engine:7s} {found.rows:6d} {100 * found.median:5.1f} /"
@@ -61,7 +63,9 @@ def main() -> None:
             + " ".join(f"{name} {value:.3g}" for name, value in found.values.items()),
             flush=True,
         )
-    done.sort(key=lambda row: (list(tables.SYSTEMS).index(row[0].system), row[0].kind, float(np.median(row[0].rows.us))))
+    done.sort(
+        key=lambda row: (list(tables.SYSTEMS).index(row[0].system), row[0].kind, float(np.median(row[0].rows.us)))
+    )
     far = transferred(done)
     print("other generation", {key: round(value, 3) for key, value in far.items()})
     if given.write:
@@ -90,7 +94,9 @@ def transferred(done: list[tuple[Table, Fit]]) -> dict[str, float]:
         every = np.concatenate(ratios[hbm])
         out[name], out[f"{name}_p90"] = errors(np.exp(-every), np.ones(every.size))[:2]
     for stretch in np.arange(1.0, 20.0, 0.1):
-        held = [((r >= stretch * low) & (r <= stretch * high)) for r, (low, high) in zip(ratios[True], bands, strict=True)]
+        held = [
+            ((r >= stretch * low) & (r <= stretch * high)) for r, (low, high) in zip(ratios[True], bands, strict=True)
+        ]
         covered = float(np.concatenate(held).mean())
         if covered >= 0.8:
             break
@@ -123,10 +129,10 @@ def text(done: list[tuple[Table, Fit]], far: dict[str, float]) -> str:
             body = ", ".join(f"{name}: {value:.3g}" for name, value in found.values.items())
             mark = "" if table.kind in seen else "default: true, "
             seen.add(table.kind)
-            lines.append(
-                f'        - {{precision: "{table.kind}", engine: {table.engine}, {mark}{body}, low: {low:.3f}, high: {high:.3f}, '
-                f"rows: {found.rows}, median: {found.median:.3f}, p90: {found.p90:.3f}, null_median: {found.null_median:.3f}}}\n"
-            )
+            errs = f"median: {found.median:.3f}, p90: {found.p90:.3f}, null_median: {found.null_median:.3f}"
+            band = f"low: {low:.3f}, high: {high:.3f}, rows: {found.rows}"
+            pair = f'precision: "{table.kind}", engine: {table.engine}'
+            lines.append(f"        - {{{pair}, {mark}{body}, {band}, {errs}}}\n")
     return "".join(lines)
 
 

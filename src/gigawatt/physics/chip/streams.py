@@ -76,7 +76,9 @@ def stream_seconds(
         fit: constants of `chip-stream`.
         cold: the data are not in the cache, however few they are.
     """
-    m, k, r, s = (np.asarray(x, np.float64) for x in np.broadcast_arrays(*map(np.atleast_1d, (rows, width, read, written))))
+    m, k, r, s = (
+        np.asarray(x, np.float64) for x in np.broadcast_arrays(*map(np.atleast_1d, (rows, width, read, written)))
+    )
     count = m * k * (r + s)
     near = 1.0 if cold else fit["near"]
     from_memory = near + (1.0 - near) / (1.0 + (fit["l2"] * 1e6 / np.maximum(count, 1.0)) ** 4)
