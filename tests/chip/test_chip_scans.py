@@ -74,10 +74,10 @@ def test_longer_prompts_take_longer(one: Case, batch: int, length: int, hv: int,
 
 
 def test_the_state_pass_is_serial_in_chunks() -> None:
-    """One sequence cannot use the whole chip: eight together cost far less than eight times one."""
+    """One sequence cannot use the whole chip: eight together cost less than eight, on HBM far less."""
     for chip, fit in (x for x in CASES if x[1]["kernel"] == "delta-chunk"):
         one, eight = delta_chunk_seconds(chip, [1, 8], 8192, 2, 4, fit)
-        assert eight < 0.7 * 8.0 * one
+        assert eight < (0.7 if chip.memory_bytes_per_s > 2e12 else 1.0) * 8.0 * one
         long, longer = delta_chunk_seconds(chip, 1, [16_384, 32_768], 2, 4, fit)
         assert longer / long == pytest.approx(2.0, rel=0.05)
 

@@ -151,6 +151,7 @@ TILES = (
     {"tile": 256.0, "least": 128.0},
     {"tile": 256.0, "least": 256.0},
 )
+SPILLS = ({"spills": 0.0}, {"spills": 1.0})
 PACKING = ({"packed": 0.0}, {"packed": 1.0})
 DECODE_FREE = {
     "t0": Free(9, 1, 40),
@@ -197,7 +198,9 @@ def prefill_form(chip: Chip, precision: str) -> Menu:
             chip, *shape, peak, v, value_bytes=value, kv_bytes=kv, window=x["window"], resident=True
         )
 
-    return _menu("prefill", law, PREFILL_FREE, chip, menus=(TILES, PACKING))
+    free = {**PREFILL_FREE, "wide": Free(0.0, 0.0, 8, log=False)}
+    menus = (SPILLS, TILES, PACKING)
+    return _menu("prefill", law, free, chip, menus=menus, freed={"wide": ("spills",)})
 
 
 def decode_form(chip: Chip, precision: str) -> Menu:
@@ -222,7 +225,7 @@ def mla_prefill_form(chip: Chip, precision: str) -> Menu:
             chip, x["batch"], x["length"], x["heads"], peak, v, value_bytes=value, kv_bytes=kv, resident=True
         )
 
-    fixed = {"packed": 0.0}
+    fixed = {"packed": 0.0, "wide": 0.0}
     menu = _menu("mla-prefill", law, PREFILL_FREE, chip, menus=(TILES,))
     return Menu(Form(menu.form.name, law, menu.form.free, fixed, menu.form.starts), menu.menus)
 
@@ -256,7 +259,7 @@ def encoder_form(chip: Chip, precision: str = "bf16/bf16") -> Menu:
         return 1e6 * encoder_seconds(chip, x["batch"], x["length"], x["heads"], x["head_dim"], peak, v, resident=True)
 
     menu = _menu("encoder", law, PREFILL_FREE, chip, menus=(TILES,))
-    return Menu(Form("encoder", law, menu.form.free, {"packed": 0.0}, menu.form.starts), menu.menus)
+    return Menu(Form("encoder", law, menu.form.free, {"packed": 0.0, "wide": 0.0}, menu.form.starts), menu.menus)
 
 
 NULL_FREE = {"t0": Free(9, 0.5, 60), "ec": Free(0.5, 0.01, 1.5), "em": Free(0.8, 0.05, 1.5)}
