@@ -19,7 +19,7 @@ from kernels import attention as att
 from kernels import scans
 from kernels.records import Done, Family, run, write
 from kernels.tables import SYSTEMS, root
-from kernels.transfer import ANCHORS, Left, left_out, sisters, stretch
+from kernels.transfer import ANCHORS, SHIFTS, Left, left_out, sisters, stretch
 
 PAIRS = ("bf16/bf16", "bf16/fp8")
 
@@ -69,7 +69,6 @@ FAMILIES = {
         ),
     )
 }
-# The scan kernels have no anchor of their own: of each, the largest prompt or batch on hand.
 GENERATIONS = ("ampere", "hopper", "blackwell", "blackwell-ultra", "ada")
 
 
@@ -112,7 +111,11 @@ def main() -> None:
         notes = []
         if name in ANCHORS:
             shape = ", ".join(f"{key} {value}" for key, value in ANCHORS[name].items())
-            notes = [f"Anchor to time on a chip that nobody measured: {shape}."]
+            how = "add measured - predicted to" if name in SHIFTS else "multiply measured/predicted into"
+            notes = [
+                f"Anchor to time on a chip that nobody measured: {shape};",
+                f"{how} the prediction of every shape.",
+            ]
         write(family, fits, error(fits, away), (stretch(near), stretch(away)), notes)
 
 

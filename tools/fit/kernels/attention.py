@@ -5,6 +5,7 @@ Rows left out, and why:
   prompts of one token): few rows with curves of their own;
 - head dimension 512: served by such fall-backs only;
 - decode with more than 32 query heads a KV head: TensorRT-LLM falls onto an unfused path, 5-8 times slower;
+- encoders of head dimension 72 in TensorRT-LLM on Blackwell: an unfused path, four times slower than 64 and 80;
 - decode of TensorRT-LLM on A100 with shared KV heads: the loops move bytes faster than the memory can (2.9 of 2.0 TB/s
   at 1 GB), so they cannot have read what a step reads.
 """
@@ -44,6 +45,7 @@ GROUPS = ("num_heads", "num_key_value_heads", "head_dim")
 LATENT = {"batch": "batch_size", "length": "length", "heads": "num_heads"}
 ENCODER = {"batch": "batch_size", "length": "isl", "heads": "num_heads", "head_dim": "head_dim"}
 FALL_BACKS = "triton|fa4"
+UNFUSED_72 = ("b200_sxm", "gb200", "b300_sxm", "gb300")
 LEAST_ROWS = 400
 TABLES = {"prefill": "context_attention", "decode": "generation_attention"}
 LATENT_TABLES = {"prefill": "context_mla", "decode": "generation_mla"}
@@ -113,6 +115,8 @@ def encoder(data: Path, system: str, engine: str, precision: str = "bf16/bf16") 
     if frame is None or precision != "bf16/bf16":
         return None
     frame = frame.filter(~pl.col("kernel_source").str.contains("triton"))
+    if engine == "trtllm" and system in UNFUSED_72:
+        frame = frame.filter(pl.col("head_dim") != 72)
     return rows(frame, ENCODER, ("num_heads", "head_dim")) if len(frame) >= LEAST_ROWS else None
 
 
@@ -147,6 +151,7 @@ TILES = (
     {"tile": 256.0, "least": 128.0},
     {"tile": 256.0, "least": 256.0},
 )
+SPILLS = ({"spills": 0.0}, {"spills": 1.0})
 PACKING = ({"packed": 0.0}, {"packed": 1.0})
 DECODE_FREE = {
     "t0": Free(9, 1, 40),
@@ -162,6 +167,8 @@ DECODE_FREE = {
     "phi": Free(0.4, 0.05, 1),
 }
 CHUNKS = tuple({"chunk": float(c)} for c in (256, 128, 512, 1024))
+# A kernel that never splits a sequence: its time grows with the length, however few sequences there are.
+UNSPLIT = {"chunk": 1e7}
 OCCUPANCY = ({"occ": 1.0}, {"occ": 2.0})
 GROUP = tuple({"group": float(g)} for g in (64, 32, 16))
 ALIGN = tuple({"align": float(a)} for a in (0, 64, 128))
@@ -177,8 +184,8 @@ Law = Callable[[Mapping[str, Floats], Mapping[str, float]], Floats]
 
 def _menu(name: str, law: Law, free: Mapping[str, Free], chip: Chip, **more: object) -> Menu:
     start = {**free, "res": Free(0.8 * L2_MB.get(chip.name, 50), 0.5, 400)} if "res" in free else dict(free)
-    far = {"pn": 4.0} if name.endswith("decode") else {"pn": 3.0, "cexp": 0.3}
-    return Menu(Form(name, law, start, starts=(far,)), **more)  # type: ignore[arg-type]
+    far = {"pn": 4.0}
+    return Menu(Form(name, law, start, starts=(far,) if name == "decode" or name == "mla-decode" else ()), **more)  # type: ignore[arg-type]
 
 
 def prefill_form(chip: Chip, precision: str) -> Menu:
@@ -191,7 +198,9 @@ def prefill_form(chip: Chip, precision: str) -> Menu:
             chip, *shape, peak, v, value_bytes=value, kv_bytes=kv, window=x["window"], resident=True
         )
 
-    return _menu("prefill", law, PREFILL_FREE, chip, menus=(TILES, PACKING))
+    free = {**PREFILL_FREE, "wide": Free(0.0, 0.0, 8, log=False)}
+    menus = (SPILLS, TILES, PACKING)
+    return _menu("prefill", law, free, chip, menus=menus, freed={"wide": ("spills",)})
 
 
 def decode_form(chip: Chip, precision: str) -> Menu:
@@ -216,7 +225,7 @@ def mla_prefill_form(chip: Chip, precision: str) -> Menu:
             chip, x["batch"], x["length"], x["heads"], peak, v, value_bytes=value, kv_bytes=kv, resident=True
         )
 
-    fixed = {"packed": 0.0}
+    fixed = {"packed": 0.0, "wide": 0.0}
     menu = _menu("mla-prefill", law, PREFILL_FREE, chip, menus=(TILES,))
     return Menu(Form(menu.form.name, law, menu.form.free, fixed, menu.form.starts), menu.menus)
 
@@ -233,7 +242,12 @@ def mla_decode_form(chip: Chip, precision: str) -> Menu:
     casts = ({"converts": 0.0}, {"converts": 1.0}) if kv == 1.0 else ({"converts": 0.0},)
     free = {**DECODE_FREE, "cast": Free(0.0, 0.0, 30, log=False)}
     return _menu(
-        "mla-decode", law, free, chip, menus=(groups, casts, CHUNKS, padded, OCCUPANCY), freed={"cast": ("converts",)}
+        "mla-decode",
+        law,
+        free,
+        chip,
+        menus=(groups, casts, (*CHUNKS, UNSPLIT), padded, OCCUPANCY),
+        freed={"cast": ("converts",)},
     )
 
 
@@ -245,7 +259,7 @@ def encoder_form(chip: Chip, precision: str = "bf16/bf16") -> Menu:
         return 1e6 * encoder_seconds(chip, x["batch"], x["length"], x["heads"], x["head_dim"], peak, v, resident=True)
 
     menu = _menu("encoder", law, PREFILL_FREE, chip, menus=(TILES,))
-    return Menu(Form("encoder", law, menu.form.free, {"packed": 0.0}, menu.form.starts), menu.menus)
+    return Menu(Form("encoder", law, menu.form.free, {"packed": 0.0, "wide": 0.0}, menu.form.starts), menu.menus)
 
 
 NULL_FREE = {"t0": Free(9, 0.5, 60), "ec": Free(0.5, 0.01, 1.5), "em": Free(0.8, 0.05, 1.5)}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
@@ -61,7 +62,10 @@ def scan(menu: Menu, part: Rows, *, size: int = 600, seed: int = 5, rounds: int 
                 trial = {**chosen, **choice}
                 if trial == chosen:
                     continue
-                found = fit(menu.at(trial), small, start={**values, **choice})
+                form = menu.at(trial)
+                # From the constants at hand and from the plain start: another kernel may lie in another valley.
+                tries = [fit(form, small, start=point) for point in ({**values, **choice}, None)]
+                found = min(tries, key=partial(cost, menu.form, small))
                 now = cost(menu.form, small, found)
                 # A choice must earn its place: the first listed is the plain kernel.
                 if now < 0.99 * best:

@@ -130,7 +130,7 @@ def write(
         f'source: "{SOURCE}"',
         "source_url: https://pypi.org/project/aiconfigurator-core/",
         'as_of: "2026-08"',
-        'fitted_to: "latency of single kernels; soft-L1 on log(predicted/measured), errors held out by shape"',
+        'fitted_to: "latency of single kernels; soft-L1 on log(predicted/measured), errors held out by shape, in 3 or 4 folds"',
         f"rows: {sum(d.fit.rows for d in fits)}",
         f"error: {{{listed}}}",
         'release: "TensorRT-LLM 1.3.0rc20, SGLang 0.5.14, vLLM 0.24.0; on A100 1.0.0, 0.5.10, 0.14.0"',

@@ -2,8 +2,9 @@
 
 All chips of the target's generation are left out, its near-twins too: Hopper is predicted from Blackwell and Blackwell
 Ultra, and these from Hopper. The forecast is the geometric mean over the source chips, of the same engine where the
-source has it, at the target's own datasheet. An anchor is one kernel timed on the target, chosen before: the ratio of
-its time to the forecast rescales the forecast of every other row.
+source has it, at the target's own datasheet. An anchor is one kernel timed on the target, chosen before, that corrects
+the forecast of every other row, by its ratio or its difference to its own forecast. The anchors were chosen on these
+chips: what they are worth on another is not known.
 """
 
 from __future__ import annotations
@@ -31,31 +32,39 @@ SISTERS = {
     "gb300": ("b300_sxm",),
 }
 OTHER = {"hopper": "blackwell", "blackwell": "hopper"}
-# One kernel to time on a chip that nobody measured; any batch near it does.
+# One kernel to time on a chip that nobody measured; any shape near it does.
 ANCHORS: Mapping[str, Mapping[str, float]] = {
     "prefill": {"batch": 4, "length": 2048, "heads": 32, "kv_heads": 8, "head_dim": 128},
-    "decode": {"batch": 64, "length": 1024, "heads": 32, "kv_heads": 8, "head_dim": 128},
-    "mla-prefill": {"batch": 4, "length": 2048, "heads": 32},
-    "mla-decode": {"batch": 64, "length": 2048, "heads": 64},
-    "encoder": {"batch": 8, "length": 1024, "heads": 16, "head_dim": 64},
+    "decode": {"batch": 4, "length": 1024, "heads": 32, "kv_heads": 8, "head_dim": 128},
+    "mla-prefill": {"batch": 4, "length": 1024, "heads": 32},
+    "mla-decode": {"batch": 4, "length": 1024, "heads": 32},
+    "encoder": {"batch": 4, "length": 1024, "heads": 16, "head_dim": 64},
 }
+# What an anchor tells of decode is the time to launch and combine, the same for every shape: it shifts the forecast.
+# Of the others it tells the speed of the kernel: it scales the forecast.
+SHIFTS = ("decode", "mla-decode")
+# A shift never takes more than this share of a forecast away.
+LEAST_SHARE = 0.3
+WIDEST = 10.0
 
 
 @dataclass(frozen=True)
 class Left:
-    """Left-out residuals ln(measured/forecast) of one (system, engine, precision), and the sources' own 80 % band."""
+    """Left-out residuals ln(measured/forecast) of one (system, engine, precision), and the sources' own 80 % band.
+
+    `after`: the same once the anchor has corrected the forecast.
+    """
 
     system: str
     engine: str
     precision: str
     residual: Floats
-    at_anchor: float
+    after: Floats
     low: float
     high: float
 
     def _off(self, anchored: bool) -> Floats:
-        shifted = self.residual - (self.at_anchor if anchored else 0.0)
-        return np.abs(np.exp(-shifted) - 1.0)
+        return np.abs(np.exp(-(self.after if anchored else self.residual)) - 1.0)
 
     @property
     def median(self) -> float:
@@ -69,12 +78,12 @@ class Left:
 
     @property
     def anchored(self) -> float:
-        """Median of it once the anchor has rescaled the forecast."""
+        """Median of |forecast/measured - 1| with the anchor."""
         return float(np.median(self._off(True)))
 
     def covered(self, factor: float, anchored: bool = False) -> float:
         """Share of rows within the sources' band, stretched by `factor` in the logarithm."""
-        shifted = self.residual - (self.at_anchor if anchored else 0.0)
+        shifted = self.after if anchored else self.residual
         return float(np.mean((shifted >= factor * self.low) & (shifted <= factor * self.high)))
 
 
@@ -82,10 +91,10 @@ def stretch(found: Sequence[Left]) -> float:
     """The factor on the band, in the logarithm, that covers 80 % of the rows of the targets in the mean."""
     if not found:
         return 2.0
-    for factor in np.arange(1.0, 6.01, 0.1):
+    for factor in np.arange(1.0, WIDEST, 0.1):
         if np.mean([one.covered(factor) for one in found]) >= 0.80:
             return float(round(factor, 1))
-    return 6.0
+    return WIDEST
 
 
 def forecast(family: Family, system: str, precision: str, rows: Rows, sources: Sequence[Done]) -> Floats:
@@ -106,10 +115,15 @@ def anchor_row(rows: Rows, anchor: Mapping[str, float]) -> int:
 def _judge(family: Family, data: Path, target: Done, sources: Sequence[Done]) -> Left:
     rows = family.reader(data, target.system, target.engine, target.precision)
     assert rows is not None
-    ratio = np.log(rows.us / forecast(family, target.system, target.precision, rows, sources))
+    guess = forecast(family, target.system, target.precision, rows, sources)
     k = anchor_row(rows, ANCHORS[family.name]) if family.name in ANCHORS else int(np.argmax(rows.us))
+    if family.name in SHIFTS:
+        corrected = np.maximum(guess + rows.us[k] - guess[k], LEAST_SHARE * guess)
+    else:
+        corrected = guess * rows.us[k] / guess[k]
     low, high = (float(np.mean([getattr(s.fit, q) for s in sources])) for q in ("q10", "q90"))
-    return Left(target.system, target.engine, target.precision, ratio, float(ratio[k]), low, high)
+    before, after = (np.log(rows.us / f) for f in (guess, corrected))
+    return Left(target.system, target.engine, target.precision, before, after, low, high)
 
 
 def left_out(family: Family, data: Path, fits: Sequence[Done]) -> list[Left]:

@@ -3,7 +3,8 @@
 A CTA owns `tile` query rows of one head (or, `packed`, of the query heads that share a KV head) and walks the
 keys it may see in blocks of 64. S multiprocessors, P peak, B bandwidth:
 
-    pair = ((4 d/(P/S ec))^3 + (cexp/X)^3)^(1/3), X = 16 exponentials a clock at 1.7 GHz, twice on Blackwell Ultra
+    pair = ((4 d w/(P/S ec))^3 + (cexp/X)^3)^(1/3), X = 16 exponentials a clock at 1.7 GHz, twice on Blackwell Ultra;
+           w = 1 + wide max(d/128 - 1, 0): accumulators of wide heads spill on some chips
     comp = max(b H (tiles pro + tile sum(keys) pair)/S + q longest, longest),  longest = pro + tile max(keys) pair
     mem  = 2 b L d (cq h by + ck hkv kvb)/B,  cq >= 1, ck >= 1            passes: read Q, K, V, write O, append, rotate
     time = t0 + (comp^p + mem^p)^(1/p) + ptok 1e-10 b L
@@ -113,7 +114,8 @@ def prefill_seconds(
     """
     b, n, h, hkv, d, past, win = columns(batch, length, heads, kv_heads, head_dim, context, window)
     sms, bandwidth, p = multiprocessors(chip), chip.memory_bytes_per_s, fit["pn"]
-    flops_s = 4.0 * d / (peak_flops / sms * fit["ec"])
+    spilled = 1.0 + fit["wide"] * np.maximum(d / 128.0 - 1.0, 0.0)
+    flops_s = 4.0 * d * spilled / (peak_flops / sms * fit["ec"])
     exp_s = fit["cexp"] / (EXP_PER_S * EXP_RATE.get(chip.generation, 1.0))
     pair_s = (flops_s**3 + exp_s**3) ** (1.0 / 3.0)
     moved = 2.0 * b * n * d * (fit["cq"] * h * value_bytes + fit["ck"] * hkv * kv_bytes)
