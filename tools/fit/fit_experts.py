@@ -192,7 +192,7 @@ MIDDLE = """\
 release: "TensorRT-LLM 1.3.0rc20, SGLang 0.5.14, vLLM 0.24.0; A100: 1.0.0, 0.5.10, 0.14.0"
 parameters:
   stretch_generation: {value: 1.5, note: "band of a sister chip, power of the own band"}
-  stretch_kin: {value: 3.5, note: "band of another generation: of left_out over held_out, in the logarithm, middle of fp8_block"}
+  stretch_kin: {value: 3.5, note: "band of another generation: left_out over held_out, fp8_block, in the logarithm"}
 # Kernels of a chip and precision, the default (of the fastest engine with enough shapes) first. Names of the constants: see
 # gigawatt.physics.chip.experts. low and high: 80 % band of measured over predicted, held out by shape.
 tables:
