@@ -21,7 +21,9 @@ class Accelerator(Record):
 
     `generation` names the kin whose calibration serves and `stack` the software it runs. `scaleup_domain` is how many
     packages share the scale-up network at most; what a platform wires up may be less. A field that is missing was found
-    in no source. `flags` name the traps of its data sheet: sparse figures, both directions, die or package, GiB.
+    in no source. `anchors` are seconds of single kernels measured on a chip that no table covers ('gemm/bf16': 55 us):
+    which kernel each name asks for, `catalog show` tells. `flags` name the traps of its data sheet: sparse figures, both
+    directions, die or package, GiB.
     """
 
     vendor: str
@@ -46,6 +48,7 @@ class Accelerator(Record):
     l2_note: str = ""
     node_nm: float | None = None
     price: Money | None = None
+    anchors: dict[str, Time] = Field(default_factory=dict)
     flags: tuple[str, ...] = ()
 
 

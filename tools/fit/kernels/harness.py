@@ -68,8 +68,20 @@ def _values(form: Form, vector: Floats) -> dict[str, float]:
     return {**form.fixed, **found}
 
 
-def fit(form: Form, part: Rows, *, start: Mapping[str, float] | None = None, loss: float = 0.1) -> dict[str, float]:
+def fit(form: Form, part: Rows, *, start: Mapping[str, float] | None = None) -> dict[str, float]:
     """Constants of a form on all rows given."""
+    return solve(form, part, start=start)[0]
+
+
+def choose(forms: Sequence[Form], part: Rows) -> Form:
+    """The form that fits the rows best: for choices without a gradient, such as a menu of tiles."""
+    return forms[int(np.argmin([solve(form, part)[1] for form in forms]))] if len(forms) > 1 else forms[0]
+
+
+def solve(
+    form: Form, part: Rows, *, start: Mapping[str, float] | None = None, loss: float = 0.1
+) -> tuple[dict[str, float], float]:
+    """(constants, cost) of the best of a form's starting points."""
     low = np.array([np.log(f.low) if f.log else f.low for f in form.free.values()])
     high = np.array([np.log(f.high) if f.log else f.high for f in form.free.values()])
     target = np.log(part.us)
@@ -89,7 +101,7 @@ def fit(form: Form, part: Rows, *, start: Mapping[str, float] | None = None, los
         if best is None or done.cost < best[0]:
             best = (float(done.cost), done.x)
     assert best is not None
-    return _values(form, best[1])
+    return _values(form, best[1]), best[0]
 
 
 def sample(part: Rows, size: int, seed: int = 1) -> Rows:

@@ -48,6 +48,7 @@ def chip_from_record(record: Any) -> Chip:
         idle_w=_value(record.idle_power, IDLE_SHARE * tdp_w),
         sms=int(record.sms),
         l2_bytes=_value(record.l2),
+        anchors={str(name): _value(datum) for name, datum in record.anchors.items()},
     )
 
 

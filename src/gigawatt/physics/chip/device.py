@@ -15,7 +15,8 @@ class Chip:
 
     `generation` names the kin whose calibration serves (ampere, hopper, blackwell, blackwell-ultra, rubin, cdna3, cdna4,
     tpu, neuron, ascend, gaudi, ada); `stack` the software (cuda, rocm, xla, neuron, cann, ...); `peak_flops` maps
-    bf16, fp8, fp4, int8, tf32, fp64 to dense flop/s.
+    bf16, fp8, fp4, int8, tf32, fp64 to dense flop/s. `anchors` maps 'gemm/bf16' and the like to the seconds of the one
+    kernel that `kernels.anchor_for` names, where somebody measured it.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Chip:
     idle_w: float = 0.0
     sms: int = 0
     l2_bytes: float = 0.0
+    anchors: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,6 +163,31 @@ def operator_watts(
     return OperatorWatts(watts, low, high)
 
 
+def mean_watts(chip: Chip, compute_util: Array, memory_util: Array, codes: Codes) -> Array:
+    """Mean watts of a whole table, its rows' kinds by `codes`: `operator_watts` without bands or waiting, for many rows.
+
+    Args:
+        chip: the chip.
+        compute_util: (rows, points), clipped to 0..1 here.
+        memory_util: the same.
+        codes: kind of each row (rows,).
+    """
+    constants, floor = _constants(chip), floor_w(chip) / chip.tdp_w
+    out = np.empty_like(compute_util)
+    for row, code in enumerate(codes):
+        busy, compute, exponent, memory = (float(constants[i, code]) for i in range(4))
+        demand = np.minimum(compute_util[row], 1.0)
+        if exponent != 1.0:
+            np.power(demand, exponent, out=demand)
+        demand *= compute
+        demand += memory * np.minimum(memory_util[row], 1.0)
+        demand += busy
+        np.add(_soft(demand, _room(floor)), floor, out=out[row])
+    out *= chip.tdp_w
+    np.clip(out, chip.idle_w, chip.tdp_w, out=out)
+    return out
+
+
 def _constants(chip: Chip) -> Array:
     """Rows busy, compute, exponent, memory, low, high by kind, as they hold on `chip`."""
     table, shared = kinds(), calibration.parameters(RECORD)

@@ -1,7 +1,8 @@
 """`kernel_seconds`: one door to the kernel families, for measured chips and for those that nobody measured.
 
-A chip without own measurements uses the constants of its generation, else of the kin that the calibration names, at its
-own peak, bandwidth and multiprocessors; the band widens at each step, and says so.
+A chip without own measurements uses the constants of a sister of its generation, else those pooled over all generations,
+at its own peak, bandwidth and multiprocessors; the band widens at each step, and says so. One kernel measured on it (an
+anchor, see `anchors`) moves every prediction of its family and narrows the band.
 """
 
 from __future__ import annotations
@@ -9,32 +10,86 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gigawatt.core.errors import InputError, Problem, unknown_name
 from gigawatt.physics.chip import calibration
-from gigawatt.physics.chip.attention import decode_seconds, prefill_seconds
+from gigawatt.physics.chip.attention import (
+    decode_seconds,
+    encoder_seconds,
+    mla_decode_seconds,
+    mla_prefill_seconds,
+    prefill_seconds,
+)
 from gigawatt.physics.chip.calibration import Constants
 from gigawatt.physics.chip.device import Chip
 from gigawatt.physics.chip.experts import moe_layer_seconds
-from gigawatt.physics.chip.gemm import gemm_seconds
+from gigawatt.physics.chip.gemm import gemm_reduced_seconds, gemm_seconds
+from gigawatt.physics.chip.scans import (
+    convolution_seconds,
+    convolution_update_seconds,
+    delta_chunk_seconds,
+    delta_decode_seconds,
+)
+from gigawatt.physics.chip.streams import stream_reduced_seconds, stream_seconds
 
 Array = NDArray[np.float64]
-FAMILIES = {"gemm": "chip-gemm", "prefill": "chip-prefill", "decode": "chip-decode", "moe": "chip-moe"}
-NEEDS = {
-    "gemm": ("m", "n", "k"),
-    "prefill": ("batch", "length", "heads", "kv_heads", "head_dim"),
-    "decode": ("batch", "length", "heads", "kv_heads", "head_dim"),
-    "moe": ("tokens", "hidden", "width", "experts", "topk"),
-}
-MODELS: dict[str, Callable[..., Array]] = {
-    "gemm": gemm_seconds,
-    "prefill": prefill_seconds,
-    "decode": decode_seconds,
-    "moe": moe_layer_seconds,
+
+
+# What a family's form wants of the precision besides its shape.
+Wants = Literal["precision", "attention", "nothing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A kernel family: its calibration, its form, its reduced form where the form is dear, the columns it needs.
+
+    `wants`: "precision" and peak; "attention", fitted by 'Q/KV' precision, peak of the queries' (`wide_peak`: of bf16); or
+    "nothing", where `word` names the kernel. `resident` forms can leave operands in L2, as benchmarks do.
+    """
+
+    record: str
+    form: Callable[..., Array]
+    needs: tuple[str, ...]
+    wants: Wants = "precision"
+    wide_peak: bool = False
+    resident: bool = True
+    word: str = ""
+    reduced: Callable[..., Array] | None = None
+
+
+_HEADS = ("batch", "length", "heads", "kv_heads", "head_dim")
+_LATENT = ("batch", "length", "heads")
+FAMILIES: dict[str, Family] = {
+    "gemm": Family("chip-gemm", gemm_seconds, ("m", "n", "k"), reduced=gemm_reduced_seconds),
+    "prefill": Family("chip-prefill", prefill_seconds, _HEADS, "attention"),
+    "decode": Family("chip-decode", decode_seconds, _HEADS, "attention", wide_peak=True),
+    "mla-prefill": Family("chip-mla-prefill", mla_prefill_seconds, _LATENT, "attention"),
+    "mla-decode": Family("chip-mla-decode", mla_decode_seconds, _LATENT, "attention", wide_peak=True),
+    "encoder": Family("chip-encoder", encoder_seconds, ("batch", "length", "heads", "head_dim"), "attention"),
+    "moe": Family("chip-moe", moe_layer_seconds, ("tokens", "hidden", "width", "experts", "topk"), resident=False),
+    "stream": Family(
+        "chip-stream",
+        stream_seconds,
+        ("rows", "width", "read", "written"),
+        "nothing",
+        resident=False,
+        word="quantise",
+        reduced=stream_reduced_seconds,
+    ),
+    "convolution": Family(
+        "chip-scan", convolution_seconds, ("batch", "length", "channels"), "nothing", word="conv-context"
+    ),
+    "convolution-step": Family(
+        "chip-scan", convolution_update_seconds, ("batch", "channels"), "nothing", word="conv-update"
+    ),
+    "delta": Family(
+        "chip-scan", delta_chunk_seconds, ("batch", "length", "key_heads", "value_heads"), "nothing", word="delta-chunk"
+    ),
+    "delta-step": Family("chip-scan", delta_decode_seconds, ("batch", "value_heads"), "nothing", word="delta-decode"),
 }
 # Precision asked for -> the nearest that is fitted, where it is not.
 NEAR_PRECISION = {"int8": "fp8", "fp6": "fp8", "mxfp8": "fp8", "tf32": "bf16", "fp16": "bf16"}
@@ -47,12 +102,34 @@ SLOWER = {"fp4": "fp8", "fp6": "fp8", "fp8": "bf16", "int8": "bf16"}
 
 @dataclass(frozen=True, slots=True)
 class Kernels:
-    """Seconds of each row with an 80 % range, and a note on whose constants served (empty where the chip's own)."""
+    """Seconds of each row, the 80 % band of measured over predicted, and a note on whose constants served (empty: its own)."""
 
     seconds: Array
-    low: Array
-    high: Array
+    low_factor: float
+    high_factor: float
     note: str
+
+    @property
+    def low(self) -> Array:
+        """Seconds at the low end of the band."""
+        return self.seconds * self.low_factor
+
+    @property
+    def high(self) -> Array:
+        """Seconds at the high end of the band."""
+        return self.seconds * self.high_factor
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """The one kernel to measure on a chip that nobody measured, and the band (measured over predicted) before and after."""
+
+    family: str
+    precision: str
+    shape: Mapping[str, float]
+    weight: float
+    band: tuple[float, float]
+    anchored_band: tuple[float, float]
 
 
 def peak_of(chip: Chip, precision: str) -> float:
@@ -74,36 +151,48 @@ def calibration_for(chip: Chip, family: str, precision: str, engine: str = "best
 
     Args:
         chip: the chip.
-        family: gemm, prefill, decode or moe.
+        family: a name in `FAMILIES`.
         precision: bf16, fp8, fp8_block, fp4; of attention 'Q/KV' such as 'bf16/fp8', or one word for both.
         engine: trtllm, vllm, sglang, or best.
 
     Raises:
         InputError: unknown family.
     """
-    name = calibration.of_family(family, FAMILIES)
+    return _lookup(_family(family).record, chip.name, chip.generation, fitted_precision(family, precision), engine)
+
+
+def fitted_precision(family: str, precision: str) -> str:
+    """The word under which constants were fitted: 'Q/KV' for attention, a kernel's name, else the nearest precision."""
+    kind = _family(family)
+    if kind.wants == "nothing":
+        return kind.word
     wanted = NEAR_PRECISION.get(precision, precision)
-    if family in ("prefill", "decode") and "/" not in wanted:
-        wanted = f"{wanted}/{wanted}" if wanted != "fp8" or family == "prefill" else "bf16/fp8"
-    return _lookup(name, chip.name, chip.generation, wanted, engine)
+    if kind.wants == "attention" and "/" not in wanted:
+        return f"{wanted}/{wanted}" if wanted != "fp8" or "prefill" in family else "bf16/fp8"
+    return wanted
 
 
-@lru_cache(maxsize=512)
-def _lookup(name: str, chip_name: str, generation: str, precision: str, engine: str) -> Constants:
+def _family(name: str) -> Family:
+    if name not in FAMILIES:
+        raise InputError(unknown_name("kernel family", name, FAMILIES))
+    return FAMILIES[name]
+
+
+@lru_cache(maxsize=1024)
+def _lookup(name: str, chip_name: str, generation: str, word: str, engine: str) -> Constants:
     tables = calibration.record(name).tables
     stub = Chip(chip_name, "", generation, "", {}, 0, 0, 0, 1, 0, 0)
     fitted: Mapping[str, Any] = {
-        chip: row for chip, row in tables["rows"].items() if any(fit["precision"] == precision for fit in row["fits"])
+        chip: row for chip, row in tables["rows"].items() if any(_word(fit) == word for fit in row["fits"])
     }
     if not fitted:
-        # A precision that was fitted nowhere in this family: the widest form of it.
-        fallback = "bf16/bf16" if "/" in precision else "bf16"
-        return _lookup(name, chip_name, generation, fallback, engine)
+        # Fitted nowhere in this family: the widest form of it.
+        return _lookup(name, chip_name, generation, "bf16/bf16" if "/" in word else "bf16", engine)
     kin = {key: value for key, value in tables["kin"].items() if value in fitted}
     chosen, nearness = calibration.kin_of(stub, fitted, {"default": _default(fitted)} | kin)
-    fits = [fit for fit in fitted[chosen]["fits"] if fit["precision"] == precision]
-    ranked = sorted(fits, key=lambda fit: (fit["engine"] != engine, fit["engine"] != "best", fit["engine"] != "vllm"))
-    row = ranked[0]
+    fits = [fit for fit in fitted[chosen]["fits"] if _word(fit) == word]
+    # The first of a precision is the default: the best of all engines, or the one with the smallest error.
+    row = next((fit for fit in fits if fit["engine"] == engine), fits[0])
     values = {key: float(value) for key, value in row.items() if isinstance(value, (int, float))}
     stretch = {"measured": 1.0}
     stretch |= {key: calibration.parameters(name)[f"stretch_{key}"] for key in ("generation", "kin")}
@@ -111,39 +200,87 @@ def _lookup(name: str, chip_name: str, generation: str, precision: str, engine: 
     return Constants(chosen, nearness, values, low, high, name)
 
 
+def _word(fit: Mapping[str, Any]) -> str:
+    """What a fit is filed under: its precision, or the kernel where that is the same in all of them."""
+    return str(fit.get("precision") or fit["kernel"])
+
+
 def _default(fitted: Mapping[str, Any]) -> str:
-    return next((name for name in ("h100-sxm", "b200-sxm") if name in fitted), next(iter(fitted)))
+    return next((name for name in ("pooled", "h100-sxm", "b200-sxm") if name in fitted), next(iter(fitted)))
 
 
 def kernel_seconds(
-    chip: Chip, family: str, precision: str = "bf16", *, engine: str = "best", **columns: ArrayLike
+    chip: Chip, family: str, precision: str = "bf16", *, engine: str = "best", reduced: bool = False, **columns: Any
 ) -> Kernels:
     """Seconds of kernels, one row each.
 
     Args:
         chip: the chip.
-        family: gemm (m, n, k), prefill and decode (batch, length, heads, kv_heads, head_dim), moe (tokens, hidden,
-            width, experts, topk).
+        family: a name in `FAMILIES`; its `needs` are the columns.
         precision: see `calibration_for`.
         engine: whose kernels.
-        columns: the family's columns, and its options (`full`, `window`, `context`, `local_experts`, ...).
+        reduced: the reduced form, for searches.
+        columns: the family's columns, and its options (`window`, `context`, `local_experts`, `fused_quantise`, ...).
 
     Raises:
         InputError: unknown family or precision, or a missing column.
     """
-    calibration.of_family(family, FAMILIES)
-    missing = [name for name in NEEDS[family] if name not in columns]
+    kind = _family(family)
+    missing = [name for name in kind.needs if name not in columns]
     if missing:
         raise InputError(Problem("missing_column", f"{family} kernels need {', '.join(missing)} too"))
     fit = calibration_for(chip, family, precision, engine)
-    first = precision.split("/")[0]
-    peak = peak_of(chip, "bf16" if family == "decode" else first)
-    options: dict[str, Any] = {name: value for name, value in columns.items() if name not in NEEDS[family]}
-    shape: list[Any] = [columns[name] for name in NEEDS[family]]
-    if family in ("prefill", "decode"):
-        kv = precision.split("/")[-1]
+    seconds = _form(chip, kind, precision, fit, reduced, columns)
+    low, high = fit.low, fit.high
+    measured = chip.anchors.get(f"{family}/{fitted_precision(family, precision)}")
+    if measured and fit.nearness != "measured":
+        anchor = anchor_for(family, precision)
+        if anchor is not None:
+            shape: dict[str, Any] = dict(anchor.shape)
+            alone = float(_form(chip, kind, precision, fit, False, shape)[0])
+            seconds = seconds * (measured / alone) ** anchor.weight
+            low, high = anchor.anchored_band
+    return Kernels(seconds, low, high, fit.note)
+
+
+def _form(chip: Chip, kind: Family, precision: str, fit: Constants, reduced: bool, columns: Mapping[str, Any]) -> Array:
+    options: dict[str, Any] = {name: value for name, value in columns.items() if name not in kind.needs}
+    shape: list[ArrayLike] = [columns[name] for name in kind.needs]
+    form = kind.reduced if reduced and kind.reduced else kind.form
+    if kind.wants == "nothing":
+        return form(chip, *shape, fit, **options)
+    if kind.wants == "precision":
+        return form(chip, *shape, precision, peak_of(chip, precision), fit, **options)
+    first, kv = precision.split("/")[0], precision.split("/")[-1]
+    if "kv_heads" in kind.needs or "mla" in kind.record:
         options.setdefault("kv_bytes", 1.0 if kv.startswith(("fp8", "int8", "mxfp8")) else 2.0)
-        seconds = MODELS[family](chip, *shape, peak, fit, **options)
-    else:
-        seconds = MODELS[family](chip, *shape, precision, peak, fit, **options)
-    return Kernels(seconds, seconds * fit.low, seconds * fit.high, fit.note)
+    if "prefill" in kind.record:
+        options.setdefault("value_bytes", 1.0 if first == "fp8" else 2.0)
+    return form(chip, *shape, peak_of(chip, "bf16" if kind.wide_peak else first), fit, **options)
+
+
+def anchor_for(family: str, precision: str) -> Anchor | None:
+    """Which kernel of a family to measure on a chip that nobody measured; None where nothing was left out to learn it."""
+    word = fitted_precision(family, precision)
+    tables = calibration.record(_family(family).record).tables
+    row = tables.get("left_out", {}).get(word, {}).get("anchor")
+    if row is None:
+        return None
+    fits = tables["rows"]["pooled"]["fits"]
+    pooled = next(fit for fit in fits if fit["precision"] == word)
+    shape = {key: float(value) for key, value in row.items() if key not in ("weight", "low", "high")}
+    band = (float(pooled["low"]), float(pooled["high"]))
+    return Anchor(family, word, shape, float(row["weight"]), band, (float(row["low"]), float(row["high"])))
+
+
+def anchors(chip: Chip) -> list[Anchor]:
+    """What to measure on a chip, a kernel for each family and precision that it has and nobody measured on it."""
+    found = []
+    for family, kind in FAMILIES.items():
+        for word in calibration.record(kind.record).tables.get("left_out", {}):
+            precision = str(word).split("/")[0]
+            known = PEAK_OF.get(precision, precision) in chip.peak_flops
+            if known and calibration_for(chip, family, str(word)).nearness != "measured":
+                anchor = anchor_for(family, str(word))
+                found += [anchor] if anchor is not None else []
+    return found

@@ -89,3 +89,21 @@ def stream_seconds(
     q = fit["q"]
     seconds: Array = ((fit["t0"] * US) ** q + stream**q) ** (1.0 / q)
     return seconds
+
+
+def stream_reduced_seconds(
+    chip: Chip,
+    rows: ArrayLike,
+    width: ArrayLike,
+    read: ArrayLike,
+    written: ArrayLike,
+    fit: Fit,
+    *,
+    cold: bool = True,
+) -> Array:
+    """The reduced form, for searches: t0 + bytes/(em B), from memory whatever `cold` says; arguments as of `stream_seconds`."""
+    moved = np.asarray(read, dtype=np.float64) + written
+    moved = moved * rows * width
+    moved *= 1.0 / (fit["em"] * chip.memory_bytes_per_s)
+    moved += fit["t0"] * US
+    return np.atleast_1d(moved)
