@@ -135,15 +135,25 @@ class _Writer:
         each = total * share * local / touched
         n = p.n / lay.expert_cut if p.inner == "n" else p.n
         k = p.k / lay.expert_cut if p.inner == "k" else p.k
-        self._gemm(p.name, "moe_gemm", "weights", p.count, each, n, k, touched)
+        choice = {"routed": total, "top_k": float(p.top_k), "of_experts": float(p.experts)}
+        self._gemm(p.name, "moe_gemm", "weights", p.count, each, n, k, touched, **choice)
 
     def _gemm(
-        self, name: str, family: str, precision: str, count: int, m: Any, n: float, k: float, experts: Any = 1.0
+        self,
+        name: str,
+        family: str,
+        precision: str,
+        count: int,
+        m: Any,
+        n: float,
+        k: float,
+        experts: Any = 1.0,
+        **more: Any,
     ) -> None:
         weight = getattr(self.w, precision)
         act = self.w.activations
         held, inp, outp = k * n * weight * experts, m * k * act * experts, m * n * act * experts
-        common: dict[str, Any] = {"flops": 2.0 * m * n * k * experts, "experts": experts}
+        common: dict[str, Any] = {"flops": 2.0 * m * n * k * experts, "experts": experts, **more}
         if not self.backward:
             self.out.add(
                 name, family, precision, count, m=m, n=n, k=k, bytes_read=held + inp, bytes_written=outp, **common
@@ -209,6 +219,12 @@ class _Writer:
             k=float(p.latent_dim + p.rope_dim) if latent else float(p.qk_dim),
             kv_heads=1.0 if latent else kv_heads,
             length=pairs / np.maximum(queries, 1.0),
+            sequences=self.batch,
+            past=self.past,
+            window=float(p.window),
+            causal=float(p.causal),
+            latent=float(p.latent_dim > 0),
+            v_dim=float(p.v_dim),
             flops=flops * scale,
             # Backward reads queries, keys, values, output and its gradient, and writes three gradients.
             bytes_read=read + 2.0 * written if self.backward else read,
@@ -231,6 +247,10 @@ class _Writer:
             n=p.heads / tp,
             k=float(p.k_dim),
             length=float(p.chunk),
+            sequences=self.batch,
+            past=self.past,
+            kv_heads=float(p.groups) / tp,
+            v_dim=float(p.v_dim),
             flops=scale * flops / tp,
             bytes_read=scale * (rows * moved * self.w.activations + state) / tp,
             bytes_written=scale * (rows * p.heads * p.v_dim * self.w.activations + state) / tp,
@@ -238,7 +258,8 @@ class _Writer:
 
     def convolution(self, p: Convolution) -> None:
         flops = self.batch * convolution_flops(p, self.tokens)
-        self._moved(p.name, p.count, self.batch * self.tokens, p.channels, p.channels, self.layout.tp, flops)
+        rows = self.batch * self.tokens
+        self._moved(p.name, p.count, rows, p.channels, p.channels, self.layout.tp, flops, sequences=self.batch)
 
     def elementwise(self, p: Elementwise) -> None:
         rows = self.batch * p.rows(self.tokens, self.context) * p.top_k
@@ -249,7 +270,9 @@ class _Writer:
             cut = self.layout.tp if p.sharded else 1
         self._moved(p.name, p.count, rows, p.reads, p.writes, cut, 0.0)
 
-    def _moved(self, name: str, count: int, rows: Any, reads: int, writes: int, cut: int, flops: Any) -> None:
+    def _moved(
+        self, name: str, count: int, rows: Any, reads: int, writes: int, cut: int, flops: Any, **more: Any
+    ) -> None:
         scale = 2.0 if self.backward else 1.0
         a = self.w.activations
         self.out.add(
@@ -262,6 +285,7 @@ class _Writer:
             flops=scale * flops / cut,
             bytes_read=scale * rows * reads * a / cut,
             bytes_written=scale * rows * writes * a / cut,
+            **more,
         )
 
     def embedding(self, p: Vector, hidden: int) -> None:

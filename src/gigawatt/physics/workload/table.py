@@ -92,6 +92,10 @@ class OperatorTable:
     cache have. A GEMM is (m x k) times (k x n); a moe_gemm runs `experts` of them with m rows each. Attention: m
     queries (all sequences), `length` keys a query sees on average, n heads and k head width, `kv_heads`. Elementwise:
     m rows of n values.
+
+    What a kernel's time needs besides: `sequences` and their `past` (attention, scans), `window` of attention (0: all),
+    `causal` and `latent` (0 or 1) of attention, `v_dim` of values, `routed` tokens of all groups that meet in the experts,
+    the `top_k` and the number (`of_experts`) they choose among.
     """
 
     name: Texts
@@ -107,6 +111,15 @@ class OperatorTable:
     flops: Floats
     bytes_read: Floats
     bytes_written: Floats
+    sequences: Floats
+    past: Floats
+    window: Floats
+    causal: Floats
+    latent: Floats
+    v_dim: Floats
+    routed: Floats
+    top_k: Floats
+    of_experts: Floats
 
     def __len__(self) -> int:
         return len(self.name)
