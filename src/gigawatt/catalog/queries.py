@@ -17,7 +17,7 @@ from gigawatt.core.datum import Datum
 from gigawatt.core.errors import InputError, unknown_name
 from gigawatt.core.table import Table
 
-__all__ = ["audit", "diff_table", "list_table", "show_tables"]
+__all__ = ["audit", "diff_table", "kind_of", "list_table", "show_tables"]
 
 _Column = tuple[str, str, Callable[[Any], Any]]
 
@@ -170,6 +170,19 @@ def list_table(cat: Catalog, kind: str = "", match: str = "") -> Table:
     data |= {name: [value(record) for record in records] for name, _, value in columns}
     units = {name: unit for name, unit, _ in columns if unit}
     return Table(kind, data, units, title=f"{len(records)} of kind '{kind}'")
+
+
+def kind_of(catalog: Catalog, name: str) -> str:
+    """The kind that holds a record of this id; accelerators first where several do.
+
+    Raises:
+        InputError: no kind has it; the nearest id of any kind is named.
+    """
+    kinds = ("accelerator", *(kind for kind in KINDS if kind != "accelerator"))
+    for kind in kinds:
+        if name in catalog.ids(kind):
+            return kind
+    raise InputError(unknown_name("record", name, [known for kind in kinds for known in catalog.ids(kind)]))
 
 
 def show_tables(cat: Catalog, kind: str, name: str) -> tuple[Table, ...]:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gigawatt.cli.output import print_json, print_table
+from gigawatt.cli.output import console, print_json, print_table
+
+if TYPE_CHECKING:
+    from gigawatt.catalog import Catalog
+    from gigawatt.core.table import Table
 
 catalog_app = typer.Typer(help="Facts: what exists, with a source for every value.", no_args_is_help=True)
 
@@ -34,25 +38,61 @@ def list_(
 
 @catalog_app.command(
     "show",
-    help="One record, each value with range, kind, source and date.\n\n"
-    "Example:  gigawatt catalog show accelerator h100-sxm",
+    help="One record, each value with range, kind, source and date; of an accelerator also whose kernel times serve.\n\n"
+    "Example:  gigawatt catalog show accelerator h100-sxm\n\n"
+    "Example:  gigawatt catalog show b200-sxm --plot",
 )
 def show(
-    kind: str,
-    name: Annotated[str, typer.Argument(metavar="ID")],
+    kind: Annotated[str, typer.Argument(metavar="[KIND]", help="accelerator, platform, model, ... (may be left out)")],
+    name: Annotated[str, typer.Argument(metavar="ID")] = "",
+    plot: Annotated[
+        bool, typer.Option("--plot", help="Write an accelerator's roofline with measured kernels.")
+    ] = False,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Where the chart goes.")] = None,
     overlay: Overlay = [],
     as_json: Json = False,
 ) -> None:
     """Show a record."""
     from gigawatt.catalog import Catalog
-    from gigawatt.catalog.queries import show_tables
+    from gigawatt.catalog.queries import kind_of, show_tables
 
-    tables = show_tables(Catalog.load(tuple(overlay)), kind, name)
+    catalog = Catalog.load(tuple(overlay))
+    kind, name = (kind, name) if name else (kind_of(catalog, kind), kind)
+    tables = list(show_tables(catalog, kind, name))
+    drawn = None
+    if kind == "accelerator":
+        more, drawn = _kernels_of(catalog, name, plot, output)
+        tables = [*tables, *more]
     if as_json:
-        print_json({table.name: table.as_json() for table in tables})
+        print_json({table.name: table.as_json() for table in tables} | ({"plot": str(drawn)} if drawn else {}))
         return
     for table in tables:
         print_table(table)
+    if drawn:
+        console().print(f"roofline written to {drawn}", soft_wrap=True)
+
+
+def _kernels_of(catalog: Catalog, name: str, plot: bool, output: Path | None) -> tuple[list[Table], Path | None]:
+    """The table of an accelerator's kernel times, and its roofline's page where asked; nothing where facts are missing."""
+    from gigawatt.core.errors import InputError
+    from gigawatt.physics.chip import chip_from_record
+    from gigawatt.report.chart_page import write_chart_page
+    from gigawatt.report.roofline import kernel_table, roofline
+
+    try:
+        chip = chip_from_record(catalog.get("accelerator", name))
+    except InputError:
+        if plot:
+            raise
+        return [], None
+    if not plot:
+        return [kernel_table(chip)], None
+    note = (
+        "Dotted: the data sheet. Dots: measured matrix products, best of engines (PyPI aiconfigurator-core, Apache-2.0); "
+        "crosses: the same as predicted. Small products are bound by launches, which no roofline shows."
+    )
+    path = output or Path(f"{name}-roofline.html")
+    return [kernel_table(chip)], write_chart_page(roofline(chip), f"{name} roofline", note, path)
 
 
 @catalog_app.command(

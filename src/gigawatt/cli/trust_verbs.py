@@ -13,7 +13,7 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout an
 
 
 def validate(
-    kind: Annotated[str, typer.Argument(help="training, serving, network, power, flops or economics")],
+    kind: Annotated[str, typer.Argument(help="training, serving, network, power, flops, kernels or economics")],
     truth: Annotated[Path | None, typer.Option("--truth", help="A measured table (CSV).")] = None,
     set_: Annotated[
         list[str],
@@ -32,7 +32,7 @@ def validate(
         print_json(found)
         return
     print_table(_summary(kind, found["summary"]))
-    print_table(_groups(found["groups"]), limit=60)
+    print_table(_groups(found["groups"]), limit=80)
     if found["skipped"]:
         console().print(
             f"skipped {len(found['skipped'])}: " + "; ".join(sorted({row["reason"] for row in found["skipped"]})[:5]),

@@ -125,6 +125,13 @@ LAYOUTS: tuple[TableKind, ...] = (
         hidden=("params", "fwd_flops", "flops_by_op", "wall_s", "notes"),
     ),
     TableKind(
+        "kernels",
+        "kernel_points.csv",
+        ("chip", "family", "precision", "engine", "shape", "time_us"),
+        metrics={"time_us": "time_us"},
+        hidden=("time_us",),
+    ),
+    TableKind(
         "economics",
         "economics_truth.csv",
         ("class", "metric", "value", "abs_tol", "rel_tol"),
