@@ -108,7 +108,9 @@ def test_narrow_weights_make_a_step_shorter_and_cheaper() -> None:
 def test_the_reduced_form_stays_close_in_sums() -> None:
     rng = np.random.default_rng(3)
     n = Numerics("fp8", kv="fp8")
-    t = table("qwen3-235b-a22b", "decode", n, batch=rng.integers(1, 2048, 400), past=rng.integers(0, 8192, 400), tp=4, ep=4)
+    t = table(
+        "qwen3-235b-a22b", "decode", n, batch=rng.integers(1, 2048, 400), past=rng.integers(0, 8192, 400), tp=4, ep=4
+    )
     full, few = (run_operators(chip("b200-sxm"), t, n, reduced=reduced).total_s for reduced in (False, True))
     assert np.median(np.abs(few / full - 1)) < 0.03
     assert np.max(np.abs(few / full - 1)) < 0.15
@@ -142,7 +144,7 @@ def test_one_measured_kernel_moves_all_and_narrows_the_band() -> None:
     after = kernel_seconds(slower, "gemm", "bf16", **shape)
     assert after.seconds[0] == pytest.approx(before.seconds[0] * 1.44**anchor.weight)
     assert after.high_factor / after.low_factor < before.high_factor / before.low_factor
-    assert [(a.family, a.precision) for a in anchors(c)][0] == ("gemm", "bf16")
+    assert next((a.family, a.precision) for a in anchors(c)) == ("gemm", "bf16")
     assert not anchors(replace(chip("h100-sxm"), generation="hopper"))
     # A measured chip is not moved by an anchor.
     own = replace(chip("h100-sxm"), anchors={"gemm/bf16": 1.0})

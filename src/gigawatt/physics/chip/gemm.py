@@ -121,7 +121,8 @@ def gemm_reduced_seconds(
     out = np.empty(flat[0].size)
     for start in range(0, out.size, CHUNK):
         part = slice(start, start + CHUNK)
-        out[part] = _reduced(chip, *(x[part] for x in flat), precision, peak_flops, fit, fused_quantise)
+        m_, n_, k_ = (x[part] for x in flat)
+        out[part] = _reduced(chip, m_, n_, k_, precision, peak_flops, fit, fused_quantise)
     return out.reshape(rows[0].shape)
 
 

@@ -102,8 +102,8 @@ def stream_reduced_seconds(
     cold: bool = True,
 ) -> Array:
     """The reduced form, for searches: t0 + bytes/(em B), from memory whatever `cold` says; arguments as of `stream_seconds`."""
-    moved = np.asarray(read, dtype=np.float64) + written
-    moved = moved * rows * width
+    r, w, tall, wide = (np.asarray(x, dtype=np.float64) for x in (read, written, rows, width))
+    moved: Array = np.atleast_1d((r + w) * tall * wide)
     moved *= 1.0 / (fit["em"] * chip.memory_bytes_per_s)
     moved += fit["t0"] * US
-    return np.atleast_1d(moved)
+    return moved
