@@ -188,6 +188,7 @@ rows: {rows}
 # every number of tokens (tiles that nobody tuned); without them 6.0 % and 23 % (bf16, H100).
 error:
 """
+FIELD = {"alpha": "skew"}
 MIDDLE = """\
 release: "TensorRT-LLM 1.3.0rc20, SGLang 0.5.14, vLLM 0.24.0; A100: 1.0.0, 0.5.10, 0.14.0"
 parameters:
@@ -197,8 +198,19 @@ parameters:
 # gigawatt.physics.chip.experts. low and high: 80 % band of measured over predicted, held out by shape.
 tables:
   kin: {cdna2: a100-sxm-80gb, cdna4: b200-sxm, cdna5: gb300, rubin: gb300, default: h100-sxm}
-  rows:
 """
+
+
+def kin_bands(transfers: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str:
+    """The widest band that left-out generations gave each precision; of one that has none, 90 % of its errors both ways."""
+    words = []
+    for precision, families in transfers.items():
+        bands = [n for name, n in families.items() if "low" in n and not name.endswith("anchored")]
+        worst = max((n["p90"] for n in families.values()), default=2.0)
+        low = min((n["low"] for n in bands), default=1.0 / (1.0 + worst))
+        high = max((n["high"] for n in bands), default=1.0 + worst)
+        words.append(f'"{precision}": {{low: {low:.2f}, high: {high:.2f}}}')
+    return "  kin_band: {" + ", ".join(words) + "}\n"
 
 
 def text(found: Sequence[Fitted], transfers: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str:
@@ -218,7 +230,8 @@ def text(found: Sequence[Fitted], transfers: Mapping[str, Mapping[str, Mapping[s
         for family, numbers in families.items():
             body = ", ".join(f"{key}: {value:g}" for key, value in numbers.items())
             lines.append(f"  left_out_{precision}_{family}: {{{body}}}\n")
-    lines.append(MIDDLE)
+    shape = ", ".join(f"{FIELD.get(name, name)}: {value:g}" for name, value in ANCHOR.items() if name != "ranks")
+    lines += [MIDDLE, kin_bands(transfers), f"  anchor: {{{shape}, weight: 1}}\n", "  rows:\n"]
     for system in dict.fromkeys(f.table.system for f in found):
         here = [f for f in found if f.table.system == system]
         lines.append(

@@ -77,7 +77,7 @@ def _kernels_of(catalog: Catalog, name: str, plot: bool, output: Path | None) ->
     from gigawatt.core.errors import InputError
     from gigawatt.physics.chip import chip_from_record
     from gigawatt.report.chart_page import write_chart_page
-    from gigawatt.report.roofline import kernel_table, roofline
+    from gigawatt.report.roofline import anchor_table, kernel_table, roofline
 
     try:
         chip = chip_from_record(catalog.get("accelerator", name))
@@ -85,14 +85,15 @@ def _kernels_of(catalog: Catalog, name: str, plot: bool, output: Path | None) ->
         if plot:
             raise
         return [], None
+    tables = [table for table in (kernel_table(chip), anchor_table(chip)) if table is not None]
     if not plot:
-        return [kernel_table(chip)], None
+        return tables, None
     note = (
         "Dotted: the data sheet. Dots: measured matrix products, best of engines (PyPI aiconfigurator-core, Apache-2.0); "
         "crosses: the same as predicted. Small products are bound by launches, which no roofline shows."
     )
-    path = output or Path(f"{name}-roofline.html")
-    return [kernel_table(chip)], write_chart_page(roofline(chip), f"{name} roofline", note, path)
+    title = f"{name}: data sheet, measured kernels, predictions"
+    return tables, write_chart_page(roofline(chip), title, note, output or Path(f"{name}-roofline.html"))
 
 
 @catalog_app.command(

@@ -12,8 +12,9 @@ from gigawatt.report.theme import FONT, Figure
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<style>body {{ margin: 24px auto; max-width: 1100px; font-family: {font}; color: #1b2733 }} p {{ color: #5b6875 }}</style>
-</head><body><div id="chart"></div><p>{note}</p>
+<style>body {{ margin: 24px auto; max-width: 1100px; font-family: {font}; color: #1b2733 }}
+h1 {{ font-size: 1.3rem }} p {{ color: #5b6875 }}</style>
+</head><body><h1>{title}</h1><div id="chart"></div><p>{note}</p>
 <script>{plotly}</script>
 <script>const figure = {figure};
 Plotly.newPlot("chart", figure.data, figure.layout, {{responsive: true, displaylogo: false}});</script>

@@ -13,9 +13,8 @@ import numpy as np
 
 from gigawatt.core.table import Table
 from gigawatt.physics.chip import Chip
-from gigawatt.physics.chip.calibration import record
 from gigawatt.physics.chip.gemm import widths
-from gigawatt.physics.chip.kernels import FAMILIES, PEAK_OF, anchors, calibration_for
+from gigawatt.physics.chip.kernels import FAMILIES, PEAK_OF, anchors, calibration_for, fitted_words
 from gigawatt.report.chart_parts import axis
 from gigawatt.report.theme import BLUE, GREEN, GREY, INK, ORANGE, RED, Figure, layout
 from gigawatt.validation.kernels import predict, shape_of
@@ -26,31 +25,41 @@ Row = Mapping[str, Any]
 
 
 def kernel_table(chip: Chip) -> Table:
-    """Whose constants serve a chip, by family and precision; what to measure where they are not its own."""
-    asked = {(a.family, a.precision): a for a in anchors(chip)}
+    """Whose constants serve a chip, by family and precision, with their held-out error and the 80 % band."""
     rows: list[dict[str, Any]] = []
     for family, kind in FAMILIES.items():
-        words = {str(fit["precision"]) for row in record(kind.record).tables["rows"].values() for fit in row["fits"]}
-        for word in sorted(words):
+        for word in fitted_words(family):
             first = word.split("/")[0]
-            if PEAK_OF.get(first, first) not in chip.peak_flops:
+            if kind.wants != "nothing" and PEAK_OF.get(first, first) not in chip.peak_flops:
                 continue
             fit = calibration_for(chip, family, word)
-            anchor = asked.get((family, word))
-            measure = ", ".join(f"{k} {v:g}" for k, v in anchor.shape.items()) if anchor else ""
             rows.append(
                 {
                     "family": family,
-                    "precision": word,
-                    "constants of": f"{fit.chip} ({fit.nearness})",
-                    "median error": fit.values.get("median"),
+                    "fitted as": word,
+                    "constants of": fit.chip if fit.nearness == "measured" else f"{fit.chip}, {fit.nearness}",
+                    "median error there": fit.values.get("median"),
                     "band low": round(fit.low, 3),
                     "band high": round(fit.high, 3),
-                    "one kernel to measure": measure,
-                    "band then": f"{anchor.anchored_band[0]:.2f}-{anchor.anchored_band[1]:.2f}" if anchor else "",
                 }
             )
-    return Table.from_rows("kernels", rows, list(rows[0]) if rows else [])
+    return Table.from_rows("kernels", rows, list(rows[0]), title="Kernel times: measured over predicted, 80 % band")
+
+
+def anchor_table(chip: Chip) -> Table | None:
+    """The kernels to measure on a chip that nobody measured, one for each family and precision; None for a measured chip."""
+    rows: list[dict[str, Any]] = []
+    for anchor in anchors(chip):
+        band = anchor.anchored_band
+        rows.append(
+            {
+                "anchor": f"{anchor.family}/{anchor.precision}",
+                "kernel to time": ", ".join(f"{name} {value:g}" for name, value in anchor.shape.items()),
+                "band then": f"{band[0]:.2f} to {band[1]:.2f}" if band else "as before",
+            }
+        )
+    title = "Time these on the chip and write them into an overlay: anchors: {gemm/bf16: 55 us}"
+    return Table.from_rows("anchors", rows, list(rows[0]), title=title) if rows else None
 
 
 def roofline(chip: Chip) -> Figure:
@@ -61,10 +70,9 @@ def roofline(chip: Chip) -> Figure:
         "layout": layout(
             height=620,
             showlegend=True,
-            title={"text": f"{chip.name}: roofline of the data sheet, measured and predicted kernels", "x": 0},
             xaxis=axis("FLOPs per byte that must move") | {"type": "log"},
             yaxis=axis("FLOP/s") | {"type": "log"},
-            margin={"l": 70, "r": 24, "t": 90, "b": 60},
+            margin={"l": 70, "r": 24, "t": 70, "b": 60},
         ),
     }
 

@@ -118,7 +118,7 @@ def write(
     fits: Sequence[Done],
     error: Mapping[str, object],
     stretch: tuple[float, float],
-    notes: Sequence[str] = (),
+    anchor: Mapping[str, float] | None = None,
 ) -> None:
     """The calibration record: constants by chip, the engine with the smallest held-out error first."""
     same, other = stretch
@@ -140,9 +140,9 @@ def write(
         "# low and high: 80 % band of measured over predicted, held out by shape; median and p90: of |predicted/measured - 1|,",
         "# held out by shape; null_median: the same of t0 + max(compute, memory). Times in microseconds. Of each precision the",
         "# engine with the smallest error stands first.",
-        *(f"# {note}" for note in notes),
         "tables:",
         f"  kin: {KIN}",
+        *([f"  anchor: {{{', '.join(f'{k}: {v:g}' for k, v in anchor.items())}}}"] if anchor else ()),
         "  rows:",
     ]
     order = {name: i for i, name in enumerate(SYSTEMS)}

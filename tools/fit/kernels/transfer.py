@@ -33,7 +33,7 @@ SISTERS = {
 }
 OTHER = {"hopper": "blackwell", "blackwell": "hopper"}
 # One kernel to time on a chip that nobody measured; any shape near it does.
-ANCHORS: Mapping[str, Mapping[str, float]] = {
+ANCHORS: dict[str, dict[str, float]] = {
     "prefill": {"batch": 4, "length": 2048, "heads": 32, "kv_heads": 8, "head_dim": 128},
     "decode": {"batch": 4, "length": 1024, "heads": 32, "kv_heads": 8, "head_dim": 128},
     "mla-prefill": {"batch": 4, "length": 1024, "heads": 32},

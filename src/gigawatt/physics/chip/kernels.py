@@ -91,6 +91,8 @@ FAMILIES: dict[str, Family] = {
     ),
     "delta-step": Family("chip-scan", delta_decode_seconds, ("batch", "value_heads"), "nothing", word="delta-decode"),
 }
+# A shift by an anchor never takes more than the rest of a prediction away.
+LEAST_SHARE = 0.3
 # Precision asked for -> the nearest that is fitted, where it is not.
 NEAR_PRECISION = {"int8": "fp8", "fp6": "fp8", "mxfp8": "fp8", "tf32": "bf16", "fp16": "bf16"}
 NEAR_PRECISION |= {"nvfp4": "fp4", "mxfp4": "fp4"}
@@ -122,14 +124,19 @@ class Kernels:
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """The one kernel to measure on a chip that nobody measured, and the band (measured over predicted) before and after."""
+    """The one kernel to measure on a chip that nobody measured.
+
+    Its measured over its predicted time, to the power `weight`, multiplies every prediction; with `shift` the difference is
+    added (what it tells is a launch, the same for all). `anchored_band` is of measured over predicted then; None: as before,
+    only the middle moves.
+    """
 
     family: str
     precision: str
     shape: Mapping[str, float]
-    weight: float
-    band: tuple[float, float]
-    anchored_band: tuple[float, float]
+    weight: float = 1.0
+    shift: bool = False
+    anchored_band: tuple[float, float] | None = None
 
 
 def peak_of(chip: Chip, precision: str) -> float:
@@ -172,6 +179,14 @@ def fitted_precision(family: str, precision: str) -> str:
     return wanted
 
 
+def fitted_words(family: str) -> list[str]:
+    """The precisions of a family that were fitted on any chip; the kernel's name where it has none."""
+    kind = _family(family)
+    rows = calibration.record(kind.record).tables["rows"].values()
+    words = {_word(fit) for row in rows for fit in row["fits"]}
+    return [kind.word] if kind.wants == "nothing" else sorted(words)
+
+
 def _family(name: str) -> Family:
     if name not in FAMILIES:
         raise InputError(unknown_name("kernel family", name, FAMILIES))
@@ -197,6 +212,9 @@ def _lookup(name: str, chip_name: str, generation: str, word: str, engine: str) 
     stretch = {"measured": 1.0}
     stretch |= {key: calibration.parameters(name)[f"stretch_{key}"] for key in ("generation", "kin")}
     low, high = calibration.widened(values.pop("low"), values.pop("high"), stretch[nearness])
+    foreign = tables.get("kin_band", {}).get(word)
+    if nearness == "kin" and foreign:
+        low, high = float(foreign["low"]), float(foreign["high"])
     return Constants(chosen, nearness, values, low, high, name)
 
 
@@ -236,10 +254,12 @@ def kernel_seconds(
     if measured and fit.nearness != "measured":
         anchor = anchor_for(family, precision)
         if anchor is not None:
-            shape: dict[str, Any] = dict(anchor.shape)
-            alone = float(_form(chip, kind, precision, fit, False, shape)[0])
-            seconds = seconds * (measured / alone) ** anchor.weight
-            low, high = anchor.anchored_band
+            alone = float(_form(chip, kind, precision, fit, False, dict(anchor.shape))[0])
+            if anchor.shift:
+                seconds = np.maximum(seconds + (measured - alone), LEAST_SHARE * seconds)
+            else:
+                seconds = seconds * (measured / alone) ** anchor.weight
+            low, high = anchor.anchored_band or (low, high)
     return Kernels(seconds, low, high, fit.note)
 
 
@@ -260,27 +280,26 @@ def _form(chip: Chip, kind: Family, precision: str, fit: Constants, reduced: boo
 
 
 def anchor_for(family: str, precision: str) -> Anchor | None:
-    """Which kernel of a family to measure on a chip that nobody measured; None where nothing was left out to learn it."""
+    """Which kernel of a family to measure on a chip that nobody measured; None where no anchor helped."""
     word = fitted_precision(family, precision)
     tables = calibration.record(_family(family).record).tables
-    row = tables.get("left_out", {}).get(word, {}).get("anchor")
+    row = tables.get("left_out", {}).get(word, {}).get("anchor") or tables.get("anchor")
     if row is None:
         return None
-    fits = tables["rows"]["pooled"]["fits"]
-    pooled = next(fit for fit in fits if fit["precision"] == word)
-    shape = {key: float(value) for key, value in row.items() if key not in ("weight", "low", "high")}
-    band = (float(pooled["low"]), float(pooled["high"]))
-    return Anchor(family, word, shape, float(row["weight"]), band, (float(row["low"]), float(row["high"])))
+    told = ("weight", "shift", "low", "high")
+    shape = {key: float(value) for key, value in row.items() if key not in told}
+    band = (float(row["low"]), float(row["high"])) if "low" in row else None
+    return Anchor(family, word, shape, float(row["weight"]), bool(row.get("shift", 0)), band)
 
 
 def anchors(chip: Chip) -> list[Anchor]:
-    """What to measure on a chip, a kernel for each family and precision that it has and nobody measured on it."""
+    """What to measure on a chip: a kernel for each family and precision that it has and nobody measured on it."""
     found = []
-    for family, kind in FAMILIES.items():
-        for word in calibration.record(kind.record).tables.get("left_out", {}):
-            precision = str(word).split("/")[0]
-            known = PEAK_OF.get(precision, precision) in chip.peak_flops
-            if known and calibration_for(chip, family, str(word)).nearness != "measured":
-                anchor = anchor_for(family, str(word))
+    for family in FAMILIES:
+        for word in fitted_words(family):
+            first = word.split("/")[0]
+            known = FAMILIES[family].wants == "nothing" or PEAK_OF.get(first, first) in chip.peak_flops
+            if known and calibration_for(chip, family, word).nearness != "measured":
+                anchor = anchor_for(family, word)
                 found += [anchor] if anchor is not None else []
     return found
