@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gigawatt.catalog import Catalog
 from gigawatt.physics.chip import PowerMode, chip_from_record
-from gigawatt.physics.serving import Load, Spec, evaluate, frontier, served_model
+from gigawatt.physics.serving import Load, Spec, evaluate, frontier
 from gigawatt.physics.serving.deployment import deploy
 from gigawatt.physics.serving.frontier import thin
 from gigawatt.physics.serving.memory import free_bytes_per_chip, max_requests, weight_bytes_per_chip
@@ -28,7 +28,7 @@ LIMITS = {"input_tokens": 1000.0, "output_tokens": 500.0}
 
 
 def spec(arch=DENSE, chip=H200, gpus=1, **more):
-    return Spec(served_model(arch), chip, gpus, **{"moe_tp": gpus, **more})
+    return Spec(arch, chip, gpus, **{"moe_tp": gpus, **more})
 
 
 @given(faster=st.floats(1.0, 4.0), users=st.integers(1, 256), engine=st.sampled_from(["trtllm", "vllm", "sglang"]))

@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from scipy.optimize import least_squares
 from serving_priors import POOL, PRIORS
 
-from gigawatt.physics.serving import Load, deploy, pools, steady_state
-from gigawatt.physics.serving.calibration import ENGINES, PRECISIONS, Rates, rates
-from gigawatt.physics.serving.deployment import BLACKWELL, Deployment, Spec, arithmetic, attention_precision
+from gigawatt.physics.serving import Load, pools, steady_state
+from gigawatt.physics.serving.calibration import ENGINES, Rates, calibration, rates
+from gigawatt.physics.serving.deployment import BLACKWELL, Deployment, Spec, deploy
 from gigawatt.validation.serving_points import Point, load_of, points, source_field
 from gigawatt.validation.tables import layout_of, read_rows
 
@@ -90,13 +90,9 @@ class Side:
     def __init__(self, specs: Sequence[Spec]) -> None:
         start = {name: prior[0] for name, prior in PRIORS.items()}
         self.base: Deployment = deploy(specs, start)
-        att = [PRECISIONS.index(arithmetic(s.chip, attention_precision(s))[0]) for s in specs]
-        dense = [PRECISIONS.index(arithmetic(s.chip, s.precision)[0]) for s in specs]
         self.inputs = (
             np.array([ENGINES.index(s.engine) for s in specs], dtype=np.intp),
             np.array([s.chip.generation in BLACKWELL for s in specs]),
-            np.array(att, dtype=np.intp),
-            np.array(dense, dtype=np.intp),
             np.array([s.year for s in specs]),
         )
         self.speculates = np.array([s.speculation > 1.0 for s in specs])
@@ -305,14 +301,17 @@ def main() -> None:
     errors |= {"pools_tpot_held_out": summary(a[~kept_pool]), "pools_ttft_held_out": summary(b[~kept_pool])}
     print("pools", summary(a[kept_pool]), summary(b[kept_pool]), summary(a[~kept_pool]), summary(b[~kept_pool]))
     widths |= {"disagg.tpot_ms": half_width(a[~kept_pool]), "disagg.ttft_ms": half_width(b[~kept_pool])}
-    widths |= _guessed_widths(path)
     model_width = widths.get("agg.tpot_ms.model", widths["agg.tpot_ms"])
     widths |= {"throughput_fitted": model_width, "throughput_kin": 2.0 * model_width}
     seen = {
         "models": sorted({p.group.split(" / ")[-1] for p in (*table.points, *pool.points)}),
         "chips": sorted({p.spec.chip.name for p in (*table.points, *pool.points)}),
     }
-    write(values, sigma, int(kept.sum() + kept_pool.sum()), errors, widths, seen)
+    rows = int(kept.sum() + kept_pool.sum())
+    write(values, sigma, rows, errors, widths, seen)
+    # Pools of unstated size are predicted with the record as it now stands.
+    calibration.cache_clear()
+    write(values, sigma, rows, errors, widths | _guessed_widths(path), seen)
 
 
 if __name__ == "__main__":

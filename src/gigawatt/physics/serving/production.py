@@ -85,7 +85,7 @@ def deepseek_day(
     network = default_fabric(chip, node=day.chips_per_node)
 
     def spec(chips: int) -> Spec:
-        return Spec(model, free, chips, chips, 1, day.engine, day.precision)
+        return Spec(arch, free, chips, chips, 1, day.engine, day.precision)
 
     def exchange_s(tokens: float, ranks: int, style: str) -> float:
         there, back = (
