@@ -16,7 +16,9 @@ from gigawatt.physics.serving.kernel_times import Configuration, Places, Precisi
 from gigawatt.physics.workload import Architecture, FeedForward, LayerGroup, Mixer, from_config
 
 CATALOG = Catalog.load()
-CHIPS = {name: chip_from_record(CATALOG.get("accelerator", name)) for name in ("h200-sxm", "b200-sxm", "mi355x", "tpu7x")}
+CHIPS = {
+    name: chip_from_record(CATALOG.get("accelerator", name)) for name in ("h200-sxm", "b200-sxm", "mi355x", "tpu7x")
+}
 H200 = CHIPS["h200-sxm"]
 BF16 = Precisions("bf16", "bf16", "bf16", "bf16")
 FP8 = Precisions("fp8", "fp8", "fp8", "fp8")

@@ -4,7 +4,8 @@
 
 Cells (chip, engine, release, model, precision, layout) are dealt to a fitted and a held-out part by a hash of their name; the
 constants shipped are those of the fitted part, the errors written are of the held-out one. `--folds` adds fits that leave
-out a whole model or chip. Rows are weighted so that a cell counts like a few independent points; priors: `serving_priors`.
+out a whole model or chip. Decode pools' TPOT joins the aggregated rows (their step is the same); what only pools
+have is fitted after. Rows are weighted so that a cell counts like a few independent points; priors: `serving_priors`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import argparse
 import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -152,21 +153,31 @@ def robust(error: Floats) -> Floats:
     return out
 
 
-def fit(
-    table: Table, rows: NDArray[np.bool_], names: Sequence[str], start: Mapping[str, float]
-) -> tuple[dict[str, float], Floats]:
+@dataclass(frozen=True)
+class Part:
+    """Rows of a table that a fit sees, and how much their TTFT counts (that of pools only in the fit of pools)."""
+
+    table: Table
+    rows: NDArray[np.bool_]
+    ttft_weight: float = TTFT_WEIGHT
+
+
+def fit(parts: Sequence[Part], names: Sequence[str], start: Mapping[str, float]) -> tuple[dict[str, float], Floats]:
     """Constants of `names` and their sigma (of the logarithm) from some rows; the others stay at `start`."""
     centre = np.log([PRIORS[n][0] for n in names])
     width = np.array([PRIORS[n][1] for n in names])
-    weight = table.weight[rows]
-    slow = np.where(table.slow[rows], 0.1, 1.0) * TTFT_WEIGHT
     noise = 0.10
 
     def cost(x: Floats) -> Floats:
         values = dict(start) | dict(zip(names, np.exp(x), strict=True))
-        tpot, ttft = table.residuals(values)
-        data = np.concatenate([robust(tpot[rows]) * weight, robust(ttft[rows]) * weight * slow])
-        return np.concatenate([np.nan_to_num(data, nan=3.0, posinf=3.0, neginf=-3.0) / noise, (x - centre) / width])
+        data = []
+        for part_ in parts:
+            tpot, ttft = part_.table.residuals(values)
+            rows, weight = part_.rows, part_.table.weight[part_.rows]
+            slow = np.where(part_.table.slow[rows], 0.1, 1.0) * part_.ttft_weight
+            data += [robust(tpot[rows]) * weight, robust(ttft[rows]) * weight * slow]
+        found = np.nan_to_num(np.concatenate(data), nan=3.0, posinf=3.0, neginf=-3.0)
+        return np.concatenate([found / noise, (x - centre) / width])
 
     found = least_squares(cost, np.log([start[n] for n in names]), diff_step=1e-3, max_nfev=25)
     spread = np.sqrt(np.clip(np.diag(np.linalg.pinv(found.jac.T @ found.jac)), 0, None))
@@ -185,13 +196,13 @@ def summary(errors: Floats) -> dict[str, float]:
 
 
 def fold(
-    table: Table, label: Callable[[Point], str], names: Sequence[str], start: Mapping[str, float]
+    table: Table, pool: Table, label: Callable[[Point], str], names: Sequence[str], start: Mapping[str, float]
 ) -> tuple[Floats, Floats]:
-    """Residuals of rows predicted by constants fitted without their label."""
-    labels = np.array([label(p) for p in table.points])
+    """Residuals of aggregated rows predicted by constants fitted without their label, in either table."""
+    labels, others = (np.array([label(p) for p in t.points]) for t in (table, pool))
     tpot, ttft = np.zeros(len(labels)), np.zeros(len(labels))
     for name in sorted(set(labels)):
-        values, _ = fit(table, labels != name, names, start)
+        values, _ = fit([Part(table, labels != name), Part(pool, others != name, 0.0)], names, start)
         a, b = table.residuals(values)
         tpot[labels == name], ttft[labels == name] = a[labels == name], b[labels == name]
         print("  without", name, summary(tpot[labels == name]), summary(ttft[labels == name]))
@@ -277,7 +288,8 @@ def main() -> None:
     start = {name: prior[0] for name, prior in PRIORS.items()}
     names = [n for n in PRIORS if n not in POOL and n != COUNTED]
     kept = np.array([part(c) >= HELD_OUT for c in table.cells])
-    values, spread = fit(table, kept, names, start)
+    kept_pool = np.array([part(c) >= HELD_OUT for c in pool.cells])
+    values, spread = fit([Part(table, kept), Part(pool, kept_pool, 0.0)], names, start)
     sigma = dict(zip(names, spread, strict=True))
     tpot, ttft = table.residuals(values)
     errors: dict[str, object] = {
@@ -288,12 +300,11 @@ def main() -> None:
     widths = {"agg.tpot_ms": half_width(tpot[~kept]), "agg.ttft_ms": half_width(ttft[~kept])}
     if args.folds:
         for what, label in (("model", lambda p: p.group.split(" / ")[-1]), ("chip", lambda p: p.spec.chip.name)):
-            a, b = fold(table, label, names, start)
+            a, b = fold(table, pool, label, names, start)
             errors |= {f"tpot_{what}_left_out": summary(a), f"ttft_{what}_left_out": summary(b)}
             widths[f"agg.tpot_ms.{what}"], widths[f"agg.ttft_ms.{what}"] = half_width(a), half_width(b)
             print(what, summary(a), summary(b))
-    kept_pool = np.array([part(c) >= HELD_OUT for c in pool.cells])
-    values, spread = fit(pool, kept_pool, POOL, values)
+    values, spread = fit([Part(pool, kept_pool)], POOL, values)
     chips = [p.decode_workers * p.spec.gpus for p, use in zip(pool.points, kept_pool, strict=True) if use]
     values[COUNTED] = float(np.median(chips))
     sigma |= dict(zip(POOL, spread, strict=True))

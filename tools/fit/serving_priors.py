@@ -55,7 +55,7 @@ PRIORS: dict[str, tuple[float, float, str, str]] = {
     "wave.trtllm": (0.11, 0.2, "", "share of the start burst in a mean over ten times the concurrency"),
     "wave.vllm": (0.11, 0.2, "", ""),
     "wave.sglang": (0.15, 0.3, "", ""),
-    "imbalance": (1.3, 0.1, "", "busiest over mean expert-parallel rank"),
+    "expert_skew": (1.15, 0.1, "", "lasting part of the busiest over the mean expert-parallel rank, beyond chance"),
     "all_reduce_us": (6.5, 0.3, "us", "latency of a small all-reduce in the scale-up domain"),
     "all_to_all_us": (16.0, 0.4, "us", ""),
     "all_reduce_share": (0.45, 0.15, "", "of one-way link bandwidth"),

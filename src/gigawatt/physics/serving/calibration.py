@@ -18,7 +18,6 @@ from gigawatt.physics.serving.model import Floats
 
 CALIBRATION = "serving-steady-state"
 ENGINES = ("trtllm", "vllm", "sglang")
-PRECISIONS = ("bf16", "fp8", "fp4")
 YEARS = (2025.5, 2026.35)  # dates of the software fitted
 WEIGHT_BYTES: Mapping[str, float] = {"bf16": 2.0, "fp8": 1.0, "fp4": 0.5625}  # fp4: 4 bits + one scale byte in 16
 

@@ -41,8 +41,12 @@ SCAN_SHARE = 0.3
 EXPERT_KERNELS = 6
 # Share of a layer's experts that carries the load: of 1, 0.85, 0.75, 0.7, 0.5 and 0.4 the best on the fitted serving points.
 LOADED_SHARE = 0.75
-# Head widths at which attention's constants see multi-head latent attention: mean of 192 and 128; half of 576.
-MLA_PREFILL_DIM, MLA_DECODE_DIM = 160.0, 288.0
+# Head widths at which attention's constants see multi-head latent attention: of a prompt the mean of 192 and 128; decoding
+# one read of 576 values (twice 288), and for its arithmetic, where all heads meet the latent, the mean of 576 and 512.
+MLA_PREFILL_DIM, MLA_DECODE_DIM, MLA_ABSORBED_DIM = 160.0, 288.0, 544.0
+# Query heads a KV head that grouped-query decode kernels were measured with at most; beyond it they are no guide.
+GROUPED_HEADS = 16.0
+GENERIC_SMS = 128
 ENGINE_OF_PRODUCTS = "best"  # engines share the vendor's libraries; their own tables hold host-bound timings
 
 
@@ -178,7 +182,6 @@ def attention_sums(shape: tuple[Piece, ...], key: ChipKey, kv: str, engine: str,
     tensor = np.array(tensors, dtype=np.float64)[:, None]
     cube = (len(tensors), len(BATCH), len(CONTEXT))
     step, prompt, total = np.zeros(cube), np.zeros((len(tensors), len(ROWS))), _Totals()
-    batch, context = np.broadcast_to(BATCH[:, None], cube), np.broadcast_to(CONTEXT, cube)
     for p in shape:
         if not isinstance(p, Attention):
             continue
@@ -197,21 +200,62 @@ def attention_sums(shape: tuple[Piece, ...], key: ChipKey, kv: str, engine: str,
             window=window,
         )
         prompt += p.count * found.seconds
-        shared = (np.ones_like(heads) if latent else kv_heads)[..., None]
-        width = MLA_DECODE_DIM if latent else float(p.qk_dim)
-        ask = {"batch": batch, "length": context, "heads": np.broadcast_to(heads[..., None], cube)}
-        ask |= {"kv_heads": np.broadcast_to(shared, cube), "head_dim": np.full(cube, width)}
-        found = kernel_seconds(
-            chip,
-            "decode",
-            precision,
-            engine=engine,
-            window=window,
-            **{name: np.append(column, 1.0) for name, column in ask.items()},
-        )
-        step += p.count * found.seconds[:-1].reshape(cube)
+        seconds, found = _decode(chip, p, precision, engine, tensor, window)
+        step += p.count * seconds
         total.add(found, p.count, float(found.seconds[-1]))
     return total.sums(step, prompt)
+
+
+def _decode(
+    chip: Chip, p: Attention, precision: str, engine: str, tensor: Floats, window: float
+) -> tuple[Floats, Kernels]:
+    """Seconds of one decode attention by (layout, batch, context), and the floor's answer, an empty kernel at its end."""
+    cube = (len(tensor), len(BATCH), len(CONTEXT))
+    heads, kv_heads = np.maximum(p.heads / tensor, 1.0), np.maximum(p.kv_heads / tensor, 1.0)
+    width = float(p.qk_dim)
+    if p.latent_dim:
+        heads, kv_heads, width = np.minimum(heads, GROUPED_HEADS), np.ones_like(heads), MLA_DECODE_DIM
+    ask = {"batch": BATCH[:, None], "length": CONTEXT, "heads": heads[..., None], "kv_heads": kv_heads[..., None]}
+    found = kernel_seconds(
+        chip,
+        "decode",
+        precision,
+        engine=engine,
+        window=window,
+        head_dim=np.append(np.full(cube, width), 1.0),
+        **{name: np.append(np.broadcast_to(column, cube), 1.0) for name, column in ask.items()},
+    )
+    seconds = found.seconds[:-1].reshape(cube)
+    if p.latent_dim:
+        empty_s = float(found.seconds[-1])
+        seconds = empty_s + np.maximum(seconds - empty_s, _latent_arithmetic(chip, p, engine, tensor, window))
+    return seconds, found
+
+
+def _latent_arithmetic(chip: Chip, p: Attention, engine: str, tensor: Floats, window: float) -> Floats:
+    """Arithmetic of latent decoding: a tile of a chip's heads meets the cached latents as a prompt's queries meet keys.
+
+    Beyond an empty kernel. The cache is cut over the multiprocessors that sequences leave free; its bytes count elsewhere.
+    """
+    cube = (len(tensor), len(BATCH), len(CONTEXT))
+    splits = np.maximum(1.0, np.floor((chip.sms if chip.sms >= 16 else GENERIC_SMS) / BATCH))[:, None]
+    ask = {
+        "batch": BATCH[:, None] * splits,
+        "length": np.maximum(p.heads / tensor, 1.0)[..., None],
+        "context": np.minimum(CONTEXT, window) / splits,
+    }
+    found = kernel_seconds(
+        chip,
+        "prefill",
+        "bf16/bf16",
+        engine=engine,
+        heads=1.0,
+        kv_heads=1.0,
+        head_dim=MLA_ABSORBED_DIM,
+        kv_bytes=0.0,
+        **{name: np.append(np.broadcast_to(column, cube), 1.0) for name, column in ask.items()},
+    )
+    return np.asarray(found.seconds[:-1].reshape(cube) - found.seconds[-1])
 
 
 @lru_cache(maxsize=512)

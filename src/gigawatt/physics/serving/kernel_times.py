@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigawatt.physics.chip import Chip
+from gigawatt.physics.serving.calibration import ENGINES
 from gigawatt.physics.serving.kernel_sums import (
     BATCH,
     CONTEXT,
@@ -39,7 +40,6 @@ from gigawatt.physics.workload.pieces import Piece
 Floats = NDArray[np.float64]
 Index = NDArray[np.intp]
 NOTHING_S = 1e-30  # seconds of what a model does not have, so that logarithms stay finite
-ENGINES = ("trtllm", "vllm", "sglang")
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,9 +64,14 @@ def cache_shards(d: Deployment) -> Floats:
     return np.where(d.model.mla_layers > 0, 1.0, np.minimum(d.attention_tp, d.model.kv_heads))
 
 
-def _busiest(d: Deployment) -> Floats:
-    """Load of the busiest expert-parallel rank over the mean."""
-    return np.where(d.expert_parallel > 1.0, d.rates["imbalance"], 1.0)
+def busiest_rank(d: Deployment, tokens: Floats) -> Floats:
+    """Load of the busiest of G expert-parallel ranks over the mean, where `tokens` are routed at once.
+
+    Skew of the routing, times the largest of G Poisson counts of mean L = tokens k/G: about L + sqrt(2 L ln G). At most G.
+    """
+    ranks = d.expert_parallel
+    load = np.maximum(tokens * d.model.top_k / ranks, 1e-9)
+    return np.clip(d.rates["expert_skew"] * (1.0 + np.sqrt(2.0 * np.log(ranks) / load)), 1.0, ranks)
 
 
 def decode_step(d: Deployment, batch: Floats, context: Floats) -> StepSeconds:
@@ -80,7 +85,7 @@ def decode_step(d: Deployment, batch: Floats, context: Floats) -> StepSeconds:
     slow = r.decode_slowdown * speed
     empty_dense, empty_experts, empty_attention = k.launch_s
     empty = empty_dense + empty_experts + empty_attention
-    busiest = np.maximum(k.experts_s(batch * _busiest(d)) - empty_experts, 0.0)
+    busiest = np.maximum(k.experts_s(batch * busiest_rank(d, batch)) - empty_experts, 0.0)
 
     activations = ACTIVATION_PASSES * rank * m.hidden * 2.0 * m.layers
     wide = m.attention_weights * d.attention_bytes + m.head_weights * 2.0
@@ -135,9 +140,9 @@ def prefill_compute(d: Deployment, tokens: Floats, sharing: Floats | float = 1.0
     m, c, r, k = d.model, d.chip, d.rates, d.kernels
     ta, gpus = d.attention_tp, d.gpus
     together = tokens * sharing
-    passed = (k.prompt_dense_s(together) + k.experts_s(together * _busiest(d))) / sharing + k.prompt_attention_s(
-        tokens + 0.0 * gpus
-    )
+    passed = (
+        k.prompt_dense_s(together) + k.experts_s(together * busiest_rank(d, together))
+    ) / sharing + k.prompt_attention_s(tokens + 0.0 * gpus)
     reduce = (
         2.0 * m.layers * 4.0 * (ta - 1.0) / ta * tokens * m.hidden / (r["all_reduce_share"] * c.scaleup_bytes_per_s)
     )
