@@ -55,6 +55,12 @@ PRIORS: dict[str, tuple[float, float, str, str]] = {
     "wave.trtllm": (0.11, 0.2, "", "share of the start burst in a mean over ten times the concurrency"),
     "wave.vllm": (0.11, 0.2, "", ""),
     "wave.sglang": (0.15, 0.3, "", ""),
+    "loaded_share": (
+        0.75,
+        0.15,
+        "",
+        "of a layer's experts that carry the load (scanned, not fitted: kernel tables hold it)",
+    ),
     "expert_skew": (1.15, 0.1, "", "lasting part of the busiest over the mean expert-parallel rank, beyond chance"),
     "all_reduce_us": (6.5, 0.3, "us", "latency of a small all-reduce in the scale-up domain"),
     "all_to_all_us": (16.0, 0.4, "us", ""),

@@ -67,8 +67,8 @@ def _by(values: Mapping[str, float], name: str, options: Sequence[str], index: N
 def rates(values: Mapping[str, float], engine: NDArray[np.intp], blackwell: NDArray[np.bool_], year: Floats) -> Rates:
     """Resolve constants for columns of configurations.
 
-    `engine` indexes ENGINES; `year` is the date of the software as a decimal year: gaps and slow-downs of decoding shrink
-    with it, held at the range fitted.
+    `engine` indexes ENGINES; `year` is the date of the software as a decimal year: the launches that a decode step
+    still shows shrink with it, held at the range fitted.
     """
     age = np.clip(year, *YEARS) - 2026.0
     younger = np.exp(-values["decay_per_year"] * age)

@@ -170,7 +170,7 @@ def deploy(specs: Sequence[Spec], values: Mapping[str, float] | None = None) -> 
             dense_flops=column([arithmetic(s.chip, s.precision)[1] for s in specs]) * compute,
             bf16_flops=column([arithmetic(s.chip, "bf16")[1] for s in specs]) * compute,
         ),
-        kernels=_kernels(specs, attention, kv),
+        kernels=_kernels(specs, attention, kv, found["loaded_share"]),
         rates=rates(
             found,
             index,
@@ -191,7 +191,7 @@ def deploy(specs: Sequence[Spec], values: Mapping[str, float] | None = None) -> 
     )
 
 
-def _kernels(specs: Sequence[Spec], attention: Sequence[str], kv: Sequence[str]) -> KernelTimes:
+def _kernels(specs: Sequence[Spec], attention: Sequence[str], kv: Sequence[str], loaded_share: float) -> KernelTimes:
     chips: dict[tuple[int, PowerMode], Chip] = {}
     return kernel_times(
         [
@@ -201,6 +201,7 @@ def _kernels(specs: Sequence[Spec], attention: Sequence[str], kv: Sequence[str])
                 engine=s.engine,
                 precisions=Precisions(a, s.precision, s.precision, c),
                 places=Places(s.gpus, s.dp, s.moe_tp),
+                loaded_share=loaded_share,
             )
             for s, a, c in zip(specs, attention, kv, strict=True)
         ]

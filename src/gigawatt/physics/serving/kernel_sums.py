@@ -39,8 +39,6 @@ STREAM_SHARE = 0.8
 SCAN_SHARE = 0.3
 # Kernels behind one fused expert layer: routing, permutation, two products, activation, sum (engines differ; assumed).
 EXPERT_KERNELS = 6
-# Share of a layer's experts that carries the load: of 1, 0.85, 0.75, 0.7, 0.5 and 0.4 the best on the fitted serving points.
-LOADED_SHARE = 0.75
 # Head widths at which attention's constants see multi-head latent attention: of a prompt the mean of 192 and 128; decoding
 # one read of 576 values (twice 288), and for its arithmetic, where all heads meet the latent, the mean of 576 and 512.
 MLA_PREFILL_DIM, MLA_DECODE_DIM, MLA_ABSORBED_DIM = 160.0, 288.0, 544.0
@@ -260,11 +258,17 @@ def _latent_arithmetic(chip: Chip, p: Attention, engine: str, tensor: Floats, wi
 
 @lru_cache(maxsize=512)
 def expert_sums(
-    shape: tuple[Piece, ...], key: ChipKey, experts: str, engine: str, places: tuple[tuple[int, int, bool], ...]
+    shape: tuple[Piece, ...],
+    key: ChipKey,
+    experts: str,
+    engine: str,
+    places: tuple[tuple[int, int, bool], ...],
+    loaded_share: float,
 ) -> Sums:
     """Routed experts: `step[layout, tokens of all ranks]`, the same for a prompt.
 
-    `places` are (ways the experts are spread, ways each is cut, whether rows are sent by an all-to-all).
+    `places` are (ways the experts are spread, ways each is cut, whether rows are sent by an all-to-all); `loaded_share` of
+    the experts carry the load.
     """
     spread, cut, sent = (np.array(column)[:, None] for column in zip(*places, strict=True))
     step, total = np.zeros((len(places), len(ROWS))), _Totals()
@@ -276,7 +280,7 @@ def expert_sums(
             wide[p.k] = p  # the up product; its layer is worked out with the down product that follows
             continue
         up = wide.get(p.n)
-        loaded = max(LOADED_SHARE * p.experts, float(p.top_k))
+        loaded = max(loaded_share * p.experts, float(p.top_k))
         held = np.maximum(loaded / spread, 1.0)
         ask: dict[str, Any] = {
             "tokens": np.where(sent, np.maximum(ROWS * p.top_k / spread, 1.0), ROWS),

@@ -72,13 +72,14 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What a set of kernel times belongs to."""
+    """What a set of kernel times belongs to; `loaded_share` of a layer's experts carry the load."""
 
     arch: Architecture
     chip: Chip
     engine: str
     precisions: Precisions
     places: Places
+    loaded_share: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +171,7 @@ def kernel_times(configurations: Sequence[Configuration]) -> KernelTimes:
     example: dict[tuple[object, ...], Configuration] = {}
     where: list[tuple[tuple[object, ...], int]] = []
     for c in configurations:
-        same = (id(c.arch), id(c.chip), c.engine, c.precisions)
+        same = (id(c.arch), id(c.chip), c.engine, c.precisions, c.loaded_share)
         example.setdefault(same, c)
         found = members.setdefault(same, {})
         where.append((same, found.setdefault(c.places, len(found))))
@@ -198,7 +199,7 @@ def _tables(shape: tuple[Piece, ...], of: Configuration, places: tuple[Places, .
     router = like_engine(meeting(chip, p.experts), "moe", kernel_precision(p.experts, True), of.engine, ENGINES)
     dense = dense_sums(shape, key, p.attention, p.dense, tensors)
     mixing = attention_sums(shape, key, p.kv, reader, tensors)
-    routed = expert_sums(shape, key, p.experts, router, spreads)
+    routed = expert_sums(shape, key, p.experts, router, spreads, of.loaded_share)
     all_of = (dense, routed, mixing)
     weight = sum(s.weight_s for s in all_of)
     half = sum(s.spread_s for s in all_of) / weight if weight else 0.0

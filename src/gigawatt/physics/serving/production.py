@@ -74,8 +74,9 @@ def deepseek_day(
     """Nodes for one day of tokens on pools of expert-parallel chips.
 
     The operator decodes in two micro-batches so that one exchanges tokens while the other computes: a step computes both
-    halves, each with its own reading of the weights, or exchanges, whichever takes longer. The exchange goes over the chip's own network (normal kernels in prefill, FP8 out and BF16 back; low-latency ones
-    in decode), and arithmetic is worked out with links that cost nothing.
+    halves, each with its own reading of the weights, or exchanges, whichever takes longer. The exchange goes over the
+    chip's own network (normal kernels in prefill, FP8 out and BF16 back; low-latency ones in decode), and arithmetic is
+    worked out with links that cost nothing.
     """
     model = served_model(arch)
     free = replace(

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from gigawatt.physics.serving.deployment import Deployment
-from gigawatt.physics.serving.kernel_sums import LOADED_SHARE
 from gigawatt.physics.serving.model import Floats
 
 # Passes over a layer's activations (norms, residuals, quantise) by which bytes moved are counted (assumed; under a tenth).
@@ -49,7 +48,7 @@ PARTS = ("host", "launches", "dense", "experts", "attention", "collectives")
 def active_experts(d: Deployment, batch: Floats) -> Floats:
     """Experts touched by a step of `batch` tokens, of each layer's E: n (1 - (1 - k/n)^B), n those that carry the load."""
     k = np.maximum(d.model.top_k, 1.0)
-    loaded = np.maximum(LOADED_SHARE * d.model.experts, k)
+    loaded = np.maximum(d.rates["loaded_share"] * d.model.experts, k)
     return loaded * -np.expm1(batch * np.log1p(-np.minimum(k / loaded, 1.0 - 1e-12)))
 
 
