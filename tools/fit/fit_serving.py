@@ -4,7 +4,7 @@
 
 Cells (chip, engine, release, model, precision, layout) are dealt to a fitted and a held-out part by a hash of their name; the
 constants shipped are those of the fitted part, the errors written are of the held-out one. `--folds` adds fits that leave
-out a whole model or chip. Decode pools' TPOT joins the aggregated rows (their step is the same); what only pools
+out a whole model, chip or generation. Decode pools' TPOT joins the aggregated rows (their step is the same); what only pools
 have is fitted after. Rows are weighted so that a cell counts like a few independent points; priors: `serving_priors`.
 """
 
@@ -44,7 +44,7 @@ SOURCE = (
 )
 FITTED_TO = (
     "TPOT and TTFT of the fitted part (by a hash of the deployment); errors are of the held-out part and of fits without "
-    "a model or a chip; prior centres and row rules were set by people who had seen the table"
+    "a model, a chip or a generation; prior centres and row rules were set by people who had seen the table"
 )
 
 
@@ -305,7 +305,12 @@ def main() -> None:
         return
     widths = {"agg.tpot_ms": half_width(tpot[~kept]), "agg.ttft_ms": half_width(ttft[~kept])}
     if args.folds:
-        for what, label in (("model", lambda p: p.group.split(" / ")[-1]), ("chip", lambda p: p.spec.chip.name)):
+        labels: Mapping[str, Callable[[Point], str]] = {
+            "model": lambda p: p.group.split(" / ")[-1],
+            "chip": lambda p: p.spec.chip.name,
+            "generation": lambda p: "blackwell" if p.spec.chip.generation in BLACKWELL else p.spec.chip.generation,
+        }
+        for what, label in labels.items():
             a, b = fold(table, pool, label, names, start)
             errors |= {f"tpot_{what}_left_out": summary(a), f"ttft_{what}_left_out": summary(b)}
             widths[f"agg.tpot_ms.{what}"], widths[f"agg.ttft_ms.{what}"] = half_width(a), half_width(b)
