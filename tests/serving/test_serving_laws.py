@@ -11,12 +11,15 @@ from hypothesis import strategies as st
 
 from gigawatt.catalog import Catalog
 from gigawatt.physics.chip import PowerMode, chip_from_record
-from gigawatt.physics.serving import Load, Spec, evaluate, frontier, served_model
+from gigawatt.physics.serving import Load, Spec, evaluate, frontier
+from gigawatt.physics.serving.calibration import calibration
 from gigawatt.physics.serving.deployment import deploy
+from gigawatt.physics.serving.diffusion import DiffusionRates, batch_seconds, denoising_seconds, diffusion_shape
 from gigawatt.physics.serving.frontier import thin
+from gigawatt.physics.serving.kernel_sums import ChipKey
 from gigawatt.physics.serving.memory import free_bytes_per_chip, max_requests, weight_bytes_per_chip
-from gigawatt.physics.serving.step import active_experts, decode_step
-from gigawatt.physics.workload import Architecture, FeedForward, LayerGroup, Mixer, from_config
+from gigawatt.physics.serving.step import active_experts, busiest_rank, decode_step
+from gigawatt.physics.workload import Architecture, FeedForward, LayerGroup, Mixer, forward_flops, from_config
 
 CATALOG = Catalog.load()
 DENSE = Architecture(
@@ -28,7 +31,7 @@ LIMITS = {"input_tokens": 1000.0, "output_tokens": 500.0}
 
 
 def spec(arch=DENSE, chip=H200, gpus=1, **more):
-    return Spec(served_model(arch), chip, gpus, **{"moe_tp": gpus, **more})
+    return Spec(arch, chip, gpus, **{"moe_tp": gpus, **more})
 
 
 @given(faster=st.floats(1.0, 4.0), users=st.integers(1, 256), engine=st.sampled_from(["trtllm", "vllm", "sglang"]))
@@ -130,3 +133,35 @@ def test_thinning_keeps_only_undominated_points_and_both_ends(points, count):
     for i in kept:
         assert not ((watts <= watts[i]) & (tokens > tokens[i] * (1 + 1e-9))).any()
     assert tokens[kept].max() == tokens.max() and watts[kept].min() == watts.min()
+
+
+@pytest.mark.parametrize("tokens", [8, 64, 1024])
+def test_the_busiest_rank_carries_what_dice_give_it(tokens):
+    ranks, rng = 8, np.random.default_rng(0)
+    d = deploy([spec(SPARSE, gpus=ranks, dp=ranks, moe_tp=1)], dict(calibration()) | {"expert_skew": 1.0})
+    thrown = rng.multinomial(tokens * 8, np.full(ranks, 1.0 / ranks), size=4000)
+    by_dice = float((thrown.max(axis=1) / thrown.mean(axis=1)).mean())
+    found = float(busiest_rank(d, np.array([float(tokens)]))[0])
+    assert by_dice <= found <= 1.0 + 2.0 * (by_dice - 1.0)
+
+
+def test_a_denoising_pass_takes_its_arithmetic_and_not_much_more():
+    record = CATALOG.get("model", "flux-1-dev")
+    shape = diffusion_shape(from_config("flux-1-dev", record.config), record.config)
+    seconds, calls, layers = denoising_seconds(shape.pieces, ChipKey.of(H200), shape.tokens, shape.context, 4.0)
+    arithmetic = 4.0 * forward_flops(from_config("flux-1-dev", record.config)) / H200.peak_flops["bf16"]
+    assert arithmetic < seconds < 2.5 * arithmetic
+    assert layers == 57 and calls > 5 * layers
+    wide = diffusion_shape(from_config("flux-1-dev", record.config), record.config, width=2048, height=1024)
+    assert wide.tokens == pytest.approx(2.0 * shape.tokens) and wide.pixels == pytest.approx(2.0 * shape.pixels)
+
+
+def test_more_chips_and_smaller_batches_make_an_image_sooner():
+    record = CATALOG.get("model", "sd3.5-medium")
+    shape = diffusion_shape(from_config("sd3.5-medium", record.config), record.config)
+    rates = DiffusionRates(slowdown=1.2, launch_s=1e-5, decode_s=0.05, split=0.8, split_launch_s=1e-4)
+
+    def at(chips, batch):
+        return float(batch_seconds(shape, H200, np.asarray(chips), np.asarray(batch), rates))
+
+    assert at(4.0, 8.0) < at(2.0, 8.0) < at(1.0, 8.0) and at(1.0, 1.0) < at(1.0, 8.0) < 8.0 * at(1.0, 1.0)

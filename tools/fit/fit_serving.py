@@ -4,7 +4,8 @@
 
 Cells (chip, engine, release, model, precision, layout) are dealt to a fitted and a held-out part by a hash of their name; the
 constants shipped are those of the fitted part, the errors written are of the held-out one. `--folds` adds fits that leave
-out a whole model or chip. Rows are weighted so that a cell counts like a few independent points; priors: `serving_priors`.
+out a whole model, chip or generation. Decode pools' TPOT joins the aggregated rows (their step is the same); what only pools
+have is fitted after. Rows are weighted so that a cell counts like a few independent points; priors: `serving_priors`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import argparse
 import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +22,9 @@ from numpy.typing import NDArray
 from scipy.optimize import least_squares
 from serving_priors import POOL, PRIORS
 
-from gigawatt.physics.serving import Load, deploy, pools, steady_state
-from gigawatt.physics.serving.calibration import ENGINES, PRECISIONS, Rates, rates
-from gigawatt.physics.serving.deployment import BLACKWELL, Deployment, Spec, arithmetic, attention_precision
+from gigawatt.physics.serving import Load, pools, steady_state
+from gigawatt.physics.serving.calibration import ENGINES, Rates, calibration, rates
+from gigawatt.physics.serving.deployment import BLACKWELL, Deployment, Spec, deploy
 from gigawatt.validation.serving_points import Point, load_of, points, source_field
 from gigawatt.validation.tables import layout_of, read_rows
 
@@ -31,6 +32,7 @@ Floats = NDArray[np.float64]
 OUT = Path(__file__).parents[2] / "src/gigawatt/catalog/data/calibration/serving-steady-state.yaml"
 HELD_OUT = 0.3
 COUNTED = "pool_decode_chips"
+SCANNED = "loaded_share"  # kernel tables are built with it: best of 0.6 to 1 in a scan of whole fits, see `--loaded`
 ROBUST = 0.25  # residuals of the logarithm beyond this count linearly
 CELL_WEIGHT = 3.0  # a cell of many rows counts like this many independent points
 TTFT_WEIGHT = 0.5  # of TPOT's: mostly the benchmark's protocol
@@ -42,7 +44,7 @@ SOURCE = (
 )
 FITTED_TO = (
     "TPOT and TTFT of the fitted part (by a hash of the deployment); errors are of the held-out part and of fits without "
-    "a model or a chip; prior centres and row rules were set by people who had seen the table"
+    "a model, a chip or a generation; prior centres and row rules were set by people who had seen the table"
 )
 
 
@@ -90,13 +92,9 @@ class Side:
     def __init__(self, specs: Sequence[Spec]) -> None:
         start = {name: prior[0] for name, prior in PRIORS.items()}
         self.base: Deployment = deploy(specs, start)
-        att = [PRECISIONS.index(arithmetic(s.chip, attention_precision(s))[0]) for s in specs]
-        dense = [PRECISIONS.index(arithmetic(s.chip, s.precision)[0]) for s in specs]
         self.inputs = (
             np.array([ENGINES.index(s.engine) for s in specs], dtype=np.intp),
             np.array([s.chip.generation in BLACKWELL for s in specs]),
-            np.array(att, dtype=np.intp),
-            np.array(dense, dtype=np.intp),
             np.array([s.year for s in specs]),
         )
         self.speculates = np.array([s.speculation > 1.0 for s in specs])
@@ -156,21 +154,31 @@ def robust(error: Floats) -> Floats:
     return out
 
 
-def fit(
-    table: Table, rows: NDArray[np.bool_], names: Sequence[str], start: Mapping[str, float]
-) -> tuple[dict[str, float], Floats]:
+@dataclass(frozen=True)
+class Part:
+    """Rows of a table that a fit sees, and how much their TTFT counts (that of pools only in the fit of pools)."""
+
+    table: Table
+    rows: NDArray[np.bool_]
+    ttft_weight: float = TTFT_WEIGHT
+
+
+def fit(parts: Sequence[Part], names: Sequence[str], start: Mapping[str, float]) -> tuple[dict[str, float], Floats]:
     """Constants of `names` and their sigma (of the logarithm) from some rows; the others stay at `start`."""
     centre = np.log([PRIORS[n][0] for n in names])
     width = np.array([PRIORS[n][1] for n in names])
-    weight = table.weight[rows]
-    slow = np.where(table.slow[rows], 0.1, 1.0) * TTFT_WEIGHT
     noise = 0.10
 
     def cost(x: Floats) -> Floats:
         values = dict(start) | dict(zip(names, np.exp(x), strict=True))
-        tpot, ttft = table.residuals(values)
-        data = np.concatenate([robust(tpot[rows]) * weight, robust(ttft[rows]) * weight * slow])
-        return np.concatenate([np.nan_to_num(data, nan=3.0, posinf=3.0, neginf=-3.0) / noise, (x - centre) / width])
+        data = []
+        for part_ in parts:
+            tpot, ttft = part_.table.residuals(values)
+            rows, weight = part_.rows, part_.table.weight[part_.rows]
+            slow = np.where(part_.table.slow[rows], 0.1, 1.0) * part_.ttft_weight
+            data += [robust(tpot[rows]) * weight, robust(ttft[rows]) * weight * slow]
+        found = np.nan_to_num(np.concatenate(data), nan=3.0, posinf=3.0, neginf=-3.0)
+        return np.concatenate([found / noise, (x - centre) / width])
 
     found = least_squares(cost, np.log([start[n] for n in names]), diff_step=1e-3, max_nfev=25)
     spread = np.sqrt(np.clip(np.diag(np.linalg.pinv(found.jac.T @ found.jac)), 0, None))
@@ -189,13 +197,13 @@ def summary(errors: Floats) -> dict[str, float]:
 
 
 def fold(
-    table: Table, label: Callable[[Point], str], names: Sequence[str], start: Mapping[str, float]
+    table: Table, pool: Table, label: Callable[[Point], str], names: Sequence[str], start: Mapping[str, float]
 ) -> tuple[Floats, Floats]:
-    """Residuals of rows predicted by constants fitted without their label."""
-    labels = np.array([label(p) for p in table.points])
+    """Residuals of aggregated rows predicted by constants fitted without their label, in either table."""
+    labels, others = (np.array([label(p) for p in t.points]) for t in (table, pool))
     tpot, ttft = np.zeros(len(labels)), np.zeros(len(labels))
     for name in sorted(set(labels)):
-        values, _ = fit(table, labels != name, names, start)
+        values, _ = fit([Part(table, labels != name), Part(pool, others != name, 0.0)], names, start)
         a, b = table.residuals(values)
         tpot[labels == name], ttft[labels == name] = a[labels == name], b[labels == name]
         print("  without", name, summary(tpot[labels == name]), summary(ttft[labels == name]))
@@ -275,13 +283,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--truth", type=Path, required=True)
     parser.add_argument("--folds", action="store_true")
+    parser.add_argument("--loaded", type=float, help="another share of loaded experts; prints errors, writes nothing")
     args = parser.parse_args()
+    if args.loaded:
+        PRIORS[SCANNED] = (args.loaded, *PRIORS[SCANNED][1:])
     path = args.truth / "truth" / "serving_points.csv"
     table, pool = read(path, "agg"), read(path, "disagg")
     start = {name: prior[0] for name, prior in PRIORS.items()}
-    names = [n for n in PRIORS if n not in POOL and n != COUNTED]
+    names = [n for n in PRIORS if n not in POOL and n not in (COUNTED, SCANNED)]
     kept = np.array([part(c) >= HELD_OUT for c in table.cells])
-    values, spread = fit(table, kept, names, start)
+    kept_pool = np.array([part(c) >= HELD_OUT for c in pool.cells])
+    values, spread = fit([Part(table, kept), Part(pool, kept_pool, 0.0)], names, start)
     sigma = dict(zip(names, spread, strict=True))
     tpot, ttft = table.residuals(values)
     errors: dict[str, object] = {
@@ -289,15 +301,21 @@ def main() -> None:
         "ttft_fitted": summary(ttft[kept]), "ttft_held_out": summary(ttft[~kept]),
     }  # fmt: skip
     print(*errors.items(), sep="\n")
+    if args.loaded:
+        return
     widths = {"agg.tpot_ms": half_width(tpot[~kept]), "agg.ttft_ms": half_width(ttft[~kept])}
     if args.folds:
-        for what, label in (("model", lambda p: p.group.split(" / ")[-1]), ("chip", lambda p: p.spec.chip.name)):
-            a, b = fold(table, label, names, start)
+        labels: Mapping[str, Callable[[Point], str]] = {
+            "model": lambda p: p.group.split(" / ")[-1],
+            "chip": lambda p: p.spec.chip.name,
+            "generation": lambda p: "blackwell" if p.spec.chip.generation in BLACKWELL else p.spec.chip.generation,
+        }
+        for what, label in labels.items():
+            a, b = fold(table, pool, label, names, start)
             errors |= {f"tpot_{what}_left_out": summary(a), f"ttft_{what}_left_out": summary(b)}
             widths[f"agg.tpot_ms.{what}"], widths[f"agg.ttft_ms.{what}"] = half_width(a), half_width(b)
             print(what, summary(a), summary(b))
-    kept_pool = np.array([part(c) >= HELD_OUT for c in pool.cells])
-    values, spread = fit(pool, kept_pool, POOL, values)
+    values, spread = fit([Part(pool, kept_pool)], POOL, values)
     chips = [p.decode_workers * p.spec.gpus for p, use in zip(pool.points, kept_pool, strict=True) if use]
     values[COUNTED] = float(np.median(chips))
     sigma |= dict(zip(POOL, spread, strict=True))
@@ -305,14 +323,17 @@ def main() -> None:
     errors |= {"pools_tpot_held_out": summary(a[~kept_pool]), "pools_ttft_held_out": summary(b[~kept_pool])}
     print("pools", summary(a[kept_pool]), summary(b[kept_pool]), summary(a[~kept_pool]), summary(b[~kept_pool]))
     widths |= {"disagg.tpot_ms": half_width(a[~kept_pool]), "disagg.ttft_ms": half_width(b[~kept_pool])}
-    widths |= _guessed_widths(path)
     model_width = widths.get("agg.tpot_ms.model", widths["agg.tpot_ms"])
     widths |= {"throughput_fitted": model_width, "throughput_kin": 2.0 * model_width}
     seen = {
         "models": sorted({p.group.split(" / ")[-1] for p in (*table.points, *pool.points)}),
         "chips": sorted({p.spec.chip.name for p in (*table.points, *pool.points)}),
     }
-    write(values, sigma, int(kept.sum() + kept_pool.sum()), errors, widths, seen)
+    rows = int(kept.sum() + kept_pool.sum())
+    write(values, sigma, rows, errors, widths, seen)
+    # Pools of unstated size are predicted with the record as it now stands.
+    calibration.cache_clear()
+    write(values, sigma, rows, errors, widths | _guessed_widths(path), seen)
 
 
 if __name__ == "__main__":

@@ -34,8 +34,8 @@ SOURCE = (
 )
 # stack -> factor -> (start, sigma of the logarithm)
 COMMON: Mapping[str, tuple[float, float]] = {
-    "kernel": (1.0, 0.5), "host": (1.0, 0.8), "request": (1.0, 0.8), "launch": (1.0, 0.6), "bandwidth": (0.9, 0.25),
-    "cache": (0.9, 0.4), "compute": (0.8, 0.4), "reduce": (1.0, 0.6),
+    "launches": (1.0, 0.5), "host": (1.0, 0.8), "request": (1.0, 0.8), "eager": (1.0, 0.6), "decode": (1.1, 0.25),
+    "attention": (1.1, 0.4), "prefill": (1.1, 0.4), "reduce": (1.0, 0.6),
 }  # fmt: skip
 TASKS = {f"input.{task}": (1.0, 0.5) for task in TASK_INPUT}
 VISION = {"prompt_ms.image-chat": (20.0, 1.0), "prompt_ms.video-chat": (60.0, 1.0)}

@@ -84,9 +84,9 @@ def _seen() -> Mapping[str, list[str]]:
 
 
 def _unseen(point: Point, name: str) -> tuple[str, ...]:
-    """The wider bands of a chip or a model that the fit has not seen."""
+    """The wider bands of a chip or a model that the fit has not seen; a new chip is taken for a new generation."""
     if point.spec.chip.name not in _seen().get("chips", []):
-        return (f"{name}.chip", f"{name}.model")
+        return (f"{name}.generation", f"{name}.model")
     return () if point.group.split(" / ")[-1] in _seen().get("models", []) else (f"{name}.model",)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from gigawatt.physics.serving import Load, Spec, served_model
+from gigawatt.physics.serving import Load, Spec
 from gigawatt.physics.serving.calibration import ENGINES, calibration
 from gigawatt.physics.serving.model import Floats
 from gigawatt.validation.serving_models import architecture_of, chip_of
@@ -106,7 +106,7 @@ def _common(row: Row) -> tuple[dict[str, object], list[str], str]:
     year = decimal_year(date)
     values = calibration()
     spec: dict[str, object] = {
-        "model": served_model(named.arch),
+        "arch": named.arch,
         "chip": chip,
         "engine": engine,
         "precision": precision,

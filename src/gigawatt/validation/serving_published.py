@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gigawatt.physics.chip import Chip
-from gigawatt.physics.serving import Spec, served_model
+from gigawatt.physics.serving import Spec
 from gigawatt.validation.serving_models import Named, architecture_of, chip_of, is_diffusion
 
 Row = Mapping[str, str]
@@ -209,11 +209,10 @@ def _load(row: Row, stack: str) -> tuple[str, float, str]:
 
 def _spec(row: Row, named: Named, chip: Chip, precision: str, stack: str, gpus: float) -> Spec:
     """The layout of a row: as stated, with attention cut over all chips unless ranks are stated."""
-    model = served_model(named.arch)
     dp, ep = _float(row.get("dp"), 1.0)[0], _float(row.get("ep"), 1.0)[0]
     tp, has_tp = _float(row.get("tp"), gpus)
     size = int(max(1, gpus if stack != "trtllm-offline" or not has_tp else max(tp, ep, 1.0)))
     dp = int(min(max(dp, 1), size))
     moe_tp = max(size // int(max(ep, 1)), 1)
     engine = {"trtllm-2023": "trtllm", "trtllm-offline": "trtllm", "sglang-wide": "sglang"}.get(stack, "vllm")
-    return Spec(model, chip, size, dp, moe_tp, engine, precision)
+    return Spec(named.arch, chip, size, dp, moe_tp, engine, precision)

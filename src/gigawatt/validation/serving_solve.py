@@ -1,6 +1,6 @@
 """Answers to published cases: one array pass for each software stack.
 
-A stack scales the constants of the steady-state calibration (`serving-stacks`): launch floor, host time, bandwidth, arithmetic.
+A stack scales the constants of the steady-state calibration (`serving-stacks`): launches, host time, kernels.
 They belong to software on a kind of chip, never to a row or a source.
 """
 
@@ -18,19 +18,19 @@ from gigawatt.physics.serving.calibration import calibration
 from gigawatt.physics.serving.memory import max_requests
 from gigawatt.physics.serving.model import Floats
 from gigawatt.physics.serving.steady import overlap
-from gigawatt.physics.serving.step import decode_step, kernels, prefill_compute, prefill_flops
+from gigawatt.physics.serving.step import decode_step, prefill_compute, prefill_flops
 from gigawatt.validation.serving_models import architecture_of, catalog, chip_of
 from gigawatt.validation.serving_published import Case
 
 STACKS = "serving-stacks"
 SCALES: Mapping[str, tuple[str, ...]] = {
-    "kernel": ("kernel_us.trtllm", "kernel_us.vllm", "kernel_us.sglang"),
+    "launches": ("launch_share",),
     "host": ("host_ms.trtllm", "host_ms.vllm", "host_ms.sglang"),
     "request": ("host_per_request_us.trtllm", "host_per_request_us.vllm", "host_per_request_us.sglang"),
-    "launch": ("eager_kernel_us.trtllm", "eager_kernel_us.vllm", "eager_kernel_us.sglang"),
-    "bandwidth": ("bandwidth_weights", "bandwidth_experts"),
-    "cache": ("bandwidth_cache", "bandwidth_latent"),
-    "compute": ("compute_share.bf16", "compute_share.fp8", "compute_share.fp4", "attention_share"),
+    "eager": ("eager_kernel_us.trtllm", "eager_kernel_us.vllm", "eager_kernel_us.sglang"),
+    "decode": ("decode_slowdown.trtllm", "decode_slowdown.vllm", "decode_slowdown.sglang"),
+    "attention": ("attention_slowdown",),
+    "prefill": ("prefill_slowdown.trtllm", "prefill_slowdown.vllm", "prefill_slowdown.sglang"),
     "reduce": ("all_reduce_us", "all_to_all_us"),
 }
 
@@ -71,7 +71,7 @@ def solve(cases: Sequence[Case], factors: Mapping[str, float] | None = None) -> 
     state = steady_state(d, Load.of(n, out, np.maximum(users, 1.0), burst=(kind == "closed") * 1.0))
     batch = np.where((kind == "closed") | (kind == "full"), state.decoding, asked)
     step = decode_step(d, batch, n + out / 2.0)
-    launches = kernels(d) * d.rates.eager_kernel_s
+    launches = d.kernels.calls * d.rates.eager_kernel_s
     vision = np.array([given.get(f"prompt_ms.{c.task}", 0.0) for c in cases]) * 1e-3
     alone = prefill_compute(d, n)
     # Prompts that enter in one step, and what they add to it: the launches of a step are paid once, beyond the decode's own.
@@ -82,7 +82,8 @@ def solve(cases: Sequence[Case], factors: Mapping[str, float] | None = None) -> 
     median = step.total + _poisson_median(entering) / np.maximum(entering, 1e-9) * added
     tail = _poisson_tail(entering)
     worst = step.total + tail * (alone + vision) * given.get("tail", 1.0) + np.minimum(tail, 1.0) * launches
-    whole = np.hypot(asked * prefill_compute(d, n), launches) + d.rates.api_s * 0.0
+    together = np.maximum(asked, 1.0)
+    whole = np.hypot(together * prefill_compute(d, n, together), launches)
     static = np.maximum(asked, 1.0) * out / (whole + np.maximum(out - 1.0, 1.0) * step.total)
     closed = (kind == "closed") | (kind == "full")
     rate = np.where(closed, state.requests_per_s * out, np.where(kind == "static", static, batch / mean))

@@ -1,6 +1,6 @@
 """Requests to tokens per second at a service level: closed-form steady state, disaggregated pools, the frontier."""
 
-from gigawatt.physics.serving.calibration import ENGINES, PRECISIONS
+from gigawatt.physics.serving.calibration import ENGINES
 from gigawatt.physics.serving.deployment import Spec, deploy
 from gigawatt.physics.serving.disaggregated import Pools, pools
 from gigawatt.physics.serving.frontier import Frontier, Rejected, frontier
@@ -9,7 +9,6 @@ from gigawatt.physics.serving.steady import Load, SteadyState, steady_state
 
 __all__ = [
     "ENGINES",
-    "PRECISIONS",
     "Frontier",
     "Load",
     "Pools",

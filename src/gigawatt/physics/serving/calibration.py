@@ -1,7 +1,7 @@
 """Fitted constants of serving, and the rates they give to each configuration.
 
 The constants are catalog data (`calibration/serving-steady-state`): value, sigma of the logarithm, what they were fitted
-to. Names that end in an engine (`.trtllm`) or a precision (`.fp8`) have one value for each.
+to. Names that end in an engine (`.trtllm`) have one value for each.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ from gigawatt.physics.serving.model import Floats
 
 CALIBRATION = "serving-steady-state"
 ENGINES = ("trtllm", "vllm", "sglang")
-PRECISIONS = ("bf16", "fp8", "fp4")
+YEARS = (2025.5, 2026.35)  # dates of the software fitted
 WEIGHT_BYTES: Mapping[str, float] = {"bf16": 2.0, "fp8": 1.0, "fp4": 0.5625}  # fp4: 4 bits + one scale byte in 16
 
-# How a chip's kernels relate to the Hopper ones that the floors were fitted on. Blackwell is fitted; the others are assumed
-# kin: same floor as Hopper (Ampere and Ada: older, smaller launches; CDNA, TPU and the rest: no measured table).
+# Generations that share Blackwell's kernels and firmware; the others count with Hopper.
 BLACKWELL = ("blackwell", "blackwell-ultra", "rubin", "blackwell-workstation")
 
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Constants resolved to one column each: what a configuration's engine, chip generation and precision make of them."""
+    """Constants resolved to one column each: what a configuration's engine, chip generation and date make of them."""
 
     host_s: Floats
     host_per_request_s: Floats
-    kernel_s: Floats
+    launch_share: Floats
+    unfused_s: Floats
     eager_kernel_s: Floats
     api_s: Floats
     poll_steps: Floats
     wave: Floats
-    compute_share: Floats
-    expert_compute_share: Floats
+    decode_slowdown: Floats
+    prefill_slowdown: Floats
     values: Mapping[str, float]
 
     def __getitem__(self, name: str) -> float:
@@ -64,34 +64,24 @@ def _by(values: Mapping[str, float], name: str, options: Sequence[str], index: N
     return column
 
 
-def rates(
-    values: Mapping[str, float],
-    engine: NDArray[np.intp],
-    blackwell: NDArray[np.bool_],
-    precision: NDArray[np.intp],
-    expert_precision: NDArray[np.intp],
-    year: Floats,
-) -> Rates:
+def rates(values: Mapping[str, float], engine: NDArray[np.intp], blackwell: NDArray[np.bool_], year: Floats) -> Rates:
     """Resolve constants for columns of configurations.
 
-    `engine` indexes ENGINES, `precision` and `expert_precision` index PRECISIONS (of the arithmetic, not of storage);
-    `year` is the date of the software as a decimal year: launch floors shrink with it, held at the range fitted.
+    `engine` indexes ENGINES; `year` is the date of the software as a decimal year: the launches that a decode step
+    still shows shrink with it, held at the range fitted.
     """
-    age = np.clip(year, 2025.5, 2026.35) - 2026.0
-    blackwell_floor = np.where(blackwell, values["kernel_blackwell"], 1.0)
-    blackwell_compute = np.where(blackwell, values["compute_blackwell"], 1.0)
+    age = np.clip(year, *YEARS) - 2026.0
+    younger = np.exp(-values["decay_per_year"] * age)
     return Rates(
         host_s=_by(values, "host_ms", ENGINES, engine) * 1e-3,
         host_per_request_s=_by(values, "host_per_request_us", ENGINES, engine) * 1e-6,
-        kernel_s=_by(values, "kernel_us", ENGINES, engine)
-        * 1e-6
-        * blackwell_floor
-        * np.exp(-values["floor_decay_per_year"] * age),
+        launch_share=values["launch_share"] * younger * np.where(blackwell, values["launch_blackwell"], 1.0),
+        unfused_s=np.where(engine == ENGINES.index("trtllm"), values["unfused_us"] * 1e-6, 0.0),
         eager_kernel_s=_by(values, "eager_kernel_us", ENGINES, engine) * 1e-6,
         api_s=_by(values, "api_ms", ENGINES, engine) * 1e-3,
         poll_steps=_by(values, "poll_steps", ENGINES, engine),
         wave=_by(values, "wave", ENGINES, engine),
-        compute_share=_by(values, "compute_share", PRECISIONS, precision) * blackwell_compute,
-        expert_compute_share=_by(values, "compute_share", PRECISIONS, expert_precision) * blackwell_compute,
+        decode_slowdown=_by(values, "decode_slowdown", ENGINES, engine),
+        prefill_slowdown=_by(values, "prefill_slowdown", ENGINES, engine),
         values=values,
     )

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gigawatt.physics.chip.device import Chip, PowerMode
-from gigawatt.physics.serving.calibration import BLACKWELL, ENGINES, PRECISIONS, WEIGHT_BYTES, Rates, calibration, rates
-from gigawatt.physics.serving.model import Floats, ServedModel, stack
+from gigawatt.physics.serving.calibration import BLACKWELL, ENGINES, WEIGHT_BYTES, Rates, calibration, rates
+from gigawatt.physics.serving.kernel_times import Configuration, KernelTimes, Places, Precisions, kernel_times
+from gigawatt.physics.serving.model import Floats, ServedModel, served_model, stack
+from gigawatt.physics.workload.architecture import Architecture
 
 FULL = PowerMode("full", 1.0, 1.0)
 GIB_PER_GB = 2**30 / 1e9
@@ -24,11 +27,8 @@ class ChipColumns:
     memory_bytes: Floats
     memory_bytes_per_s: Floats
     scaleup_bytes_per_s: Floats
-    attention_flops: Floats
     dense_flops: Floats
-    expert_flops: Floats
     bf16_flops: Floats
-    tdp_w: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +36,13 @@ class Deployment:
     """`gpus` chips hold one replica; attention runs on `dp` ranks of gpus/dp chips; experts are cut `moe_tp` ways.
 
     moe_tp = 1 is pure expert parallelism, moe_tp = gpus pure tensor parallelism. `*_bytes` are the widths of stored values.
-    `speculation` divides the decode step (1: none); `maturity` multiplies the speed of everything.
+    `widened` is 1 where fp4 weights meet a chip without such units. `speculation` divides the decode step (1: none);
+    `maturity` multiplies the speed of everything.
     """
 
     model: ServedModel
     chip: ChipColumns
+    kernels: KernelTimes
     rates: Rates
     gpus: Floats
     dp: Floats
@@ -49,6 +51,7 @@ class Deployment:
     dense_bytes: Floats
     expert_bytes: Floats
     kv_bytes: Floats
+    widened: Floats
     speculation: Floats
     maturity: Floats
     engine: NDArray[np.intp]
@@ -68,7 +71,7 @@ class Deployment:
 class Spec:
     """One row as people state it, before it becomes columns."""
 
-    model: ServedModel
+    arch: Architecture
     chip: Chip
     gpus: int
     dp: int = 1
@@ -81,6 +84,29 @@ class Spec:
     speculation: float = 1.0
     maturity: float = 1.0
     mode: PowerMode = FULL
+
+    @property
+    def model(self) -> ServedModel:
+        """The serving sums of the architecture."""
+        return _sums(_Same(self.arch))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Same:
+    """An architecture by identity: it holds a mapping, so it has no hash of its own."""
+
+    arch: Architecture
+
+    def __hash__(self) -> int:
+        return id(self.arch)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.arch is self.arch
+
+
+@lru_cache(maxsize=512)
+def _sums(same: _Same) -> ServedModel:
+    return served_model(same.arch)
 
 
 def arithmetic(chip: Chip, precision: str) -> tuple[str, float]:
@@ -127,50 +153,67 @@ def usable_memory_bytes(chip: Chip) -> float:
 def deploy(specs: Sequence[Spec], values: Mapping[str, float] | None = None) -> Deployment:
     """Columns of a sequence of stated rows; `values` are the calibration's constants (the packaged ones by default)."""
     found = calibration() if values is None else values
-    att = [attention_precision(s) for s in specs]
-    math = [
-        (arithmetic(s.chip, a), arithmetic(s.chip, s.precision), arithmetic(s.chip, "bf16"))
-        for s, a in zip(specs, att, strict=True)
-    ]
+    models = [s.model for s in specs]
 
     def column(numbers: Sequence[float]) -> Floats:
         return np.array(numbers, dtype=np.float64)
 
     index = np.array([ENGINES.index(s.engine) for s in specs], dtype=np.intp)
-    dense_index = np.array([PRECISIONS.index(m[1][0]) for m in math], dtype=np.intp)
-    resolved = rates(
-        found,
-        index,
-        np.array([s.chip.generation in BLACKWELL for s in specs]),
-        np.array([PRECISIONS.index(m[0][0]) for m in math], dtype=np.intp),
-        dense_index,
-        column([s.year for s in specs]),
-    )
     compute = column([s.mode.compute_share for s in specs])
+    attention, kv = [attention_precision(s) for s in specs], [kv_precision(s) for s in specs]
     return Deployment(
-        model=stack([s.model for s in specs]),
+        model=stack(models),
         chip=ChipColumns(
             memory_bytes=column([usable_memory_bytes(s.chip) for s in specs]),
             memory_bytes_per_s=column([s.chip.memory_bytes_per_s * s.mode.memory_share for s in specs]),
             scaleup_bytes_per_s=column([_link_bytes_per_s(s) for s in specs]),
-            attention_flops=column([m[0][1] for m in math]) * compute,
-            dense_flops=column([m[1][1] for m in math]) * compute,
-            expert_flops=column([m[1][1] for m in math]) * compute,
-            bf16_flops=column([m[2][1] for m in math]) * compute,
-            tdp_w=column([s.chip.tdp_w for s in specs]),
+            dense_flops=column([arithmetic(s.chip, s.precision)[1] for s in specs]) * compute,
+            bf16_flops=column([arithmetic(s.chip, "bf16")[1] for s in specs]) * compute,
         ),
-        rates=resolved,
+        kernels=_kernels(specs, attention, kv, found["loaded_share"]),
+        rates=rates(
+            found,
+            index,
+            np.array([s.chip.generation in BLACKWELL for s in specs]),
+            column([s.year for s in specs]),
+        ),
         gpus=column([s.gpus for s in specs]),
         dp=column([s.dp for s in specs]),
         moe_tp=column([s.moe_tp for s in specs]),
-        attention_bytes=column([WEIGHT_BYTES[a] for a in att]),
+        attention_bytes=column([WEIGHT_BYTES[a] for a in attention]),
         dense_bytes=column([WEIGHT_BYTES[s.precision] for s in specs]),
         expert_bytes=column([WEIGHT_BYTES[s.precision] for s in specs]),
-        kv_bytes=column([WEIGHT_BYTES[kv_precision(s)] for s in specs]),
+        kv_bytes=column([WEIGHT_BYTES[c] for c in kv]),
+        widened=column([float(s.precision == "fp4" and "fp4" not in s.chip.peak_flops) for s in specs]),
         speculation=column([s.speculation for s in specs]),
         maturity=column([s.maturity for s in specs]),
         engine=index,
     )
+
+
+def _kernels(specs: Sequence[Spec], attention: Sequence[str], kv: Sequence[str], loaded_share: float) -> KernelTimes:
+    chips: dict[tuple[int, PowerMode], Chip] = {}
+    return kernel_times(
+        [
+            Configuration(
+                arch=s.arch,
+                chip=chips.setdefault((id(s.chip), s.mode), in_mode(s.chip, s.mode)),
+                engine=s.engine,
+                precisions=Precisions(a, s.precision, s.precision, c),
+                places=Places(s.gpus, s.dp, s.moe_tp),
+                loaded_share=loaded_share,
+            )
+            for s, a, c in zip(specs, attention, kv, strict=True)
+        ]
+    )
+
+
+def in_mode(chip: Chip, mode: PowerMode) -> Chip:
+    """The chip at a power mode's share of its speeds."""
+    if mode.compute_share == 1.0 and mode.memory_share == 1.0:
+        return chip
+    peaks = {name: peak * mode.compute_share for name, peak in chip.peak_flops.items()}
+    return replace(chip, peak_flops=peaks, memory_bytes_per_s=chip.memory_bytes_per_s * mode.memory_share)
 
 
 def _link_bytes_per_s(spec: Spec) -> float:
@@ -191,6 +234,8 @@ def take(deployment: Deployment, rows: NDArray[np.intp]) -> Deployment:
             out[f.name] = part.take(rows)
         elif isinstance(part, ChipColumns):
             out[f.name] = ChipColumns(*(getattr(part, g.name)[rows] for g in fields(ChipColumns)))
+        elif isinstance(part, KernelTimes):
+            out[f.name] = part.take(rows)
         elif isinstance(part, Rates):
             columns = {g.name: getattr(part, g.name)[rows] for g in fields(Rates) if g.name != "values"}
             out[f.name] = replace(part, **columns)

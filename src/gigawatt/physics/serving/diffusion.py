@@ -1,82 +1,81 @@
-"""Images and videos: seconds of a batch through the denoising steps of a diffusion transformer, and of speech.
+"""Images and videos: seconds of a batch through the denoising steps of a diffusion model.
 
-    batch = steps [ passes n (dense / (e_d peak) + scores / (e_a peak)) / G^a + layers launches ] + n pixels t_decode
-    dense = 2 P T,  scores = 4 L T^2 h        (P weights, T latent tokens, L layers, h width; passes 2 with guidance)
+    batch = steps hypot(slow kernels(passes n) / G^a, calls launch) + n pixels t_decode
 
-The step count, size and guidance are those of the model's configuration where a row does not state them.
+`kernels` are the chip floor's seconds of one pass of the model's own pieces in bf16: products, attention without a mask,
+passes over activations. Passes are 2 with guidance; G chips share a sample. Step count, size and guidance are those of the
+model's configuration where a row does not state them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from gigawatt.physics.chip import kernel_seconds
 from gigawatt.physics.chip.device import Chip
+from gigawatt.physics.serving.kernel_sums import MLA_PREFILL_DIM, ChipKey, meeting, scan_seconds, stream_seconds
 from gigawatt.physics.serving.model import Floats
+from gigawatt.physics.workload import Architecture
+from gigawatt.physics.workload.lower import pieces
+from gigawatt.physics.workload.pieces import Attention, Convolution, Elementwise, Linear, Piece, Scan, Vector
+from gigawatt.physics.workload.recurrence import chunk_flops
 
 
 @dataclass(frozen=True, slots=True)
 class DiffusionShape:
-    """FLOPs of one pass for one sample (`dense_flops`, `score_flops`), its passes a step, steps, layers, output pixels."""
+    """The pieces of one pass, its latent and text tokens a sample, passes a step, steps, and output pixels of all frames."""
 
-    dense_flops: float
-    score_flops: float
+    pieces: tuple[Piece, ...]
+    tokens: float
+    context: float
     passes: float
     steps: float
-    layers: float
     pixels: float
 
 
 def diffusion_shape(
+    arch: Architecture,
     config: Mapping[str, Any],
-    parameters: float,
     *,
     steps: float | None = None,
     width: float | None = None,
     height: float | None = None,
     frames: float | None = None,
 ) -> DiffusionShape:
-    """The work of one sample; `width`, `height`, `frames` of the output in pixels where a row states them.
-
-    Raises:
-        KeyError: the configuration names no width of its layers.
-    """
+    """The work of one sample; `width`, `height`, `frames` of the output in pixels where a row states them."""
     get = config.get
     compression = float(get("spatial_compression_ratio", 32 if get("attention") == "linear" else 8))
-    latent_w = width / compression if width else float(get("sample_width", get("sample_size", 128)))
-    latent_h = height / compression if height else float(get("sample_height", get("sample_size", 128)))
-    count = frames or float(get("sample_frames", 1))
-    latent_t = (count - 1.0) / float(get("temporal_compression_ratio", 4)) + 1.0
-    patch = float(get("patch_size", 1))
-    tokens = (latent_w / patch) * (latent_h / patch) * (latent_t / float(get("patch_size_t", 1)))
-    if get("image_tokens"):
-        tokens = float(config["image_tokens"])
-    pixels = latent_w * latent_h * compression**2 * count
-    done, passes = float(steps or get("steps", 30)), 2.0 if get("guidance") else 1.0
-    if get("forward_flops"):  # a U-Net: counted, since its layers differ in resolution
-        return DiffusionShape(float(config["forward_flops"]), 0.0, passes, done, 70.0, pixels)
-    layers = float(get("num_hidden_layers", 0) or get("num_layers", 0)) + float(get("num_single_layers", 0))
-    hidden = float(config["hidden_size"])
-    text = 0.0 if get("cross_attention_dim") or get("attention") == "linear" else float(get("text_tokens", 0))
-    weights = parameters / float(get("experts", 1))
-    linear = get("attention") == "linear"
-    spread = tokens + text
-    keys = hidden / max(float(get("num_attention_heads", 1)), 1.0) if linear else spread
-    return DiffusionShape(2.0 * weights * spread, 4.0 * layers * spread * keys * hidden, passes, done, layers, pixels)
+    usual_w = float(get("sample_width", get("sample_size", 128)))
+    usual_h = float(get("sample_height", get("sample_size", 128)))
+    usual_count, between = float(get("sample_frames", 1)), float(get("temporal_compression_ratio", 4))
+    latent_w = width / compression if width else usual_w
+    latent_h = height / compression if height else usual_h
+    count = frames or usual_count
+    larger = latent_w * latent_h * ((count - 1.0) / between + 1.0)
+    larger /= usual_w * usual_h * ((usual_count - 1.0) / between + 1.0)
+    return DiffusionShape(
+        pieces=pieces(arch),
+        tokens=arch.sample_tokens * larger,
+        context=float(arch.context_tokens),
+        passes=2.0 if arch.guidance else 1.0,
+        steps=float(steps or arch.steps),
+        pixels=latent_w * latent_h * compression**2 * count,
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class DiffusionRates:
-    """`dense_share`, `score_share` of the bf16 peak; `launch_s` a layer and pass; `decode_s` a megapixel of output;
+    """`slowdown` over the floor's kernels; `launch_s` a kernel call and pass; `decode_s` a megapixel of output;
 
     `split` the exponent of chips that share a sample; `split_launch_s` what each layer's exchange adds.
     """
 
-    dense_share: float
-    score_share: float
+    slowdown: float
     launch_s: float
     decode_s: float
     split: float
@@ -85,9 +84,63 @@ class DiffusionRates:
 
 def batch_seconds(shape: DiffusionShape, chip: Chip, chips: Floats, batch: Floats, rates: DiffusionRates) -> Floats:
     """Seconds of one batch over `chips` chips."""
-    peak = float(chip.peak_flops.get("bf16") or max(chip.peak_flops.values()))
-    work = shape.dense_flops / (rates.dense_share * peak) + shape.score_flops / (rates.score_share * peak)
-    launches = shape.layers * (rates.launch_s + rates.split_launch_s * (chips > 1))
-    step = np.hypot(shape.passes * batch * work / chips**rates.split, launches)
+    sequences = float(shape.passes * batch)
+    busy, calls, layers = denoising_seconds(shape.pieces, ChipKey.of(chip), shape.tokens, shape.context, sequences)
+    launches = calls * rates.launch_s + layers * rates.split_launch_s * (chips > 1)
+    step = np.hypot(rates.slowdown * busy / chips**rates.split, launches)
     total: Floats = shape.steps * step + batch * shape.pixels / 1e6 * rates.decode_s
     return total
+
+
+@lru_cache(maxsize=4096)
+def denoising_seconds(
+    shape: tuple[Piece, ...], key: ChipKey, tokens: float, context: float, sequences: float
+) -> tuple[float, float, float]:
+    """(kernel seconds, kernel calls, attention layers) of one pass of `sequences` samples on one chip, bf16."""
+    chip = meeting(key.chip, "bf16")
+    seconds = calls = layers = 0.0
+    products = [p for p in shape if isinstance(p, Linear) and p.rows(tokens, context) > 0]
+    rows = np.array([sequences * p.rows(tokens, context) for p in products])
+    counts = np.array([float(p.count) for p in products])
+    found = kernel_seconds(
+        chip, "gemm", "bf16", m=rows, n=np.array([p.n for p in products]), k=np.array([p.k for p in products])
+    )
+    seconds += float(counts @ found.seconds)
+    for p in shape:
+        if isinstance(p, Attention):
+            seconds += p.count * _attention_seconds(chip, p, tokens, context, sequences)
+            layers += p.count
+        elif isinstance(p, Elementwise):
+            values = sequences * p.rows(tokens, context) * (p.reads + p.writes)
+            seconds += p.count * float(stream_seconds(chip, 2.0 * values))
+        elif isinstance(p, Convolution):
+            seconds += p.count * float(stream_seconds(chip, 4.0 * sequences * tokens * p.channels))
+        elif isinstance(p, Scan):
+            flops = sequences * chunk_flops(p, tokens)
+            seconds += p.count * float(scan_seconds(chip, p, sequences * tokens, sequences, flops, 1.0))
+            layers += p.count
+        if not isinstance(p, Linear | Vector):
+            calls += p.count
+    return seconds, calls + float(counts.sum()), layers
+
+
+def _attention_seconds(chip: Chip, p: Attention, tokens: float, context: float, sequences: float) -> float:
+    """Attention of every query on every key: causal prefill of as many pairs.
+
+    A block of n queries that follow c = keys - n/2 cached ones meets n (c + n/2) = n keys pairs. More queries than keys are
+    cut into blocks as long as the keys.
+    """
+    queries, keys = float(p.queries(tokens, context)), float(p.keys(tokens, context))
+    block = min(queries, keys)
+    found = kernel_seconds(
+        chip,
+        "prefill",
+        "bf16/bf16",
+        batch=sequences * queries / block,
+        length=block,
+        context=keys - block / 2.0,
+        heads=float(p.heads),
+        kv_heads=float(p.kv_heads),
+        head_dim=MLA_PREFILL_DIM if p.latent_dim else float(p.qk_dim),
+    )
+    return float(found.seconds[0])

@@ -30,10 +30,10 @@ POOL_LOAD = 0.7  # of a prefill pool's capacity, so that its queue stays short (
 MAX_POINTS = 12
 BOUND_OF_PART = {
     "host": "host",
-    "floor": "launch floor",
-    "weights": "weights bandwidth",
+    "launches": "launch floor",
+    "dense": "weights bandwidth",
     "experts": "weights bandwidth",
-    "cache": "cache bandwidth",
+    "attention": "cache bandwidth",
     "collectives": "scale-up links",
 }
 
@@ -124,7 +124,7 @@ def frontier(
     if not combos:
         return _empty((Rejected("no layout", 0, "name one of tp1, tp2, tp8-ep8, dp8-ep8, ..."),))
     specs = [
-        Spec(model, chip, p.gpus, p.dp, p.moe_tp, e, q, maturity=maturity, mode=m, speculation=speculation)
+        Spec(arch, chip, p.gpus, p.dp, p.moe_tp, e, q, maturity=maturity, mode=m, speculation=speculation)
         for p, q, e, m in combos
     ]
     base = deploy(specs)
@@ -165,6 +165,7 @@ def _aggregated(d: Deployment, load: Load, chip: Chip, combos: Sequence[Combo]) 
         "ttft_s": state.ttft_p99_s,
         "tpot_s": state.tpot_s,
         "chip_w": _watts(d, chip, state.flops_per_s / peak, state.bytes_per_s, busy, combos),
+        "kernel_half": d.kernels.half_width,
         "part": _largest(parts, state.parts.compute_share, stall),
         "input_tokens": np.broadcast_to(load.input_tokens, d.gpus.shape),
         "output_tokens": np.broadcast_to(load.output_tokens, d.gpus.shape),
@@ -217,6 +218,7 @@ def _disaggregated(
         "ttft_s": first[partner[rows]],
         "tpot_s": tpot,
         "chip_w": (decode_w * d.gpus + prefill_w * prefill_chips) / chips,
+        "kernel_half": d.kernels.half_width,
         "part": _largest(stacked, parts.compute_share, np.zeros_like(tpot)),
         "input_tokens": np.broadcast_to(n, tpot.shape),
         "output_tokens": np.broadcast_to(out, tpot.shape),
@@ -276,7 +278,7 @@ def _choose(
     out = columns["requests_per_s_per_chip"] * columns["output_tokens"]
     kept = thin(columns["chip_w"][rows], out[rows], max_points)
     rows = rows[kept]
-    half = throughput_half_width(chip, columns["mapping"][rows])
+    half = throughput_half_width(chip, columns["mapping"][rows], columns["kernel_half"][rows])
     return Frontier(
         **{name: columns[name][rows] for name in ("mapping", "precision", "engine", "mode")},
         chips_per_replica=columns["chips_per_replica"][rows],
@@ -294,14 +296,17 @@ def _choose(
     )
 
 
-def throughput_half_width(chip: Chip, mapping: NDArray[np.str_]) -> Floats:
+def throughput_half_width(chip: Chip, mapping: NDArray[np.str_], kernel_half: Floats) -> Floats:
     """80 % half-widths of the logarithm of throughput, by mapping: pools are known less well than one kind of replica.
 
-    Chips of generations that no serving point was seen of (kin) have the wider band.
+    On chips of generations that no serving point was seen of (kin), the floor's own band joins that of serving, and the
+    wider band of kin is the least.
     """
     groups = sigmas()
     seen = chip.generation == "hopper" or (chip.generation in BLACKWELL and chip.generation != "rubin")
-    half = groups["throughput_fitted"] if seen and chip.stack == "cuda" else groups["throughput_kin"]
+    half = np.full(len(mapping), groups["throughput_fitted"])
+    if not seen or chip.stack != "cuda":
+        half = np.maximum(groups["throughput_kin"], np.hypot(half, kernel_half))
     pooled = np.char.find(mapping, "prefill") >= 0
     return np.where(pooled, np.maximum(half, groups["disagg.tpot_ms"]), half)
 

@@ -1,4 +1,4 @@
-"""What serving needs to know of a model: weights by part, keys and values per token, kernels per layer.
+"""What serving needs to know of a model beside its kernels: weights by part, keys and values per token, arithmetic.
 
 Every field is a column (one row a configuration) or a 0-d array that broadcasts. Counts are in values (elements), so that
 the precision can be chosen later. Sources of the sums: the shapes of the matrices themselves.
@@ -16,7 +16,6 @@ from gigawatt.physics.workload import Architecture, kv_values_per_token, layer_s
 
 Floats = NDArray[np.float64]
 
-ATTENTION = ("gqa", "mla")
 _MAX_WINDOW = 1e12
 
 
@@ -35,8 +34,6 @@ class ServedModel:
     hidden: Floats
     gqa_layers: Floats
     mla_layers: Floats
-    linear_layers: Floats
-    dense_layers: Floats
     moe_layers: Floats
     attention_weights: Floats
     dense_weights: Floats
@@ -45,7 +42,6 @@ class ServedModel:
     embedding_weights: Floats
     experts: Floats
     top_k: Floats
-    expert_width: Floats
     kv_full: Floats
     kv_window: Floats
     window: Floats
@@ -94,7 +90,6 @@ def served_model(arch: Architecture) -> ServedModel:
     weights, mixers, parts = found.gemm_parameters, found.layers_by_mixer, found.layers_by_feed_forward
     windows = [group.mixer for group in arch.groups if group.mixer.kind == "gqa"]
     cached, full = kv_values_per_token(arch), kv_values_per_token(arch, windowed=False)
-    linear = sum(count for kind, count in mixers.items() if kind not in (*ATTENTION, "none"))
     head = float(weights.get("head", 0))
     windowed = float(sum(pair for _, pair in found.windowed))
     columns = {
@@ -102,8 +97,6 @@ def served_model(arch: Architecture) -> ServedModel:
         "hidden": arch.hidden,
         "gqa_layers": mixers.get("gqa", 0),
         "mla_layers": mixers.get("mla", 0),
-        "linear_layers": linear,
-        "dense_layers": parts.get("dense", 0),
         "moe_layers": parts.get("moe", 0),
         "attention_weights": weights.get("attention", 0) + weights.get("state", 0),
         "dense_weights": weights.get("dense_ffn", 0) + weights.get("shared", 0) + weights.get("router", 0),
@@ -112,7 +105,6 @@ def served_model(arch: Architecture) -> ServedModel:
         "embedding_weights": 0.0 if arch.tied_embeddings else arch.vocab * arch.hidden,
         "experts": found.experts,
         "top_k": found.top_k,
-        "expert_width": found.expert_width,
         "kv_full": full,
         "kv_window": cached - full,
         "window": min((window for window, _ in found.windowed), default=_MAX_WINDOW),

@@ -21,6 +21,7 @@ from gigawatt.physics.serving.step import decode_step
 from gigawatt.physics.workload import Architecture
 
 DAY_S = 86_400.0
+MICRO_BATCHES = 2.0
 FP8_BYTES, BF16_BYTES = 1.03, 2.0  # per value sent out (with its block scales) and back
 
 
@@ -72,9 +73,10 @@ def deepseek_day(
 ) -> DayAnswer:
     """Nodes for one day of tokens on pools of expert-parallel chips.
 
-    The operator runs two micro-batches so that one exchanges tokens while the other computes: a step takes the longer of the
-    two. The exchange goes over the chip's own network (normal kernels in prefill, FP8 out and BF16 back; low-latency ones
-    in decode), and arithmetic is worked out with links that cost nothing.
+    The operator decodes in two micro-batches so that one exchanges tokens while the other computes: a step computes both
+    halves, each with its own reading of the weights, or exchanges, whichever takes longer. The exchange goes over the
+    chip's own network (normal kernels in prefill, FP8 out and BF16 back; low-latency ones in decode), and arithmetic is
+    worked out with links that cost nothing.
     """
     model = served_model(arch)
     free = replace(
@@ -85,7 +87,7 @@ def deepseek_day(
     network = default_fabric(chip, node=day.chips_per_node)
 
     def spec(chips: int) -> Spec:
-        return Spec(model, free, chips, chips, 1, day.engine, day.precision)
+        return Spec(arch, free, chips, chips, 1, day.engine, day.precision)
 
     def exchange_s(tokens: float, ranks: int, style: str) -> float:
         there, back = (
@@ -108,8 +110,8 @@ def deepseek_day(
     prefill_rate = at_once * day.prompt_tokens / one / day.prefill_chips * day.chips_per_node
     room = float(max_requests(decode, np.asarray(day.context_tokens), np.asarray(1.0))[0])
     batch = min(day.decode_batch_per_chip * day.decode_chips, room)
-    step = decode_step(decode, np.asarray([batch]), np.asarray([day.context_tokens]))
-    computing = float((step.total - step.collectives)[0])
+    half = decode_step(decode, np.asarray([batch / MICRO_BATCHES]), np.asarray([day.context_tokens]))
+    computing = float((half.host + MICRO_BATCHES * (half.total - half.host - half.collectives))[0])
     tpot_s = max(computing, exchange_s(batch / day.decode_chips, day.decode_chips, "low_latency"))
     decode_rate = batch / tpot_s / day.decode_chips * day.chips_per_node
     fresh = day.input_tokens * (1.0 - day.cached_share)
