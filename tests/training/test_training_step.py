@@ -122,6 +122,15 @@ def test_more_flops_are_never_slower(factor: float) -> None:
     assert step(device=faster) <= step()
 
 
+@pytest.mark.parametrize("arch", [LLAMA_405B, DEEPSEEK_V3], ids=["dense", "mixture"])
+@given(doublings=st.integers(1, 4))
+@settings(deadline=None, max_examples=8)
+def test_more_replicas_are_never_slower_at_equal_batch(arch, doublings: int) -> None:
+    few = replace(BASE, ep=1.0 if arch is LLAMA_405B else 16.0)
+    more = replace(few, dp=few.dp * 2.0**doublings, chips=few.chips * 2.0**doublings)
+    assert step(more, arch=arch) <= step(few, arch=arch)
+
+
 @given(r=st.floats(0.0, 1.0), s=st.floats(0.0, 1.0))
 @settings(deadline=None, max_examples=20)
 def test_recompute_trades_time_for_memory(r: float, s: float) -> None:
