@@ -89,7 +89,6 @@ class Coefficients:
     attention_backward: Any
     scan: Any
     flash: Any
-    launch_s: Any
     elementwise: Any
     quantise: Any
     quantise_experts: Any
@@ -133,16 +132,16 @@ def constants_of(context: Context, p: Mapping[str, float]) -> dict[str, float]:
     """The constants of one context from the flat parameters `p` of a calibration."""
     kin, width, stack = kin_of(context.generation), context.width, context.stack
     xla = stack.xla
+    derate = p[f"derate.{stack.kernels or stack.name}"] * p.get(f"kernels.{kin}", 1.0)
     low = width != "16"
     fused = kin == "blackwell" and context.years_before <= FUSED_EXPERT_CAST_YEARS
     return {
-        "derate": p[f"derate.{stack.kernels or stack.name}"] * p.get(f"sustained.{kin}.{width}", 1.0),
+        "derate": derate * p.get(f"sustained.{kin}.{width}", 1.0),
         "headroom_exponent": p["headroom_exponent"] if kin == "blackwell" else 0.0,
-        "attention": p.get(f"attention.{stack.attention}-{kin}", 1.0),
+        "attention": p.get(f"attention.{stack.attention}-{kin}", p.get(f"attention.{kin}", 1.0)),
         "attention_backward": p["attention_backward"],
         "scan": p["scan"],
         "flash": float(stack.flash),
-        "launch_s": p["launch_s"],
         "elementwise": p["elementwise_eager"] if stack.eager else p["elementwise"],
         "quantise": (p["quantise"] if stack.fused_cast else p["quantise_experts"]) if low else 0.0,
         "quantise_experts": (p["quantise"] if fused else p["quantise_experts"]) if low else 0.0,

@@ -5,7 +5,7 @@ With T = micro_batch * seq / cp tokens (T / tp for replicated matrices under seq
     dense        forward (T, k, n), input gradient (T, n, k), weight gradient (k, T, n) as m x depth x n products
     experts      the same with T top_k / tp token slots in experts / ep equal groups, one product after the other
     attention    causal prefill of whole sequences over cp; unfused: two batched products over the full square (the
-                 backward pass four) and 7 or 8 more bytes a score for scale, mask, softmax and dropout
+                 backward pass four) and the passes of softmax and dropout over the scores
     passes       norms, activations, casts, gathers, scans, logits: bytes over the bandwidth that streams reach
 
 Only distinct settings are timed: dense matrices see tokens, tp and sequence parallelism alone.
@@ -30,7 +30,9 @@ Column = NDArray[np.float64]
 Made = tuple[dict[str, Column], "list[Product]"]  # seconds by column, and the products to be timed
 STREAM_SHARE = 0.8  # of the datasheet bandwidth that streaming kernels reach
 CAST_BYTES = 4.0  # of an element cast to 8 or 4 bit: read in 16, written along rows and along columns
-SCORE_BYTES = (7.0, 8.0)  # of a score that is kept, forward and backward, beside what its products move
+# Of a score, beside what its products move: scaled and masked softmax (read, write) and dropout (read, write, mask);
+# backward the mask and gradient to the dropout's, that and the probabilities to the softmax's.
+SCORE_BYTES = (9.0, 11.0)
 LOGIT_BYTES = 14.0  # of a logit: cast to 32 bit, maximum and sum, gradient
 PRECISION = {"16": "bf16", "8": "fp8", "mx8": "fp8", "4": "fp4"}
 

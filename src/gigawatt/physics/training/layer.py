@@ -6,7 +6,6 @@ Kernel seconds come from the measured chip floor (`kernels`); a training run tak
     experts      d g the same; g: grouped products over single ones
     attention    d (1 + b) forward where fused; b: backward over forward
     passes       e (1 + 2) norms, activations, residuals, e (1 + 1) gathers; casts and scans with factors of their own
-    launches     a moment a kernel, beside what its benchmark holds
     host         layer = (gpu^4 + host^4)^(1/4): launches of an eager stack are a floor
 
 Under LoRA weights are frozen: no weight gradients.
@@ -117,9 +116,8 @@ def _layer_costs(
     )
     context = context_ring_s(2.0 * tokens * kind.kv_width / tp, machine, mapping, c)
 
-    launches = c.launch_s * kind.kernels
-    gpu_forward = math_f + traffic_f + launches + tensor + expert + context
-    gpu_backward = math_b + traffic_b + 2.0 * launches + tensor + expert + 2.0 * context
+    gpu_forward = math_f + traffic_f + tensor + expert + context
+    gpu_backward = math_b + traffic_b + tensor + expert + 2.0 * context
     forward = (gpu_forward**4 + c.host_s**4) ** 0.25
     backward = (gpu_backward**4 + (BACKWARD_HOST * c.host_s) ** 4) ** 0.25
     flops, core = _forward_flops(kind, mapping, tokens)
@@ -135,7 +133,7 @@ def _layer_costs(
         "tensor_s": 2.0 * tensor,
         "context_s": 3.0 * context,
         "expert_s": 2.0 * expert,
-        "host_s": (forward - gpu_forward) + (backward - gpu_backward) + 3.0 * launches,
+        "host_s": (forward - gpu_forward) + (backward - gpu_backward),
     }
 
 

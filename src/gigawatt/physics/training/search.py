@@ -219,7 +219,6 @@ def _in_mode(
     slow = with_(
         machine,
         peak_flops=machine.peak_flops * mode.compute_share,
-        peak16_flops=machine.peak16_flops * mode.compute_share,
         hbm_bytes_per_s=machine.hbm_bytes_per_s * mode.memory_share,
     )
     layers, inverse = np.unique(cand.layer_row[rows], return_inverse=True)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from gigawatt.physics.workload.architecture import Architecture, LayerGroup, Mixer
 from gigawatt.physics.workload.lower import layer_pieces
-from gigawatt.physics.workload.pieces import Attention, Convolution, Elementwise, Linear, Scan
+from gigawatt.physics.workload.pieces import Elementwise, Linear
 
 SCAN_PASSES = 20.0  # times a scan, its convolution and gate read or write the inner width (assumed: unfused kernels)
 SCALARS = ("hidden", "vocab", "layers", "tied", "mtp_layers", "max_kv_heads", "max_heads")
@@ -42,7 +42,7 @@ class Matrix:
 class LayerKind:
     """`count` equal layers: `matrices` outside of routed experts, and sums of what a token needs beside them.
 
-    Elements of a token unless said otherwise. `kernels` are those launched forward. `attention_flops` is
+    Elements of a token unless said otherwise. `attention_flops` is
     2 * heads * (head_dim + v_head_dim): times the keys a query sees, per token, forward. `scan_flops` and `scan_moved`
     are of state-space layers. `moved_*` are elements read and written by norms, activations and residuals, `gathered`
     those of bringing tokens to experts and back (for each expert of a token). `kv_width` is what context parallelism
@@ -52,7 +52,6 @@ class LayerKind:
 
     count: Any = 0.0
     matrices: tuple[Matrix, ...] = ()
-    kernels: Any = 0.0
     attention_flops: Any = 0.0
     heads: Any = 0.0
     kv_heads: Any = 0.0
@@ -216,7 +215,6 @@ def _layer(group: LayerGroup, hidden: int, causal: bool) -> LayerKind:
     inside = float(ffn.latent or hidden)  # the width that tokens have on their way to routed experts
     moved = [p for p in pieces if isinstance(p, Elementwise)]
     return LayerKind(
-        kernels=float(sum(isinstance(p, (Linear, Elementwise, Attention, Scan, Convolution)) for p in pieces)),
         matrices=tuple(_matrix(p) for p in pieces if isinstance(p, Linear) and p.experts == 1),
         attention_flops=2.0 * mixer.heads * (mixer.head_dim + value_dim) if attention else 0.0,
         heads=float(mixer.heads) if attention else 0.0,
