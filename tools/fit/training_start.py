@@ -1,7 +1,7 @@
 """Where the fit of the step-time model starts: every parameter with its prior spread and what it is.
 
-`sd` is the prior's standard deviation of ln(parameter); 0 pins it. Kernel seconds are
-not fitted here: they come from the chip calibrations. Starts of derates and overlaps are engineering judgement.
+`sd` is the prior's standard deviation of ln(parameter); 0 pins it. Kernel seconds are not fitted here: they come from
+the chip calibrations. Starts of derates and overlaps are engineering judgement.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ START: dict[str, tuple[float, float, str]] = {
         0.10,
         "products of a TPU over its kin's form; best shape measured 0.83-0.90 of peak, the form's 0.85",
     ),
-    "kernels.amd": (1.4, 0.12, "the same, AMD; best shape measured 0.51-0.68 of peak, the form's 0.83"),
+    "kernels.amd.16": (1.4, 0.12, "the same, AMD; best shape measured 0.51-0.68 of peak, the form's 0.83"),
+    "kernels.amd.8": (1.3, 0.12, "the same, 8 and 4 bit; best shape measured 0.55, the form's 0.73"),
     "sustained.hopper.16": (
         1.0,
         0.10,
@@ -34,8 +35,8 @@ START: dict[str, tuple[float, float, str]] = {
     "attention.triton-ampere": (1.4, 0.2, "2023 Triton kernel over the benchmarked one"),
     "attention.triton-hopper": (3.0, 0.2, "the same: the kernel was written for Ampere"),
     "attention.sdpa-hopper": (1.75, 0.0, "FlashAttention 2 over FlashAttention 3 (arXiv 2407.08608: 1.5 to 2)"),
-    "attention.tpu": (2.0, 0.2, "the same of the attention core, beside that of products"),
-    "attention.amd": (2.0, 0.2, "the same, AMD"),
+    "attention.tpu": (2.0, 0.2, "attention core over the form of the kin, beside what products differ"),
+    "attention.amd": (2.0, 0.2, "the same"),
     "scan": (2.0, 0.8, "traffic of state-space scans over the compulsory"),
     "elementwise": (1.2, 0.15, "traffic of fused norms and activations over the compulsory"),
     "elementwise_eager": (2.0, 0.15, "the same in eager PyTorch"),

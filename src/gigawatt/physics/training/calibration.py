@@ -132,8 +132,9 @@ def constants_of(context: Context, p: Mapping[str, float]) -> dict[str, float]:
     """The constants of one context from the flat parameters `p` of a calibration."""
     kin, width, stack = kin_of(context.generation), context.width, context.stack
     xla = stack.xla
-    derate = p[f"derate.{stack.kernels or stack.name}"] * p.get(f"kernels.{kin}", 1.0)
     low = width != "16"
+    derate = p[f"derate.{stack.kernels or stack.name}"]
+    derate *= p.get(f"kernels.{kin}.{'8' if low else '16'}", p.get(f"kernels.{kin}", 1.0))
     fused = kin == "blackwell" and context.years_before <= FUSED_EXPERT_CAST_YEARS
     return {
         "derate": derate * p.get(f"sustained.{kin}.{width}", 1.0),
