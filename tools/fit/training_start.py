@@ -24,7 +24,7 @@ START: dict[str, tuple[float, float, str]] = {
     "sustained.hopper.16": (
         1.0,
         0.10,
-        "16-bit kernels of a whole step at the power limit over benchmark loops, Hopper",
+        "16-bit kernels of a whole step at the power limit over benchmark loops, Hopper; not grouped products",
     ),
     "headroom_exponent": (
         1.0,

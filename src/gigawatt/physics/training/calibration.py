@@ -80,10 +80,12 @@ class Stack:
 class Coefficients:
     """The constants of each row. Efficiencies are shares of the datasheet; exposures are shares not hidden.
 
-    `derate`, `attention`, `experts` and `slowdown` multiply kernel seconds.
+    `derate`, `attention`, `experts` and `slowdown` multiply kernel seconds, `sustained` those that fill the chip: all
+    but grouped products.
     """
 
     derate: Any
+    sustained: Any
     headroom_exponent: Any
     attention: Any
     attention_backward: Any
@@ -137,7 +139,8 @@ def constants_of(context: Context, p: Mapping[str, float]) -> dict[str, float]:
     derate *= p.get(f"kernels.{kin}.{'8' if low else '16'}", p.get(f"kernels.{kin}", 1.0))
     fused = kin == "blackwell" and context.years_before <= FUSED_EXPERT_CAST_YEARS
     return {
-        "derate": derate * p.get(f"sustained.{kin}.{width}", 1.0),
+        "derate": derate,
+        "sustained": p.get(f"sustained.{kin}.{width}", 1.0),
         "headroom_exponent": p["headroom_exponent"] if kin == "blackwell" else 0.0,
         "attention": p.get(f"attention.{stack.attention}-{kin}", p.get(f"attention.{kin}", 1.0)),
         "attention_backward": p["attention_backward"],

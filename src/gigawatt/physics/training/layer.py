@@ -71,7 +71,7 @@ def micro_batch_costs(
             total[name] = total[name] + kind.count * value
     weights = 1.0 - np.asarray(mapping.lora)
     head_math = kernels.head_forward_s + kernels.head_input_s + weights * kernels.head_weight_s
-    head_math = head_math * _derate(machine, c)
+    head_math = head_math * _derate(machine, c) * c.sustained
     total["head_s"] = head_math + kernels.logit_s
     head_flops = 2.0 * tokens * shape.vocab / mapping.tp * (1.0 + shape.mtp_layers) * shape.hidden
     total["forward_flops"] = total["forward_flops"] + head_flops
@@ -94,16 +94,17 @@ def _layer_costs(
     weights = 1.0 - np.asarray(mapping.lora)
     derate = _derate(machine, c)
     fused = np.asarray(c.flash) > 0
-    attention = derate * np.where(fused, c.attention, 1.0) * k.attention_s
-    attention_back = np.where(fused, c.attention_backward * attention, derate * k.attention_backward_s)
+    full = derate * c.sustained
+    attention = full * np.where(fused, c.attention, 1.0) * k.attention_s
+    attention_back = np.where(fused, c.attention_backward * attention, full * k.attention_backward_s)
 
-    experts = c.experts * (1.0 + np.asarray(kind.unfused) * (c.unfused_experts - 1.0))
+    experts = derate * c.experts * (1.0 + np.asarray(kind.unfused) * (c.unfused_experts - 1.0))
     gather = c.elementwise * k.gather_s
     scan = c.scan * k.scan_s
 
-    math_f = derate * (k.forward_s + experts * k.expert_forward_s) + attention
-    math_b = derate * (k.input_s + weights * k.weight_s + experts * (k.expert_input_s + weights * k.expert_weight_s))
-    math_b = math_b + attention_back
+    math_f = full * k.forward_s + experts * k.expert_forward_s + attention
+    math_b = full * (k.input_s + weights * k.weight_s) + attention_back
+    math_b = math_b + experts * (k.expert_input_s + weights * k.expert_weight_s)
     passes = c.elementwise * k.pass_s
     traffic_f = passes + gather + scan + c.quantise * k.cast_s + c.quantise_experts * k.expert_cast_s
     traffic_b = 2.0 * passes + gather + SCAN_BACKWARD * scan
