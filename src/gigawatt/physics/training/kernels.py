@@ -165,10 +165,8 @@ class _Rank:
     @property
     def precision(self) -> str:
         """The chip's own name of the width: int8 where it has no 8-bit floats."""
-        name = PRECISION[self.width]
-        return (
-            "int8" if name == "fp8" and "fp8" not in self.chip.peak_flops and "int8" in self.chip.peak_flops else name
-        )
+        name, known = PRECISION[self.width], self.chip.peak_flops
+        return "int8" if name == "fp8" and "fp8" not in known and "int8" in known else name
 
     def take(self, rows: NDArray[np.intp]) -> _Rank:
         """The rows named."""
