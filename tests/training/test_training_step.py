@@ -8,10 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from training_models import DEEPSEEK_V3, LLAMA_405B, chip, gpt
 
+from gigawatt.catalog import Catalog
 from gigawatt.core.errors import InputError
 from gigawatt.physics.training import Mapping, evaluate, memory_of, shape_of
 from gigawatt.physics.training.memory import kept_bytes_per_token
 from gigawatt.physics.training.step import CLASSES
+from gigawatt.physics.workload import from_config
+from gigawatt.physics.workload.counts import parameters
 
 H100 = chip("h100-sxm")
 A100 = chip("a100-sxm-80gb")
@@ -35,6 +38,15 @@ def test_gpt_parameters(layers: int, hidden: int, heads: int, billions: float) -
 def test_parameters_of_published_models() -> None:
     assert float(shape_of(LLAMA_405B).parameters) == pytest.approx(405_853_388_800, rel=1e-4)
     assert float(shape_of(DEEPSEEK_V3).parameters) == pytest.approx(671_026_404_352, rel=1e-4)
+
+
+def test_every_language_model_of_the_catalog_keeps_its_weights() -> None:
+    catalog, kinds = Catalog.load(), ("llm", "moe", "hybrid", "state-space")
+    records = [r for r in (catalog.get("model", name) for name in catalog.ids("model")) if r.model_kind in kinds]
+    assert len(records) > 40
+    for record in records:
+        arch = replace(from_config(record.id, record.config), mtp_layers=0)
+        assert float(shape_of(arch).parameters) == pytest.approx(parameters(arch), rel=0.01), record.id
 
 
 def test_forward_flops_of_published_models() -> None:
@@ -120,6 +132,15 @@ def test_more_bandwidth_is_never_slower(field, arch, factor: float, tp: float) -
 def test_more_flops_are_never_slower(factor: float) -> None:
     faster = replace(H100, peak_flops={k: v * factor for k, v in H100.peak_flops.items()})
     assert step(device=faster) <= step()
+
+
+@pytest.mark.parametrize("arch", [LLAMA_405B, DEEPSEEK_V3], ids=["dense", "mixture"])
+@given(doublings=st.integers(1, 4))
+@settings(deadline=None, max_examples=8)
+def test_more_replicas_are_never_slower_at_equal_batch(arch, doublings: int) -> None:
+    few = replace(BASE, ep=1.0 if arch is LLAMA_405B else 16.0)
+    more = replace(few, dp=few.dp * 2.0**doublings, chips=few.chips * 2.0**doublings)
+    assert step(more, arch=arch) <= step(few, arch=arch)
 
 
 @given(r=st.floats(0.0, 1.0), s=st.floats(0.0, 1.0))

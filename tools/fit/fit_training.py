@@ -30,11 +30,8 @@ from write_calibration import write
 
 from gigawatt.physics.training import coefficients, step_times
 from gigawatt.physics.training.calibration import RELEASE_YEAR
-from gigawatt.physics.training.columns import Mapping as Layout
-from gigawatt.physics.training.columns import stack_machines
 from gigawatt.physics.training.search import Z80
-from gigawatt.physics.training.shape import stack_shapes
-from gigawatt.validation.training import IMPORTANT_BLANKS, choose, flatten
+from gigawatt.validation.training import IMPORTANT_BLANKS, candidates_of, choose
 from gigawatt.validation.training_metrics import benchmark_of, step_of
 from gigawatt.validation.training_rows import Case, case_of
 
@@ -47,6 +44,7 @@ class Rows:
 
     def __init__(self, cases: Sequence[Case], measured_s: Sequence[float]) -> None:
         self.cases = list(cases)
+        self.open = candidates_of(self.cases)
         self.target = np.log(np.asarray(measured_s))
         self.free = [name for name, (_, sd, _) in START.items() if sd > 0]
         self.start = np.array([np.log(START[name][0]) for name in self.free])
@@ -54,15 +52,13 @@ class Rows:
 
     def parameters(self, x: np.ndarray) -> dict[str, float]:
         values = {name: start for name, (start, _, _) in START.items()}
-        return values | {name: float(np.exp(v)) for name, v in zip(self.free, x, strict=True)}
+        values |= {name: float(np.exp(v)) for name, v in zip(self.free, x, strict=True)}
+        return values | {"xla_recompute": min(values["xla_recompute"], 1.0)}
 
     def freeze(self, x: np.ndarray) -> None:
         """Choose a mapping for each row at these parameters and keep it."""
-        chosen, _ = choose(self.cases, self.parameters(x))
-        _, layout, _ = flatten(self.cases)
-        self.layout: Layout = layout.take(chosen)
-        self.shapes = stack_shapes([case.shape for case in self.cases])
-        self.machine = stack_machines([case.machine for case in self.cases])
+        chosen, _ = choose(self.cases, self.open, self.parameters(x))
+        self.kept = self.open.take(chosen)
         self.contexts = [case.context for case in self.cases]
         self.xla_open = np.array([case.context.stack.xla and not case.recompute_stated for case in self.cases])
 
@@ -70,8 +66,10 @@ class Rows:
         """ln(predicted / measured) of every row."""
         p = self.parameters(x)
         c = coefficients(self.contexts, p)
-        layout = replace(self.layout, recompute=np.where(self.xla_open, p["xla_recompute"], self.layout.recompute))
-        return np.asarray(np.log(step_times(self.shapes, self.machine, layout, c).step_s) - self.target)
+        kept, was = self.kept, self.kept.layout.recompute
+        layout = replace(kept.layout, recompute=np.where(self.xla_open, p["xla_recompute"], was))
+        steps = step_times(kept.shapes, kept.machine, layout, kept.kernels, c)
+        return np.asarray(np.log(steps.step_s) - self.target)
 
     def fit(self, use: np.ndarray, weight: np.ndarray, x: np.ndarray, rounds: int = 2) -> np.ndarray:
         """Parameters (ln) fitted to the rows in `use`."""
@@ -250,7 +248,7 @@ def targets(values: Mapping[str, float], folder: Path) -> dict[str, dict[str, fl
     table = csv.DictReader((folder / "truth" / "train_truth.csv").open(encoding="utf-8"))
     runs = [row for row in table if row["measured_metric"] == "time_to_train_min"]
     cases = [case_of(dict(row) | {"measured_value": "", "notes": ""}) for row in runs]
-    chosen, steps = choose(cases, values)
+    chosen, steps = choose(cases, candidates_of(cases), values)
     for case, row, i in zip(cases, runs, chosen, strict=True):
         if "deepspeed" in case.source.lower():
             continue

@@ -7,14 +7,15 @@ column call, the fastest that fits the memory is taken for each, and its step ti
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gigawatt.physics.training import Steps, coefficients, load_calibration, memory_of, stack_shapes, step_times
+from gigawatt.physics.training.columns import Machine, stack_machines
 from gigawatt.physics.training.columns import Mapping as Layout
-from gigawatt.physics.training.columns import stack_machines
+from gigawatt.physics.training.kernels import KernelTimes, kernel_times_of
 from gigawatt.physics.training.search import Z80
 from gigawatt.physics.training.shape import Shape
 from gigawatt.validation.base import Prediction
@@ -34,26 +35,33 @@ def predict(rows: Sequence[Row]) -> list[Prediction]:
     if not rows:
         return []
     cases = [case_of(row) for row in rows]
-    chosen, steps = choose(cases, load_calibration().parameters)
+    chosen, steps = choose(cases, candidates_of(cases), load_calibration().parameters)
     return [_prediction(case, steps, row) for case, row in zip(cases, chosen, strict=True)]
 
 
-def choose(cases: Sequence[Case], parameters: Mapping[str, float]) -> tuple[NDArray[np.intp], Steps]:
-    """For each case the row of its fastest mapping that fits, and the steps of all candidates."""
-    owner, layout, shapes = flatten(cases)
-    machine = stack_machines([case.machine for case in cases]).take(owner)
-    c = coefficients([case.context for case in cases], parameters).take(owner)
-    steps = step_times(shapes, machine, layout, c)
-    need = np.asarray(memory_of(shapes, layout, c.flash).total_bytes)
-    over = np.maximum(need / (MEMORY_TOLERANCE * machine.memory_bytes), 1.0)
-    # what does not fit comes last, the least over first
-    rank = np.lexsort((steps.step_s, np.where(over > 1, over, 1.0), owner))
-    first = np.searchsorted(owner[rank], np.arange(len(cases)))
-    return rank[first], steps
+@dataclass(frozen=True, slots=True)
+class CaseCandidates:
+    """All open mappings of all cases as columns; `owner` is the case of each row. Nothing here is fitted."""
+
+    owner: NDArray[np.intp]
+    layout: Layout
+    shapes: Shape
+    machine: Machine
+    kernels: KernelTimes
+
+    def take(self, rows: NDArray[np.intp]) -> CaseCandidates:
+        """The rows named."""
+        return CaseCandidates(
+            self.owner[rows],
+            self.layout.take(rows),
+            self.shapes.take(rows),
+            self.machine.take(rows),
+            self.kernels.take(rows),
+        )
 
 
-def flatten(cases: Sequence[Case]) -> tuple[NDArray[np.intp], Layout, Shape]:
-    """All candidates of all cases as columns, and whose each is."""
+def candidates_of(cases: Sequence[Case]) -> CaseCandidates:
+    """The candidates of all cases, with the seconds of their kernels."""
     sizes = [np.size(case.mapping.tp) for case in cases]
     owner = np.repeat(np.arange(len(cases)), sizes).astype(np.intp)
     layout = Layout(
@@ -62,7 +70,34 @@ def flatten(cases: Sequence[Case]) -> tuple[NDArray[np.intp], Layout, Shape]:
             for f in fields(Layout)
         )
     )
-    return owner, layout, stack_shapes([case.shape for case in cases]).take(owner)
+    shapes = stack_shapes([case.shape for case in cases]).take(owner)
+    models = {shape: float(i) for i, shape in enumerate(dict.fromkeys(case.shape for case in cases))}
+    names = [(case.chip.name, case.context.width) for case in cases]
+    devices = {name: (case.chip, case.context.width) for name, case in zip(names, cases, strict=True)}
+    order = {name: i for i, name in enumerate(devices)}
+    kernels = kernel_times_of(
+        shapes,
+        list(devices.values()),
+        np.array([order[name] for name in names])[owner],
+        layout,
+        flash=np.array([float(case.context.stack.flash) for case in cases])[owner],
+        model=np.array([models[case.shape] for case in cases])[owner],
+    )
+    return CaseCandidates(owner, layout, shapes, stack_machines([case.machine for case in cases]).take(owner), kernels)
+
+
+def choose(
+    cases: Sequence[Case], open_: CaseCandidates, parameters: Mapping[str, float]
+) -> tuple[NDArray[np.intp], Steps]:
+    """For each case the row of its fastest mapping that fits, and the steps of all candidates."""
+    c = coefficients([case.context for case in cases], parameters).take(open_.owner)
+    steps = step_times(open_.shapes, open_.machine, open_.layout, open_.kernels, c)
+    need = np.asarray(memory_of(open_.shapes, open_.layout, c.flash).total_bytes)
+    over = np.maximum(need / (MEMORY_TOLERANCE * open_.machine.memory_bytes), 1.0)
+    # what does not fit comes last, the least over first
+    rank = np.lexsort((steps.step_s, np.where(over > 1, over, 1.0), open_.owner))
+    first = np.searchsorted(open_.owner[rank], np.arange(len(cases)))
+    return rank[first], steps
 
 
 def _prediction(case: Case, steps: Steps, row: int) -> Prediction:

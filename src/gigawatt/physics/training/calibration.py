@@ -46,8 +46,7 @@ MEASURED = frozenset({"ampere", "hopper", "blackwell", "blackwell-ultra", "cdna3
 RELEASE_YEAR = 2026.5
 FUSED_EXPERT_CAST_YEARS = 0.1
 
-# Weight and GEMM-input bytes of an element (block scales included), and the peak each precision runs at.
-ELEMENT_BYTES: dict[str, float] = {"16": 2.0, "8": 1.0, "mx8": 1.03, "4": 0.56}
+# The peak each precision runs at.
 PEAK_KEY: dict[str, str] = {"16": "bf16", "8": "fp8", "mx8": "fp8", "4": "fp4"}
 PRECISIONS: dict[str, str] = {"bf16": "16", "fp16": "16", "fp8": "8", "mxfp8": "mx8", "nvfp4": "4", "fp4": "4"}
 
@@ -59,7 +58,7 @@ class Stack:
     `flash`: fused attention. `eager`: norms and activations as separate PyTorch kernels. `graphs`: launches hidden by
     CUDA graphs or a compiler. `overlap_tp`, `overlap_dp`: whether tensor- and data-parallel messages run beside
     compute. `fused_cast`: scaling and cast to 8 bit ride on other kernels. `sharded`: ZeRO-3 / FSDP. `attention` names
-    another attention calibration than the generation's.
+    the kernels of another time. `kernels` names whose derate the stack takes, its own where empty.
     """
 
     name: str
@@ -71,6 +70,7 @@ class Stack:
     fused_cast: bool = True
     sharded: bool = False
     attention: str = ""
+    kernels: str = ""
     nic: str = "nic"
     xla: bool = False
     note: str = ""
@@ -78,23 +78,23 @@ class Stack:
 
 @dataclass(frozen=True, slots=True)
 class Coefficients:
-    """The constants of each row. Efficiencies are shares of the datasheet; exposures are shares not hidden."""
+    """The constants of each row. Efficiencies are shares of the datasheet; exposures are shares not hidden.
 
-    gemm_efficiency: Any
-    gemm16_efficiency: Any
+    `derate`, `attention`, `experts` and `slowdown` multiply kernel seconds, `sustained` those that fill the chip: all
+    but grouped products.
+    """
+
+    derate: Any
+    sustained: Any
     headroom_exponent: Any
-    gemm_traffic: Any
-    launch_s: Any
-    attention_efficiency: Any
-    head_dim_half: Any
+    attention: Any
+    attention_backward: Any
     scan: Any
     flash: Any
     elementwise: Any
     quantise: Any
     quantise_experts: Any
-    expert_efficiency: Any
-    moe_host_s: Any
-    permute: Any
+    experts: Any
     unfused_experts: Any
     scaleup_efficiency: Any
     nic_efficiency: Any
@@ -108,10 +108,7 @@ class Coefficients:
     latency_s: Any
     straggler: Any
     host_s: Any
-    host_tp_s: Any
-    element_bytes: Any
-    slowdown_dense: Any
-    slowdown_moe: Any
+    slowdown: Any
 
     def take(self, rows: NDArray[np.intp]) -> Coefficients:
         """The rows named."""
@@ -136,28 +133,23 @@ def kin_of(generation: str) -> str:
 def constants_of(context: Context, p: Mapping[str, float]) -> dict[str, float]:
     """The constants of one context from the flat parameters `p` of a calibration."""
     kin, width, stack = kin_of(context.generation), context.width, context.stack
-    gemm = p.get(f"gemm.{kin}.{width}", p.get(f"gemm.{kin}.8", p[f"gemm.{kin}.16"]))
-    fused = p.get(f"attention.{stack.attention}-{kin}", p[f"attention.{kin}"])
-    attention = fused if stack.flash else p["attention.unfused"]
     xla = stack.xla
     low = width != "16"
+    derate = p[f"derate.{stack.kernels or stack.name}"]
+    derate *= p.get(f"kernels.{kin}.{'8' if low else '16'}", p.get(f"kernels.{kin}", 1.0))
     fused = kin == "blackwell" and context.years_before <= FUSED_EXPERT_CAST_YEARS
     return {
-        "gemm_efficiency": gemm,
-        "gemm16_efficiency": p[f"gemm.{kin}.16"],
+        "derate": derate,
+        "sustained": p.get(f"sustained.{kin}.{width}", 1.0),
         "headroom_exponent": p["headroom_exponent"] if kin == "blackwell" else 0.0,
-        "gemm_traffic": p["gemm_traffic"],
-        "launch_s": p["launch_s"],
-        "attention_efficiency": attention,
-        "head_dim_half": p["head_dim_half"],
+        "attention": p.get(f"attention.{stack.attention}-{kin}", p.get(f"attention.{kin}", 1.0)),
+        "attention_backward": p["attention_backward"],
         "scan": p["scan"],
         "flash": float(stack.flash),
         "elementwise": p["elementwise_eager"] if stack.eager else p["elementwise"],
         "quantise": (p["quantise"] if stack.fused_cast else p["quantise_experts"]) if low else 0.0,
         "quantise_experts": (p["quantise"] if fused else p["quantise_experts"]) if low else 0.0,
-        "expert_efficiency": p["expert_gemm.8"] if low else p["expert_gemm.16"],
-        "moe_host_s": p["moe_host_s"],
-        "permute": p["permute"],
+        "experts": p["experts.8"] if low else p["experts.16"],
         "unfused_experts": p["unfused_experts"],
         "scaleup_efficiency": p.get(f"scaleup.{kin}", p["scaleup.hopper"]),
         "nic_efficiency": p["nic_fsdp"] if stack.sharded and stack.nic == "nic" else p[stack.nic],
@@ -173,10 +165,7 @@ def constants_of(context: Context, p: Mapping[str, float]) -> dict[str, float]:
         "latency_s": p["latency_s"],
         "straggler": p["straggler"],
         "host_s": 0.0 if stack.graphs else p["host_s"],
-        "host_tp_s": 0.0 if stack.graphs else p["host_tp_s"],
-        "element_bytes": ELEMENT_BYTES[width],
-        "slowdown_dense": float(np.exp(p["progress_dense"] * context.years_before)),
-        "slowdown_moe": float(np.exp(p["progress_moe"] * context.years_before)),
+        "slowdown": float(np.exp(p["progress"] * context.years_before)),
     }
 
 

@@ -24,7 +24,6 @@ class Machine:
     """
 
     peak_flops: Any
-    peak16_flops: Any
     memory_bytes: Any
     hbm_bytes_per_s: Any
     scaleup_bytes_per_s: Any
@@ -94,7 +93,6 @@ def machine_of(chip: Chip, width: str, nic_bytes_per_s: float | None = None) -> 
     nic = nic_bytes_per_s or chip.nic_bytes_per_s or NIC_WHERE_UNSTATED_BYTES_PER_S
     return Machine(
         peak_flops=float(peak),
-        peak16_flops=float(peak16),
         memory_bytes=float(chip.memory_bytes),
         hbm_bytes_per_s=float(chip.memory_bytes_per_s),
         scaleup_bytes_per_s=float(chip.scaleup_bytes_per_s or nic),

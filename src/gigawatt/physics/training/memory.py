@@ -102,7 +102,9 @@ def kept_bytes_per_token(kind: LayerKind, shape: Shape, mapping: Mapping, flash:
     """Bytes a layer keeps for a token until its backward pass, without full recompute."""
     full = kind.kept_full / np.where(np.asarray(mapping.sequence_parallel) > 0, mapping.tp, 1.0)
     slots = kind.top_k / mapping.tp
-    expert = slots * kind.expert_inputs  # outputs of the grouped GEMMs are recomputed or combined at once
+    expert = slots * (
+        kind.expert_hidden + kind.expert_width
+    )  # outputs of the grouped GEMMs are recomputed or combined at once
     scores = np.where(
         (np.asarray(flash) > 0) | (np.asarray(mapping.selective) > 0), 0.0, 5.0 * kind.heads * mapping.seq / mapping.tp
     )

@@ -16,6 +16,7 @@ from gigawatt.physics.chip import Chip, PowerMode, chip_watts
 from gigawatt.physics.training.calibration import (
     MEASURED,
     PRECISIONS,
+    Coefficients,
     Context,
     TrainingCalibration,
     coefficients,
@@ -25,11 +26,12 @@ from gigawatt.physics.training.calibration import (
 )
 from gigawatt.physics.training.candidates import Candidates, Rejection, enumerate_mappings
 from gigawatt.physics.training.columns import Machine, Mapping, machine_of
+from gigawatt.physics.training.kernels import kernel_times
 from gigawatt.physics.training.layer import micro_batch_costs
 from gigawatt.physics.training.memory import memory_of
 from gigawatt.physics.training.points import TrainingPoints, collect, describe
 from gigawatt.physics.training.shape import Shape, shape_of
-from gigawatt.physics.training.step import Steps, assemble
+from gigawatt.physics.training.step import Steps, assemble, step_times
 from gigawatt.physics.workload.architecture import Architecture
 
 Z80 = 1.2816  # normal quantile of an 80 % band
@@ -76,8 +78,8 @@ def evaluate(
     )
     rows = np.broadcast_shapes(*(np.shape(getattr(mapping, f.name)) for f in fields(Mapping)))
     wide = Mapping(*(np.broadcast_to(np.asarray(getattr(mapping, f.name), dtype=float), rows) for f in fields(Mapping)))
-    steps = assemble(made, machine, wide, c, micro_batch_costs(made, machine, wide, c))
-    return _matured(steps, maturity)
+    kernels = kernel_times(made, chip, width, wide, flash=float(c.flash[0]))
+    return _matured(step_times(made, machine, wide, kernels, c), maturity)
 
 
 def best_mapping(
@@ -128,7 +130,6 @@ def best_mapping(
     rejected = list(cand.rejected)
     fits, memory_bytes = _by_memory(shape, cand, chip, float(software.flash), rejected)
     kept: list[dict[str, Any]] = []
-    evaluated = 0
     for precision in precisions:
         width = _width(precision, chip)
         if width != "16" and not _has_peak(chip, width):
@@ -137,9 +138,9 @@ def best_mapping(
         c = coefficients([Context(chip.generation, width, software)], fit.parameters)
         sigma = sigma_of(fit, shape, chip.generation)
         machine = machine_of(chip, width, nic_of(fabric, chip))
-        pick, evaluated = _shortlist(shape, machine, cand, fits, c, evaluated)
+        pick = _shortlist(shape, chip, width, machine, cand, fits, c)
         for mode in modes:
-            steps = _in_mode(shape, machine, cand, pick, c, mode)
+            steps = _in_mode(shape, chip, width, machine, cand, pick, c, mode)
             kept += _points(steps, cand, pick, memory_bytes, machine, chip, mode, precision, maturity, chips, sigma)
     return collect(kept, tuple(rejected), cand.enumerated * len(precisions), time.perf_counter() - began)
 
@@ -178,12 +179,13 @@ def _by_memory(
 
 
 def _shortlist(
-    shape: Shape, machine: Machine, cand: Candidates, fits: NDArray[np.intp], c: Any, evaluated: int
-) -> tuple[NDArray[np.intp], int]:
+    shape: Shape, chip: Chip, width: str, machine: Machine, cand: Candidates, fits: NDArray[np.intp], c: Coefficients
+) -> NDArray[np.intp]:
     """Rows of the fastest mappings, block by block."""
     if not fits.size:
-        return fits, evaluated
-    micro = micro_batch_costs(shape, machine, cand.layer, c)
+        return fits
+    kernels = kernel_times(shape, chip, width, cand.layer, flash=float(c.flash[0]))
+    micro = micro_batch_costs(shape, machine, cand.layer, kernels, c)
     best = np.zeros(0, dtype=np.intp)
     speed = np.zeros(0)
     for start in range(0, fits.size, BLOCK):
@@ -193,23 +195,37 @@ def _shortlist(
         if speed.size > 4 * KEEP:
             order = np.argsort(speed, kind="stable")[: 4 * KEEP]
             best, speed = best[order], speed[order]
-    return best, evaluated + int(fits.size)
+    return best
 
 
 def _in_mode(
-    shape: Shape, machine: Machine, cand: Candidates, rows: NDArray[np.intp], c: Any, mode: PowerMode
+    shape: Shape,
+    chip: Chip,
+    width: str,
+    machine: Machine,
+    cand: Candidates,
+    rows: NDArray[np.intp],
+    c: Coefficients,
+    mode: PowerMode,
 ) -> Steps | None:
     """The short list again at the speeds of a power mode."""
     if not rows.size:
         return None
-    slowed = with_(
+    slow_chip = with_(
+        chip,
+        peak_flops={name: peak * mode.compute_share for name, peak in chip.peak_flops.items()},
+        memory_bytes_per_s=chip.memory_bytes_per_s * mode.memory_share,
+    )
+    slow = with_(
         machine,
         peak_flops=machine.peak_flops * mode.compute_share,
-        peak16_flops=machine.peak16_flops * mode.compute_share,
         hbm_bytes_per_s=machine.hbm_bytes_per_s * mode.memory_share,
     )
-    micro = micro_batch_costs(shape, slowed, cand.layer, c)
-    return assemble(shape, slowed, cand.mapping.take(rows), c, micro.take(cand.layer_row[rows]))
+    layers, inverse = np.unique(cand.layer_row[rows], return_inverse=True)
+    layer = cand.layer.take(layers)
+    kernels = kernel_times(shape, slow_chip, width, layer, flash=float(c.flash[0]))
+    micro = micro_batch_costs(shape, slow, layer, kernels, c)
+    return assemble(shape, slow, cand.mapping.take(rows), c, micro.take(inverse.ravel()))
 
 
 def _points(

@@ -1,52 +1,60 @@
-"""A model's shape as training sees it: sums over the matrices of a layer, ready for array arithmetic.
+"""A model's shape as training sees it: the matrices of each kind of layer, and what moves beside them.
 
-A layer's GEMM time is linear in a few sums over its weight matrices W (K x N, input x output width), so those sums are
-all that is kept. With tensor parallelism t a column-parallel matrix is K x N/t, a row-parallel one K/t x N:
-
-    flops per token      2 * (kn_sharded / t + kn_replicated)
-    inputs per token     inputs_full + inputs_sharded / t
-    outputs per token    outputs_full + outputs_sharded / t
-
-Every field is a float or an array; `stack_shapes` lays several models side by side, one row each.
+The pieces of `physics.workload` as columns: every field is a float or an array, and `stack_shapes` lays several models
+side by side, one row each. Tensor parallelism t makes a column-parallel matrix K x N/t and a row-parallel one K/t x N.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gigawatt.physics.workload.architecture import Architecture, FeedForward, LayerGroup, Mixer
+from gigawatt.physics.workload.architecture import Architecture, LayerGroup, Mixer
+from gigawatt.physics.workload.lower import layer_pieces
+from gigawatt.physics.workload.pieces import Elementwise, Linear
 
-Column = NDArray[np.float64]
 SCAN_PASSES = 20.0  # times a scan, its convolution and gate read or write the inner width (assumed: unfused kernels)
 SCALARS = ("hidden", "vocab", "layers", "tied", "mtp_layers", "max_kv_heads", "max_heads")
+REPLICATED, COLUMN, ROW = 0.0, 1.0, 2.0
+CUTS = {"replicated": REPLICATED, "column": COLUMN, "row": ROW}
+MLA_HEAD_DIM = 160.0  # mean of the 192 of a query and the 128 of a value: what the attention kernels are asked for
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """A k x n matrix of a layer, cut by tensor parallelism as `cut` says; `wide` is 1 where it stays in 16 bit."""
+
+    k: Any = 0.0
+    n: Any = 0.0
+    cut: Any = REPLICATED
+    wide: Any = 0.0
+
+    def cut_by(self, tp: Any) -> tuple[Any, Any]:
+        """(k, n) on one of `tp` ranks."""
+        return np.where(self.cut == ROW, self.k / tp, self.k), np.where(self.cut == COLUMN, self.n / tp, self.n)
 
 
 @dataclass(frozen=True, slots=True)
 class LayerKind:
-    """`count` equal layers: sums over their matrices, in elements (a token's width unless said otherwise).
+    """`count` equal layers: `matrices` outside of routed experts, and sums of what a token needs beside them.
 
-    `attention_flops` is 2 * heads * (head_dim + v_head_dim): times the keys a query sees, per token, forward.
-    `scan_flops` and `scan_moved` are of state-space layers. `moved_*` are elements read and written by norms,
-    activations and residuals, `kernels` those launched. `kv_width` is what context parallelism passes around. Expert
-    sums are of ONE expert, whose tokens are `expert_hidden` wide. `unfused` is 1 where experts carry biases (gpt-oss),
-    for which grouped kernels have no fused epilogue.
+    Elements of a token unless said otherwise. `attention_flops` is
+    2 * heads * (head_dim + v_head_dim): times the keys a query sees, per token, forward. `scan_flops` and `scan_moved`
+    are of state-space layers. `moved_*` are elements read and written by norms, activations and residuals, `gathered`
+    those of bringing tokens to experts and back (for each expert of a token). `kv_width` is what context parallelism
+    passes around. An expert maps `expert_hidden` to `expert_width` with `expert_gate` (2 gated, else 1) products up and
+    one down. `unfused` is 1 where experts carry biases (gpt-oss), for which grouped kernels have no fused epilogue.
     """
 
     count: Any = 0.0
-    kn_sharded: Any = 0.0
-    kn_replicated: Any = 0.0
-    inputs_full: Any = 0.0
-    inputs_sharded: Any = 0.0
-    outputs_full: Any = 0.0
-    outputs_sharded: Any = 0.0
-    kernels: Any = 0.0
+    matrices: tuple[Matrix, ...] = ()
     attention_flops: Any = 0.0
     heads: Any = 0.0
+    kv_heads: Any = 0.0
     head_dim: Any = 128.0
     kv_width: Any = 0.0
     window: Any = 0.0
@@ -57,24 +65,43 @@ class LayerKind:
     experts: Any = 0.0
     top_k: Any = 0.0
     expert_hidden: Any = 0.0
-    expert_kn: Any = 0.0
-    expert_inputs: Any = 0.0
-    expert_outputs: Any = 0.0
+    expert_width: Any = 0.0
+    expert_gate: Any = 0.0
     expert_moved: Any = 0.0
+    gathered: Any = 0.0
     kept_full: Any = 0.0
-    kept_sharded: Any = 0.0
     all_reduces: Any = 2.0
     unfused: Any = 0.0
 
     @property
     def dense_parameters(self) -> Any:
         """Weights outside the routed experts, a layer."""
-        return self.kn_sharded + self.kn_replicated
+        return sum(m.k * m.n for m in self.matrices)
+
+    @property
+    def expert_kn(self) -> Any:
+        """Weights of one expert."""
+        return (1.0 + self.expert_gate) * self.expert_hidden * self.expert_width
 
     @property
     def expert_parameters(self) -> Any:
         """Weights of all routed experts, a layer."""
         return self.experts * self.expert_kn
+
+    @property
+    def kept_sharded(self) -> Any:
+        """Elements kept for the backward pass that tensor parallelism cuts: sharded sides of the matrices."""
+        sides = (np.where(m.cut == COLUMN, m.n, np.where(m.cut == ROW, m.k, 0.0)) for m in self.matrices)
+        return sum(sides, np.float64(0.0))
+
+    def take(self, rows: NDArray[np.intp]) -> LayerKind:
+        """The rows named, where fields are columns; scalars stay."""
+        columns = {name: _take(getattr(self, name), rows) for name in LAYER_COLUMNS}
+        matrices = tuple(Matrix(*(_take(getattr(m, f.name), rows) for f in fields(Matrix))) for m in self.matrices)
+        return LayerKind(**columns, matrices=matrices)
+
+
+LAYER_COLUMNS = tuple(f.name for f in fields(LayerKind) if f.name != "matrices")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +140,7 @@ class Shape:
     def take(self, rows: NDArray[np.intp]) -> Shape:
         """The rows named, where fields are columns; scalars stay."""
         columns = {name: _take(getattr(self, name), rows) for name in SCALARS}
-        kinds = tuple(LayerKind(*(_take(getattr(k, f.name), rows) for f in fields(k))) for k in self.kinds)
-        return Shape(**columns, kinds=kinds)
+        return Shape(**columns, kinds=tuple(kind.take(rows) for kind in self.kinds))
 
     def forward_flops_per_token(self, seq: Any, causal: Any = 0.5) -> Any:
         """Forward FLOPs of a token at sequence length `seq`; `causal` is the share of the score square that counts.
@@ -133,15 +159,22 @@ def _take(value: Any, rows: NDArray[np.intp]) -> Any:
 
 
 def stack_shapes(shapes: Sequence[Shape]) -> Shape:
-    """Several models as columns, one row each; missing layer kinds get count 0."""
+    """Several models as columns, one row each; missing layer kinds get count 0, missing matrices width 0."""
     width = max(len(shape.kinds) for shape in shapes)
     padded = [shape.kinds + (LayerKind(),) * (width - len(shape.kinds)) for shape in shapes]
-    kinds = tuple(
-        LayerKind(*(np.array([float(getattr(row[i], f.name)) for row in padded]) for f in fields(LayerKind)))
-        for i in range(width)
-    )
     columns: dict[str, Any] = {name: np.array([float(getattr(s, name)) for s in shapes]) for name in SCALARS}
-    return Shape(**columns, kinds=kinds)
+    return Shape(**columns, kinds=tuple(_stack_kinds([row[i] for row in padded]) for i in range(width)))
+
+
+def _stack_kinds(kinds: Sequence[LayerKind]) -> LayerKind:
+    columns = {name: np.array([float(getattr(kind, name)) for kind in kinds]) for name in LAYER_COLUMNS}
+    depth = max(len(kind.matrices) for kind in kinds)
+    padded = [kind.matrices + (Matrix(),) * (depth - len(kind.matrices)) for kind in kinds]
+    matrices = tuple(
+        Matrix(*(np.array([float(getattr(row[i], f.name)) for row in padded]) for f in fields(Matrix)))
+        for i in range(depth)
+    )
+    return LayerKind(**columns, matrices=matrices)
 
 
 def shape_of(arch: Architecture) -> Shape:
@@ -149,15 +182,13 @@ def shape_of(arch: Architecture) -> Shape:
 
     Multi-token-prediction layers count as further layers of the last kind and one more head each.
     """
-    kinds = [_layer(group, arch.hidden) for group in arch.groups if group.count > 0]
-    merged: dict[tuple[float, ...], LayerKind] = {}
-    for kind in kinds:
-        key = tuple(float(getattr(kind, f.name)) for f in fields(LayerKind)[1:])
-        count = kind.count + (merged[key].count if key in merged else 0)
-        merged[key] = LayerKind(count, *key)
-    if arch.mtp_layers and merged:
-        last = next(reversed(merged))
-        merged[last] = LayerKind(merged[last].count + arch.mtp_layers, *last)
+    merged: dict[LayerKind, float] = {}
+    for group in arch.groups:
+        if group.count > 0:
+            kind = _layer(group, arch.hidden, arch.causal)
+            merged[kind] = merged.get(kind, 0.0) + group.count
+    if merged:
+        merged[next(reversed(merged))] += arch.mtp_layers
     mixers = [group.mixer for group in arch.groups if group.mixer.heads]
     return Shape(
         hidden=float(arch.hidden),
@@ -167,123 +198,57 @@ def shape_of(arch: Architecture) -> Shape:
         mtp_layers=float(arch.mtp_layers),
         max_kv_heads=float(max((m.kv_heads or m.heads for m in mixers), default=1)),
         max_heads=float(max((m.heads for m in mixers), default=1)),
-        kinds=tuple(merged.values()),
+        kinds=tuple(replace(kind, count=count) for kind, count in merged.items()),
     )
 
 
-class _Sums:
-    """Adds matrices up, by how tensor parallelism cuts them."""
-
-    def __init__(self) -> None:
-        self.kn = {"column": 0.0, "row": 0.0, "replicated": 0.0}
-        self.inputs_full = self.inputs_sharded = self.outputs_full = self.outputs_sharded = 0.0
-        self.gemms = 0
-
-    def add(self, k: float, n: float, cut: str) -> None:
-        if k <= 0 or n <= 0:
-            return
-        self.kn[cut] += k * n
-        self.gemms += 1
-        if cut == "row":
-            self.inputs_sharded += k
-        else:
-            self.inputs_full += k
-        if cut == "column":
-            self.outputs_sharded += n
-        else:
-            self.outputs_full += n
-
-
-def _layer(group: LayerGroup, hidden: int) -> LayerKind:
-    sums = _Sums()
+def _layer(group: LayerGroup, hidden: int, causal: bool) -> LayerKind:
+    """One layer of a group (`count` is left 0)."""
+    pieces = list(layer_pieces(replace(group, count=1, extra=()), hidden, causal))
     mixer, ffn = group.mixer, group.feed_forward
-    inner = _mixer(sums, mixer, hidden)
     moe = ffn.kind == "moe"
     halves = float(mixer.kind != "none") + float(ffn.kind != "none")  # a hybrid's layer may be one or the other
-    wide = _feed_forward(sums, ffn, hidden)
-    heads_width = mixer.heads * mixer.head_dim if mixer.kind in ("gqa", "mla") else inner
     attention = mixer.kind in ("gqa", "mla")
-    value_dim = (mixer.v_head_dim or mixer.head_dim) if attention else 0
-    kv_width = _kv_width(mixer) if attention else 0.0
-    expert_ratio = 3.0 if ffn.gated else 2.0
-    inside = ffn.latent or hidden  # the width that tokens have on their way to routed experts
+    value_dim = mixer.v_head_dim or mixer.head_dim
+    inner = float(mixer.inner or mixer.heads * mixer.head_dim or 2 * hidden)
+    scans = mixer.kind not in ("gqa", "mla", "none")
+    inside = float(ffn.latent or hidden)  # the width that tokens have on their way to routed experts
+    moved = [p for p in pieces if isinstance(p, Elementwise)]
     return LayerKind(
-        count=float(group.count),
-        kn_sharded=sums.kn["column"] + sums.kn["row"],
-        kn_replicated=sums.kn["replicated"],
-        inputs_full=sums.inputs_full,
-        inputs_sharded=sums.inputs_sharded,
-        outputs_full=sums.outputs_full,
-        outputs_sharded=sums.outputs_sharded,
-        kernels=sums.gemms + 4.0 * halves,
+        matrices=tuple(_matrix(p) for p in pieces if isinstance(p, Linear) and p.experts == 1),
         attention_flops=2.0 * mixer.heads * (mixer.head_dim + value_dim) if attention else 0.0,
         heads=float(mixer.heads) if attention else 0.0,
-        head_dim=float(mixer.head_dim) if attention else 128.0,
-        kv_width=kv_width,
+        kv_heads=float(mixer.kv_heads or mixer.heads) if attention else 0.0,
+        head_dim=128.0 if not attention else MLA_HEAD_DIM if mixer.kind == "mla" else float(mixer.head_dim),
+        kv_width=_kv_width(mixer) if attention else 0.0,
         window=float(mixer.window),
-        scan_flops=0.0 if attention else 6.0 * inner * max(mixer.state_dim, 64),
-        scan_moved=0.0 if attention else SCAN_PASSES * inner,
-        moved_full=6.0 * hidden * halves,
-        moved_sharded=wide + 3.0 * heads_width,
+        scan_flops=6.0 * inner * max(mixer.state_dim, 64) if scans else 0.0,
+        scan_moved=SCAN_PASSES * inner if scans else 0.0,
+        moved_full=_elements(moved, lambda p: p.top_k == 1 and not p.sharded),
+        moved_sharded=_elements(moved, lambda p: p.top_k == 1 and p.sharded),
         experts=float(ffn.experts) if moe else 0.0,
         top_k=float(ffn.top_k) if moe else 0.0,
-        expert_hidden=float(inside) if moe else 0.0,
-        expert_kn=expert_ratio * inside * ffn.width if moe else 0.0,
-        expert_inputs=float(inside + ffn.width) if moe else 0.0,
-        expert_outputs=float(inside + (expert_ratio - 1) * ffn.width) if moe else 0.0,
-        expert_moved=(4.0 if ffn.gated else 2.0) * ffn.width if moe else 0.0,
+        expert_hidden=inside if moe else 0.0,
+        expert_width=float(ffn.width) if moe else 0.0,
+        expert_gate=(2.0 if ffn.gated else 1.0) if moe else 0.0,
+        expert_moved=_elements(moved, lambda p: p.name == "expert_activation"),
+        gathered=2.0 * _elements(moved, lambda p: p.name == "expert_gather"),
         kept_full=2.5 * hidden * halves,
-        kept_sharded=sums.outputs_sharded + sums.inputs_sharded,
         all_reduces=float(mixer.kind != "none") + float(ffn.kind == "dense"),
         unfused=float(moe and ffn.bias),
     )
+
+
+def _matrix(p: Linear) -> Matrix:
+    return Matrix(float(p.k), float(p.n), CUTS[p.cut], float(p.part == "router" or p.name == "shared_gate"))
+
+
+def _elements(moved: Sequence[Elementwise], chosen: Any) -> float:
+    """Elements read and written by the passes chosen, each once."""
+    return float(sum(p.reads + p.writes for p in moved if chosen(p)))
 
 
 def _kv_width(mixer: Mixer) -> float:
     if mixer.kind == "mla":
         return float(mixer.kv_lora_rank + mixer.rope_dim)
     return float((mixer.kv_heads or mixer.heads) * (mixer.head_dim + (mixer.v_head_dim or mixer.head_dim)))
-
-
-def _mixer(sums: _Sums, mixer: Mixer, hidden: int) -> float:
-    """Adds the mixer's matrices; returns its inner width."""
-    if mixer.kind == "gqa":
-        query = mixer.heads * mixer.head_dim
-        value = mixer.heads * (mixer.v_head_dim or mixer.head_dim)
-        gate = query if mixer.gated_output else 0
-        sums.add(hidden, query + gate + _kv_width(mixer), "column")
-        sums.add(value, hidden, "row")
-        return float(query)
-    if mixer.kind == "mla":
-        query = mixer.heads * mixer.head_dim
-        if mixer.q_lora_rank:
-            sums.add(hidden, mixer.q_lora_rank, "replicated")
-            sums.add(mixer.q_lora_rank, query, "column")
-        else:
-            sums.add(hidden, query, "column")
-        sums.add(hidden, mixer.kv_lora_rank + mixer.rope_dim, "replicated")
-        nope = mixer.nope_dim or (mixer.head_dim - mixer.rope_dim)
-        sums.add(mixer.kv_lora_rank, mixer.heads * (nope + mixer.v_head_dim), "column")
-        sums.add(mixer.heads * mixer.v_head_dim, hidden, "row")
-        return float(query)
-    if mixer.kind == "none":
-        return 0.0
-    inner = float(mixer.inner or mixer.heads * mixer.head_dim or 2 * hidden)
-    sums.add(hidden, 2 * inner + 2 * max(mixer.groups, 1) * mixer.state_dim + mixer.heads, "column")
-    sums.add(inner, hidden, "row")
-    return inner
-
-
-def _feed_forward(sums: _Sums, ffn: FeedForward, hidden: int) -> float:
-    """Adds the dense and shared feed-forward matrices; returns the elements that activations move."""
-    width = 0.0
-    if ffn.kind == "dense":
-        width = float(ffn.width)
-    elif ffn.kind == "moe":
-        width = float(ffn.shared_width or ffn.shared_experts * ffn.width)
-        sums.add(hidden, ffn.experts, "replicated")
-        sums.add(hidden, ffn.latent, "replicated")
-        sums.add(ffn.latent, hidden, "replicated")
-    sums.add(hidden, (2.0 if ffn.gated else 1.0) * width, "column")
-    sums.add(width, hidden, "row")
-    return (4.0 if ffn.gated else 2.0) * width

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from gigawatt.physics.training.calibration import Coefficients
 from gigawatt.physics.training.collectives import data_parallel_s, pipeline_send_s
 from gigawatt.physics.training.columns import Machine, Mapping
-from gigawatt.physics.training.layer import STREAM_SHARE, MicroBatch, micro_batch_costs
+from gigawatt.physics.training.kernels import STREAM_SHARE, KernelTimes
+from gigawatt.physics.training.layer import MicroBatch, micro_batch_costs
 from gigawatt.physics.training.memory import rank_parameters
 from gigawatt.physics.training.schedule import pipeline_s
 from gigawatt.physics.training.shape import Shape
@@ -84,9 +85,9 @@ class Steps:
         return [BOUND_TEXT[CLASSES[i]] for i in np.argmax(parts, axis=0)]
 
 
-def step_times(shape: Shape, machine: Machine, mapping: Mapping, c: Coefficients) -> Steps:
+def step_times(shape: Shape, machine: Machine, mapping: Mapping, kernels: KernelTimes, c: Coefficients) -> Steps:
     """Steps of a column of mappings; every argument may be scalar or a column."""
-    return assemble(shape, machine, mapping, c, micro_batch_costs(shape, machine, mapping, c))
+    return assemble(shape, machine, mapping, c, micro_batch_costs(shape, machine, mapping, kernels, c))
 
 
 def assemble(shape: Shape, machine: Machine, mapping: Mapping, c: Coefficients, micro: MicroBatch) -> Steps:
@@ -140,7 +141,8 @@ def assemble(shape: Shape, machine: Machine, mapping: Mapping, c: Coefficients, 
     run = (3.0 - mapping.lora) * forward_run + recompute * forward_run
     run = run + (1.0 - recompute) * selective * micro.attention_forward_flops
     executed = run * m * share * mapping.chips
-    traffic_bytes = memory_s * stream + optimizer_s * stream
+    product_bytes = parts * micro.product_bytes * repeat
+    traffic_bytes = (memory_s + optimizer_s) * stream + product_bytes
     columns = {
         "step_s": step,
         "compute_s": compute_s,
