@@ -38,6 +38,7 @@ SPLITS = (1, 2, 3, 4, 6, 8, 16)
 MIN_K_OF_SPLIT = 500.0
 # Bytes of (weight, activation) by precision; scales of block formats included.
 WIDTHS = {"bf16": (2.0, 2.0), "fp8": (1.0, 1.0), "fp8_block": (1.0, 1.03), "fp4": (0.5625, 0.5625), "int8": (1.0, 1.0)}
+SAME_WIDTH = {"mxfp8": "fp8_block", "nvfp4": "fp4", "mxfp4": "fp4", "fp6": "fp8"}
 US = 1e-6
 # Fewer multiprocessors than this are no count of tensor-core units (a TPU core, a wafer): no waves then.
 FEWEST_SMS = 16
@@ -47,7 +48,7 @@ CHUNK = 8_192
 
 def widths(precision: str) -> tuple[float, float]:
     """Bytes of a weight and of an activation."""
-    return WIDTHS.get(precision, (2.0, 2.0))
+    return WIDTHS.get(SAME_WIDTH.get(precision, precision), (2.0, 2.0))
 
 
 def smooth_max(first: Array, second: Array, p: float) -> Array:

@@ -18,7 +18,7 @@ import numpy as np
 
 from gigawatt.physics.chip import kernel_seconds
 from gigawatt.physics.chip.device import Chip
-from gigawatt.physics.serving.kernel_sums import MLA_PREFILL_DIM, ChipKey, meeting, scan_seconds, stream_seconds
+from gigawatt.physics.serving.kernel_sums import ChipKey, meeting, scan_seconds, stream_seconds
 from gigawatt.physics.serving.model import Floats
 from gigawatt.physics.workload import Architecture
 from gigawatt.physics.workload.lower import pieces
@@ -127,20 +127,16 @@ def denoising_seconds(
 def _attention_seconds(chip: Chip, p: Attention, tokens: float, context: float, sequences: float) -> float:
     """Attention of every query on every key: causal prefill of as many pairs.
 
-    A block of n queries that follow c = keys - n/2 cached ones meets n (c + n/2) = n keys pairs. More queries than keys are
-    cut into blocks as long as the keys.
+    A rectangle of queries and keys is taken as the square of as many pairs.
     """
-    queries, keys = float(p.queries(tokens, context)), float(p.keys(tokens, context))
-    block = min(queries, keys)
+    pairs = float(p.queries(tokens, context)) * float(p.keys(tokens, context))
     found = kernel_seconds(
         chip,
-        "prefill",
+        "encoder",
         "bf16/bf16",
-        batch=sequences * queries / block,
-        length=block,
-        context=keys - block / 2.0,
+        batch=sequences,
+        length=np.sqrt(pairs),
         heads=float(p.heads),
-        kv_heads=float(p.kv_heads),
-        head_dim=MLA_PREFILL_DIM if p.latent_dim else float(p.qk_dim),
+        head_dim=float(p.qk_dim),
     )
     return float(found.seconds[0])

@@ -31,21 +31,14 @@ ROWS = 2.0 ** (np.arange(35) / 2.0)
 BATCH = 2.0 ** np.arange(13.0)
 CONTEXT = 2.0 ** np.arange(4.0, 21.0)
 
-# A pass over activations: its launch, and the share of memory bandwidth that it reaches (assumed; as the chip's own
-# matrix products have them).
-STREAM_LAUNCH_S = 2e-6
-STREAM_SHARE = 0.8
 # Chunked scans: share of the bf16 peak (assumed: half of what prefill attention reaches).
 SCAN_SHARE = 0.3
 # Kernels behind one fused expert layer: routing, permutation, two products, activation, sum (engines differ; assumed).
 EXPERT_KERNELS = 6
-# Head widths at which attention's constants see multi-head latent attention: of a prompt the mean of 192 and 128; decoding
-# one read of 576 values (twice 288), and for its arithmetic, where all heads meet the latent, the mean of 576 and 512.
-MLA_PREFILL_DIM, MLA_DECODE_DIM, MLA_ABSORBED_DIM = 160.0, 288.0, 544.0
-# Query heads a KV head that grouped-query decode kernels were measured with at most; beyond it they are no guide.
-GROUPED_HEADS = 16.0
-GENERIC_SMS = 128
 ENGINE_OF_PRODUCTS = "best"  # engines share the vendor's libraries; their own tables hold host-bound timings
+# Whose expert kernels an engine runs: TensorRT-LLM picks a backend for each shape, and its table splits them up, so the
+# fastest of all stands for it; the others run their own.
+ENGINE_OF_EXPERTS = {"trtllm": "best"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +91,15 @@ def meeting(chip: Chip, stored: str) -> Chip:
 
 
 def stream_seconds(chip: Chip, moved_bytes: Floats | float) -> Floats:
-    """A pass over activations or states: one launch, and its bytes."""
-    seconds: Floats = STREAM_LAUNCH_S + np.asarray(moved_bytes) / (STREAM_SHARE * chip.memory_bytes_per_s)
-    return seconds
+    """A pass over activations or states: one launch, and its bytes at the share of bandwidth that passes reach."""
+    moved = np.asarray(moved_bytes, dtype=np.float64)
+    found = kernel_seconds(chip, "stream", reduced=True, rows=moved, width=1.0, read=1.0, written=0.0).seconds
+    return found.reshape(moved.shape)
+
+
+def stream_launch_s(chip: Chip) -> float:
+    """Seconds of a pass over nothing."""
+    return float(stream_seconds(chip, 0.0))
 
 
 def like_engine(chip: Chip, family: str, precision: str, engine: str, engines: Iterable[str]) -> str:
@@ -123,6 +122,7 @@ def dense_sums(shape: tuple[Piece, ...], key: ChipKey, attention: str, dense: st
     """Everything but attention and experts: `step[layout, rows]`, `prompt[layout, tokens]` (logits of one row)."""
     chip, sparse = meeting(key.chip, "bf16"), is_sparse(shape)
     tensor = np.array(tensors, dtype=np.float64)[:, None]
+    launch_s = stream_launch_s(chip)
     both, step, prompt = (np.zeros((len(tensors), len(ROWS))) for _ in range(3))
     products: dict[tuple[str, str], list[Linear]] = {}
     total = _Totals()
@@ -132,16 +132,16 @@ def dense_sums(shape: tuple[Piece, ...], key: ChipKey, attention: str, dense: st
         elif isinstance(p, Convolution) or (isinstance(p, Elementwise) and not p.name.startswith("expert")):
             values, cut = (p.reads + p.writes, p.sharded) if isinstance(p, Elementwise) else (2 * p.channels, True)
             both += p.count * stream_seconds(chip, 2.0 * values * ROWS / (tensor if cut else 1.0))
-            total.launch(p.count, STREAM_LAUNCH_S)
+            total.launch(p.count, launch_s)
         elif isinstance(p, Scan):
             step += p.count * scan_seconds(chip, p, ROWS, ROWS, step_flops(p) * ROWS, tensor)
             prompt += p.count * scan_seconds(chip, p, ROWS, 1.0, chunk_flops(p, ROWS), tensor)
-            total.launch(p.count, STREAM_LAUNCH_S)
+            total.launch(p.count, launch_s)
     for (stored, precision), members in products.items():
         n = np.stack([p.n / tensor if p.cut in ("column", "vocab") else p.n + 0.0 * tensor for p in members])
         k = np.stack([p.k / tensor if p.cut == "row" else p.k + 0.0 * tensor for p in members])
         # One product of size one beside the others tells what an empty one takes.
-        ask = {"m": np.append(np.broadcast_to(ROWS, (*n.shape[:2], len(ROWS))), 1.0)}
+        ask: dict[str, Any] = {"m": np.append(np.broadcast_to(ROWS, (*n.shape[:2], len(ROWS))), 1.0)}
         ask |= {name: np.append(np.broadcast_to(x, (*n.shape[:2], len(ROWS))), 1.0) for name, x in (("n", n), ("k", k))}
         found = kernel_seconds(
             meeting(chip, stored), "gemm", precision, engine=ENGINE_OF_PRODUCTS, fused_quantise=True, **ask
@@ -184,19 +184,13 @@ def attention_sums(shape: tuple[Piece, ...], key: ChipKey, kv: str, engine: str,
         if not isinstance(p, Attention):
             continue
         heads, kv_heads = np.maximum(p.heads / tensor, 1.0), np.maximum(p.kv_heads / tensor, 1.0)
-        latent, window = bool(p.latent_dim), float(p.window or 1e9)
-        found = kernel_seconds(
-            chip,
-            "prefill",
-            precision,
-            engine=engine,
-            batch=1.0,
-            length=ROWS,
-            heads=heads,
-            kv_heads=heads if latent else kv_heads,
-            head_dim=MLA_PREFILL_DIM if latent else float(p.qk_dim),
-            window=window,
-        )
+        window = float(p.window or 1e9)
+        ask: dict[str, Any] = {"batch": 1.0, "length": ROWS, "heads": heads}
+        if p.latent_dim:
+            found = kernel_seconds(chip, "mla-prefill", "bf16/bf16", engine=engine, **ask)
+        else:
+            ask |= {"kv_heads": kv_heads, "head_dim": float(p.qk_dim), "window": window}
+            found = kernel_seconds(chip, "prefill", precision, engine=engine, **ask)
         prompt += p.count * found.seconds
         seconds, found = _decode(chip, p, precision, engine, tensor, window)
         step += p.count * seconds
@@ -209,51 +203,16 @@ def _decode(
 ) -> tuple[Floats, Kernels]:
     """Seconds of one decode attention by (layout, batch, context), and the floor's answer, an empty kernel at its end."""
     cube = (len(tensor), len(BATCH), len(CONTEXT))
-    heads, kv_heads = np.maximum(p.heads / tensor, 1.0), np.maximum(p.kv_heads / tensor, 1.0)
-    width = float(p.qk_dim)
-    if p.latent_dim:
-        heads, kv_heads, width = np.minimum(heads, GROUPED_HEADS), np.ones_like(heads), MLA_DECODE_DIM
-    ask = {"batch": BATCH[:, None], "length": CONTEXT, "heads": heads[..., None], "kv_heads": kv_heads[..., None]}
-    found = kernel_seconds(
-        chip,
-        "decode",
-        precision,
-        engine=engine,
-        window=window,
-        head_dim=np.append(np.full(cube, width), 1.0),
-        **{name: np.append(np.broadcast_to(column, cube), 1.0) for name, column in ask.items()},
-    )
-    seconds = found.seconds[:-1].reshape(cube)
-    if p.latent_dim:
-        empty_s = float(found.seconds[-1])
-        seconds = empty_s + np.maximum(seconds - empty_s, _latent_arithmetic(chip, p, engine, tensor, window))
-    return seconds, found
-
-
-def _latent_arithmetic(chip: Chip, p: Attention, engine: str, tensor: Floats, window: float) -> Floats:
-    """Arithmetic of latent decoding: a tile of a chip's heads meets the cached latents as a prompt's queries meet keys.
-
-    Beyond an empty kernel. The cache is cut over the multiprocessors that sequences leave free; its bytes count elsewhere.
-    """
-    cube = (len(tensor), len(BATCH), len(CONTEXT))
-    splits = np.maximum(1.0, np.floor((chip.sms if chip.sms >= 16 else GENERIC_SMS) / BATCH))[:, None]
-    ask = {
-        "batch": BATCH[:, None] * splits,
-        "length": np.maximum(p.heads / tensor, 1.0)[..., None],
-        "context": np.minimum(CONTEXT, window) / splits,
+    ask: dict[str, Any] = {
+        "batch": BATCH[:, None],
+        "length": np.minimum(CONTEXT, window),
+        "heads": np.maximum(p.heads / tensor, 1.0)[..., None],
     }
-    found = kernel_seconds(
-        chip,
-        "prefill",
-        "bf16/bf16",
-        engine=engine,
-        heads=1.0,
-        kv_heads=1.0,
-        head_dim=MLA_ABSORBED_DIM,
-        kv_bytes=0.0,
-        **{name: np.append(np.broadcast_to(column, cube), 1.0) for name, column in ask.items()},
-    )
-    return np.asarray(found.seconds[:-1].reshape(cube) - found.seconds[-1])
+    if not p.latent_dim:
+        ask |= {"kv_heads": np.maximum(p.kv_heads / tensor, 1.0)[..., None], "head_dim": float(p.qk_dim)}
+    columns: dict[str, Any] = {name: np.append(np.broadcast_to(column, cube), 1.0) for name, column in ask.items()}
+    found = kernel_seconds(chip, "mla-decode" if p.latent_dim else "decode", precision, engine=engine, **columns)
+    return found.seconds[:-1].reshape(cube), found
 
 
 @lru_cache(maxsize=512)
@@ -290,13 +249,14 @@ def expert_sums(
             "topk": np.where(sent, 1.0, p.top_k),
             "local_experts": held,
         }
+        columns: dict[str, Any] = {n: np.append(np.broadcast_to(x, step.shape), 1.0) for n, x in ask.items()}
+        columns["gate"] = up.n / p.k if up is not None else 2.0
         found = kernel_seconds(
             meeting(key.chip, experts),
             "moe",
             kernel_precision(experts, True),
-            engine=engine,
-            gate=up.n / p.k if up is not None else 2.0,
-            **{name: np.append(np.broadcast_to(column, step.shape), 1.0) for name, column in ask.items()},
+            engine=ENGINE_OF_EXPERTS.get(engine, engine),
+            **columns,
         )
         step += p.count * found.seconds[:-1].reshape(step.shape)
         total.add(found, p.count, float(found.seconds[-1]), EXPERT_KERNELS)
