@@ -186,8 +186,8 @@ def attention_sums(shape: tuple[Piece, ...], key: ChipKey, kv: str, engine: str,
         heads, kv_heads = np.maximum(p.heads / tensor, 1.0), np.maximum(p.kv_heads / tensor, 1.0)
         window = float(p.window or 1e9)
         ask: dict[str, Any] = {"batch": 1.0, "length": ROWS, "heads": heads}
-        if p.latent_dim:
-            found = kernel_seconds(chip, "mla-prefill", "bf16/bf16", engine=engine, **ask)
+        if p.latent_dim:  # prompts may take the expanded or the absorbed form: engines take the faster
+            found = kernel_seconds(chip, "mla-prefill", "bf16/bf16", **ask)
         else:
             ask |= {"kv_heads": kv_heads, "head_dim": float(p.qk_dim), "window": window}
             found = kernel_seconds(chip, "prefill", precision, engine=engine, **ask)
