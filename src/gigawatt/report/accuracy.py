@@ -176,6 +176,9 @@ def _economics(groups: Sequence[Scored]) -> list[str]:
     return parts
 
 
+COUNTS = ("rows", "kernels", "passes")  # of a record's errors: numbers, not shares
+
+
 def _fits(fits: Sequence[Fit]) -> str:
     rows = [[fit.id, fit.fitted_to, "; ".join(_errors(fit.errors))] for fit in fits if set(fit.errors) - {"note"}]
     return markdown.table(["calibration", "fitted to", "errors"], rows) if rows else ""
@@ -191,7 +194,7 @@ def _errors(errors: Mapping[str, Any], above: str = "") -> list[str]:
             said += _errors(value, words)
         elif isinstance(value, bool) or not isinstance(value, (int, float)):
             said.append(f"{shown} {value}")
-        elif isinstance(value, int) and name == "rows":
+        elif isinstance(value, int) and (name in COUNTS or value > 1):
             said.append(f"{shown} {number(value)}")
         else:
             said.append(f"{shown} {percent(value / 100 if str(name).endswith('percent') else value)}")

@@ -17,7 +17,7 @@ errors of one family go together.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,7 @@ Rows = NDArray[np.intp]
 # An operator is bound by its launch where its time is more than this many times what arithmetic or memory alone would take.
 LAUNCH_BOUND = 2.5
 BOUNDS = ("compute", "memory", "launch")
+GRID = 64  # numbers of tokens that the reduced form interpolates a layer of experts between
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,23 +213,24 @@ def _experts(call: _Call, rows: Rows, out: _Filled) -> None:
             continue
         up, down = waiting[suffix, float(t.count[row])].pop(0), int(row)
         hidden, wide, width, held = _layer(t, up, down, suffix)
-        found = call.seconds(
-            "moe",
-            precision,
-            tokens=t.routed[up],
-            hidden=hidden,
-            width=width,
-            experts=t.of_experts[up],
-            topk=t.top_k[up],
-            local_experts=np.clip(held, 1.0, t.of_experts[up]),
-            gate=float(np.round(wide[0] / width[0])),
-        )
+        shape = {"hidden": hidden, "width": width, "experts": t.of_experts[up], "topk": t.top_k[up]}
+        shape["local_experts"] = np.clip(held, 1.0, t.of_experts[up])
+        found = _fused_layer(call, precision, t.routed[up], shape, float(np.round(wide[0] / width[0])))
         roofs = [
             np.maximum(t.flops[r] / peak, (t.bytes_read[r] + t.bytes_written[r]) / call.chip.memory_bytes_per_s)
             for r in (up, down)
         ]
         for r, roof in zip((up, down), roofs, strict=True):
             out.put(np.array([r]), found, roof / (roofs[0] + roofs[1]))
+
+
+def _fused_layer(call: _Call, precision: str, tokens: Array, shape: dict[str, Array], gate: float) -> Kernels:
+    """A layer of experts; in the reduced form, where only the tokens differ, interpolated between a few numbers of them."""
+    if not call.reduced or tokens.size <= GRID or any(np.ptp(column) > 1e-9 * column[0] for column in shape.values()):
+        return call.seconds("moe", precision, tokens=tokens, gate=gate, **shape)
+    grid = np.geomspace(tokens.min(), tokens.max() * (1.0 + 1e-9), GRID)
+    few = call.seconds("moe", precision, tokens=grid, gate=gate, **{name: column[:1] for name, column in shape.items()})
+    return replace(few, seconds=np.interp(tokens, grid, few.seconds))
 
 
 def _layer(t: OperatorTable, up: int, down: int, suffix: str) -> tuple[Array, Array, Array, Array]:
