@@ -10,6 +10,7 @@ from gigawatt.catalog import Catalog
 from gigawatt.core.errors import InputError
 from gigawatt.physics.chip import Chip, calibration_for, chip_from_record, kernel_seconds, peak_of
 from gigawatt.physics.chip.experts import active_experts
+from gigawatt.physics.chip.kernels import FAMILIES
 
 CATALOG = Catalog.load()
 CHIPS = ["a100-sxm-80gb", "h100-sxm", "h200-sxm", "b200-sxm", "gb200", "b300-sxm", "gb300"]
@@ -62,3 +63,23 @@ def test_wrong_questions() -> None:
         kernel_seconds(chip("h100-sxm"), "gemm", m=1, n=1)
     with pytest.raises(InputError, match="precision"):
         peak_of(chip("h100-sxm"), "fp7")
+
+
+def test_every_family_answers_for_a_measured_chip_and_for_one_that_nobody_measured() -> None:
+    attention = {"batch": 4, "length": 1024, "heads": 16, "kv_heads": 4, "head_dim": 128}
+    columns = {
+        "channels": 4096,
+        "key_heads": 16,
+        "value_heads": 32,
+        "rows": 4096,
+        "width": 4096,
+        "read": 2.0,
+        "written": 1.0,
+    }
+    columns |= attention | {"m": 128, "n": 512, "k": 4096, "tokens": 64, "hidden": 4096, "experts": 64, "topk": 4}
+    for family, kind in FAMILIES.items():
+        asked = {name: columns[name] for name in kind.needs} | ({"width": 1024} if family == "moe" else {})
+        own, foreign = (kernel_seconds(chip(name), family, "bf16", **asked) for name in ("h100-sxm", "mi300x"))
+        assert own.seconds[0] > 0 and foreign.seconds[0] > 0, family
+        assert own.note == "" and foreign.note != "", family
+        assert foreign.low_factor <= own.low_factor and foreign.high_factor >= own.high_factor, family

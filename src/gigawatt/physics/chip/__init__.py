@@ -3,7 +3,9 @@
 from gigawatt.physics.chip.adapt import box_from_record, chip_from_record
 from gigawatt.physics.chip.device import Box, Chip, PowerMode
 from gigawatt.physics.chip.host import HostPath, host_path
+from gigawatt.physics.chip.kernel_power import operator_watts
 from gigawatt.physics.chip.kernels import Kernels, calibration_for, kernel_seconds, peak_of
+from gigawatt.physics.chip.operators import Numerics, OperatorCosts, run_operators
 from gigawatt.physics.chip.power import (
     BoxWatts,
     box_watts,
@@ -20,6 +22,8 @@ __all__ = [
     "Chip",
     "HostPath",
     "Kernels",
+    "Numerics",
+    "OperatorCosts",
     "PowerMode",
     "Support",
     "box_from_record",
@@ -32,7 +36,9 @@ __all__ = [
     "host_path",
     "kernel_seconds",
     "mode_named",
+    "operator_watts",
     "peak_of",
     "power_constants",
+    "run_operators",
     "support",
 ]

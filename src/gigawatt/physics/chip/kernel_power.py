@@ -163,29 +163,35 @@ def operator_watts(
     return OperatorWatts(watts, low, high)
 
 
-def mean_watts(chip: Chip, compute_util: Array, memory_util: Array, codes: Codes) -> Array:
-    """Mean watts of a whole table, its rows' kinds by `codes`: `operator_watts` without bands or waiting, for many rows.
+def mean_watts(chip: Chip, compute_util: Array, memory_util: Array, code: int, out: Array) -> None:
+    """Mean watts of many points of one operator into `out`: `operator_watts` without bands or waiting.
 
     Args:
         chip: the chip.
-        compute_util: (rows, points), clipped to 0..1 here.
+        compute_util: shares, clipped to 0..1 here; used up.
         memory_util: the same.
-        codes: kind of each row (rows,).
+        code: the operator's kind, of `kind_codes`.
+        out: where they go.
     """
-    constants, floor = _constants(chip), floor_w(chip) / chip.tdp_w
-    out = np.empty_like(compute_util)
-    for row, code in enumerate(codes):
-        busy, compute, exponent, memory = (float(constants[i, code]) for i in range(4))
-        demand = np.minimum(compute_util[row], 1.0)
-        if exponent != 1.0:
-            np.power(demand, exponent, out=demand)
-        demand *= compute
-        demand += memory * np.minimum(memory_util[row], 1.0)
-        demand += busy
-        np.add(_soft(demand, _room(floor)), floor, out=out[row])
+    busy, compute, exponent, memory = (float(x) for x in _constants_of(chip.name, chip.tdp_w, chip.idle_w)[:4, code])
+    floor = floor_w(chip) / chip.tdp_w
+    demand = np.minimum(compute_util, 1.0, out=compute_util)
+    if exponent != 1.0:
+        np.power(demand, exponent, out=demand)
+    demand *= compute
+    np.minimum(memory_util, 1.0, out=memory_util)
+    memory_util *= memory
+    demand += memory_util
+    demand += busy
+    np.add(_soft(demand, _room(floor)), floor, out=out)
     out *= chip.tdp_w
     np.clip(out, chip.idle_w, chip.tdp_w, out=out)
-    return out
+
+
+@lru_cache(maxsize=64)
+def _constants_of(name: str, tdp_w: float, idle_w: float) -> Array:
+    """`_constants` of a chip by what they depend on, worked out once."""
+    return _constants(Chip(name, "", "", "", {}, 0, 0, 0, 1, 0, tdp_w, idle_w))
 
 
 def _constants(chip: Chip) -> Array:

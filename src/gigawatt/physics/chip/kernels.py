@@ -24,6 +24,7 @@ from gigawatt.physics.chip.attention import (
     mla_prefill_seconds,
     prefill_seconds,
 )
+from gigawatt.physics.chip.batched import batched_seconds
 from gigawatt.physics.chip.calibration import Constants
 from gigawatt.physics.chip.device import Chip
 from gigawatt.physics.chip.experts import moe_layer_seconds
@@ -71,6 +72,8 @@ FAMILIES: dict[str, Family] = {
     "mla-decode": Family("chip-mla-decode", mla_decode_seconds, _LATENT, "attention", wide_peak=True),
     "encoder": Family("chip-encoder", encoder_seconds, ("batch", "length", "heads", "head_dim"), "attention"),
     "moe": Family("chip-moe", moe_layer_seconds, ("tokens", "hidden", "width", "experts", "topk"), resident=False),
+    # The small products by head of absorbed latent attention.
+    "batched": Family("chip-bmm", batched_seconds, ("batch", "m", "n", "k")),
     "stream": Family(
         "chip-stream",
         stream_seconds,
@@ -211,10 +214,12 @@ def _lookup(name: str, chip_name: str, generation: str, word: str, engine: str) 
     values = {key: float(value) for key, value in row.items() if isinstance(value, (int, float))}
     stretch = {"measured": 1.0}
     stretch |= {key: calibration.parameters(name)[f"stretch_{key}"] for key in ("generation", "kin")}
-    low, high = calibration.widened(values.pop("low"), values.pop("high"), stretch[nearness])
+    near = (values.pop("low"), values.pop("high"))
+    low, high = calibration.widened(*near, stretch[nearness])
     foreign = tables.get("kin_band", {}).get(word)
     if nearness == "kin" and foreign:
-        low, high = float(foreign["low"]), float(foreign["high"])
+        # Never narrower than where the constants come from.
+        low, high = min(float(foreign["low"]), near[0]), max(float(foreign["high"]), near[1])
     return Constants(chosen, nearness, values, low, high, name)
 
 

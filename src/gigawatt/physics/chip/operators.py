@@ -73,8 +73,18 @@ class OperatorCosts:
     high_factor: Array
     watts: Array
     notes: tuple[str, ...]
-    roof_compute_s: Array
-    roof_memory_s: Array
+    peak_flops: Array
+    memory_bytes_per_s: float
+
+    @property
+    def roof_compute_s(self) -> Array:
+        """Seconds that arithmetic alone would take at the data sheet's peak."""
+        return np.asarray(self.table.flops / self.peak_flops[:, None])
+
+    @property
+    def roof_memory_s(self) -> Array:
+        """Seconds that the bytes alone would take at the data sheet's bandwidth."""
+        return np.asarray((self.table.bytes_read + self.table.bytes_written) / self.memory_bytes_per_s)
 
     @property
     def low(self) -> Array:
@@ -158,12 +168,17 @@ def run_operators(
     for family in np.unique(table.family):
         rows = np.flatnonzero(table.family == family)
         _FAMILIES[str(family)](_Call(chip, table, n, engine, reduced), rows, out)
-    roof_compute = table.flops * (1.0 / out.peak[:, None])
-    roof_memory = (table.bytes_read + table.bytes_written) * (1.0 / chip.memory_bytes_per_s)
-    per_s = 1.0 / np.maximum(out.seconds, 1e-12)
     codes = kind_codes(np.array(out.kind.tolist(), dtype=np.str_))
-    watts = mean_watts(chip, roof_compute * per_s, roof_memory * per_s, codes)
-    return OperatorCosts(table, out.seconds, out.low, out.high, watts, tuple(out.notes), roof_compute, roof_memory)
+    watts = np.empty(shape)
+    # A row at a time: what is used between stays in the cache.
+    for row, code in enumerate(codes):
+        per_s = 1.0 / np.maximum(out.seconds[row], 1e-12)
+        compute = table.flops[row] * per_s * (1.0 / out.peak[row])
+        memory = (table.bytes_read[row] + table.bytes_written[row]) * per_s * (1.0 / chip.memory_bytes_per_s)
+        mean_watts(chip, compute, memory, int(code), out=watts[row])
+    return OperatorCosts(
+        table, out.seconds, out.low, out.high, watts, tuple(out.notes), out.peak, chip.memory_bytes_per_s
+    )
 
 
 @dataclass(frozen=True, slots=True)
