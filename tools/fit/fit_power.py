@@ -307,7 +307,7 @@ HEADER = """id: chip-power-kernels
 name: "Watts of one kernel from its utilisation, by operator and precision"
 kind: chip
 source: "{source}"
-source_url: https://pypi.org/project/aisimulate/
+source_url: https://github.com/ai-dynamo/aisimulate
 as_of: "2026-10"
 fitted_to: "NVML watts of kernel loops on B200 SXM at 1,000 W; log residuals, soft L1, weighted by the root of duration"
 rows: {rows}

@@ -134,7 +134,7 @@ def write(
         f'name: "{family.title}: constants by chip, precision and engine"',
         "kind: chip",
         f'source: "{SOURCE}"',
-        "source_url: https://pypi.org/project/aiconfigurator-core/",
+        "source_url: https://github.com/ai-dynamo/aiconfigurator",
         'as_of: "2026-08"',
         'fitted_to: "latency of single kernels; soft-L1 on log(predicted/measured), errors held out by shape, in 3 or 4 folds"',
         f"rows: {sum(d.fit.rows for d in fits)}",

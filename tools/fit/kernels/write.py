@@ -85,7 +85,7 @@ def write(
         f'name: "{title}"',
         "kind: chip",
         f'source: "{SOURCE}"',
-        "source_url: https://pypi.org/project/aiconfigurator-core/",
+        "source_url: https://github.com/ai-dynamo/aiconfigurator",
         'as_of: "2026-11"',
         'fitted_to: "latency of single kernels; soft-L1 on log(predicted/measured), errors held out by shape"',
         f"rows: {rows}",

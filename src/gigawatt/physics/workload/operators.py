@@ -55,6 +55,8 @@ def operators(
     `imbalance`: rows that the busiest of the `ep` expert places gets, over the mean; the table is then that chip's. 1 is
     even routing, and more than `ep` cannot be. `mtp` modules of multi-token prediction run besides; none unless asked.
 
+    Rotary positions beyond those a model was trained on are counted all the same: a scenario refuses them, a count need not.
+
     Raises:
         InputError: unknown phase, empty sizes, positions never learned, a layout that the shape does not allow.
     """
