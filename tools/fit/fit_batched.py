@@ -19,7 +19,7 @@ id: chip-bmm
 name: "Seconds of batched products of latent attention: constants by chip, precision and engine"
 kind: chip
 source: "measured kernel tables in PyPI {package} {version} (Apache-2.0, NVIDIA Corporation & Affiliates)"
-source_url: https://pypi.org/project/{package}/
+source_url: https://github.com/ai-dynamo/aiconfigurator
 as_of: "2026-11"
 fitted_to: "latency of single kernels, 1 to 128 heads of 128 x 512; soft-L1 on log(predicted/measured)"
 rows: {rows}

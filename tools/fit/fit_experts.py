@@ -176,7 +176,7 @@ id: chip-moe
 name: "Seconds of mixture-of-experts layers: constants by chip, precision and kernel"
 kind: chip
 source: "measured kernel tables in PyPI {package} {version} (Apache-2.0, NVIDIA Corporation & Affiliates)"
-source_url: https://pypi.org/project/{package}/
+source_url: https://github.com/ai-dynamo/aiconfigurator
 as_of: "2026-11"
 fitted_to: "latency of single layers, loads as the public collectors generate them; soft-L1 on log(predicted/measured)"
 rows: {rows}

@@ -23,7 +23,7 @@ id: chip-stream
 name: "Seconds of passes that only move data: constants by chip, pass and engine"
 kind: chip
 source: "measured kernel tables in PyPI {package} {version} (Apache-2.0, NVIDIA Corporation & Affiliates)"
-source_url: https://pypi.org/project/{package}/
+source_url: https://github.com/ai-dynamo/aiconfigurator
 as_of: "2026-11"
 fitted_to: "latency of single quantisation passes; soft-L1 on log(predicted/measured)"
 rows: {rows}
