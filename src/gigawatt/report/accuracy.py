@@ -69,11 +69,11 @@ Value of `examples/one-gigawatt.yaml` to the system, when operators, seconds and
 | step | system NPV [B USD] |
 |---|---|
 | before: serving and training with rooflines of their own, fitted to whole steps | 15.0 [1.7 to 31.1] |
-| kernels measured one by one | 16.6 [3.5 to 32.3] |
+| kernels measured one by one | 15.8 [3.0 to 31.5] |
 | second tier of demand from 400 to 1,000 million tokens a second (an input, not physics) | 18.6 |
 | capital from 45 to 48 B USD (an input) | 19.4 |
 
-At equal capital 1.01 becomes 1.06 billion output tokens a second, and the efficient power profile pays even where power is
+At equal capital 1.01 becomes 1.03 billion output tokens a second, and the efficient power profile pays even where power is
 ample, so that 45 B USD used 95 % of the power. The two inputs were moved so that power and capital bind together again (they do
 from 47.4 to 51 B USD), with tokens sold above the last tier.
 
