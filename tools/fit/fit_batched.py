@@ -47,12 +47,7 @@ def main() -> None:
         null = batched.null_form(table.chip, table.precision)
         found = held_out(batched.form(table.chip, table.precision), table.rows, null=null)
         done.append((table, found))
-        print(
-            f"{table.system:20s} {table.precision:5s} {table.engine:7s} {found.rows:6d} {100 * found.median:5.1f} /"
-            f"{100 * found.p90:5.1f}  null {100 * found.null_median:5.1f}  "
-            + " ".join(f"{name} {value:.3g}" for name, value in found.values.items()),
-            flush=True,
-        )
+        print(f"{table.system:20s} {table.precision:5s} {table.engine:7s} {found.report()}", flush=True)
     done.sort(
         key=lambda row: (
             list(tables.SYSTEMS).index(row[0].system),

@@ -57,12 +57,7 @@ def main() -> None:
             streams.form(table.chip, table.kind), table.rows, null=streams.null_form(table.chip, table.kind)
         )
         done.append((table, found))
-        print(
-            f"{table.system:20s} {table.kind:9s} {table.engine:7s} {found.rows:6d} {100 * found.median:5.1f} /"
-            f"{100 * found.p90:5.1f}  null {100 * found.null_median:5.1f}  "
-            + " ".join(f"{name} {value:.3g}" for name, value in found.values.items()),
-            flush=True,
-        )
+        print(f"{table.system:20s} {table.kind:9s} {table.engine:7s} {found.report()}", flush=True)
     done.sort(
         key=lambda row: (list(tables.SYSTEMS).index(row[0].system), row[0].kind, float(np.median(row[0].rows.us)))
     )

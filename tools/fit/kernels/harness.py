@@ -58,6 +58,12 @@ class Fit:
     null_p90: float = float("nan")
     bias: float = 0.0
 
+    def report(self) -> str:
+        """Rows, median / 90th percentile and the null model's median, in percent, and the constants, for the terminal."""
+        constants = " ".join(f"{name} {value:.3g}" for name, value in self.values.items())
+        errors = f"{100 * self.median:5.1f} /{100 * self.p90:5.1f}  null {100 * self.null_median:5.1f}"
+        return f"{self.rows:6d} {errors}  {constants}"
+
 
 def _vector(form: Form, values: Mapping[str, float]) -> Floats:
     return np.array([np.log(values[n]) if f.log else values[n] for n, f in form.free.items()])

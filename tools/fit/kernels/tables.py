@@ -100,7 +100,7 @@ def rows(frame: pl.DataFrame, shape: dict[str, str], groups: tuple[str, ...]) ->
 
 
 def best_of(parts: list[Rows]) -> Rows:
-    """The fastest engine of each shape that every engine measured; one engine alone stays as it is."""
+    """The fastest engine of each shape; one engine alone stays as it is."""
     if len(parts) == 1:
         return parts[0]
     names = list(parts[0].x)
@@ -108,7 +108,7 @@ def best_of(parts: list[Rows]) -> Rows:
     joined = (
         pl.concat(frames)
         .group_by(names, maintain_order=True)
-        .agg(pl.col("us").min(), pl.col("kernel").sort_by("us").first(), pl.len().alias("seen"))
+        .agg(pl.col("us").min(), pl.col("kernel").sort_by("us").first())
     )
     return Rows(
         {n: joined[n].to_numpy() for n in names},

@@ -12,7 +12,6 @@ from functools import lru_cache
 from typing import Any, Literal, cast
 
 from gigawatt.catalog import Catalog
-from gigawatt.core.errors import InputError, unknown_name
 from gigawatt.physics.chip.device import Chip
 
 Nearness = Literal["measured", "generation", "kin"]
@@ -82,14 +81,3 @@ def kin_of(chip: Chip, rows: Mapping[str, Any], kin: Mapping[str, str]) -> tuple
 def widened(low: float, high: float, factor: float) -> tuple[float, float]:
     """A band of factors around 1, stretched by `factor` in the logarithm."""
     return low**factor, high**factor
-
-
-def of_family(family: str, families: Mapping[str, str]) -> str:
-    """The calibration that holds a kernel family.
-
-    Raises:
-        InputError: no such family.
-    """
-    if family not in families:
-        raise InputError(unknown_name("kernel family", family, families))
-    return families[family]

@@ -27,8 +27,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from gigawatt.physics.chip.calibration import Constants
-from gigawatt.physics.chip.device import Chip
-from gigawatt.physics.chip.prefill import KEY_BLOCK, NO_WINDOW, US, Array, columns, from_memory, multiprocessors
+from gigawatt.physics.chip.device import Chip, multiprocessors
+from gigawatt.physics.chip.prefill import KEY_BLOCK, NO_WINDOW, US, Array, columns, from_memory
 
 QUERY_TILE = 16.0
 
@@ -63,7 +63,7 @@ def decode_seconds(
         resident: a small cache is found in L2, as in the benchmark that the constants were fitted to.
     """
     b, n, h, hkv, d, win = columns(batch, length, heads, kv_heads, head_dim, window)
-    sms, bandwidth, p = multiprocessors(chip), chip.memory_bytes_per_s, fit["pn"]
+    bandwidth, p = chip.memory_bytes_per_s, fit["pn"]
     g = h / hkv
     seen = np.minimum(n, win + fit["align"])
     lone = ((win < NO_WINDOW / 10.0) & (fit["lone_window"] > 0.0)) | ((g == 1.0) & (fit["lone_mha"] > 0.0))
@@ -74,10 +74,30 @@ def decode_seconds(
     comp = 4.0 * tiles * QUERY_TILE * KEY_BLOCK * d / (peak_flops * fit["ec"])
     ctas = b * hkv * np.where(lone, g, np.ceil(g / fit["group"]))
     whole = n if fit["planned"] > 0.0 else seen
-    splits = np.maximum(1.0, np.minimum(np.floor(fit["occ"] * sms / ctas), np.ceil(whole / fit["chunk"])))
     setup = np.where(lone, fit["pro"] * fit["alone"], fit["pro"]) * US
-    fix = setup * np.maximum(ctas * splits / sms - 1.0, 0.0)
-    stream = np.ceil(seen / splits / KEY_BLOCK) * KEY_BLOCK * 2.0 * d * kv_bytes / (fit["bsm"] * bandwidth / sms)
-    lat = stream + np.where(splits > 1.0, (fit["r0"] + fit["r1"] * splits) * US, 0.0)
+    fix, lat = split_seconds(chip, ctas, whole, seen, 2.0 * d * kv_bytes, setup, fit)
     seconds: Array = fit["t0"] * US + (mem**p + comp**p + fix**p + lat**p) ** (1.0 / p)
     return seconds
+
+
+def split_seconds(
+    chip: Chip, ctas: Array, whole: Array, seen: Array, key_bytes: Array | float, setup: Array | float, fit: Constants
+) -> tuple[Array, Array]:
+    """(fix, lat) of CTAs that split a sequence: set-up beyond the first wave; one CTA's stream, and combining.
+
+    Args:
+        chip: the chip.
+        ctas: before any split.
+        whole: keys from which the number of splits is chosen.
+        seen: keys that are read.
+        key_bytes: of one key with its value, in the cache.
+        setup: seconds of a CTA's set-up.
+        fit: constants of a decode kernel.
+    """
+    sms = multiprocessors(chip)
+    splits = np.maximum(1.0, np.minimum(np.floor(fit["occ"] * sms / ctas), np.ceil(whole / fit["chunk"])))
+    fix: Array = setup * np.maximum(ctas * splits / sms - 1.0, 0.0)
+    keys = np.ceil(seen / splits / KEY_BLOCK) * KEY_BLOCK
+    stream = keys * key_bytes / (fit["bsm"] * chip.memory_bytes_per_s / sms)
+    lat: Array = stream + np.where(splits > 1.0, (fit["r0"] + fit["r1"] * splits) * US, 0.0)
+    return fix, lat

@@ -8,6 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+# Fewer multiprocessors than this are no count of tensor-core units (a TPU core, a wafer).
+FEWEST_SMS = 16
+GENERIC_SMS = 128.0
+
 
 @dataclass(frozen=True, slots=True)
 class Chip:
@@ -34,6 +38,11 @@ class Chip:
     sms: int = 0
     l2_bytes: float = 0.0
     anchors: Mapping[str, float] = field(default_factory=dict)
+
+
+def multiprocessors(chip: Chip) -> float:
+    """Multiprocessors; a generic number where the chip has no such units."""
+    return float(chip.sms) if chip.sms >= FEWEST_SMS else GENERIC_SMS
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gigawatt.physics.chip.calibration import Constants
-from gigawatt.physics.chip.device import Chip
+from gigawatt.physics.chip.device import Chip, multiprocessors
 from gigawatt.physics.chip.routing import TILES_M, Loads, active_experts, rank_loads
 
 __all__ = ["active_experts", "from_memory_share", "grouped_product", "layer_seconds", "moe_layer_seconds"]
@@ -199,7 +199,7 @@ def _tiles(
 ) -> Array:
     """Seconds on the multiprocessors with tiles of TILES_M[j] rows by `columns`."""
     weight, activation = WIDTHS[precision]
-    sms = float(chip.sms) if chip.sms >= 16 else 128.0
+    sms = multiprocessors(chip)
     rows = np.minimum(float(TILES_M[j]), loads.slots / np.maximum(loads.active, 1e-9))
     fed = (activation * rows + weight * np.minimum(columns, n)) * (sms / (fit["bsm"] * chip.memory_bytes_per_s))
     step = np.maximum(2.0 * TILES_M[j] * columns * sms / peak, fed)

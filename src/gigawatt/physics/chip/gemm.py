@@ -28,7 +28,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gigawatt.physics.chip.device import Chip
+from gigawatt.physics.chip.device import FEWEST_SMS, Chip
 
 Array = NDArray[np.float64]
 # Menus of output tiles, rows x columns. Kernels of one library come in one of the two; which, is a fitted choice.
@@ -40,8 +40,6 @@ MIN_K_OF_SPLIT = 500.0
 WIDTHS = {"bf16": (2.0, 2.0), "fp8": (1.0, 1.0), "fp8_block": (1.0, 1.03), "fp4": (0.5625, 0.5625), "int8": (1.0, 1.0)}
 SAME_WIDTH = {"mxfp8": "fp8_block", "nvfp4": "fp4", "mxfp4": "fp4", "fp6": "fp8"}
 US = 1e-6
-# Fewer multiprocessors than this are no count of tensor-core units (a TPU core, a wafer): no waves then.
-FEWEST_SMS = 16
 # Rows worked on at once: keeps the temporaries in cache.
 CHUNK = 8_192
 

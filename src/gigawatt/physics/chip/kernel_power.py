@@ -153,7 +153,7 @@ def operator_watts(
     size = int(np.prod(shape, dtype=np.int64))
     flat = [c.reshape(1) if c.size == 1 else np.broadcast_to(c, shape).reshape(-1) for c in (*columns, codes)]
     out = np.empty((3, size))
-    constants, floor = _constants(chip), floor_w(chip) / chip.tdp_w
+    constants, floor = _constants(chip.name), floor_w(chip) / chip.tdp_w
     for start in range(0, size, CHUNK):
         part = slice(start, start + CHUNK)
         _fill(out[:, part], [c if c.size == 1 else c[part] for c in flat], floor, constants)
@@ -173,7 +173,7 @@ def mean_watts(chip: Chip, compute_util: Array, memory_util: Array, code: int, o
         code: the operator's kind, of `kind_codes`.
         out: where they go.
     """
-    busy, compute, exponent, memory = (float(x) for x in _constants_of(chip.name, chip.tdp_w, chip.idle_w)[:4, code])
+    busy, compute, exponent, memory = (float(x) for x in _constants(chip.name)[:4, code])
     floor = floor_w(chip) / chip.tdp_w
     demand = np.minimum(compute_util, 1.0, out=compute_util)
     if exponent != 1.0:
@@ -189,18 +189,13 @@ def mean_watts(chip: Chip, compute_util: Array, memory_util: Array, code: int, o
 
 
 @lru_cache(maxsize=64)
-def _constants_of(name: str, tdp_w: float, idle_w: float) -> Array:
-    """`_constants` of a chip by what they depend on, worked out once."""
-    return _constants(Chip(name, "", "", "", {}, 0, 0, 0, 1, 0, tdp_w, idle_w))
-
-
-def _constants(chip: Chip) -> Array:
-    """Rows busy, compute, exponent, memory, low, high by kind, as they hold on `chip`."""
+def _constants(name: str) -> Array:
+    """Rows busy, compute, exponent, memory, low, high by kind, as they hold on the chip of that name."""
     table, shared = kinds(), calibration.parameters(RECORD)
     streaming = calibration.table(RECORD, "streaming")
-    factor = float(streaming.get(chip.name, streaming["default"]))
-    scale = np.array([factor if name.startswith("gemm/") else 1.0 for name in table.names])
-    own = chip.name == calibration.record(RECORD).tables["measured_chip"]
+    factor = float(streaming.get(name, streaming["default"]))
+    scale = np.array([factor if kind.startswith("gemm/") else 1.0 for kind in table.names])
+    own = name == calibration.record(RECORD).tables["measured_chip"]
     stretch = 1.0 if own else shared["band_lent"]
     band = (table.low**stretch, table.high**stretch)
     return np.stack([table.busy * scale, table.compute, table.exponent, table.memory * scale, *band])

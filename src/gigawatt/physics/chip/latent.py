@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from gigawatt.physics.chip.calibration import Constants
+from gigawatt.physics.chip.decode import QUERY_TILE, split_seconds
 from gigawatt.physics.chip.device import Chip
-from gigawatt.physics.chip.prefill import KEY_BLOCK, US, Array, columns, from_memory, multiprocessors, prefill_seconds
+from gigawatt.physics.chip.prefill import KEY_BLOCK, US, Array, columns, from_memory, prefill_seconds
 
 EXPANDED_DIM = 160.0
 LATENT_VALUES = 576.0
 PRODUCT_DIM = 544.0
-QUERY_TILE = 16.0
 
 
 def mla_prefill_seconds(
@@ -77,7 +77,7 @@ def mla_decode_seconds(
         resident: a small cache is found in L2, as in the benchmark that the constants were fitted to.
     """
     b, n, h = columns(batch, length, heads)
-    sms, bandwidth, p = multiprocessors(chip), chip.memory_bytes_per_s, fit["pn"]
+    bandwidth, p = chip.memory_bytes_per_s, fit["pn"]
     kv = b * n * LATENT_VALUES * kv_bytes
     streamed = kv * from_memory(kv, fit, resident)
     mem = (streamed + 2.0 * fit["qb"] * b * h * 2.0 * PRODUCT_DIM) / (bandwidth * fit["em"])
@@ -86,11 +86,7 @@ def mla_decode_seconds(
     # The tile of queries is computed whole, however few heads of it are real.
     tile = np.minimum(fit["group"], np.ceil(h / QUERY_TILE) * QUERY_TILE) if fit["padded"] <= 0.0 else fit["group"]
     comp = 4.0 * b * rows * tile * blocks * KEY_BLOCK * PRODUCT_DIM / (peak_flops * fit["ec"])
-    ctas = b * rows
-    splits = np.maximum(1.0, np.minimum(np.floor(fit["occ"] * sms / ctas), np.ceil(n / fit["chunk"])))
-    fix = fit["pro"] * US * np.maximum(ctas * splits / sms - 1.0, 0.0)
-    stream = np.ceil(n / splits / KEY_BLOCK) * KEY_BLOCK * LATENT_VALUES * kv_bytes / (fit["bsm"] * bandwidth / sms)
-    lat = stream + np.where(splits > 1.0, (fit["r0"] + fit["r1"] * splits) * US, 0.0)
+    fix, lat = split_seconds(chip, b * rows, n, n, LATENT_VALUES * kv_bytes, fit["pro"] * US, fit)
     cast = fit["cast"] * b * n * LATENT_VALUES / bandwidth
     seconds: Array = fit["t0"] * US + (mem**p + comp**p + fix**p + lat**p) ** (1.0 / p) + cast
     return seconds

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gigawatt.physics.chip.calibration import Constants
-from gigawatt.physics.chip.device import Chip
+from gigawatt.physics.chip.device import Chip, multiprocessors
 
 Array = NDArray[np.float64]
 US = 1e-6
@@ -34,18 +34,12 @@ KEY_BLOCK = 64.0
 # for the chip; of Rubin assumed). `cexp` is how many of those slots one query-key pair takes.
 EXP_PER_S = 16 * 1.7e9
 EXP_RATE = {"blackwell-ultra": 2.0, "rubin": 2.0}
-GENERIC_SMS = 128.0
 NO_WINDOW = 1e9
 
 
 def columns(*values: ArrayLike) -> list[Array]:
     """The values as float columns of one common shape, at least one row."""
     return [np.asarray(x, np.float64) for x in np.broadcast_arrays(*(np.atleast_1d(v) for v in values))]
-
-
-def multiprocessors(chip: Chip) -> float:
-    """Multiprocessors; a generic number where the chip has no such units."""
-    return float(chip.sms) if chip.sms >= 16 else GENERIC_SMS
 
 
 def from_memory(moved: Array, fit: Constants, resident: bool) -> Array | float:

@@ -32,8 +32,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from gigawatt.physics.chip.calibration import Constants
-from gigawatt.physics.chip.device import Chip
-from gigawatt.physics.chip.prefill import US, Array, columns, from_memory, multiprocessors
+from gigawatt.physics.chip.device import Chip, multiprocessors
+from gigawatt.physics.chip.prefill import US, Array, columns, from_memory
 
 NS = 1e-9
 CHUNK = 64.0

@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from gigawatt.core.errors import InputError, unknown_name
 from gigawatt.physics.chip.calibration import Constants
-from gigawatt.physics.chip.device import Chip
+from gigawatt.physics.chip.device import Chip, multiprocessors
 
 Array = NDArray[np.float64]
 Fit = Mapping[str, float] | Constants
@@ -83,7 +83,7 @@ def stream_seconds(
     near = 1.0 if cold else fit["near"]
     from_memory = near + (1.0 - near) / (1.0 + (fit["l2"] * 1e6 / np.maximum(count, 1.0)) ** 4)
     mem = from_memory * count / (fit["em"] * chip.memory_bytes_per_s)
-    sms = float(chip.sms) if chip.sms >= 16 else 128.0
+    sms = multiprocessors(chip)
     lone = k * (r + s) * np.ceil(m / sms) * sms / (fit["bsm"] * chip.memory_bytes_per_s)
     stream = np.sqrt(np.hypot(mem * mem, lone * lone))
     q = fit["q"]
