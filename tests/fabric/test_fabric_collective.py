@@ -132,12 +132,14 @@ def test_oversubscription_slows_all_to_all_alone() -> None:
     assert seconds("all_reduce", 8 * GIB, 16_384, narrow) == seconds("all_reduce", 8 * GIB, 16_384, HGX)
 
 
-def test_a_torus_is_bound_by_its_bisection() -> None:
-    switched = Fabric("s", "ici", "switched", "tpu", 600e9, 4096, 4, 25e9, 25e9)
-    torus = replace(switched, scaleup="torus")
+@pytest.mark.parametrize("dims", [2, 3])
+def test_a_torus_is_bound_by_its_bisection(dims: int) -> None:
+    torus = Fabric("t", "ici", "torus", "tpu", 600e9, 4096, 4, 25e9, 25e9, torus_dims=dims)
     for side in (4, 8, 16):
-        ratio = seconds("all_to_all", 2.0**44, side**3, torus) / seconds("all_to_all", 2.0**44, side**3, switched)
-        assert ratio == pytest.approx(0.75 * side, rel=0.01)
+        # n S/4 bytes cross two cuts of side^(dims - 1) links each, a link being 1/(2 dims) of what a chip has.
+        n = side**dims
+        expected = n * 2.0**44 / 4 / (2 * side ** (dims - 1) * 600e9 / (2 * dims))
+        assert seconds("all_to_all", 2.0**44, n, torus) * FIT["a2a_scaleup"] == pytest.approx(expected, rel=0.01)
 
 
 def test_the_domain_decides_expert_parallelism() -> None:

@@ -15,12 +15,12 @@ _TO_SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "": 1.0}
 
 @dataclass(frozen=True, slots=True)
 class Latencies:
-    """NCCL's latencies of one algorithm in seconds, one number per protocol (LL, Simple)."""
+    """NCCL's latencies of one algorithm in seconds, one number per protocol (LL, LL128, simple)."""
 
-    base: tuple[float, float]
-    hop: tuple[float, float]
-    pcie: tuple[float, float]
-    net: tuple[float, float]
+    base: tuple[float, ...]
+    hop: tuple[float, ...]
+    pcie: tuple[float, ...]
+    net: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +37,10 @@ class Constants:
 
 
 def _latencies(row: Mapping[str, Any]) -> Latencies:
-    def pair(name: str) -> tuple[float, float]:
-        low, high = row[name]
-        return float(low) * 1e-6, float(high) * 1e-6
+    def each(name: str) -> tuple[float, ...]:
+        return tuple(float(us) * 1e-6 for us in row[name])
 
-    return Latencies(pair("base"), pair("hop"), pair("pcie"), pair("net"))
+    return Latencies(each("base"), each("hop"), each("pcie"), each("net"))
 
 
 def from_record(record: Any) -> Constants:

@@ -27,6 +27,7 @@ NET_CLASS = {
 }
 # Stack or generation of the chip -> kind of scale-up network. Anything else is taken as switched.
 SCALEUP_OF_STACK = {"rocm": "mesh", "xla": "torus", "neuron": "torus"}
+SCALEUPS = ("switched", "mesh", "torus", "pcie")
 NVLS_GENERATION = {"hopper": "hopper", "blackwell": "blackwell", "blackwell-ultra": "blackwell", "rubin": "blackwell"}
 
 
@@ -37,7 +38,8 @@ class Fabric:
     `technology` is a key of `NET_CLASS`; `scaleup` is switched, mesh, torus or pcie; `generation` the chip's. `domain`
     is the number of chips in a scale-up domain, `node` those of one host. `port_bytes_per_s` is the rate of one NIC
     port: all-to-all between two chips reaches `ports_per_pair` of them. `nic_stated` is False where the NIC rate is a
-    default, and bands are wider then.
+    default, and bands are wider then. `sharp`: the scale-out switches reduce. `ordered`: writes arrive in order, which
+    NCCL's LL protocols need (EFA of the first generation does not: aws-ofi-nccl runs it on Simple alone).
     """
 
     name: str
@@ -60,6 +62,9 @@ class Fabric:
     power_w_per_chip: float = 0.0
     price_usd_per_chip: float = 0.0
     nic_stated: bool = True
+    sharp: bool = False
+    ordered: bool = True
+    torus_dims: int = 3
 
     def __post_init__(self) -> None:
         problems = [
@@ -70,6 +75,7 @@ class Fabric:
                 ("nic_bytes_per_s", self.nic_bytes_per_s > 0, "above 0"),
                 ("oversubscription", self.oversubscription >= 1, "at least 1"),
                 ("technology", self.technology in NET_CLASS, "one of " + ", ".join(NET_CLASS)),
+                ("scaleup", self.scaleup in SCALEUPS, "one of " + ", ".join(SCALEUPS)),
             )
             if not ok
         ]

@@ -19,7 +19,7 @@ from gigawatt.physics.fabric import constants
 from gigawatt.physics.fabric.collective import Answer
 from gigawatt.physics.fabric.constants import Constants
 from gigawatt.physics.fabric.design import NET_CLASS, NVLS_GENERATION, Fabric
-from gigawatt.physics.fabric.lines import Array
+from gigawatt.physics.fabric.wires import Array
 
 STYLES = ("normal", "low_latency")
 _TEXTS = ("latency-bound, MoE", "scale-up-bound at tier 1, MoE", "NIC-bound at tier 2, MoE")
