@@ -62,3 +62,25 @@ def from_record(record: Any) -> Constants:
 def packaged() -> Constants:
     """The constants that ship."""
     return from_record(Catalog.load().get("calibration", CALIBRATION))
+
+
+def ideal() -> Constants:
+    """Wires and nothing else: no latency, every share 1, no filling of pipelines; what the exact cases are checked with."""
+    real = packaged()
+    in_seconds = (
+        "m_",
+        "l_",
+        "lat_",
+        "chunk_",
+        "nvls_chunk",
+        "a2a_base",
+        "a2a_peer",
+        "message",
+        "floor",
+        "ll_base",
+        "ibrc",
+        "ll_efa",
+    )
+    value = {name: 0.0 if name.startswith(in_seconds) else 1.0 for name in real.value}
+    none = Latencies(*((0.0, 0.0, 0.0) for _ in range(4)))
+    return Constants(value, none, none, dict.fromkeys(real.beyond_two, (1.0, 1.0, 1.0)), real.bands)
