@@ -14,7 +14,7 @@ Most libraries split equally. A step of equal splits takes max over links of byt
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -59,7 +59,8 @@ class Routed:
     """Flows on a network: pair p's are rows p q .. (p+1) q - 1 of `links`, with q = `flows_per_pair`.
 
     `network` is the pooled one where flows are sprayed; `bytes_per_s` what its links carry in their state of health.
-    `cut` marks pairs that no path joins; `cut_endpoints` are those that lost the others altogether.
+    `cut` marks pairs that no path joins; `cut_endpoints` are those that lost the others altogether. `count[p]` is how
+    many like pairs row p stands for; 1 where None.
     """
 
     network: Network
@@ -69,23 +70,54 @@ class Routed:
     split: str
     cut: Bools
     cut_endpoints: Ints
+    count: Array | None = None
+
+    @property
+    def pairs(self) -> int:
+        """Pairs, like ones counted each."""
+        return len(self.cut) if self.count is None else round(float(self.count.sum()))
 
     @property
     def cut_names(self) -> str:
         """The endpoints cut off, in words; empty where there are none."""
         return spell(self.network, self.cut_endpoints) if len(self.cut_endpoints) else ""
 
-    def pair_rates(self, *, solver: str = "auto", ports_only: bool = False) -> Array:
-        """Max-min fair bytes/s of each pair, 0 where it is cut.
+    def flow_rates(self, *, solver: str = "auto") -> Array:
+        """Max-min fair bytes/s of each row of `links`, all that it stands for; `solver` as in `max_min`."""
+        weight = None if self.count is None else np.repeat(self.count, self.flows_per_pair)
+        return max_min(self.links, self.bytes_per_s, weight, solver=solver)
 
-        Args:
-            solver: see `max_min`.
-            ports_only: as if nothing but the links of endpoints ever bound.
-        """
-        capacity = np.where(self.network.ports, self.bytes_per_s, np.inf) if ports_only else self.bytes_per_s
-        each = max_min(self.links, capacity, solver=solver).reshape(-1, self.flows_per_pair)
-        rates = each.sum(axis=1) if self.split == "dynamic" else self.flows_per_pair * each.min(axis=1)
+    def pair_rates(self, flow_rates: Array | None = None, *, solver: str = "auto") -> Array:
+        """Max-min fair bytes/s of one pair in each place, 0 where it is cut; from `flow_rates` where at hand."""
+        q = self.flows_per_pair
+        each = self.flow_rates(solver=solver) if flow_rates is None else flow_rates
+        each = each.reshape(-1, q) if self.count is None else each.reshape(-1, q) / self.count[:, None]
+        rates = each.sum(axis=1) if self.split == "dynamic" else q * each.min(axis=1)
         return np.where(self.cut, 0.0, rates)
+
+    def line_rates(self) -> Array:
+        """Bytes/s of each pair if nothing bound but the endpoints: all an endpoint's links of the kind a path takes."""
+        net, first = self.network, self.links[:: self.flows_per_pair]
+        on = first >= 0
+        none = ~on.any(axis=1)
+        row = np.arange(len(first))
+        out = first[row, on.argmax(axis=1)]
+        into = first[row, on.shape[1] - 1 - on[:, ::-1].argmax(axis=1)]
+        # Sending and receiving sides of an endpoint, kind by kind.
+        kinds = len(net.kinds)
+        leaves, arrives = net.src.astype(np.int64) * kinds + net.kind, net.dst.astype(np.int64) * kinds + net.kind
+        places = net.nodes * kinds
+        capacity = np.concatenate([total(leaves, net.bytes_per_s, places), total(arrives, net.bytes_per_s, places)])
+        sides = np.stack([leaves[out], places + arrives[into]], axis=1).astype(np.int32)
+        sides[none] = -1
+        rates = max_min(sides, capacity, self.count)
+        return rates if self.count is None else rates / self.count
+
+    def subset(self, pairs: Ints) -> Routed:
+        """Only these pairs, on the paths that they have."""
+        rows = (pairs[:, None] * self.flows_per_pair + np.arange(self.flows_per_pair)).ravel()
+        count = None if self.count is None else self.count[pairs]
+        return replace(self, links=self.links[rows], cut=self.cut[pairs], count=count)
 
     def step_s(self, nbytes: ArrayLike, *, solver: str = "auto") -> float:
         """Seconds until every pair has moved its `nbytes` (one number, or one a pair); infinite where one is cut.
@@ -94,17 +126,15 @@ class Routed:
         held from start to end; exact where all pairs move as much and have one flow each.
         """
         amount = np.broadcast_to(np.asarray(nbytes, dtype=np.float64), self.cut.shape)
-        if not np.any(amount > 0):
-            return 0.0
-        if np.any(self.cut & (amount > 0)):
+        moves = amount > 0
+        if np.any(self.cut & moves):
             return float("inf")
         if self.split == "equal" or self.flows_per_pair == 1:
-            each = np.repeat(amount / self.flows_per_pair, self.flows_per_pair)
-            load = link_loads(self.links, each, self.network.links)
+            each = np.repeat(amount if self.count is None else amount * self.count, self.flows_per_pair)
+            load = link_loads(self.links, each / self.flows_per_pair, self.network.links)
             used = load > 0
             return float(np.max(load[used] / self.bytes_per_s[used], initial=0.0))
-        moves = amount > 0
-        return float(np.max(amount[moves] / self.pair_rates(solver=solver)[moves]))
+        return float(np.max(amount[moves] / self.pair_rates(solver=solver)[moves], initial=0.0))
 
 
 def route(topology: Topology, src: ArrayLike, dst: ArrayLike, routing: Routing, health: Array | None = None) -> Routed:
