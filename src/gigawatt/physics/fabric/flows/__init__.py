@@ -5,6 +5,7 @@ The check of the closed form: what collisions, oversubscription, failures, place
 
 from gigawatt.physics.fabric.flows.dragonfly import dragonfly_plus
 from gigawatt.physics.fabric.flows.efficiency import efficiency
+from gigawatt.physics.fabric.flows.explicit import shortest_paths
 from gigawatt.physics.fabric.flows.fat_tree import fat_tree_2, fat_tree_3, mesh, switch
 from gigawatt.physics.fabric.flows.graph import Network, check, network
 from gigawatt.physics.fabric.flows.health import health, nodes_named
@@ -56,6 +57,7 @@ __all__ = [
     "share_network",
     "share_rings",
     "shift",
+    "shortest_paths",
     "switch",
     "throughput",
     "torus",
