@@ -98,13 +98,15 @@ def test_domains_with_nics(count: int, size: int) -> None:
     together = flow_seconds(made, "all_reduce", S, algorithm="hierarchical", pipelined=True)
     assert together.seconds == pytest.approx(max(inside, across))
     chain = flow_seconds(made, "broadcast", S).seconds
-    assert chain == pytest.approx(max(S / size / B, (size - 1) / size * S / UP))
+    assert chain == pytest.approx(max(S / size / B, S / UP))
+    assert flow_seconds(made, "reduce", S).seconds == pytest.approx(chain)
 
 
 def test_inside_one_domain() -> None:
     made = domains(switch(8, UP), switch(16, B))
     assert flow_seconds(made, "all_reduce", S, 8).seconds == pytest.approx(2 * 7 / 8 * S / UP)
     assert flow_seconds(made, "all_to_all", S, 8).seconds == pytest.approx(7 / 8 * S / UP)
+    assert flow_seconds(made, "broadcast", S, 8).seconds == pytest.approx(S / UP)
     linked = domains(mesh(8, UP), switch(16, B))
     assert flow_seconds(linked, "all_to_all", S, 8).seconds == pytest.approx(7 / 8 * S / UP)
     # A ring over a full mesh uses one link of seven.

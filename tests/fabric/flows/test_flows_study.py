@@ -178,6 +178,8 @@ def test_efficiency_is_one_where_nothing_is_worse() -> None:
             assert efficiency(fabric, pattern, endpoints=1_024, routing=SPRAY) == 1.0
     assert efficiency(NDR, endpoints=2_048) == pytest.approx(1.0)
     assert efficiency(replace(NDR, adaptive=True), "shift", endpoints=2_048) == 1.0
+    hashed = efficiency(NDR, "shift", endpoints=2_048, flows_per_pair=4)
+    assert hashed == efficiency(NDR, "shift", endpoints=2_048, routing=Routing("ecmp", 4)) < 1.0
 
 
 def test_placement_matters_more_than_rails() -> None:

@@ -35,6 +35,7 @@ def efficiency(
     *,
     endpoints: int,
     ranks: int | None = None,
+    flows_per_pair: int = 1,
     routing: Routing | None = None,
     placement: str = "packed",
     failed_share: float = 0.0,
@@ -49,7 +50,8 @@ def efficiency(
             permutation), all_to_all.
         endpoints: chips of the network.
         ranks: chips of the job, all endpoints where None; whole hosts, or whole domains where they span hosts.
-        routing: spray where the fabric is adaptive, else one hashed flow a pair, if None.
+        flows_per_pair: queue pairs between two chips, where `routing` is not given.
+        routing: sprayed where the fabric is adaptive, else hashed with `flows_per_pair` that share their work, if None.
         placement: packed or random, by host or domain.
         failed_share: share of the cables between switches that failed.
         statistic: minimum (what a synchronous step waits for), p1 or mean.
@@ -67,7 +69,7 @@ def efficiency(
     if statistic not in STATISTICS:
         raise InputError(unknown_name("statistic", statistic, STATISTICS))
     if routing is None:
-        routing = SPRAY if fabric.adaptive else Routing("ecmp")
+        routing = SPRAY if fabric.adaptive else Routing("ecmp", flows_per_pair)
     # What does not shape the network must not make a new entry.
     plain = replace(fabric, name="", power_w_per_chip=0.0, price_usd_per_chip=0.0, generation="", nic_stated=True)
     size = endpoints if ranks is None else ranks

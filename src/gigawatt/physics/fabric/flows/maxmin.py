@@ -46,7 +46,7 @@ def max_min(links: Ids, bytes_per_s: ArrayLike, weights: ArrayLike | None = None
     weight = None if weights is None else np.ascontiguousarray(weights, dtype=np.float64)
     _check(links, capacity, weight, solver)
     if solver == "numba" or (solver == "auto" and links.size >= _WORTH_COMPILING and has_numba()):
-        return _compiled()(links, capacity, weight)
+        return _compiled()(links, capacity, weight, _SAME)
     return _local_bottlenecks(links, capacity, weight)
 
 
@@ -55,10 +55,10 @@ def has_numba() -> bool:
     return importlib.util.find_spec("numba") is not None
 
 
-def _compiled() -> Callable[[Ids, Array, Array | None], Array]:
-    from gigawatt.physics.fabric.flows.maxmin_numba import lazy_heap
+def _compiled() -> Callable[[Ids, Array, Array | None, float], Array]:
+    from gigawatt.physics.fabric.flows.maxmin_numba import local_bottlenecks
 
-    return lazy_heap
+    return local_bottlenecks
 
 
 def _check(links: Ids, capacity: Array, weight: Array | None, solver: str) -> None:

@@ -7,7 +7,7 @@ With n ranks, D a domain, N = n/D domains, S bytes:
     tree          one step in steady flow, two trees over the domains at S/2 on every edge, a chain in each domain
     hierarchical  reduce-scatter in the domain, rings over same ranks of all domains, all-gather in the domain
     direct        one exchange of S/n between any two
-    chain         broadcast and reduce in steady flow: S over every hop of the ring but one
+    chain         broadcast and reduce in steady flow: D chains of S/D through all ranks from the first, or back to it
 
 Transfer alone: no latency, no protocol, no fill. Those are the closed form's.
 """
@@ -80,12 +80,16 @@ def _direct(ranks: Ids, nbytes: float, domain: int) -> tuple[Phase, ...]:
 
 def _chain(backwards: bool) -> Callable[[Ids, float, int], tuple[Phase, ...]]:
     def made(ranks: Ids, nbytes: float, domain: int) -> tuple[Phase, ...]:
-        # D chains of S/D, each entering a domain at its own rail.
+        # D chains of S/D. All start at the first rank and pass its whole domain; they enter each other one at their own
+        # rails and leave out one hop of its circle.
         group = patterns.by_domain(ranks, domain)
         size = group.shape[1]
-        hops = [(group[:-1], group[1:], nbytes / size)]
-        if size > 1:
-            hops.append((group, np.roll(group, -1, axis=1), nbytes * (size - 1) / size))
+        around = np.roll(group[1:], -1, axis=1)
+        hops = [
+            (group[0, :-1], group[0, 1:], nbytes),
+            (group[:-1], group[1:], nbytes / size),
+            (group[1:], around, nbytes * (size - 1) / size),
+        ]
         src, dst = (np.concatenate([hop[at].ravel() for hop in hops]) for at in (0, 1))
         amounts = np.concatenate([np.full(here.size, amount) for here, _, amount in hops])
         step = Step("chain", dst, src, amounts) if backwards else Step("chain", src, dst, amounts)
