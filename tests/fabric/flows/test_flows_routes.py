@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import networkx as nx
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from gigawatt.physics.fabric.flows import (
     fat_tree_2,
     fat_tree_3,
     health,
+    max_min,
     mesh,
     network,
     nodes_named,
@@ -148,6 +151,25 @@ def test_equal_split_waits_for_its_slowest_queue_pair() -> None:
     # A step of equal bytes ends when its most loaded link does: the slowest pair's time, found without a solver.
     assert equal.step_s(1e9) == pytest.approx(1e9 / equal.pair_rates().min(), rel=1e-9)
     assert shared.step_s(1e9) < equal.step_s(1e9)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_step_of_like_flows_ends_with_its_fullest_link(seed: int) -> None:
+    """Fluid flows that share anew whenever one ends: the last ends when max over links of bytes/rate says."""
+    topology = fat_tree_2(48, B, down=8, spines=4, oversubscription=1.5)
+    rng = np.random.default_rng(seed)
+    src, dst = rng.integers(0, 48, (2, 120))
+    routed = route(topology, src[src != dst], dst[src != dst], Routing("ecmp", 2, "equal", seed))
+    left, clock = np.full(len(routed.links), 1.0), 0.0
+    while len(left):
+        rates = max_min(routed.links, routed.bytes_per_s)
+        lasts = (left / rates).min()
+        clock, left = clock + lasts, left - rates * lasts
+        still = left > 1e-9
+        routed = replace(routed, links=routed.links[still])
+        left = left[still]
+    routed = route(topology, src[src != dst], dst[src != dst], Routing("ecmp", 2, "equal", seed))
+    assert routed.step_s(2.0) == pytest.approx(clock, rel=1e-6)
 
 
 def test_the_same_seed_gives_the_same_bytes() -> None:

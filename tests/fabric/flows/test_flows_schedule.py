@@ -48,9 +48,28 @@ def test_bus_bandwidth_of_one_switch_is_its_ports(n: int, kind: str) -> None:
 
 @pytest.mark.parametrize("n", [3, 5, 8, 64])
 def test_the_same_ring_on_a_ring_of_links(n: int) -> None:
-    """One of a node's two directions; two nodes alone are joined twice, and half as long."""
-    assert flow_seconds(torus((2,), B), "all_reduce", S).seconds == pytest.approx(S / B / 2)
-    assert flow_seconds(torus((n,), B), "all_reduce", S).seconds == pytest.approx(2 * (n - 1) / n * S / B)
+    """One of a node's two directions, or both at half the bytes; two nodes alone are joined twice."""
+    assert flow_seconds(torus((2,), B), "all_reduce", S, algorithm="ring").seconds == pytest.approx(S / B / 2)
+    one, both = (flow_seconds(torus((n,), B), "all_reduce", S, algorithm=a).seconds for a in ("ring", "torus"))
+    assert one == pytest.approx(2 * (n - 1) / n * S / B)
+    assert both == pytest.approx(one / 2)
+
+
+@pytest.mark.parametrize("shape", [(4, 4), (3, 3, 3), (4, 4, 4), (2, 2, 2)])
+def test_a_cube_reduces_over_all_its_links(shape: tuple[int, ...]) -> None:
+    """(n - 1)/n S over all 2 d links of a node, twice for an all-reduce: nothing less moves so much into a node."""
+    made, n = torus(shape, B), int(np.prod(shape))
+    half = (n - 1) / n * S / (2 * len(shape) * B)
+    assert flow_seconds(made, "all_gather", S).seconds == pytest.approx(half)
+    assert flow_seconds(made, "reduce_scatter", S).seconds == pytest.approx(half)
+    assert flow_seconds(made, "all_reduce", S).seconds == pytest.approx(2 * half)
+
+
+def test_flat_tori_wait_for_their_long_side() -> None:
+    flat = flow_seconds(torus((2, 8, 4), B), "all_reduce", S).seconds
+    assert (
+        2 * 63 / 64 * S / (6 * B) < flat < flow_seconds(torus((2, 8, 4), B), "all_reduce", S, algorithm="ring").seconds
+    )
 
 
 def test_steady_flows() -> None:
@@ -207,6 +226,11 @@ def test_what_can_not_be_scheduled() -> None:
         (lambda: schedule("all_redcue", 1.0, 8), "did you mean 'all_reduce'"),
         (lambda: schedule("all_reduce", 1.0, 8, algorithm="rings"), "did you mean 'ring'"),
         (lambda: schedule("all_reduce", -1.0, 8), "negative"),
+        (lambda: flow_seconds(torus((4, 4), B), "all_reduce", -1.0), "negative"),
+        (
+            lambda: flow_seconds(torus((4, 4), B), "all_reduce", 1.0, 8, algorithm="torus"),
+            "known: hierarchical, ring, tree",
+        ),
         (lambda: schedule("all_reduce", 1.0, 12, domain=8), "no whole number of scale-up domains of 8"),
         (lambda: schedule("all_reduce", 1.0, [1, 2, 1]), "twice"),
         (lambda: schedule("all_reduce", 1.0, 0), "at least one rank"),

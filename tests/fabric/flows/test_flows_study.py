@@ -24,7 +24,7 @@ from gigawatt.physics.fabric.flows import (
     planes,
     random_permutation,
     share_network,
-    share_rings,
+    share_patterns,
     shift,
     switch,
     throughput,
@@ -138,10 +138,10 @@ def test_a_job_pays_for_its_neighbour() -> None:
     """Two shifts over the same trunk of a 2:1 leaf get half of what one alone gets."""
     topology = fat_tree_2(32, B, down=16, spines=1, oversubscription=2)
     left, right = (Step("job", np.arange(first, first + 8), 16 + np.arange(first, first + 8)) for first in (0, 8))
-    jobs = share_rings(topology, [left, right])
+    jobs = share_patterns(topology, [left, right])
     assert [job.slowdown for job in jobs] == pytest.approx([2.0, 2.0])
     assert jobs[0].alone_bytes_per_s == pytest.approx(B)
-    cut = share_rings(topology, [left, right], health=health(topology.network, failed_nodes=[0]))
+    cut = share_patterns(topology, [left, right], health=health(topology.network, failed_nodes=[0]))
     assert cut[0].slowdown == float("inf")
     assert cut[1].slowdown == pytest.approx(15 / 8 / 1, rel=0.1)
 

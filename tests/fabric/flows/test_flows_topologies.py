@@ -194,6 +194,9 @@ def test_networks_of_fabrics_in_detail() -> None:
     assert flow_seconds(small, "all_to_all", 8.0).seconds == pytest.approx(2.0 / (450e9 / 7))
     cube = network_of(replace(NDR, scaleup="torus", domain=64, node=4), 64)
     assert flow_seconds(cube, "all_to_all", 64.0).seconds == pytest.approx(32 / (450e9 / 6))
+    two = network_of(replace(NDR, scaleup="torus", domain=64, node=4), 128)
+    for ranks in (64, np.arange(64, 128)):
+        assert flow_seconds(two, "all_reduce", 64.0, ranks).seconds == pytest.approx(2 * 63 / 450e9)
     with pytest.raises(InputError, match="no whole number of domains of 8"):
         network_of(NDR, 20)
     with pytest.raises(InputError, match="did you mean 'pod'"):

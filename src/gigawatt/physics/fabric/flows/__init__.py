@@ -14,7 +14,7 @@ from gigawatt.physics.fabric.flows.patterns import Exchange, Step, place, random
 from gigawatt.physics.fabric.flows.routes import SPRAY, Routed, Routing, route
 from gigawatt.physics.fabric.flows.schedule import Phase, Timing, flow_seconds, moe_schedule, schedule, schedule_s
 from gigawatt.physics.fabric.flows.sizing import network_of
-from gigawatt.physics.fabric.flows.study import Shared, Throughput, share_network, share_rings, throughput
+from gigawatt.physics.fabric.flows.study import Shared, Throughput, share_network, share_patterns, throughput
 from gigawatt.physics.fabric.flows.topology import Domains, Topology, domains, planes
 from gigawatt.physics.fabric.flows.torus import shapes, torus
 
@@ -55,7 +55,7 @@ __all__ = [
     "schedule_s",
     "shapes",
     "share_network",
-    "share_rings",
+    "share_patterns",
     "shift",
     "shortest_paths",
     "switch",

@@ -122,8 +122,9 @@ class Routed:
     def step_s(self, nbytes: ArrayLike, *, solver: str = "auto") -> float:
         """Seconds until every pair has moved its `nbytes` (one number, or one a pair); infinite where one is cut.
 
-        Equal split: max over links of bytes/rate, exactly. Dynamic: bytes over the pair's rate of the slowest, rates
-        held from start to end; exact where all pairs move as much and have one flow each.
+        Equal split, or one flow a pair: max over links of bytes/rate. Exact where all flows carry as much: no share is ever
+        below that of the fullest link, on which all flows end together. Unlike amounts reach it where flows share in
+        proportion to them. Dynamic split: bytes over rate of the slowest pair, rates held from start to end.
         """
         amount = np.broadcast_to(np.asarray(nbytes, dtype=np.float64), self.cut.shape)
         moves = amount > 0

@@ -7,6 +7,7 @@ With n ranks, D a domain, N = n/D domains, S bytes:
     tree          one step in steady flow, two trees over the domains at S/2 on every edge, a chain in each domain
     hierarchical  reduce-scatter in the domain, rings over same ranks of all domains, all-gather in the domain
     direct        one exchange of S/n between any two
+    torus         the halves of a ring dimension by dimension: 2 d parts of S start in d dimensions and both directions
     chain         broadcast and reduce in steady flow: D chains of S/D through all ranks from the first, or back to it
 
 Transfer alone: no latency, no protocol, no fill. Those are the closed form's.
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TypeGuard
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -27,8 +29,11 @@ from gigawatt.physics.fabric.flows.graph import Array, Ids
 from gigawatt.physics.fabric.flows.patterns import Exchange, Pattern, Step
 from gigawatt.physics.fabric.flows.routes import SPRAY, Routed, Routing, require, route
 from gigawatt.physics.fabric.flows.topology import Domains, Topology
+from gigawatt.physics.fabric.flows.torus import Torus
 
 MOE_STYLES = ("normal", "low_latency")
+# What a torus does dimension by dimension.
+TORUS = ("all_reduce", "all_gather", "reduce_scatter")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +148,29 @@ def schedule(
     return known[chosen](group, float(nbytes), domain) if len(group) > 1 else ()
 
 
+def _torus(topology: Torus, kind: str, nbytes: float) -> tuple[Phase, ...]:
+    """Reduce-scatter along one dimension after the other, all-gather back; part p starts in dimension p.
+
+    In a dimension of k a part's ring carries (k - 1)/k of what is left of it and leaves 1/k; every part uses another
+    dimension, so that a cube keeps all links busy: (n - 1)/n S / (2 d b) for each half.
+    """
+    dims, nodes = len(topology.shape), np.arange(topology.network.endpoints, dtype=np.int32)
+    left = np.full(dims, nbytes / (2 * dims))
+    halves = []
+    for turn in range(dims):
+        src, dst, amounts = [], [], []
+        for part in range(dims):
+            side = topology.shape[(part + turn) % dims]
+            for way in (0, 1):
+                src.append(nodes)
+                dst.append(topology.neighbour[:, 2 * ((part + turn) % dims) + way])
+                amounts.append(np.full(len(nodes), left[part] * (side - 1) / side))
+            left[part] /= side
+        step = Step("torus", np.concatenate(src), np.concatenate(dst), np.concatenate(amounts))
+        halves.append(Phase(f"dimension {turn + 1} of each part", (step,)))
+    return (*halves, *reversed(halves)) if kind == "all_reduce" else tuple(halves)
+
+
 def moe_schedule(
     payload_bytes: float, ranks: int | ArrayLike, *, domain: int = 1, style: str = "normal"
 ) -> tuple[Phase, ...]:
@@ -215,6 +243,13 @@ def schedule_s(
     return Timing(max(times) if pipelined else sum(times), tuple(found), cut)
 
 
+def _is_whole_torus(topology: Topology, group: Ids) -> TypeGuard[Domains]:
+    """Is the group all of one scale-up domain, and that a torus?"""
+    if not (isinstance(topology, Domains) and isinstance(topology.inside, Torus) and len(group) == topology.size):
+        return False
+    return len(np.unique(topology.domain_of(group))) == 1
+
+
 def flow_seconds(
     topology: Topology,
     kind: str,
@@ -233,7 +268,7 @@ def flow_seconds(
         kind: as in `schedule`.
         nbytes: bytes in nccl-tests' meaning.
         ranks: how many or which, all endpoints where None.
-        algorithm: as in `schedule`.
+        algorithm: as in `schedule`; torus, the usual one of reductions and all-gather over all of a torus.
         routing: how flows find their paths.
         health: share of its rate that each link has.
         pipelined: phases at once instead of one after the other.
@@ -243,6 +278,13 @@ def flow_seconds(
     """
     group = patterns.ranks_of(topology.network.endpoints if ranks is None else ranks)
     require(topology.network, len(group), f"{kind}: a group")
+    if health is None and _is_whole_torus(topology, group):
+        topology, group = topology.inside, patterns.ranks_of(len(group))
     domain = min(topology.size, len(group)) if isinstance(topology, Domains) else 1
-    phases = schedule(kind, nbytes, group, algorithm=algorithm, domain=domain)
+    around = isinstance(topology, Torus) and not topology.twist and kind in TORUS and len(group) == len(topology.ties)
+    if isinstance(topology, Torus) and around and algorithm in (None, "torus"):
+        schedule(kind, nbytes, group)  # says what is wrong with the call
+        phases = _torus(topology, kind, nbytes)
+    else:
+        phases = schedule(kind, nbytes, group, algorithm=algorithm, domain=domain)
     return schedule_s(topology, phases, routing, health, pipelined=pipelined)

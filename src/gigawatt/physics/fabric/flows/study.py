@@ -48,7 +48,7 @@ def throughput(
     *,
     solver: str = "auto",
 ) -> Throughput:
-    """Max-min fair rates of a pattern's pairs as shares of line rate.
+    """Max-min fair rates of a pattern's pairs as shares of line rate, all of them sending; amounts do not enter.
 
     Raises:
         InputError: endpoints that do not exist; an exchange of too many pairs; a pattern without pairs.
@@ -141,7 +141,7 @@ def share_network(
     domain = topology.size if isinstance(topology, Domains) else 1
     unit = max(unit, domain)
     groups = patterns.place(topology.network.endpoints, sizes, placement, unit=unit, seed=seed)
-    return share_rings(topology, [_across(group, unit) for group in groups], routing, health)
+    return share_patterns(topology, [_across(group, unit) for group in groups], routing, health)
 
 
 def _across(group: Ids, unit: int) -> patterns.Step:
@@ -150,7 +150,7 @@ def _across(group: Ids, unit: int) -> patterns.Step:
     return patterns.Step("rings", units.ravel(), np.roll(units, -1, axis=0).ravel())
 
 
-def share_rings(
+def share_patterns(
     topology: Topology, steps: Sequence[patterns.Step], routing: Routing = SPRAY, health: Array | None = None
 ) -> tuple[Shared, ...]:
     """The same for any patterns, one a job, of pairs that move as much each.
