@@ -21,6 +21,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from gigawatt.core.errors import InputError, Problem, unknown_name
 from gigawatt.physics.fabric.export import wire
@@ -63,6 +64,8 @@ class Tier:
     block: str = "Switch"
 
 
+# Ranks, tags and sizes of a step are few, its nodes many. typed: True and 1 are different attributes.
+@lru_cache(maxsize=1 << 14, typed=True)
 def _attribute(name: str, value: int | bool | str) -> bytes:
     if isinstance(value, bool):
         body = wire.number(_BOOL, value)
