@@ -183,5 +183,7 @@ def test_mistakes() -> None:
     with pytest.raises(InputError) as error:
         Method(sync_every=0, fragments=0, bits=0, k=0)
     assert len(error.value.problems) == 4
+    with pytest.raises(InputError, match=r"at most sync_every / fragments"):
+        streaming(100, 50, 5.0)
     with pytest.raises(InputError, match="bytes_per_s must be above 0"):
         utilisation(1e9, 1.0, 0.0, blocking())

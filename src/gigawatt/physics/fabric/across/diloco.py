@@ -7,8 +7,8 @@ of b bits, take k b P/(8 F W) seconds over W bytes/s plus the latency L of the e
     W = k b P / 8 / (H c (1/u - 1) + F (o c - L))
 
 with the overlap o = phi of one step for blocking DiLoCo and data parallel (F = 1), the window tau for streaming, H/F for
-decoupled. k and phi are fitted to table 6 of arXiv 2503.09799 (`Method.k`, `Method.overlap_steps`). The exchange has its own
-channel: fragments do not wait for each other, which holds while they take less than H/F steps.
+decoupled. k and phi are fitted to table 6 of arXiv 2503.09799 (`Method.k`, `Method.overlap_steps`). An exchange must be done
+before the next begins, so o is at most H/F: then no two share the link.
 """
 
 from __future__ import annotations
@@ -53,6 +53,12 @@ class Method:
         ]
         if not bool(np.all(np.asarray(self.k, dtype=np.float64) > 0)):
             problems.append(Problem("out_of_range", "k must be above 0"))
+        if not problems:
+            h, f, o, *_ = _columns(self)
+            if not bool(np.all(o <= h / f * (1 + 1e-12))):
+                hint = ("an exchange is over before the next fragment is due",)
+                text = "overlap_steps must be at most sync_every / fragments"
+                problems.append(Problem("out_of_range", text, hints=hint))
         if problems:
             raise InputError(problems)
 
