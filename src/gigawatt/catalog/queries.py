@@ -86,7 +86,6 @@ _COLUMNS: dict[str, tuple[_Column, ...]] = {
         _plain("reference_endpoints"),
     ),
     "scaleup": (
-        _plain("name"),
         _plain("technology"),
         _plain("topology"),
         _plain("domain"),
@@ -97,7 +96,6 @@ _COLUMNS: dict[str, tuple[_Column, ...]] = {
         _plain("status"),
     ),
     "link": (
-        _plain("name"),
         _plain("link_kind"),
         _in("GB/s one way", 1e-9, "bandwidth"),
         _in("us", 1e6, "latency"),
