@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gigawatt.core.errors import Infeasible, InputError
-from gigawatt.physics.fabric import Fabric, parts_list
+from gigawatt.physics.fabric import Fabric
+from gigawatt.physics.fabric import count as counts_of
 from gigawatt.physics.fabric.flows import (
     SPRAY,
     Domains,
@@ -161,7 +162,7 @@ def test_the_network_of_a_fabric(hosts: int, tiers: int, over: float, count: int
     fabric = replace(NDR, tiers=tiers, oversubscription=over, planes=count, rails=rails)
     n = hosts * 8
     try:
-        bought = parts_list(fabric, n)
+        bought = counts_of(fabric, n)
     except Infeasible:
         with pytest.raises(Infeasible):
             network_of(fabric, n)

@@ -13,7 +13,7 @@ from gigawatt.physics.fabric.design import Fabric
 from gigawatt.physics.fabric.flows.fat_tree import fat_tree_2, fat_tree_3, mesh, switch
 from gigawatt.physics.fabric.flows.topology import Topology, domains, planes
 from gigawatt.physics.fabric.flows.torus import shapes, torus
-from gigawatt.physics.fabric.parts import tiers_of
+from gigawatt.physics.fabric.topology import count
 
 NARROW = ("leaf", "pod")
 
@@ -56,9 +56,10 @@ def _inside(fabric: Fabric, ranks: int) -> Topology:
 
 def _plane(fabric: Fabric, endpoints: int, narrow: str) -> Topology:
     """One plane, at its share of the NIC's rate."""
-    leaves, spines, _, _ = tiers_of(fabric, endpoints)
+    counted = count(fabric, endpoints)
+    leaves, spines = counted.leaves, counted.spines
     rate = fabric.nic_bytes_per_s / fabric.planes
-    if leaves == 1 and fabric.oversubscription <= 1:
+    if spines == 0:
         return switch(endpoints, rate)
     ports = fabric.radix * max(1, round(fabric.switch_port_bytes_per_s / rate))
     at_leaf = fabric.tiers <= 2 or narrow == "leaf"
