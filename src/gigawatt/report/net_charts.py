@@ -44,13 +44,10 @@ def busbw_chart(result: RunResult) -> Figure | None:
             drawn = sorted((r for r in mine if series_name(r, networks, _algorithms(rows)) == name), key=lambda r: r[x])
             data += _line(name, drawn, x, order, ax, first=at == 0)
         data += [] if by_chips else _dots(result, mine, kind, which, ax, first=at == 0)
-    high = 90 + HIGH * down
-    return {
-        "data": data,
-        "layout": layout(
-            height=high, showlegend=True, margin={"l": 70, "r": 24, "t": 30 + 22 * len(names), "b": 60}, **made
-        ),
-    }
+    ground = layout(height=150 + HIGH * down, showlegend=True, margin={"l": 70, "r": 24, "t": 90, "b": 60}, **made)
+    # The legend stands above the panels' titles, whatever the height.
+    ground["legend"] = {**ground["legend"], "y": 1 + 30 / (HIGH * down)}
+    return {"data": data, "layout": ground}
 
 
 def _algorithms(rows: Rows) -> int:

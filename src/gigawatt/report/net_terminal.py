@@ -64,7 +64,7 @@ PARTS: tuple[Part, ...] = (
     ),
     Part("across", "OVER SITES", note=True),
     Part("across_step", "ONE SYNCHRONOUS STEP", drop=("busy_share_low", "busy_share_high"), note=True),
-    Part("measured", "PUBLISHED POINTS", drop=("collective", "network"), shows=shown_measured, most=12, least=20),
+    Part("measured", "PUBLISHED POINTS", drop=("collective", "network"), shows=shown_measured, most=6, least=20),
     Part("assumed", "ASSUMED FOR YOU", shows=shown_assumed, least=20),
 )  # fmt: skip
 
@@ -89,7 +89,9 @@ def render_net(result: RunResult, console: Console, folder: Path | None = None, 
             continue
         rows = most if most is not None and part.table == "rows" else part.most
         page.heading(part.heading)
-        shown = fitted(table, page.width, part.columns, part.drop, LABELS, part.least, rows)
+        several = len(set(table.columns.get("network", ()))) > 1
+        drop = [name for name in part.drop if not (several and name == "network")]
+        shown = fitted(table, page.width, part.columns, drop, LABELS, part.least, rows)
         page.grid(shown, most=rows)
         if part.note and table.note:
             page.text(table.note, style="dim", hang=2)

@@ -137,7 +137,7 @@ def across_tables(asked: Across) -> tuple[Table, Table]:
     }
     link = f"{asked.wan_bytes_per_s * GBPS:,.4g} Gb/s a link each way"
     note = (
-        f"{asked.sites} sites, {asked.distance_km:,.4g} km of cable between neighbours, {link}, {asked.parameters:.4g} values "
+        f"{asked.sites} sites, {asked.distance_km:,.4g} km of cable between neighbours, {link}, {asked.parameters / 1e9:,.4g} billion values "
         f"of {asked.bits:g} bits, a step of {asked.step_s:g} s. Bandwidth that a site needs to compute 50 to 99 % of the time; "
         "farthest neighbour at which this link still gives 90 %. Constants fitted to table 6 of arXiv 2503.09799."
     )
