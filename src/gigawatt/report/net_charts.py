@@ -33,7 +33,7 @@ def busbw_chart(result: RunResult) -> Figure | None:
     keys = list(dict.fromkeys((row["collective"], row[panel]) for row in rows))[:MOST_PANELS]
     across = 1 if len(keys) == 1 else 2
     down = -(-len(keys) // across)
-    made = _panels(keys, across, down, by_chips)
+    made = _panels(keys, across, down, sorted(chips) if by_chips else [])
     networks = len({row["network"] for row in rows})
     names = list(dict.fromkeys(series_name(row, networks, _algorithms(rows)) for row in rows))
     data: list[dict[str, Any]] = []
@@ -54,22 +54,23 @@ def _algorithms(rows: Rows) -> int:
     return len({row["algorithm"] for row in rows})
 
 
-def _panels(keys: Sequence[tuple[str, Any]], across: int, down: int, by_chips: bool) -> dict[str, Any]:
-    """Axes and titles of the panels, row by row from the top."""
+def _panels(keys: Sequence[tuple[str, Any]], across: int, down: int, chips: Sequence[int]) -> dict[str, Any]:
+    """Axes and titles of the panels, row by row from the top; against `chips` where there are any, else against size."""
     made: dict[str, Any] = {"annotations": []}
     gap_x, gap_y = 0.09, 0.26 / down
     wide, high = (1 - gap_x * (across - 1)) / across, (1 - gap_y * (down - 1)) / down
     for at, (kind, which) in enumerate(keys):
         left, top = (at % across) * (wide + gap_x), 1 - (at // across) * (high + gap_y)
         number = at + 1 if at else ""
-        ticks = {"title": {"text": "chips", "standoff": 4}} if by_chips else {
-            "title": {"text": "size", "standoff": 4}, "tickvals": TICKS, "ticktext": [size_words(tick) for tick in TICKS]
-        }  # fmt: skip
+        marks = chips[:: max(1, len(chips) // 10)] if chips else TICKS
+        words = [f"{n:,}" for n in marks] if chips else [size_words(tick) for tick in marks]
+        title = {"text": "chips" if chips else "size", "standoff": 4}
+        ticks = {"title": title, "tickvals": list(marks), "ticktext": words}
         made[f"xaxis{number}"] = axis("", domain=[left, left + wide], anchor=f"y{number}", type="log") | ticks
         made[f"yaxis{number}"] = axis(
             "bus bandwidth [GB/s]", domain=[top - high, top], anchor=f"x{number}", rangemode="tozero"
         )
-        of = which if by_chips else f"{which:,} chips"
+        of = which if chips else f"{which:,} chips"
         made["annotations"].append(
             {
                 "text": f"<b>{wrap(f'{words_of_kind(kind)}, {of}', 60)}</b>",

@@ -22,7 +22,6 @@ from gigawatt.physics.fabric.flows import (
     Exchange,
     Routing,
     Step,
-    Throughput,
     Topology,
     health,
     moe_schedule,
@@ -284,26 +283,36 @@ def _rows(made: _Group, kind: str, question: Question) -> list[dict[str, Any]]:
     best = throughput(made.topology, made.pattern(kind, made.packed), SPRAY).minimum
     out = []
     for name, routing in made.asked.routings(w):
-        found = throughput(made.topology, made.pattern(kind, made.jobs), routing, made.state)
-        factor = min(1.0, found.minimum / best)
+        slowest, shares = _shares(made, kind, routing)
+        factor = min(1.0, slowest / best)
         checked = None
         if factor > 0:
             nic, port = w.fabric.nic_bytes_per_s * factor, w.fabric.port_bytes_per_s * factor
             slower = replace(w.fabric, nic_bytes_per_s=nic, port_bytes_per_s=port)
             checked = float(points([slower], [kind], sizes, place_, experts=experts).seconds[0])
-        row = head | _shares(made, found, routing) | {"routing": name, "efficiency": factor, "time_us": seconds * 1e6}
+        row = head | shares | {"routing": name, "efficiency": factor, "time_us": seconds * 1e6}
         row["queue_pairs"] = routing.flows_per_pair if name == "ecmp" else None
-        if not found.cut_pairs:
+        if factor > 0:
             row["transfer_us"] = _transfer_s(made, kind, algorithm, nbytes, question, routing) * 1e6
         row["checked_us"] = None if checked is None else checked * 1e6
         out.append(row)
     return out
 
 
-def _shares(made: _Group, found: Throughput, routing: Routing) -> dict[str, Any]:
+def _shares(made: _Group, kind: str, routing: Routing) -> tuple[float, dict[str, Any]]:
+    """(slowest share, columns of a row) under one routing.
+
+    Failures are tried on rings first: what they cut off there is the answer, and an exchange of everybody with everybody
+    need not look for ways around them pair by pair.
+    """
+    cut = _cut_off(made, routing) if made.state is not None else ""
+    if cut:
+        return 0.0, {"min_share": 0.0, "bottleneck": "cut off", "cut": cut}
+    assert made.topology is not None
+    found = throughput(made.topology, made.pattern(kind, made.jobs), routing, made.state)
     shares = {"mean_share": found.mean, "p1_share": found.p1, "min_share": found.minimum}
-    cut = f"{found.cut_pairs:,} of {found.pairs:,} pairs; {_cut_off(made, routing)}" if found.cut_pairs else ""
-    return shares | {"bottleneck": found.bottleneck, "cut": cut}
+    cut = f"{found.cut_pairs:,} of {found.pairs:,} pairs" if found.cut_pairs else ""
+    return found.minimum, shares | {"bottleneck": found.bottleneck, "cut": cut}
 
 
 def _cut_off(made: _Group, routing: Routing) -> str:
@@ -312,10 +321,13 @@ def _cut_off(made: _Group, routing: Routing) -> str:
     rings = made.pattern("all_reduce", made.jobs)
     assert isinstance(rings, Step)
     lost = flows_of(made.topology, rings, routing, made.state).cut
+    if not lost.any():
+        return ""
     alive = np.zeros(made.topology.network.endpoints, np.bool_)
     alive[rings.src[~lost]] = alive[rings.dst[~lost]] = True
     gone = np.setdiff1d(rings.src, np.flatnonzero(alive))
-    return f"no other domain reached by {spell(made.topology.network, gone)}" if len(gone) else "every chip still sends"
+    pairs = f"{int(lost.sum()):,} of {len(lost):,} neighbours"
+    return f"{pairs}; no other domain reached by {spell(made.topology.network, gone)}" if len(gone) else pairs
 
 
 def _algorithm(kind: str, bound: str) -> str:

@@ -136,8 +136,9 @@ def across_tables(asked: Across) -> tuple[Table, Table]:
         "farthest_90_km": np.where(farthest >= 0, farthest, np.nan).tolist(),
     }
     link = f"{asked.wan_bytes_per_s * GBPS:,.4g} Gb/s a link each way"
+    values = f"{asked.parameters / 1e9:,.4g} billion values"
     note = (
-        f"{asked.sites} sites, {asked.distance_km:,.4g} km of cable between neighbours, {link}, {asked.parameters / 1e9:,.4g} billion values "
+        f"{asked.sites} sites, {asked.distance_km:,.4g} km of cable between neighbours, {link}, {values} "
         f"of {asked.bits:g} bits, a step of {asked.step_s:g} s. Bandwidth that a site needs to compute 50 to 99 % of the time; "
         "farthest neighbour at which this link still gives 90 %. Constants fitted to table 6 of arXiv 2503.09799."
     )

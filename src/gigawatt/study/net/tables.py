@@ -29,7 +29,8 @@ def size_words(nbytes: float) -> str:
     ('1 GiB', '512 MiB', '1,000 B', '1 GB')
     """
     for power, name in ((40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")):
-        if nbytes >= 2**power and nbytes % 2 ** (power - 3) == 0:
+        # Halves, quarters and eighths of the next larger unit are still read as powers of two.
+        if 2**power <= nbytes < 2 ** (power + 10) and nbytes % 2 ** (power - 3) == 0:
             return f"{nbytes / 2**power:g} {name}"
     for factor, name in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB")):
         if nbytes >= factor:
