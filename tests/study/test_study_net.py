@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import resources
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,6 +28,7 @@ from gigawatt.study.net import (
     spread_evenly,
     wire,
 )
+from gigawatt.study.net.file import load_net, run_net
 from gigawatt.study.net.question import COLLECTIVES, MOE, known_lines
 from gigawatt.study.net.tables import size_words
 
@@ -357,3 +360,54 @@ def test_sites_told_badly():
 )
 def test_sizes_in_words(nbytes, words):
     assert size_words(nbytes) == words
+
+
+# -- files ----------------------------------------------------------------------------------------------------------------
+
+EXAMPLES = Path(str(resources.files("gigawatt") / "examples")) / "networks"
+
+
+@pytest.mark.parametrize("file", sorted(EXAMPLES.glob("*.yaml")), ids=lambda file: file.stem)
+def test_the_shipped_files_run(file):
+    found = run_net(load_net(file))
+    assert found.name == file.stem and len(found.tables["rows"]) and found.manifest["question"] == "network"
+
+
+def test_a_file_is_what_the_command_line_says():
+    """Networks by id, each with its own design; a changed input changes that network alone."""
+    found = run_net(load_net(EXAMPLES / "domains.yaml"))
+    plain = first(ask("all_to_all", on="gb300-nvl72", chips="72", size="1 GiB", domain=8))
+    where = {"collective": "all_to_all", "n": 72}
+    row = first(found, network="boxes-of-8", **where)
+    for key in ("time_us", "low", "high", "bound"):
+        assert row[key] == plain[key]
+    faster = run_net(load_net(EXAMPLES / "domains.yaml", ["networks.boxes-of-8.nic='1600 Gb/s'"]))
+    assert first(faster, network="boxes-of-8", **where)["time_us"] < row["time_us"]
+    same = [first(r, network="domain-of-72", **where)["time_us"] for r in (found, faster)]
+    assert same[0] == same[1]
+
+
+def test_experts_are_compared_by_tokens():
+    """Networks move the same tokens in other numbers of bytes; the comparison is of the same question."""
+    found = run_net(load_net(EXAMPLES / "domains.yaml"))
+    row = first(found, "compare", collective="moe_dispatch", n=72)
+    mine = [r for r in found.tables["rows"].rows() if (r["collective"], r["n"]) == ("moe_dispatch", 72)]
+    times = {r["network"]: r["time_us"] for r in mine}
+    assert row["over_next"] == pytest.approx(times["boxes-of-8"] / times["domain-of-72"])
+    assert row["from_size"] == "4,096 tokens"
+
+
+def test_a_wrong_file_is_told_with_places(tmp_path):
+    file = tmp_path / "wrong.yaml"
+    file.write_text(
+        "question: network\nname: x\nnetworks:\n  - {id: a, on: gb300-nvl27}\n  - {id: b, on: hgx-h100, domain: 16}\n"
+        "collectives: [all_reduc]\nflows: {routing: [hash]}\n"
+        "across: {distance: 5 kg, wan: 1 Gb/s, parameters: 1e9, step: 1 s}\n"
+    )
+    with pytest.raises(InputError) as error:
+        load_net(file)
+    said = [str(problem) for problem in error.value.problems]
+    assert len(said) == 5
+    for line, part in ((4, "gb300-nvl72"), (5, "domain 16"), (4, "all_reduce"), (7, "hash"), (8, "5 kg")):
+        assert any(f"wrong.yaml:{line}:" in text and part in text for text in said), (line, part, said)
+    assert not any("--" in text for text in said)

@@ -37,17 +37,20 @@ Examples:
 
   gigawatt net all_reduce --on hgx-b200 --chips 16384 --fabric quantum2-ndr-3tier --parts
 
+  gigawatt net examples/networks/domains.yaml --set networks.boxes-of-8.nic='3200 Gb/s'
+
   gigawatt net --across '1000 km' --wan '400 Gb/s' --parameters 405e9 --step '26 s' --sync-every 1,10,100
 """
 ASK, NET, CHECK, SITES, OUT = "What", "Network", "Flow by flow", "Over sites", "Results"
 
 
 def net(
+    context: typer.Context,
     collective: Annotated[
         str,
         typer.Argument(
             help="all_reduce, all_gather, reduce_scatter, all_to_all, broadcast, reduce, send_recv, moe_dispatch, moe_combine; "
-            "several, or all (default: all_reduce, none with --across)."
+            "several, or all (default: all_reduce, none with --across); or a file that says 'question: network'."
         ),
     ] = "",
     on: Annotated[
@@ -148,6 +151,10 @@ def net(
         Path | None,
         typer.Option("-o", "--output", help="A run folder with report, or the export's.", rich_help_panel=OUT),
     ] = None,
+    set_: Annotated[
+        list[str],
+        typer.Option("--set", metavar="PATH=VALUE", help="Change an input of a file. Repeatable.", rich_help_panel=OUT),
+    ] = [],
     overlay: Annotated[
         list[Path], typer.Option("--overlay", help="A folder with your own records. Repeatable.", rich_help_panel=OUT)
     ] = [],
@@ -160,6 +167,12 @@ def net(
 
     told = Problems()
     catalog = Catalog.load(tuple(overlay))
+    if collective.endswith((".yaml", ".yml")):
+        _not_beside_a_file(context, told)
+        told.raise_if_any()
+        _finish(_answer_file(Path(collective), set_, catalog, as_json), None, catalog, plot, "", output, as_json)
+        return
+    _needs({"--set": set_}, "a file", told)
     over = asked = None
     if across:
         over = read_across(
@@ -214,6 +227,33 @@ def net(
     told.raise_if_any()
     found = _answer(asked, catalog, tested if flows else None, parts, over, as_json)
     _finish(found, asked, catalog, plot, export, output, as_json)
+
+
+# What may stand beside a file: the rest is the file's own.
+BESIDE = {"collective", "set_", "plot", "output", "overlay", "as_json"}
+
+
+def _not_beside_a_file(context: typer.Context, told: Problems) -> None:
+    """Options whose place is in the file."""
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if parameter.name not in BESIDE and source is not None and source.name == "COMMANDLINE":
+            said = f"{parameter.opts[0]} can not stand beside a file, which says it itself"
+            told.add("contradiction", said, None, "--set PATH=VALUE changes any input of a file")
+
+
+def _answer_file(file: Path, overrides: list[str], catalog: Catalog, as_json: bool) -> RunResult:
+    """The answer of a file, with published points beside it."""
+    from gigawatt.study.net.file import load_net, run_net
+    from gigawatt.study.questions import refuse_other
+    from gigawatt.validation.network_points import with_measured
+
+    refuse_other(file, "net", ("network",))
+    loaded = load_net(file, overrides, catalog)
+    if sys.stderr.isatty() and not as_json:
+        with console(stderr=True).status("reading") as status:
+            return with_measured(run_net(loaded, status.update))
+    return with_measured(run_net(loaded))
 
 
 def _needs(given: Mapping[str, object], other: str, told: Problems) -> None:

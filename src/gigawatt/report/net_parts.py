@@ -13,11 +13,9 @@ MOST_POINTS = 40  # rows of a sweep in the terminal
 LABELS = {
     "n": "chips",
     "time_us": "time",
-    "busbw_gb_per_s": "bus bandwidth",
+    "busbw_gb_per_s": "busbw",
     "busbw_low": "at least",
     "busbw_high": "at most",
-    "low": "at least",
-    "high": "at most",
     "per_domain": "in a domain",
     "from_size": "from",
     "to_size": "to",
@@ -52,20 +50,9 @@ LABELS = {
     **{f"need_{share}": f"{share} % busy" for share in (50, 80, 90, 95, 99)},
 }
 ROWS = (
-    "network",
-    "fabric",
-    "collective",
-    "algorithm",
-    "n",
-    "per_domain",
-    "size",
-    "time_us",
-    "low",
-    "high",
-    "busbw_gb_per_s",
-    "bound",
-)
-HIDDEN = ("nbytes", "domains", "busbw_low", "busbw_high")
+    "network", "fabric", "collective", "algorithm", "n", "per_domain", "tokens", "size", "time_us", "time_us_low",
+    "time_us_high", "busbw_gb_per_s", "bound",
+)  # fmt: skip
 
 
 def _varying(result: RunResult, name: str, columns: tuple[str, ...], optional: tuple[str, ...]) -> Table:
@@ -80,8 +67,13 @@ def _varying(result: RunResult, name: str, columns: tuple[str, ...], optional: t
 
 
 def shown_rows(result: RunResult) -> Table:
-    """The points; what is the same in all of them is said by the sentence above."""
-    return _varying(result, "rows", ROWS, ("network", "fabric", "collective", "algorithm", "per_domain"))
+    """The points, times with their range; what is the same in all of them is said by the sentence above."""
+    alike = ("network", "fabric", "collective", "algorithm", "n", "per_domain", "tokens", "size")
+    shown = _varying(result, "rows", (*ROWS, "low", "high"), alike)
+    columns = dict(shown.columns)
+    columns |= {"time_us_low": columns.pop("low"), "time_us_high": columns.pop("high")}
+    ordered = {name: columns[name] for name in ROWS if name in columns}
+    return Table(shown.name, ordered, shown.units, shown.title, shown.note)
 
 
 def shown_assumed(result: RunResult) -> Table:

@@ -33,7 +33,7 @@ class Part:
 
 
 PARTS: tuple[Part, ...] = (
-    Part("rows", "HOW LONG IT TAKES", drop=("fabric", "per_domain", "high", "low"), shows=shown_rows, least=14),
+    Part("rows", "HOW LONG IT TAKES", drop=("fabric", "per_domain", "busbw_gb_per_s"), shows=shown_rows, least=14),
     Part("compare", "WHICH IS FASTEST", drop=("over_first", "clear"), note=True),
     Part(
         "flows",

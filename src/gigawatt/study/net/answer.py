@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from gigawatt.catalog import Catalog
@@ -15,7 +15,7 @@ from gigawatt.study.net.points import points
 from gigawatt.study.net.question import MOE, Question, refuse_too_many
 from gigawatt.study.net.sites import Across, across_tables
 from gigawatt.study.net.tables import assumed_table, compare_table, rows_table
-from gigawatt.study.net.wiring import wire
+from gigawatt.study.net.wiring import Wired, wire
 from gigawatt.study.result import RunResult
 
 Say = Callable[[str], None]
@@ -25,6 +25,7 @@ def answer(
     question: Question | None,
     catalog: Catalog | None = None,
     *,
+    wired: Sequence[Wired] | None = None,
     check: Check | None = None,
     parts: bool = False,
     across: Across | None = None,
@@ -35,6 +36,7 @@ def answer(
     Args:
         question: collectives on networks; None asks about sites alone.
         catalog: where platforms and fabrics are.
+        wired: the networks, those of the question's names where None.
         check: also flow by flow.
         parts: also what the networks are made of.
         across: training over sites.
@@ -50,7 +52,7 @@ def answer(
     manifest: dict[str, Any] = {"question": "network"}
     name, title = "net-sites", "Training over sites"
     if question is not None:
-        wired = wire(question, cat)
+        wired = wire(question, cat) if wired is None else wired
         refuse_too_many(question, len(wired))
         groups, defaults = groups_of(question, wired)
         check_reach(wired, groups)

@@ -23,6 +23,7 @@ Codes = NDArray[np.intp]
 class Points:
     """One row a point. `network`, `collective` and `algorithm` index what was asked; `code` indexes `texts`.
 
+    `tokens` of a rank is 0 but for experts, whose `nbytes` follow from it and from the network's domains.
     Seconds with their 80 % range; a row that the algorithm does not apply to is infinite.
     """
 
@@ -30,6 +31,7 @@ class Points:
     collective: Codes
     algorithm: Codes
     nbytes: Array
+    tokens: Array
     ranks: Array
     per_domain: Array
     factor: Array
@@ -84,26 +86,29 @@ def points(
         for which, algorithm in enumerate(algorithms):
             if algorithm != "auto" and (kind in MOE or not lines_of(kind, algorithm)):
                 continue
+            tokens = np.zeros(len(net))
             if kind in MOE:
-                moved, found = _experts(kind, fabrics, net, amounts[size], ranks, inside, experts)
+                tokens = amounts[size]
+                moved, found = _experts(kind, fabrics, net, tokens, ranks, inside, experts)
                 factor = np.ones_like(moved)
             else:
                 moved, factor = amounts[size], bus_factor(kind, ranks)
                 found = _collective(kind, moved, ranks, fabrics, net, inside, algorithm)
-            same = np.full(len(net), at), np.full(len(net), which)
             parts.append(
                 Points(
-                    net,
-                    *same,
-                    moved,
-                    ranks,
-                    inside,
-                    factor,
-                    found.seconds,
-                    found.low,
-                    found.high,
-                    found.code,
-                    found.texts,
+                    network=net,
+                    collective=np.full(len(net), at),
+                    algorithm=np.full(len(net), which),
+                    nbytes=moved,
+                    tokens=tokens,
+                    ranks=ranks,
+                    per_domain=inside,
+                    factor=factor,
+                    seconds=found.seconds,
+                    low=found.low,
+                    high=found.high,
+                    code=found.code,
+                    texts=found.texts,
                 )
             )
     if not parts:
@@ -146,6 +151,7 @@ def _joined(parts: Sequence[Points]) -> Points:
         collective=column("collective"),
         algorithm=column("algorithm"),
         nbytes=column("nbytes"),
+        tokens=column("tokens"),
         ranks=column("ranks"),
         per_domain=column("per_domain"),
         factor=column("factor"),

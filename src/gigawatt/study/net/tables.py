@@ -13,8 +13,8 @@ from gigawatt.study.net.question import Question
 from gigawatt.study.net.wiring import MEASURED_DOMAINS, Assumed, Wired
 
 ROWS = (
-    "network", "fabric", "collective", "algorithm", "size", "nbytes", "n", "per_domain", "domains", "time_us", "low", "high",
-    "busbw_gb_per_s", "busbw_low", "busbw_high", "bound",
+    "network", "fabric", "collective", "algorithm", "size", "nbytes", "tokens", "n", "per_domain", "domains", "time_us", "low",
+    "high", "busbw_gb_per_s", "busbw_low", "busbw_high", "bound",
 )  # fmt: skip
 UNITS = {
     "nbytes": "byte", "time_us": "us", "low": "us", "high": "us", "busbw_gb_per_s": "GB/s", "busbw_low": "GB/s",
@@ -51,6 +51,7 @@ def rows_table(found: Points, wired: Sequence[Wired], question: Question) -> Tab
         "algorithm": [question.algorithms[i] for i in found.algorithm[keep]],
         "size": [size_words(x) for x in found.nbytes[keep]],
         "nbytes": [round(float(x)) for x in found.nbytes[keep]],
+        "tokens": [round(float(x)) if x else None for x in found.tokens[keep]],
         "n": [int(x) for x in found.ranks[keep]],
         "per_domain": [_whole(x) for x in found.per_domain[keep]],
         "domains": [_whole(x) for x in domains],
@@ -104,11 +105,14 @@ def compare_table(rows: Table, question: Question) -> Table | None:
 
 
 def _runs(kind: str, n: int, mine: Sequence[tuple[str, dict[str, Any]]], order: Sequence[str]) -> list[dict[str, Any]]:
-    """Rows of one collective and group: sizes in a row with the same fastest network are one."""
-    sizes = sorted({row["nbytes"] for _, row in mine})
+    """Rows of one collective and group: sizes in a row with the same fastest network are one.
+
+    Experts' exchanges are the same question where their tokens are, though networks move them in other numbers of bytes.
+    """
+    sizes = sorted({_amount(row) for _, row in mine})
     out: list[dict[str, Any]] = []
     for size in sizes:
-        here = sorted(((row["time_us"], order.index(name), name, row) for name, row in mine if row["nbytes"] == size))
+        here = sorted(((row["time_us"], order.index(name), name, row) for name, row in mine if _amount(row) == size))
         if len(here) < 2:
             continue
         best, second = here[0], here[1]
@@ -116,8 +120,8 @@ def _runs(kind: str, n: int, mine: Sequence[tuple[str, dict[str, Any]]], order: 
         made = {
             "collective": kind,
             "n": n,
-            "from_size": size_words(size),
-            "to_size": size_words(size),
+            "from_size": _amount_words(best[3]),
+            "to_size": _amount_words(best[3]),
             "fastest": best[2],
             "over_first": None if first is None else first[0] / best[0] if best[0] else 1.0,
             "over_next": second[0] / best[0] if best[0] else 1.0,
@@ -129,6 +133,15 @@ def _runs(kind: str, n: int, mine: Sequence[tuple[str, dict[str, Any]]], order: 
             out.pop()
         out.append(made)
     return out
+
+
+def _amount(row: dict[str, Any]) -> float:
+    """What two networks have in common: tokens of a rank, else bytes."""
+    return float(row["tokens"] or row["nbytes"])
+
+
+def _amount_words(row: dict[str, Any]) -> str:
+    return f"{row['tokens']:,} tokens" if row["tokens"] else str(row["size"])
 
 
 def assumed_table(wired: Sequence[Wired], question: Question, found: Points, defaults: Sequence[Assumed]) -> Table:
