@@ -26,11 +26,15 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Mappings that divide, their index into the distinct layer-level settings `layer`, and what fell out."""
+    """Mappings that divide, their index into the distinct layer-level settings `layer`, and what fell out.
+
+    Rows of equal `stage_row` are equal in all that messages between stages and data-parallel ranks depend on.
+    """
 
     mapping: Mapping
     layer: Mapping
     layer_row: NDArray[np.intp]
+    stage_row: NDArray[np.intp]
     rejected: tuple[Rejection, ...]
     enumerated: int
 
@@ -147,7 +151,7 @@ def enumerate_mappings(
         lora=lora_value,
     )
     found = tuple(item for item in rejected if item.count)
-    return Candidates(mapping, layer, inverse.ravel()[row], found, int(enumerated))
+    return Candidates(mapping, layer, inverse.ravel()[row], 2 * row + (z > 1), found, int(enumerated))
 
 
 def _splits(layers: int, chunks: NDArray[np.float64]) -> NDArray[np.bool_]:
