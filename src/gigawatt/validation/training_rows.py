@@ -15,11 +15,12 @@ import numpy as np
 
 from gigawatt.catalog import Catalog
 from gigawatt.physics.chip import Chip, chip_from_record
-from gigawatt.physics.fabric import Fabric, default_fabric
+from gigawatt.physics.fabric import Fabric
 from gigawatt.physics.training import Machine, Mapping, Shape, Stack, load_calibration, machine_of, shape_of
 from gigawatt.physics.training.calibration import RELEASE_YEAR, Context, kin_of
 from gigawatt.validation.base import number
 from gigawatt.validation.training_shapes import architecture_of
+from gigawatt.validation.wiring import usual_fabric
 
 Row = Dict[str, str]
 TOKENS_PER_STEP = 4.0e6  # global batch where none is stated: what pre-training runs of 2020-26 use
@@ -155,19 +156,11 @@ def case_of(row: Row) -> Case:
 
 def _network(source: str, chip: Chip) -> Fabric:
     """What the source says of its network, else what the chip is wired with by default."""
-    usual = default_fabric(chip, node=_chips_per_node(chip.name))
+    usual = usual_fabric(chip)
     stated = next((network for name, network in NETWORKS.items() if name in source.lower()), None)
     if stated is None:
         return usual
     return replace(usual, nic_bytes_per_s=stated[0], port_bytes_per_s=stated[0], technology=stated[1])
-
-
-@lru_cache(maxsize=64)
-def _chips_per_node(accelerator: str) -> int:
-    """Chips of a host, of the platform that holds the chip; eight where the catalog has none."""
-    catalog = Catalog.load()
-    platforms = (catalog.get("platform", name) for name in catalog.ids("platform"))
-    return next((int(p.chips_per_node) for p in platforms if p.accelerator == accelerator), 8)
 
 
 def stack_of(source: str, chip: Chip, row: Row) -> Stack:
