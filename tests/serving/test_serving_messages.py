@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_serving_laws import DENSE, H200, SPARSE
 
 from gigawatt.catalog import Catalog
 from gigawatt.physics.chip import chip_from_record
@@ -14,8 +13,11 @@ from gigawatt.physics.serving.kernel_sums import ROWS
 from gigawatt.physics.serving.kernel_times import spot
 from gigawatt.physics.serving.messages import ALGORITHMS
 from gigawatt.physics.serving.step import CUSTOM_BYTES, all_reduce_seconds, decode_step, prefill_compute
+from gigawatt.physics.workload import from_config
 
-GB300 = chip_from_record(Catalog.load().get("accelerator", "gb300"))
+CATALOG = Catalog.load()
+DENSE, SPARSE = (from_config(name, CATALOG.get("model", name).config) for name in ("llama3-8b", "deepseek-v3"))
+H200, GB300 = (chip_from_record(CATALOG.get("accelerator", name)) for name in ("h200-sxm", "gb300"))
 HGX = default_fabric(H200)
 LIMITS = {"input_tokens": 1000.0, "output_tokens": 500.0, "engine": "sglang", "disaggregate": False}
 

@@ -16,6 +16,8 @@ from gigawatt.physics.training import Mapping, best_mapping, evaluate, shape_of
 from gigawatt.physics.training.collectives import BUCKET, messages_of
 from gigawatt.physics.training.columns import machine_of
 from gigawatt.physics.training.memory import rank_parameters
+from gigawatt.physics.workload.architecture import Architecture
+from gigawatt.physics.workload.messages import messages
 
 H100, GB300 = chip("h100-sxm"), chip("gb300")
 HGX = default_fabric(H100)
@@ -63,6 +65,24 @@ def test_experts_are_reached_there_and_back(plain: bool, way: str) -> None:
     dense = next(sent for sent, kind in zip(found.layers, shape.kinds, strict=True) if not kind.experts)
     assert routed.expert_s == pytest.approx(2 * once)
     assert dense.expert_s == pytest.approx(0.0)
+
+
+@pytest.mark.parametrize("arch", [LLAMA_405B, DEEPSEEK_V3], ids=["dense", "mixture"])
+def test_sums_of_a_layer_are_those_of_the_workload(arch: Architecture) -> None:
+    # The same messages, counted from the operators one by one
+    shape, wires = shape_of(replace(arch, mtp_layers=0)), wires_of(HGX)
+    mapping = replace(BASE, tp=8.0, cp=1.0, seq=4096.0)
+    ours = sum(
+        kind.count * kind.all_reduces * sent.tensor_s
+        for kind, sent in zip(shape.kinds, messages_of(shape, wires, mapping).layers, strict=True)
+    )
+    table = messages(arch, "forward", tokens=4096, tp=8, sequence_parallel=True).where("tp")
+    pairs = [i for i, kind in enumerate(table.kind) if kind in ("reduce_scatter", "all_gather")]
+    theirs = sum(
+        table.count[i] * collective_seconds(str(table.kind[i]), table.bytes[i], table.ranks[i], HGX).seconds
+        for i in pairs
+    )
+    assert ours == pytest.approx(theirs, rel=1e-9)
 
 
 def test_sharded_weights_go_layer_by_layer_three_times() -> None:
