@@ -71,7 +71,7 @@ def efficiency(
     if routing is None:
         routing = SPRAY if fabric.adaptive else Routing("ecmp", flows_per_pair)
     # What does not shape the network must not make a new entry.
-    plain = replace(fabric, name="", power_w_per_chip=0.0, price_usd_per_chip=0.0, generation="", nic_stated=True)
+    plain = replace(fabric, name="", generation="", nic_stated=True)
     size = endpoints if ranks is None else ranks
     asked = _share(plain, pattern, endpoints, size, routing, placement, failed_share, statistic, seed)
     best = _share(plain, pattern, endpoints, size, SPRAY, "packed", 0.0, statistic, seed)

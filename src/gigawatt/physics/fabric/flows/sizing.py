@@ -13,7 +13,7 @@ from gigawatt.physics.fabric.design import Fabric
 from gigawatt.physics.fabric.flows.fat_tree import fat_tree_2, fat_tree_3, mesh, switch
 from gigawatt.physics.fabric.flows.topology import Topology, domains, planes
 from gigawatt.physics.fabric.flows.torus import shapes, torus
-from gigawatt.physics.fabric.parts import tiers_of
+from gigawatt.physics.fabric.topology import count, ports
 
 NARROW = ("leaf", "pod")
 
@@ -56,15 +56,16 @@ def _inside(fabric: Fabric, ranks: int) -> Topology:
 
 def _plane(fabric: Fabric, endpoints: int, narrow: str) -> Topology:
     """One plane, at its share of the NIC's rate."""
-    leaves, spines, _, _ = tiers_of(fabric, endpoints)
+    counts = count(fabric, endpoints)
+    leaves, spines = counts.leaves, counts.spines
     rate = fabric.nic_bytes_per_s / fabric.planes
     if leaves == 1 and fabric.oversubscription <= 1:
         return switch(endpoints, rate)
-    ports = fabric.radix * max(1, round(fabric.switch_port_bytes_per_s / rate))
+    k = ports(fabric)
     at_leaf = fabric.tiers <= 2 or narrow == "leaf"
     over = fabric.oversubscription if at_leaf else 1.0
-    down = int(ports * over / (1 + over))
-    up = ports - down
+    down = int(k * over / (1 + over))
+    up = k - down
     rails = max(d for d in range(1, fabric.rails + 1) if fabric.rails % d == 0 and d <= leaves)
     groups = math.ceil(endpoints / (rails * down))
     leaves = groups * rails
@@ -79,9 +80,9 @@ def _plane(fabric: Fabric, endpoints: int, narrow: str) -> Topology:
             rails=rails,
             leaves=leaves,
         )
-    pods = math.ceil(leaves / (ports // 2))
+    pods = math.ceil(leaves / (k // 2))
     pod_leaves = math.ceil(groups / pods) * rails
-    aggregations = _divisor(math.ceil(pod_leaves * up / (ports // 2)), up)
+    aggregations = _divisor(math.ceil(pod_leaves * up / (k // 2)), up)
     core_links = pod_leaves * up // aggregations
     return fat_tree_3(
         endpoints,
@@ -91,7 +92,7 @@ def _plane(fabric: Fabric, endpoints: int, narrow: str) -> Topology:
         aggregations=aggregations,
         uplinks=up,
         core_links=core_links,
-        group_cores=_divisor(math.ceil(pods * core_links / ports), core_links),
+        group_cores=_divisor(math.ceil(pods * core_links / k), core_links),
         oversubscription=max(1.0, down / up),
         pod_oversubscription=1.0 if at_leaf else fabric.oversubscription,
         rails=rails,
