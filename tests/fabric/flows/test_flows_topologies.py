@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gigawatt.catalog import Catalog
 from gigawatt.core.errors import Infeasible, InputError
-from gigawatt.physics.fabric import Fabric, parts_list
+from gigawatt.physics.fabric import Fabric
+from gigawatt.physics.fabric.design import wiring_from_record
 from gigawatt.physics.fabric.flows import (
     SPRAY,
     Domains,
@@ -27,10 +29,23 @@ from gigawatt.physics.fabric.flows import (
     shortest_paths,
     torus,
 )
+from gigawatt.physics.fabric.topology import count
 
 B = 50e9
 NDR = Fabric(
-    "ndr", "infiniband", "switched", "hopper", 450e9, 8, 8, 50e9, 50e9, radix=64, switch_port_bytes_per_s=50e9, tiers=2
+    "ndr",
+    "infiniband",
+    "switched",
+    "hopper",
+    450e9,
+    8,
+    8,
+    50e9,
+    50e9,
+    radix=64,
+    switch_port_bytes_per_s=50e9,
+    tiers=2,
+    topology="rail_fat_tree",
 )
 
 
@@ -152,16 +167,16 @@ def test_dragonfly_rates() -> None:
     hosts=st.integers(1, 200),
     tiers=st.integers(1, 3),
     over=st.sampled_from([1.0, 2.0, 3.0, 7.0]),
-    count=st.sampled_from([1, 2, 4]),
+    planes=st.sampled_from([1, 2, 4]),
     rails=st.sampled_from([1, 4, 8]),
     narrow=st.sampled_from(["leaf", "pod"]),
 )
-def test_the_network_of_a_fabric(hosts: int, tiers: int, over: float, count: int, rails: int, narrow: str) -> None:
+def test_the_network_of_a_fabric(hosts: int, tiers: int, over: float, planes: int, rails: int, narrow: str) -> None:
     """Sprayed it gives line rate, or the share that oversubscription leaves; it has no fewer switches than are bought."""
-    fabric = replace(NDR, tiers=tiers, oversubscription=over, planes=count, rails=rails)
+    fabric = replace(NDR, tiers=tiers, oversubscription=over, planes=planes, rails=rails)
     n = hosts * 8
     try:
-        bought = parts_list(fabric, n)
+        bought = count(fabric, n)
     except Infeasible:
         with pytest.raises(Infeasible):
             network_of(fabric, n)
@@ -170,7 +185,8 @@ def test_the_network_of_a_fabric(hosts: int, tiers: int, over: float, count: int
     assert made.network.endpoints == n
     assert isinstance(made, Domains)
     if narrow == "leaf":
-        assert made.outside.network.nodes - n >= bought.leaves + bought.spines + bought.cores
+        # `planes` of one network each are one graph with the planes side by side.
+        assert made.outside.network.nodes - n >= bought.switches
     ranks = np.arange(n)
     there = (ranks + 8 * (hosts // 2)) % n
     rates = route(made, ranks, there, SPRAY).pair_rates()[ranks != there] / fabric.nic_bytes_per_s
@@ -249,3 +265,19 @@ def test_any_network_gives_what_the_builders_give() -> None:
     )
     with pytest.raises(InputError, match="at least 1 path"):
         shortest_paths(made.network, splits=0)
+
+
+def test_the_networks_of_catalog_designs() -> None:
+    """Every design of the catalog is a graph whose sprayed traffic has line rate, or what its oversubscription leaves."""
+    catalog = Catalog.load()
+    for name in catalog.ids("fabric"):
+        fabric = wiring_from_record(catalog.get("fabric", name))
+        leaves = count(fabric, 1_536).leaves
+        n = 1_536 if fabric.topology != "dragonfly_plus" else leaves * (1_536 // leaves)
+        made = network_of(fabric, n, scaleup=False)
+        assert made.network.endpoints == n
+        ranks = np.arange(n)
+        if fabric.topology in ("fat_tree", "rail_fat_tree"):
+            rates = route(made, ranks, (ranks + n // 2) % n, SPRAY).pair_rates() / fabric.nic_bytes_per_s
+            assert np.all(rates >= 1 / fabric.oversubscription - 1e-9), name
+            assert np.all(rates <= 1 + 1e-9), name
