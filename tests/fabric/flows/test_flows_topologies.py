@@ -22,6 +22,7 @@ from gigawatt.physics.fabric.flows import (
     dragonfly_plus,
     fat_tree_2,
     flow_seconds,
+    health,
     network,
     network_of,
     route,
@@ -87,8 +88,31 @@ def walks(topology: Topology, choice: int) -> None:
 )
 def test_torus_routes_are_minimal(shape: tuple[int, ...], twist: tuple[tuple[int, int, int], ...]) -> None:
     made = torus(shape, B, twist=twist)
-    for choice in range(made.choices):
+    for choice in {0, 1, made.splits - 1, made.splits, made.choices - 1}:
         walks(made, choice)
+
+
+@pytest.mark.parametrize("routing", [Routing("ecmp", 3), SPRAY], ids=["ecmp", "spray"])
+@pytest.mark.parametrize("shape", [(4, 4, 4), (5, 5)])
+def test_a_torus_goes_round_a_dead_link(shape: tuple[int, ...], routing: Routing) -> None:
+    """In another order of dimensions or, half-way round, the other direction; on a straight line there is no other way."""
+    made = torus(shape, B)
+    net = made.network
+    state = health(net, failed_links=[0])
+    assert np.array_equal(np.flatnonzero(state == 0), np.sort([0, net.twins()[0]]))
+    src, dst = everybody(made)
+    found = route(made, src, dst, routing, state)
+    assert not np.isin(found.links, np.flatnonzero(state == 0)).any()
+    assert np.array_equal(found.pair_rates() > 0, ~found.cut)
+    graph = nx.DiGraph(zip(net.src.tolist(), net.dst.tolist(), strict=True))
+    whole = dict(nx.all_pairs_shortest_path_length(graph))
+    graph.remove_edges_from([(0, int(net.dst[0])), (int(net.dst[0]), 0)])
+    left = dict(nx.all_pairs_shortest_path_length(graph))
+    longer = np.array([left[a][b] > whole[a][b] for a, b in zip(src.tolist(), dst.tolist(), strict=True)])
+    assert found.cut.any() and not found.cut_names
+    assert np.array_equal(found.cut, longer)
+    lost = health(net, failed_share=0.1)
+    assert (lost == 0).sum() == 2 * round(0.1 * net.links / 2)
 
 
 @pytest.mark.parametrize("shape", [(8,), (7,), (8, 8), (6, 6), (5, 5), (4, 8), (2, 4, 4), (4, 4, 4), (3, 5, 2)])
