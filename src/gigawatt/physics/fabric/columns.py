@@ -25,9 +25,10 @@ class Columns:
     """One row per collective call.
 
     `per_domain` ranks of the group in each scale-up domain, `domains` their number; `scaleup` and `nic` bytes/s per rank,
-    `pair` what two ranks reach between domains; `net` share of NIC rate, `step` seconds of a network step beyond NCCL's,
-    `extra` of a domain over several hosts; `reduction` algorithm bandwidth of in-switch reduction over scale-up rate, 0
-    where there is none; `simple` share of scale-up rate under protocol simple; `cross` slows exchanges through an
+    `pair` what two ranks reach between domains; `net` share of NIC rate, `exchange` what routing leaves of it to
+    all-to-all, `step` seconds of a network step beyond NCCL's, `extra` of a domain over several hosts; `reduction`
+    algorithm bandwidth of in-switch reduction over scale-up rate, 0 where there is none, `generation` its index in
+    `REDUCTIONS`, -1 for none; `simple` share of scale-up rate under protocol simple; `cross` slows exchanges through an
     oversubscribed tier; `side` and `dims` of a torus, side 0 off one.
     """
 
@@ -39,6 +40,7 @@ class Columns:
     nic: Array
     pair: Array
     net: Array
+    exchange: Array
     step: Array
     extra: Array
     reduction: Array
@@ -93,7 +95,8 @@ def columns(nbytes: Array, ranks: Array, per_domain: Array, wires: Wires, fit: C
         scaleup=wires.scaleup_bytes_per_s * links,
         nic=wires.nic_bytes_per_s,
         pair=wires.pair_bytes_per_s,
-        net=np.array([fit[f"net_{name}"] for name in NET_CLASSES])[wires.net],
+        net=np.array([fit[f"net_{name}"] for name in NET_CLASSES])[wires.net] * wires.ring_share,
+        exchange=wires.exchange_share,
         step=np.array([fit[f"lat_{name}"] for name in NET_CLASSES])[wires.net],
         extra=np.where(inside > wires.node, fit["lat_mnnvl"], 0.0),
         reduction=shares[wires.reduction],
