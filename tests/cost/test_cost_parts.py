@@ -8,14 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gigawatt.core.datum import Datum
 from gigawatt.core.errors import InputError
 from gigawatt.economics.cost import (
     RunningCosts,
     annuity_factor,
     capex_table,
     capital_charge,
+    catalog_prices,
     crf,
-    network_usd,
     price_parts,
     quarterly_crf,
     quarterly_rate,
@@ -78,7 +79,36 @@ def test_running_costs_by_hand() -> None:
         rack_opex(-1.0, 1.0, costs)
 
 
-def test_a_part_without_a_price_is_no_free_part() -> None:
-    assert network_usd({"switch": 2}, {"switch": 2e5}) == 4e5
-    with pytest.raises(InputError, match="swich"):
-        price_parts({"swich": 1}, {"switch": 2e5})
+def test_a_bill_is_the_sum_of_its_parts_with_their_range() -> None:
+    bill = price_parts(
+        {"switch": 2, "optic": 128}, {"switch": Datum(2e5, "USD", 1.5e5, 2.5e5), "optic": Datum(1e3, "USD", 1e3, 2e3)}
+    )
+    assert bill.usd == 2 * 2e5 + 128e3
+    assert bill.range_usd == (2 * 1.5e5 + 128e3, 2 * 2.5e5 + 256e3)
+    assert not bill.is_lower_bound
+    assert sum(bill.table().columns["usd"]) == bill.usd
+
+
+def test_a_part_without_a_price_makes_a_lower_bound_with_its_name() -> None:
+    bill = price_parts({"switch": 2, "fibre": 8}, {"switch": Datum(2e5, "USD"), "fibre": None})
+    assert (bill.usd, bill.unpriced, bill.is_lower_bound) == (4e5, ("fibre",), True)
+    assert "lower bound: no price of fibre" in bill.table().note
+    assert bill.table().columns["usd"] == [4e5, None]
+
+
+def test_unknown_parts_and_counts_below_zero_are_all_told() -> None:
+    with pytest.raises(InputError) as caught:
+        price_parts({"swich": 1, "switch": -2}, {"switch": Datum(2e5, "USD")})
+    assert "did you mean 'switch'?" in str(caught.value)
+    assert len(caught.value.problems) == 2
+    with pytest.raises(InputError) as caught:
+        catalog_prices(["quantum-x800-q340", "osfp-800g-twinn"])
+    assert "did you mean 'quantum-x800-q3400'?" in str(caught.value)
+    assert "did you mean 'osfp-800g-twin'?" in str(caught.value)
+
+
+def test_catalog_prices_are_the_records_own() -> None:
+    made = catalog_prices(["osfp-800g-twin", "connectx-7"])
+    assert made["osfp-800g-twin"] is not None
+    assert made["osfp-800g-twin"].range == (1_100, 1_400)  # luxoptx.com, above 1,000 units
+    assert made["connectx-7"] is None

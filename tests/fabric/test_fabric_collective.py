@@ -22,7 +22,8 @@ from gigawatt.physics.fabric import (
     moe_seconds,
 )
 from gigawatt.physics.fabric.collective import LINES
-from gigawatt.physics.fabric.constants import packaged
+from gigawatt.physics.fabric.constants import ideal, packaged
+from gigawatt.physics.fabric.wires import wires_of
 
 FIT = packaged()
 GIB = 2**30
@@ -233,3 +234,51 @@ def test_many_rows_at_once_are_fast_enough_to_search_with() -> None:
     answer = collective_seconds("all_reduce", np.geomspace(1, 1e10, 100_000), 64, HGX)
     assert len(answer.seconds) == 100_000
     assert time.process_time() - start < 1.0
+
+
+@pytest.mark.parametrize("n", [2, 8, 64, 1000])
+def test_without_latency_a_ring_takes_two_n_minus_1_over_n_of_the_bytes(n: int) -> None:
+    switched = Fabric("s", "infiniband", "switched", "ampere", 300e9, n, n, 25e9, 25e9, 1)
+    found = collective_seconds("all_reduce", GIB, n, switched, algorithms=("ring",), fit=ideal())
+    assert found.seconds[0] == pytest.approx(2 * (n - 1) / n * GIB / 300e9, rel=1e-9)
+    half = collective_seconds("all_gather", GIB, n, switched, algorithms=("ring",), fit=ideal())
+    assert half.seconds[0] == pytest.approx(found.seconds[0] / 2, rel=1e-9)
+
+
+def test_without_latency_an_exchange_fills_its_port() -> None:
+    switched = Fabric("s", "infiniband", "switched", "ampere", 300e9, 64, 64, 25e9, 25e9, 1)
+    inside = collective_seconds("all_to_all", GIB, 64, switched, fit=ideal()).seconds[0]
+    assert inside == pytest.approx(63 / 64 * GIB / 300e9, rel=1e-9)
+    beyond = collective_seconds("all_to_all", GIB, 256, switched, fit=ideal()).seconds[0]
+    assert beyond == pytest.approx(3 / 4 * GIB / 25e9, rel=0.01)
+
+
+def test_more_domains_never_reduce_faster_than_their_nics() -> None:
+    for domains in (3, 4, 8, 64):
+        n = 8 * domains
+        bus = 2.0**36 / seconds("all_reduce", 2.0**36, n, HGX) * float(bus_factor("all_reduce", n))
+        assert bus < 8 * 50e9
+        # Switches that reduce pass every byte once each way.
+        sharp = (
+            2.0**36 / seconds("all_reduce", 2.0**36, n, replace(HGX, sharp=True)) * float(bus_factor("all_reduce", n))
+        )
+        assert sharp > bus
+
+
+def test_a_network_without_order_knows_no_low_latency_protocol() -> None:
+    unordered = collective_seconds("all_reduce", [1024, 2**30], 16, replace(HGX, technology="efa", ordered=False))
+    assert all("LL" not in text for text in unordered.bound)
+    assert unordered.seconds[0] > seconds("all_reduce", 1024, 16, replace(HGX, technology="efa"))
+
+
+def test_columns_of_networks_answer_as_fabrics_do() -> None:
+    each = [HGX, NVL72, replace(HGX, technology="tcpx"), replace(HGX, oversubscription=7.0)]
+    size, n = [2.0**k for k in (10, 22, 30, 33)], [16, 144, 64, 2048]
+    one = [seconds("all_reduce", s, k, f) for s, k, f in zip(size, n, each, strict=True)]
+    many = collective_seconds("all_reduce", size, n, wires_of(each)).seconds
+    assert many.tolist() == one
+    # Blocks of rows are one answer.
+    long = collective_seconds("all_reduce", np.tile(size, 5000), np.tile(n, 5000), wires_of(each * 5000))
+    assert long.seconds.tolist() == one * 5000
+    with pytest.raises(InputError, match="4 networks for 3"):
+        collective_seconds("all_reduce", size[:3], n[:3], wires_of(each))

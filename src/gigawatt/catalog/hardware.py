@@ -1,4 +1,4 @@
-"""Records of what is bought: accelerators, platforms (a rack as sold), fabrics, network parts.
+"""Records of what is bought: accelerators, and platforms (a rack as sold).
 
 Conventions of every number here: an accelerator is one package; peaks are dense; bandwidths are one way; memory is what
 the vendor states unless a flag says otherwise; prices are USD of the date given.
@@ -20,7 +20,8 @@ class Accelerator(Record):
     """One accelerator package.
 
     `generation` names the kin whose calibration serves and `stack` the software it runs. `scaleup_domain` is how many
-    packages share the scale-up network at most; what a platform wires up may be less. A field that is missing was found
+    packages share the scale-up network at most; what a platform wires up may be less. `scaleup` is the record of that
+    network, and its bandwidth and size agree with the ones here. A field that is missing was found
     in no source. `anchors` are seconds of single kernels measured on a chip that no table covers ('gemm/bf16': 55 us):
     which kernel each name asks for, `catalog show` tells. `flags` name the traps of its data sheet: sparse figures, both
     directions, die or package, GiB.
@@ -39,6 +40,7 @@ class Accelerator(Record):
     scaleup_bandwidth: DataRate | None = None
     scaleup_domain: int = Field(1, ge=1)
     scaleup_technology: str = ""
+    scaleup: str = ""
     nic_bandwidth: DataRate | None = None
     tdp: Power | None = None
     tdp_term: str = ""
@@ -90,6 +92,7 @@ class Platform(Record):
     `network_share` and `storage_share` are parts of it, so that a network priced from its own parts replaces the first.
     `rack_price` is the rack alone where it is quoted. `production_cost_share` is the vendor's own cost per dollar of
     list. `host` is the record of its CPU, empty where no source names it; `chips_per_host` accelerators share a socket.
+    `scaleup` is the record of the network that `scaleup_domain` of its chips share, empty where nothing is known of it.
     """
 
     vendor: str
@@ -98,6 +101,7 @@ class Platform(Record):
     chips_per_rack: int = Field(ge=1)
     chips_per_node: int = Field(ge=1)
     scaleup_domain: int = Field(ge=1)
+    scaleup: str = ""
     host: str = ""
     chips_per_host: float = Field(0, ge=0)
     host_power: Power
@@ -120,50 +124,4 @@ class Platform(Record):
     cooling: Literal["air", "liquid"]
     fabric: str
     life_years: Count
-    flags: tuple[str, ...] = ()
-
-
-class Fabric(Record):
-    """A scale-out network design: its tiers, its switch, what it costs in watts and dollars for each accelerator.
-
-    `oversubscription` is down to up at the leaves (1 = non-blocking, 7 = 1:7). `planes` parallel copies each carry
-    `nic_bandwidth / planes`. `power_per_chip` and `price_per_chip` are of switches and optics; NICs stand in the
-    platform. `efficiency` is the share of NIC line rate that large messages reach; `hop_latency` a network step's.
-    """
-
-    technology: Literal["infiniband", "ethernet", "roce", "efa", "ici", "neuronlink", "ub", "slingshot"]
-    vendor: str = ""
-    tiers: int = Field(ge=1, le=4)
-    oversubscription: Share
-    planes: int = Field(1, ge=1)
-    rails: int = Field(8, ge=1)
-    nic_bandwidth: DataRate
-    switch: str = ""
-    radix: int = Field(0, ge=0)
-    port_bandwidth: DataRate | None = None
-    optic: str = ""
-    nic: str = ""
-    cable: str = ""
-    adaptive: bool = False
-    sharp: bool = False
-    efficiency: Share
-    hop_latency: Time
-    power_per_chip: Power
-    price_per_chip: Money
-    reference_endpoints: int = Field(0, ge=0)
-    flags: tuple[str, ...] = ()
-
-
-class Netpart(Record):
-    """A part of a network or a host: switch, NIC, DPU, optic, CPU."""
-
-    part_kind: str
-    port_bandwidth: DataRate | None = None
-    ports: int | None = None
-    ports_note: str = ""
-    aggregate_bandwidth: DataRate | None = None
-    power_typical: Power | None = None
-    power_max: Power | None = None
-    host_interface: str = ""
-    price: Money | None = None
     flags: tuple[str, ...] = ()

@@ -21,7 +21,7 @@ from gigawatt.core.datum import KINDS, Datum
 from gigawatt.core.errors import nearest
 
 _INHERITED = ("kind", "source", "as_of")
-_NEVER_NEGATIVE = ("power", "bytes", "data_rate", "compute_rate", "time", "share", "count")
+_NEVER_NEGATIVE = ("power", "bytes", "data_rate", "compute_rate", "time", "length", "share", "count")
 _KEYS = tuple(field.name for field in fields(Datum))
 
 
@@ -108,6 +108,7 @@ Rent = Annotated[Datum, BeforeValidator(_read("rent")), _SERIAL, Dimension("rent
 ChipPrice = Annotated[Datum, BeforeValidator(_read("chip_price")), _SERIAL, Dimension("chip_price")]
 Carbon = Annotated[Datum, BeforeValidator(_read("carbon")), _SERIAL, Dimension("carbon")]
 Temperature = Annotated[Datum, BeforeValidator(_read("temperature")), _SERIAL, Dimension("temperature")]
+Length = Annotated[Datum, BeforeValidator(_read("length")), _SERIAL, Dimension("length")]
 Share = Annotated[Datum, BeforeValidator(_read("share")), _SERIAL, Dimension("share")]
 Count = Annotated[Datum, BeforeValidator(_read("count")), _SERIAL, Dimension("count")]
 

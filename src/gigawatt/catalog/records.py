@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from gigawatt.catalog.boundaries import GigawattCost
 from gigawatt.catalog.deals import Deal, DealEvent
-from gigawatt.catalog.hardware import Accelerator, Fabric, Maturity, Mode, Netpart, Platform
+from gigawatt.catalog.hardware import Accelerator, Maturity, Mode, Platform
 from gigawatt.catalog.market import SupplyInput, SupplyLevel
 from gigawatt.catalog.money import ChipRow, Company, CostSet, PowerRow, PriceSet, TokenRow
+from gigawatt.catalog.network import Fabric, Link, Netpart, Scaleup
 from gigawatt.catalog.places import Climate, Cooling, Facility, Ppa, Site
 from gigawatt.catalog.quantity import Series, Strict, datums
 from gigawatt.catalog.record import Record
@@ -18,6 +19,8 @@ KINDS: dict[str, type[Record]] = {
     "platform": Platform,
     "fabric": Fabric,
     "netpart": Netpart,
+    "scaleup": Scaleup,
+    "link": Link,
     "model": Model,
     "site": Site,
     "facility": Facility,
@@ -52,6 +55,7 @@ __all__ = [
     "Framework",
     "GigawattCost",
     "Host",
+    "Link",
     "Maturity",
     "Mode",
     "Model",
@@ -62,6 +66,7 @@ __all__ = [
     "Ppa",
     "PriceSet",
     "Record",
+    "Scaleup",
     "Series",
     "Site",
     "Strict",

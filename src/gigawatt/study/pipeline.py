@@ -25,6 +25,7 @@ from gigawatt.study.money_tables import (
     gap_table,
     quarters_table,
 )
+from gigawatt.study.network import network_table
 from gigawatt.study.perform import perform
 from gigawatt.study.plan_tables import excluded_table, limits_table, performance_table, plan_table, power_tables
 from gigawatt.study.price import price
@@ -90,6 +91,7 @@ def assemble(answer: Answer) -> RunResult:
         software_table(answer.resolved, answer.priced.performance.software),
         power,
         links,
+        network_table(answer),
         companies_table(answer),
         cash_links_table(answer),
         quarters_table(answer),

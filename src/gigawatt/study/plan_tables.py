@@ -198,9 +198,7 @@ def power_tables(answer: Answer) -> tuple[Table, Table]:
         for name, watts in zip(names, beside, strict=True):
             parts[name] += watts * use[j]
         parts["power supplies"] += inside * (1 / box.supply_efficiency - 1)
-        parts["scale-out network"] += (
-            box.chips * answer.resolved.offers[made.offer].fabric.power_per_chip.value * use[j]
-        )
+        parts["scale-out network"] += box.chips * answer.resolved.offers[made.offer].network.power.value * use[j]
     links = sankey_links(site, parts)
     meter = float(site.meter_w)
     stages: list[tuple[str, float, str]] = [

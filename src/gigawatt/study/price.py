@@ -131,7 +131,7 @@ def _rack(resolved: Resolved, i: int) -> RackCapex:
         offered.list_price_usd,
         network_share=platform.network_share.value if platform.network_share else 0.0,
         storage_share=platform.storage_share.value if platform.storage_share else 0.0,
-        network_usd=offered.fabric.price_per_chip.value * platform.chips_per_rack if own else None,
+        network_usd=offered.network.price.value * platform.chips_per_rack if own else None,
         spares_share=costs.spares_share.value,
         life_years=costs.it_life_years.value,
         network_life_years=costs.network_life_years.value,
@@ -161,10 +161,10 @@ def _it_watts(resolved: Resolved, performance: Performance, used: Sequence[int])
     out = []
     for k in used:
         point = performance.points[k]
-        platform, fabric = resolved.offers[point.offer].platform, resolved.offers[point.offer].fabric
+        platform, network = resolved.offers[point.offer].platform, resolved.offers[point.offer].network
         chips = platform.chips_per_rack
         inside = (chips * point.chip_w + _box_w(resolved, point.offer)) / platform.supply_efficiency.value
-        out.append(inside + chips * fabric.power_per_chip.value)
+        out.append(inside + chips * network.power.value)
     return np.array(out)
 
 
@@ -188,7 +188,7 @@ def _points(resolved: Resolved, performance: Performance, chain: PowerChain) -> 
         chips_per_rack=[float(o.platform.chips_per_rack) for o in offers],
         box_w=[_box_w(resolved, i) for i in range(len(offers))],
         supply_efficiency=[o.platform.supply_efficiency.value for o in offers],
-        fabric_w_per_chip=[o.fabric.power_per_chip.value for o in offers],
+        fabric_w_per_chip=[o.network.power.value for o in offers],
         derate=1 / np.array(peak),
         group=[groups.index(row.group) for row in rows],
         low=[row.low for row in rows],

@@ -11,6 +11,7 @@ from gigawatt.catalog.records import Accelerator, CostSet, Fabric, Facility, Mod
 from gigawatt.core.datum import Datum
 from gigawatt.core.errors import InputError, Problems
 from gigawatt.study.load import Loaded
+from gigawatt.study.network import Network, network_of
 from gigawatt.study.scenario import Offer, Scenario, Serving, Training, Workload
 
 
@@ -22,6 +23,7 @@ class Offered:
     platform: Platform
     accelerator: Accelerator
     fabric: Fabric
+    network: Network
 
     @property
     def list_price_usd(self) -> float:
@@ -78,6 +80,7 @@ def resolve(loaded: Loaded, catalog: Catalog | None = None) -> Resolved:
 
     Raises:
         InputError: unknown ids, or a request that the model or the platform can not do, all of them.
+        Infeasible: a fabric does not reach the endpoints that an offer asks it for.
     """
     cat = catalog or Catalog.load()
     scenario, problems = loaded.scenario, Problems()
@@ -93,7 +96,7 @@ def resolve(loaded: Loaded, catalog: Catalog | None = None) -> Resolved:
                 problems.extend(type(p)(p.code, p.message, where, p.hints) for p in error.problems)
             return None
 
-    offers: list[Offered | None] = []
+    offers: list[Offered] = []
     for index, offer in enumerate(scenario.fleet):
         platform = fetch("platform", offer.platform, "fleet", index, "platform")
         accelerator = cat.get("accelerator", platform.accelerator) if platform else None
@@ -106,7 +109,12 @@ def resolve(loaded: Loaded, catalog: Catalog | None = None) -> Resolved:
                 loaded.source.where(("fleet", index)),
                 "give one, for example  list_price: 4 million USD  (per rack, all IT)",
             )
-        offers.append(Offered(offer, platform, accelerator, fabric) if platform and accelerator and fabric else None)
+        if platform and accelerator and fabric:
+            try:
+                network = network_of(fabric, platform, accelerator, cat, offer.endpoints)
+                offers.append(Offered(offer, platform, accelerator, fabric, network))
+            except InputError as error:
+                problems.extend(error.problems)
     works: list[Work | None] = []
     for index, spec in enumerate(scenario.workloads):
         model = fetch("model", spec.model, "workloads", index, "model")
@@ -120,7 +128,7 @@ def resolve(loaded: Loaded, catalog: Catalog | None = None) -> Resolved:
     return Resolved(
         loaded,
         cat,
-        tuple(o for o in offers if o is not None),
+        tuple(offers),
         tuple(w for w in works if w is not None),
         site,
         facility,

@@ -110,12 +110,14 @@ class Offer(Strict):
     """A platform that may be bought; the factory chooses how much.
 
     `maturity` is the speed of its software over that of the calibrations' release; `port`: work that its software does not
-    run is ported, and waits for it.
+    run is ported, and waits for it. `endpoints` are the chips that one network joins, where it is not the fabric's own
+    reference.
     """
 
     id: Id
     platform: Id
     fabric: Id = "auto"
+    endpoints: Annotated[int, Field(ge=1)] | None = None
     available: Day | None = None
     supply: Annotated[float, Field(ge=0)] | None = None
     list_price: Money | None = None

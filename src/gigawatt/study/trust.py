@@ -38,6 +38,7 @@ def used_datums(answer: Answer) -> list[Datum]:
     for offered, racks in zip(resolved.offers, answer.plan.racks, strict=True):
         if racks > 0:
             found += [*datums(offered.platform), *datums(offered.accelerator), *datums(offered.fabric)]
+            found += offered.network.datums(resolved.catalog)
     return found
 
 

@@ -16,6 +16,7 @@ from gigawatt.physics.chip import box_from_record, box_watts, chip_from_record
 from gigawatt.physics.serving.production import deepseek_day
 from gigawatt.physics.site import chain_from_record, meter_watts
 from gigawatt.physics.workload import from_config
+from gigawatt.study.network import network_of
 
 Row = dict[str, Any]
 DEEPSEEK = "DeepSeek, open-infra-index day 6 (2025)"
@@ -89,7 +90,8 @@ def _meter_w(catalog: Catalog, name: str, facility: Any) -> float:
     platform = catalog.get("platform", name)
     box = box_from_record(platform, catalog.get("accelerator", platform.accelerator))
     fabric = catalog.get("fabric", platform.fabric)
-    rack_w = float(box_watts(box, box.chip.tdp_w).total_w) + box.chips * fabric.power_per_chip.value
+    network = network_of(fabric, platform, catalog.get("accelerator", platform.accelerator), catalog)
+    rack_w = float(box_watts(box, box.chip.tdp_w).total_w) + box.chips * network.power.value
     return float(meter_watts(rack_w, chain_from_record(facility))) / box.chips
 
 

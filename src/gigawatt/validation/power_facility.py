@@ -18,6 +18,7 @@ from gigawatt.physics.chip.clocks import locked
 from gigawatt.physics.chip.kernel_power import floor_w, operator_watts
 from gigawatt.physics.chip.node import node_of
 from gigawatt.physics.site import chain_from_record, meter_watts
+from gigawatt.study.network import network_of
 from gigawatt.validation.base import Prediction
 from gigawatt.validation.serving import banded
 from gigawatt.validation.serving_models import catalog, chip_of
@@ -158,8 +159,9 @@ def meter_watts_per_chip(chip: Chip) -> float | None:
     if box is None:
         return None
     platform = catalog().get("platform", box.name)
-    network_w = box.chips * float(catalog().get("fabric", platform.fabric).power_per_chip.value)
-    rack_w = float(box_watts(box, chip.tdp_w).total_w) + network_w
+    fabric, accelerator = catalog().get("fabric", platform.fabric), catalog().get("accelerator", platform.accelerator)
+    network = network_of(fabric, platform, accelerator, catalog())
+    rack_w = float(box_watts(box, chip.tdp_w).total_w) + box.chips * network.power.value
     facility = "liquid-cooled-2026" if platform.cooling == "liquid" else "air-cooled-2020"
     return float(meter_watts(rack_w, chain_from_record(catalog().get("facility", facility)))) / box.chips
 

@@ -5,16 +5,18 @@ capital_charge(capex_usd, rate, years, residual_share=0) -> USD per year      = 
 rack_capex(platform, list_price_usd, network_share=..., ...) -> RackCapex     parts with life, payee, boundary
 shell_usd(meter_mw, price_usd_per_mw, life_years=...) -> Part                 per MW of site power, not per rack
 rack_opex(meter_w, it_capex_usd, RunningCosts(...)) -> RackOpex               energy, upkeep, staff per rack-year
-network_usd(counts, price_usd); price_parts(...)                              a fabric from its parts list
+price_parts(counts, catalog_prices(parts)) -> Bill                            a network from its parts list
 """
 
 from gigawatt.economics.cost.annuity import annuity_factor, capital_charge, crf, quarterly_crf, quarterly_rate
 from gigawatt.economics.cost.capex import Part, RackCapex, capex_table, rack_capex, shell_usd
-from gigawatt.economics.cost.network import network_usd, price_parts
+from gigawatt.economics.cost.network import Bill, BillLine, catalog_prices, price_parts
 from gigawatt.economics.cost.opex import HOURS_PER_YEAR, RackOpex, RunningCosts, rack_opex
 
 __all__ = [
     "HOURS_PER_YEAR",
+    "Bill",
+    "BillLine",
     "Part",
     "RackCapex",
     "RackOpex",
@@ -22,8 +24,8 @@ __all__ = [
     "annuity_factor",
     "capex_table",
     "capital_charge",
+    "catalog_prices",
     "crf",
-    "network_usd",
     "price_parts",
     "quarterly_crf",
     "quarterly_rate",

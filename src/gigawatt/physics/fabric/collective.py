@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from gigawatt.core.errors import InputError, Problem, unknown_name
 from gigawatt.physics.fabric import constants, exchanges, rings, trees
 from gigawatt.physics.fabric.bands import band
-from gigawatt.physics.fabric.columns import LL, SIMPLE, Columns, Line, columns
+from gigawatt.physics.fabric.columns import LL, LL128, SIMPLE, Columns, Line, columns
 from gigawatt.physics.fabric.constants import Constants
 from gigawatt.physics.fabric.design import Fabric
 from gigawatt.physics.fabric.wires import Array, Wires, wires_of
@@ -47,15 +47,15 @@ class Answer:
 
 def _all_reduce(c: Columns, fit: Constants) -> list[Line]:
     return [
-        *(rings.ring(c, 2.0, protocol, fit) for protocol in (LL, SIMPLE)),
-        *(trees.tree(c, protocol, fit) for protocol in (LL, SIMPLE)),
+        *(rings.ring(c, 2.0, protocol, fit) for protocol in (LL, LL128, SIMPLE)),
+        *(trees.tree(c, protocol, fit) for protocol in (LL, LL128, SIMPLE)),
         trees.in_switch(c, fit),
         trees.in_network(c, fit),
     ]
 
 
 def _gather(c: Columns, fit: Constants) -> list[Line]:
-    return [*(rings.ring(c, 1.0, protocol, fit) for protocol in (LL, SIMPLE)), rings.doubling(c, fit)]
+    return [*(rings.ring(c, 1.0, protocol, fit) for protocol in (LL, LL128, SIMPLE)), rings.doubling(c, fit)]
 
 
 # Collective -> its lines. Sizes are those of nccl-tests: all-gather counts the gathered whole, reduce-scatter what is

@@ -11,7 +11,7 @@ import numpy as np
 
 from gigawatt.physics.fabric.constants import Constants
 from gigawatt.physics.fabric.design import SCALEUPS
-from gigawatt.physics.fabric.wires import NET_CLASSES, REDUCTIONS, Array, Bools, Wires
+from gigawatt.physics.fabric.wires import NET_CLASSES, REDUCTIONS, Array, Bools, Codes, Wires
 
 # NCCL's protocols: flags beside the data (LL), beside every 128 bytes (LL128), or whole chunks behind a fence (simple).
 LL, LL128, SIMPLE = 0, 1, 2
@@ -25,9 +25,10 @@ class Columns:
     """One row per collective call.
 
     `per_domain` ranks of the group in each scale-up domain, `domains` their number; `scaleup` and `nic` bytes/s per rank,
-    `pair` what two ranks reach between domains; `net` share of NIC rate, `step` seconds of a network step beyond NCCL's,
-    `extra` of a domain over several hosts; `reduction` algorithm bandwidth of in-switch reduction over scale-up rate, 0
-    where there is none; `simple` share of scale-up rate under protocol simple; `cross` slows exchanges through an
+    `pair` what two ranks reach between domains; `net` share of NIC rate, `exchange` what routing leaves of it to
+    all-to-all, `step` seconds of a network step beyond NCCL's, `extra` of a domain over several hosts; `reduction`
+    algorithm bandwidth of in-switch reduction over scale-up rate, 0 where there is none, `generation` its index in
+    `REDUCTIONS`, -1 for none; `simple` share of scale-up rate under protocol simple; `cross` slows exchanges through an
     oversubscribed tier; `side` and `dims` of a torus, side 0 off one.
     """
 
@@ -39,9 +40,11 @@ class Columns:
     nic: Array
     pair: Array
     net: Array
+    exchange: Array
     step: Array
     extra: Array
     reduction: Array
+    generation: Codes
     simple: Array
     cross: Array
     side: Array
@@ -92,10 +95,12 @@ def columns(nbytes: Array, ranks: Array, per_domain: Array, wires: Wires, fit: C
         scaleup=wires.scaleup_bytes_per_s * links,
         nic=wires.nic_bytes_per_s,
         pair=wires.pair_bytes_per_s,
-        net=np.array([fit[f"net_{name}"] for name in NET_CLASSES])[wires.net],
+        net=np.array([fit[f"net_{name}"] for name in NET_CLASSES])[wires.net] * wires.ring_share,
+        exchange=wires.exchange_share,
         step=np.array([fit[f"lat_{name}"] for name in NET_CLASSES])[wires.net],
         extra=np.where(inside > wires.node, fit["lat_mnnvl"], 0.0),
         reduction=shares[wires.reduction],
+        generation=wires.reduction,
         simple=fit["e_simple"] * np.where(mesh, fit["xgmi"], 1.0),
         cross=over,
         # A torus is entered by its side: 64 chips are 4 x 4 x 4.
@@ -108,9 +113,14 @@ def columns(nbytes: Array, ranks: Array, per_domain: Array, wires: Wires, fit: C
     )
 
 
-def fill(transfer: Array, rate: Array | float, cap: Array | float) -> Array:
-    """Filling a pipeline of chunks: min(2 sqrt(rate x transfer), cap), the least over chunk sizes of a start and a rest."""
-    filled: Array = np.minimum(2.0 * np.sqrt(rate * transfer), cap)
+def fill(transfer: Array, steps: Array | float, bandwidth: Array, chunk_s: float, chunk_bytes: float) -> Array:
+    """Seconds until a pipeline of `steps` steps is full: min(2 sqrt(steps chunk_s t), steps chunk_bytes/bandwidth, t/2).
+
+    m chunks over s steps take (m + s - 1)(chunk_s + t/m), least at m = sqrt(s t/chunk_s): beyond latency and transfer
+    2 sqrt(s chunk_s t). Buffers bound a chunk at `chunk_bytes`; and with two chunks at least, half the transfer overlaps.
+    """
+    best = np.minimum(2.0 * np.sqrt(steps * chunk_s * transfer), 0.5 * transfer)
+    filled: Array = np.minimum(best, steps * chunk_bytes / bandwidth)
     return filled
 
 
@@ -120,14 +130,16 @@ def log2(x: Array) -> Array:
     return logs
 
 
-def norm8(a: Array, b: Array) -> Array:
-    """(a^8 + b^8)^(1/8): two transfers side by side, a little above the longer where they are alike."""
+def side_by_side(a: Array, b: Array) -> Array:
+    """Two transfers at once, (a^16 + b^16)^(1/16): the longer one, a little above it where they are alike."""
     peak = np.maximum(np.maximum(a, b), 1e-30)
-    ratio = np.minimum(a, b) / peak
-    square = ratio * ratio
-    fourth = square * square
-    joined: Array = peak * np.sqrt(np.sqrt(np.sqrt(1.0 + fourth * fourth)))
-    return joined
+    power = np.minimum(a, b) / peak
+    for _ in range(4):
+        power = power * power
+    joined: Array = 1.0 + power
+    for _ in range(4):
+        joined = np.sqrt(joined)
+    return peak * joined
 
 
 def with_proxy(c: Columns, latency: Array, transfer: Array, total: Array, steps: Array | float) -> Array:

@@ -10,7 +10,7 @@ from typing import Any
 from gigawatt.catalog import Catalog
 
 CALIBRATION = "fabric-collectives"
-_TO_SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "": 1.0}
+_TO_SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "MB": 1e6, "": 1.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +25,15 @@ class Latencies:
 
 @dataclass(frozen=True, slots=True)
 class Constants:
-    """`value[name]` in seconds or as a share; `ring` and `tree` latencies; `bands` by size of message."""
+    """`value[name]` in seconds, bytes or as a share; `ring` and `tree` latencies; `bands` by size of message.
+
+    `beyond_two[generation]` is a tree's rate over more than two domains over its rate over two, a number a protocol.
+    """
 
     value: Mapping[str, float]
     ring: Latencies
     tree: Latencies
+    beyond_two: Mapping[str, tuple[float, ...]]
     bands: Mapping[str, Any]
 
     def __getitem__(self, name: str) -> float:
@@ -47,10 +51,36 @@ def from_record(record: Any) -> Constants:
     """The constants of a calibration record."""
     value = {name: float(fit.value) * _TO_SECONDS[fit.unit] for name, fit in record.parameters.items()}
     nccl = record.tables["nccl"]
-    return Constants(value, _latencies(nccl["ring"]), _latencies(nccl["tree"]), record.tables["bands"])
+    beyond = {
+        generation: tuple(float(rates[name][1]) / float(rates[name][0]) for name in ("ll", "ll128", "simple"))
+        for generation, rates in nccl["tree_rates"].items()
+    }
+    return Constants(value, _latencies(nccl["ring"]), _latencies(nccl["tree"]), beyond, record.tables["bands"])
 
 
 @lru_cache(maxsize=1)
 def packaged() -> Constants:
     """The constants that ship."""
     return from_record(Catalog.load().get("calibration", CALIBRATION))
+
+
+def ideal() -> Constants:
+    """Wires and nothing else: no latency, every share 1, no filling of pipelines; what the exact cases are checked with."""
+    real = packaged()
+    in_seconds = (
+        "m_",
+        "l_",
+        "lat_",
+        "chunk_",
+        "nvls_chunk",
+        "a2a_base",
+        "a2a_peer",
+        "message",
+        "floor",
+        "ll_base",
+        "ibrc",
+        "ll_efa",
+    )
+    value = {name: 0.0 if name.startswith(in_seconds) else 1.0 for name in real.value}
+    none = Latencies(*((0.0, 0.0, 0.0) for _ in range(4)))
+    return Constants(value, none, none, dict.fromkeys(real.beyond_two, (1.0, 1.0, 1.0)), real.bands)

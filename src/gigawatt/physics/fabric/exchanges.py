@@ -1,6 +1,6 @@
 """Exchanges without reduction: all-to-all, and one message from a rank to another.
 
-    all-to-all   base + |t_in, t_out|_8 + min(peer (n-1), that)
+    all-to-all   base + |t_in, t_out|_16 + min(peer (n-1), that)
                  t_in  = (D-1)/n S/(B a)          t_out = (N-1)/N S/(pair rate x eta)
     torus        t_in = s d/4 S/(B a)      side s, d dimensions: n S/4 bytes cross a bisection of 2 s^(d-1) links of B/(2 d)
     message      o + S/(b eta)
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gigawatt.physics.fabric.columns import LL, Columns, Line, norm8, with_proxy
+from gigawatt.physics.fabric.columns import LL, Columns, Line, side_by_side, with_proxy
 from gigawatt.physics.fabric.constants import Constants
 
 
@@ -23,9 +23,9 @@ def direct(c: Columns, fit: Constants) -> Line:
     share_in = (c.per_domain - 1) / n
     share_in = np.where(c.side > 0, np.maximum(share_in, c.side * c.dims / 4.0 * c.per_domain / n), share_in)
     inside = share_in * c.nbytes / (c.scaleup * fit["a2a_scaleup"])
-    outside = (c.domains - 1) / c.domains * c.nbytes / (c.pair * fit["a2a_net"]) * c.cross
+    outside = (c.domains - 1) / c.domains * c.nbytes / (c.pair * fit["a2a_net"] * c.exchange) * c.cross
     outside = np.where(c.proxy, outside * fit["a2a_net"] / c.net, outside)
-    transfer = norm8(inside, outside)
+    transfer = side_by_side(inside, outside)
     latency = fit["a2a_base"] + c.extra + np.where(c.several & ~c.proxy, c.step, 0.0)
     total = latency + transfer + np.minimum(fit["a2a_peer"] * (n - 1), transfer)
     return Line("direct", with_proxy(c, latency, transfer, total, 1.0), latency, outside > inside)

@@ -16,13 +16,14 @@ from numpy.typing import ArrayLike
 
 from gigawatt.core.errors import InputError, unknown_name
 from gigawatt.physics.fabric import constants
-from gigawatt.physics.fabric.collective import Answer
+from gigawatt.physics.fabric.collective import Answer, Networks
+from gigawatt.physics.fabric.columns import MESH
 from gigawatt.physics.fabric.constants import Constants
-from gigawatt.physics.fabric.design import NET_CLASS, NVLS_GENERATION, Fabric
-from gigawatt.physics.fabric.wires import Array
+from gigawatt.physics.fabric.wires import NET_CLASSES, REDUCTIONS, Array, Wires, wires_of
 
 STYLES = ("normal", "low_latency")
 _TEXTS = ("latency-bound, MoE", "scale-up-bound at tier 1, MoE", "NIC-bound at tier 2, MoE")
+_EFA, _TCPX = NET_CLASSES.index("efa"), NET_CLASSES.index("tcpx")
 
 
 def moe_payload(
@@ -31,29 +32,35 @@ def moe_payload(
     hidden: ArrayLike,
     bytes_per_value: ArrayLike,
     ranks: ArrayLike,
-    fabric: Fabric,
+    network: Networks,
     style: str = "normal",
 ) -> Array:
     """Bytes that one rank sends: once to each domain (normal) or once for each expert (low latency)."""
     tokens, topk, hidden, width, n = (
         np.asarray(x, dtype=np.float64) for x in (tokens, topk, hidden, bytes_per_value, ranks)
     )
-    places = np.where(n > fabric.domain, n / np.minimum(n, fabric.domain), n)
+    domain = _wires(network).domain
+    places = np.where(n > domain, n / np.minimum(n, domain), n)
     copies = topk if style == "low_latency" else places * (1.0 - (1.0 - 1.0 / places) ** topk)
     payload: Array = np.asarray(tokens * hidden * width * copies, dtype=np.float64)
     return payload
 
 
-def _scaleup_share(fabric: Fabric, fit: Constants) -> float:
-    if fabric.scaleup == "mesh":
-        return fit["moe_scaleup_cdna"]
-    return fit["moe_scaleup_" + NVLS_GENERATION.get(fabric.generation, "hopper")]
+def _wires(network: Networks) -> Wires:
+    return network if isinstance(network, Wires) else wires_of(network)
+
+
+def _scaleup_share(wires: Wires, fit: Constants) -> Array:
+    """Share of the scale-up rate that normal kernels reach; Hopper's where a generation was not measured."""
+    by_generation = np.array([*(fit[f"moe_scaleup_{name}"] for name in REDUCTIONS), fit["moe_scaleup_hopper"]])
+    share: Array = np.where(wires.scaleup == MESH, fit["moe_scaleup_cdna"], by_generation[wires.reduction])
+    return share
 
 
 def moe_seconds(
     payload: ArrayLike,
     ranks: ArrayLike,
-    fabric: Fabric,
+    network: Networks,
     *,
     style: str = "normal",
     routed_tokens: ArrayLike = 0.0,
@@ -65,7 +72,7 @@ def moe_seconds(
     Args:
         payload: bytes one rank sends, from `moe_payload`.
         ranks: size of the expert-parallel group.
-        fabric: the fabric.
+        network: one fabric, one a row, or the columns of `wires_of`.
         style: normal or low_latency.
         routed_tokens: tokens x topk of a rank; EFA posts each from the host and pays for it (low latency).
         transport: 'ibrc' where a host thread serves every peer.
@@ -80,26 +87,23 @@ def moe_seconds(
     size, n, routed = (
         np.atleast_1d(np.asarray(x, dtype=np.float64)) for x in np.broadcast_arrays(payload, ranks, routed_tokens)
     )
-    domains = np.maximum(1.0, n / fabric.domain)
+    wires = _wires(network).spread(len(n))
+    domains = np.maximum(1.0, n / wires.domain)
     several = domains > 1
-    net_class = NET_CLASS[fabric.technology]
-    outside = size * (domains - 1.0) / domains / (fabric.nic_bytes_per_s * fit["moe_net"])
+    outside = size * (domains - 1.0) / domains / (wires.nic_bytes_per_s * wires.exchange_share)
     if style == "normal":
-        inside = size / (fabric.scaleup_bytes_per_s * _scaleup_share(fabric, fit))
-        latency = np.where(several, fit["ll_base"] + fit["lat_" + net_class] * (net_class != "tcpx"), fit["ll_base"])
-        transfer = np.where(several, outside, inside)
+        inside = size / (wires.scaleup_bytes_per_s * _scaleup_share(wires, fit))
+        step = np.array([fit[f"lat_{name}"] for name in NET_CLASSES])[wires.net]
+        latency = fit["ll_base"] + np.where(several & (wires.net != _TCPX), step, 0.0)
         # What the tables give is the rate of a large batch, its start included.
-        seconds = np.maximum(transfer, latency)
+        seconds = np.maximum(np.where(several, outside / fit["moe_net"], inside), latency)
     else:
-        inside = size / (fabric.scaleup_bytes_per_s * fit["ll_scaleup"])
-        outside = outside * fit["moe_net"] / fit["ll_net"]
-        transfer = np.where(several, outside, inside)
+        inside = size / (wires.scaleup_bytes_per_s * fit["ll_scaleup"])
         latency = np.full_like(n, fit["ll_base"])
         if transport == "ibrc":
             latency = latency + np.where(several, fit["ibrc_peer"] * n, 0.0)
-        if net_class == "efa":
-            transfer = transfer + fit["ll_efa_token"] * routed * (domains - 1.0) / domains
-        seconds = latency + transfer
+        posted = np.where(wires.net == _EFA, fit["ll_efa_token"] * routed * (domains - 1.0) / domains, 0.0)
+        seconds = latency + np.where(several, outside / fit["ll_net"], inside) + posted
     seconds = np.where(n > 1, seconds, 0.0)
     limits = fit.bands["moe"]
     code = np.where(latency > 0.5 * seconds, 0, np.where(several, 2, 1)).astype(np.intp)

@@ -51,11 +51,12 @@ def ring(c: Columns, k: float, protocol: int, fit: Constants) -> Line:
     on_links, on_nic = shares(protocol, c, fit)
     inside = np.where(c.per_domain > 1, c.scaleup * on_links, np.inf)
     network = np.where(c.several, c.rails * c.nic * c.net * on_nic, np.inf)
-    transfer = k * (n - 1) / n * c.nbytes / np.minimum(inside, network)
+    bandwidth = np.minimum(inside, network)
+    transfer = k * (n - 1) / n * c.nbytes / bandwidth
     total = latency + transfer
-    if protocol == SIMPLE:
-        rate = np.where(c.several, fit["fill_net"], fit["fill_simple"])
-        total = total + fill(transfer, rate, fit["fill_cap"] * np.where(c.several, 2.0, 1.0))
+    if protocol != LL:
+        passed = k * (n - 1)
+        total = total + fill(transfer, passed, bandwidth, fit["chunk_s"], fit["chunk_bytes"])
     total = with_proxy(c, latency, transfer, total, steps)
     if protocol != SIMPLE:
         total = np.where(c.ordered | ~c.several, total, np.inf)
@@ -66,8 +67,9 @@ def doubling(c: Columns, fit: Constants) -> Line:
     """Recursive doubling between domains with one rank each (NCCL's PAT): log2 N steps for all-gather, reduce-scatter."""
     lat = fit.ring
     latency = fit["m_base"] * lat.base[SIMPLE] + log2(c.domains) * (fit["m_net"] * lat.net[SIMPLE] + c.step)
-    transfer = (c.ranks - 1) / c.ranks * c.nbytes / (c.nic * c.net * fit["pat_share"])
-    total = latency + transfer + fill(transfer, fit["fill_net"], 2.0 * fit["fill_cap"])
+    bandwidth = c.nic * c.net * fit["pat_share"]
+    transfer, passed = (c.ranks - 1) / c.ranks * c.nbytes / bandwidth, log2(c.domains)
+    total = latency + transfer + fill(transfer, passed, bandwidth, fit["chunk_s"], fit["chunk_bytes"])
     applies = c.several & (c.per_domain <= 1) & ~c.proxy & ~c.pcie
     return Line("doubling, simple", np.where(applies, total, np.inf), latency, c.several)
 

@@ -2,8 +2,10 @@
 
     tree       base + 2 (D-1) hop + 2 log2 N (net + step) + max(2 S/(0.92 B e), f S/(D b eta)) + fill
     NVLS       latency + S/(B nvls) + fill                                            one domain, a switch that adds
-    NVLS tree  latency + |S/(B nvls nvt^log2 N), f S/(D b eta)|_8 + fill
+    NVLS tree  latency + |S/(B nvls nvt^log2 N), f S/(D b eta)|_16 + fill
     SHARP      the same with f = 1 at every N and one network step up and one down: the scale-out switches add
+
+Over more than two domains NCCL allows a tree less of the scale-up rate B, by generation (`beyond_two`).
 
 f = 1 for two domains and 2 for more: the middle of a tree takes in two children's halves on the way up and hands down
 two, so that over both trees 2 S pass a domain's NICs each way (NCCL halves the rate from three nodes on).
@@ -14,18 +16,19 @@ from __future__ import annotations
 import numpy as np
 
 from gigawatt.physics.fabric.columns import (
+    LL,
     PROTOCOLS,
     SIMPLE,
     Columns,
     Line,
     fill,
     log2,
-    norm8,
+    side_by_side,
     with_proxy,
 )
 from gigawatt.physics.fabric.constants import Constants
 from gigawatt.physics.fabric.rings import hop_s, shares
-from gigawatt.physics.fabric.wires import Array
+from gigawatt.physics.fabric.wires import REDUCTIONS, Array
 
 
 def _passes(c: Columns) -> Array:
@@ -42,12 +45,16 @@ def tree(c: Columns, protocol: int, fit: Constants) -> Line:
     latency = latency + 2.0 * (c.per_domain - 1) * fit["m_hop"] * hop_s(lat, protocol, c)
     latency = latency + steps * (fit["m_net"] * lat.net[protocol] + np.where(c.proxy, 0.0, c.step))
     on_links, on_nic = shares(protocol, c, fit)
-    inside = np.where(c.per_domain > 1, 2.0 * c.nbytes / (fit["tree_share"] * c.scaleup * on_links), 0.0)
+    beyond = np.array([fit.beyond_two[name][protocol] for name in (*REDUCTIONS, "other")])[c.generation]
+    share = fit["tree_share"] * np.where(c.domains > 2, beyond, 1.0)
+    inside = np.where(c.per_domain > 1, 2.0 * c.nbytes / (share * c.scaleup * on_links), 0.0)
     network = _passes(c) * c.nbytes / (c.rails * c.nic * c.net * on_nic)
     transfer = np.maximum(inside, network)
     total = latency + transfer
-    if protocol == SIMPLE:
-        total = total + fill(transfer, fit["fill_net"], 2.0 * fit["fill_cap"])
+    if protocol != LL:
+        passed = 2.0 * (c.per_domain - 1) + steps
+        bandwidth = 2.0 * c.nbytes / np.maximum(transfer, 1e-30)
+        total = total + fill(transfer, passed, bandwidth, fit["chunk_s"], fit["chunk_bytes"])
     total = with_proxy(c, latency, transfer, total, steps)
     # NCCL builds trees over hosts; pairs on one PCIe root are no hosts.
     applies = c.several & ~c.pcie
@@ -59,15 +66,13 @@ def tree(c: Columns, protocol: int, fit: Constants) -> Line:
 def in_switch(c: Columns, fit: Constants) -> Line:
     """Reduction in the scale-up switch (NVLS), with a tree over the domains where there are several: all-reduce."""
     log_n = log2(c.domains)
-    growth = np.maximum(1.0, c.per_domain / 8.0) ** fit["fill_domain_exponent"]
     rate = np.where(c.reduction > 0, c.scaleup * c.reduction, 1.0)
     inside = c.nbytes / (rate * fit["nvls_tree"] ** log_n)
     network = np.where(c.several, _passes(c) * c.nbytes / (c.per_domain * c.nic * c.net), 0.0)
-    transfer = norm8(inside, network)
+    transfer = side_by_side(inside, network)
     latency = fit["l_nvls"] + c.extra + np.where(c.several, 2.0 * log_n * (fit["l_nvls_tree"] / 2.0 + c.step), 0.0)
-    rate_of_fill = np.where(c.several, fit["fill_net"], fit["fill_nvls"]) * growth
-    cap = fit["fill_cap"] * growth * np.where(c.several, 2.0 * np.maximum(1.0, log_n), 1.0)
-    total = latency + transfer + fill(transfer, rate_of_fill, cap)
+    passed = c.per_domain * (1.0 + log_n)
+    total = latency + transfer + fill(transfer, passed, rate, fit["nvls_chunk_s"], fit["nvls_chunk_bytes"])
     applies = (c.reduction > 0) & (c.per_domain > 2) & ~c.proxy
     return Line("NVLS", np.where(applies, total, np.inf), latency, network > inside)
 
@@ -78,7 +83,8 @@ def in_network(c: Columns, fit: Constants) -> Line:
     rate = np.where(nvls, c.scaleup * c.reduction, c.scaleup * c.simple / 2.0)
     inside = np.where(c.per_domain > 1, c.nbytes / rate, 0.0)
     network = c.nbytes / (c.per_domain * c.nic * c.net)
-    transfer = norm8(inside, network)
+    transfer = side_by_side(inside, network)
     latency = fit["l_nvls"] + c.extra + fit["l_sharp"] + 2.0 * c.step
-    total = latency + transfer + fill(transfer, fit["fill_net"], 2.0 * fit["fill_cap"])
+    passed = 2.0 * c.per_domain
+    total = latency + transfer + fill(transfer, passed, rate, fit["nvls_chunk_s"], fit["nvls_chunk_bytes"])
     return Line("SHARP", np.where(c.several & c.sharp, total, np.inf), latency, network > inside)
