@@ -25,11 +25,11 @@ from gigawatt.core.table import Table
 from gigawatt.economics.cost import quarterly_crf
 from gigawatt.factory import MoatTerms, Regime, moats
 from gigawatt.physics.chip import Box
-from gigawatt.physics.fabric import fabric_from_record
 from gigawatt.physics.serving import frontier
 from gigawatt.physics.training import best_mapping
 from gigawatt.physics.workload import from_config
 from gigawatt.study.answer import Answer
+from gigawatt.study.network import fabric_of
 from gigawatt.study.perform import SERVING_PRECISIONS, TRAINING_PRECISIONS, usable_precisions
 from gigawatt.study.scenario import Serving
 
@@ -130,7 +130,9 @@ def _domain_gain(answer: Answer, lead: int, w: int) -> float:
 
 def _best(answer: Answer, lead: int, box: Box, w: int) -> float:
     work = answer.resolved.works[w]
-    fabric = fabric_from_record(answer.resolved.offers[lead].fabric, box.chip, node=box.chips_per_node)
+    offered = answer.resolved.offers[lead]
+    catalog, endpoints = answer.resolved.catalog, offered.offer.endpoints
+    fabric = fabric_of(offered.fabric, offered.platform, box, catalog, endpoints)
     arch = from_config(work.model.id, work.model.config)
     spec = work.spec
     if isinstance(spec, Serving):

@@ -9,12 +9,13 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import lru_cache
 
+from gigawatt.core.errors import InputError, Problem
 from gigawatt.physics.fabric.design import Fabric
 from gigawatt.physics.fabric.flows.efficiency import efficiency
 from gigawatt.physics.fabric.flows.routes import Routing
 
 # Chips of one exchange of expert tokens, in whole domains (assumed: expert parallelism over 64), and the largest network
-# that is worked out pair by pair: collisions do not grow beyond it.
+# that is worked out flow by flow: collisions hardly grow beyond it, since leaves do not.
 EXCHANGE, LARGEST = 64, 4096
 # Channels of a collective library that share a NIC, each a connection of its own (assumed: NCCL's 16 on 8 NICs).
 CHANNELS_PER_NIC = 2
@@ -34,7 +35,7 @@ def balanced(
 
     Args:
         fabric: the design; adaptive and sprayed routing in a packed, whole network leave all.
-        endpoints: chips of the network; rounded down to whole domains.
+        endpoints: chips of the network, in whole domains; of a larger one than `LARGEST` a part.
         ranks: chips of the job, all where None.
         placement: packed or random.
         failed_share: share of the cables between switches that failed.
@@ -45,12 +46,15 @@ def balanced(
         Infeasible: more endpoints than the tiers reach.
     """
     unit = max(fabric.node, fabric.domain)
-    size, job = endpoints // unit * unit, (endpoints if ranks is None else ranks) // unit * unit
+    if ranks is not None and ranks > endpoints:
+        raise InputError(Problem("out_of_range", f"a job of {ranks:,} chips on a network of {endpoints:,}"))
+    size = min(endpoints, LARGEST) // unit * unit
+    job = size if ranks is None else min(ranks, size) // unit * unit
     if job <= unit or (fabric.routing != "ecmp" and placement == "packed" and not failed_share):
         return fabric
     routing = Routing("ecmp", fabric.queue_pairs * CHANNELS_PER_NIC, seed=seed) if fabric.routing == "ecmp" else None
     group = unit * max(2, EXCHANGE // unit)
-    part = min(job, LARGEST) // group * group
+    part = job // group * group
 
     def share(pattern: str, chips: int, each: int | None) -> float:
         found = efficiency(
