@@ -86,7 +86,6 @@ def columns(nbytes: Array, ranks: Array, per_domain: Array, wires: Wires, fit: C
     )
     links = np.where(inside > 1, links, 1.0)
     shares = np.array([*(fit[f"nvls_{name}"] for name in REDUCTIONS), 0.0])
-    over = np.maximum(1.0, np.maximum(0.0, 1.0 - wires.pod / ranks) * wires.oversubscription)
     return Columns(
         nbytes=nbytes,
         ranks=ranks,
@@ -102,7 +101,7 @@ def columns(nbytes: Array, ranks: Array, per_domain: Array, wires: Wires, fit: C
         reduction=shares[wires.reduction],
         generation=wires.reduction,
         simple=fit["e_simple"] * np.where(mesh, fit["xgmi"], 1.0),
-        cross=over,
+        cross=crossing(ranks, wires),
         # A torus is entered by its side: 64 chips are 4 x 4 x 4.
         side=np.where(torus, np.round(inside ** (1.0 / wires.torus_dims), 6), 0.0),
         dims=wires.torus_dims,
@@ -111,6 +110,13 @@ def columns(nbytes: Array, ranks: Array, per_domain: Array, wires: Wires, fit: C
         ordered=wires.ordered,
         sharp=wires.sharp,
     )
+
+
+def crossing(ranks: Array, wires: Wires) -> Array:
+    """Times as long that an exchange takes whose bytes leave pods through an oversubscribed tier, at least 1."""
+    leaving = np.maximum(0.0, 1.0 - wires.pod / ranks)
+    slowed: Array = np.maximum(1.0, leaving * wires.oversubscription)
+    return slowed
 
 
 def fill(transfer: Array, steps: Array | float, bandwidth: Array, chunk_s: float, chunk_bytes: float) -> Array:
