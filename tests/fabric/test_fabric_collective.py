@@ -282,3 +282,10 @@ def test_columns_of_networks_answer_as_fabrics_do() -> None:
     assert long.seconds.tolist() == one * 5000
     with pytest.raises(InputError, match="4 networks for 3"):
         collective_seconds("all_reduce", size[:3], n[:3], wires_of(each))
+
+
+def test_expert_tokens_that_leave_a_pod_pass_its_narrow_tier() -> None:
+    narrow = replace(HGX, oversubscription=7.0, tiers=3, pod_endpoints=512)
+    wide, inside = (float(moe_seconds(1e9, 2048, f).seconds[0]) for f in (narrow, HGX))
+    assert wide / inside == pytest.approx(7 * 0.75)
+    assert float(moe_seconds(1e9, 256, narrow).seconds[0]) == float(moe_seconds(1e9, 256, HGX).seconds[0])

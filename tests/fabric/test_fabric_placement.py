@@ -1,5 +1,7 @@
 """Laws of where parallel groups stand, against ranks laid out one by one."""
 
+import doctest
+import sys
 from collections import Counter
 
 import numpy as np
@@ -80,3 +82,8 @@ def test_columns_are_rows() -> None:
             for field in ("ranks", "stride", "per_node", "per_domain"):
                 column = np.broadcast_to(getattr(getattr(whole, name), field), 3)
                 assert float(column[i]) == float(getattr(getattr(one, name), field))
+
+
+def test_examples_of_the_module() -> None:
+    found = doctest.testmod(sys.modules[group.__module__])
+    assert found.attempted > 3 and not found.failed

@@ -89,7 +89,10 @@ def test_hashing_against_balancing():
     assert balanced["mean_share"] > 0.95
     assert one["mean_share"] < many["mean_share"] < balanced["mean_share"] + 1e-9
     assert one["min_share"] <= one["p1_share"] <= one["mean_share"]
-    assert one["checked_us"] > many["checked_us"] > balanced["checked_us"] == balanced["time_us"]
+    assert one["checked_us"] > many["checked_us"] > balanced["checked_us"]
+    # The record says that this fabric hashes, and the closed form holds that already.
+    assert balanced["time_us"] > balanced["checked_us"]
+    assert any(row["what"] == "load balance" for row in found.tables["assumed"].rows())
 
 
 def test_sites_need_what_the_published_table_says():

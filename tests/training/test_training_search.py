@@ -10,6 +10,7 @@ from gigawatt.core.errors import InputError
 from gigawatt.physics.chip import PowerMode
 from gigawatt.physics.training import best_mapping, enumerate_mappings, evaluate, memory_of, shape_of
 from gigawatt.physics.training.calibration import Context, coefficients, load_calibration
+from gigawatt.physics.training.collectives import messages_of
 from gigawatt.physics.training.columns import machine_of
 from gigawatt.physics.training.kernels import kernel_times
 from gigawatt.physics.training.layer import micro_batch_costs
@@ -26,9 +27,12 @@ def test_shared_layers_equal_the_plain_model(arch) -> None:
     machine = machine_of(H100, "8")
     fit = load_calibration()
     c = coefficients([Context("hopper", "8", fit.stack("megatron-tuned"))], fit.parameters)
-    micro = micro_batch_costs(shape, machine, found.layer, kernel_times(shape, H100, "8", found.layer), c)
-    shared = assemble(shape, machine, found.mapping.take(rows), c, micro.take(found.layer_row[rows]))
-    plain = evaluate(arch, H100, found.mapping.take(rows), "fp8")
+    picked = found.mapping.take(rows)
+    sent = messages_of(shape, machine.network, found.layer, stages=picked)
+    kernels = kernel_times(shape, H100, "8", found.layer)
+    micro = micro_batch_costs(shape, machine, found.layer, kernels, sent.layers, c)
+    shared = assemble(shape, machine, picked, c, micro.take(found.layer_row[rows]), sent.stage)
+    plain = evaluate(arch, H100, picked, "fp8")
     assert np.allclose(shared.step_s, plain.step_s, rtol=1e-12)
 
 

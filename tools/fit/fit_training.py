@@ -4,8 +4,9 @@
 
 Penalised least squares in ln: sum of soft-L1 residuals ln(predicted / measured) plus ((ln p - ln start) / sd)^2 for
 each parameter. Discrete choices (blank chunks, recompute, sharding) are made at the current parameters and held
-during a round. Reported errors leave whole sources out; the written record is fitted to all rows of the table. The
-fit, unlike a prediction, reads the container release and the micro-batch count that a row's notes state.
+during a round. Reported errors leave whole sources out (and models, chips, generations with `--folds`); the written record is
+fitted to all rows of the table. The fit, unlike a prediction, reads the container release and the micro-batch count
+that a row's notes state.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from scipy.optimize import least_squares
@@ -29,7 +29,7 @@ from training_start import START
 from write_calibration import write
 
 from gigawatt.physics.training import coefficients, step_times
-from gigawatt.physics.training.calibration import RELEASE_YEAR
+from gigawatt.physics.training.calibration import RELEASE_YEAR, kin_of
 from gigawatt.physics.training.search import Z80
 from gigawatt.validation.training import IMPORTANT_BLANKS, candidates_of, choose
 from gigawatt.validation.training_metrics import benchmark_of, step_of
@@ -68,7 +68,7 @@ class Rows:
         c = coefficients(self.contexts, p)
         kept, was = self.kept, self.kept.layout.recompute
         layout = replace(kept.layout, recompute=np.where(self.xla_open, p["xla_recompute"], was))
-        steps = step_times(kept.shapes, kept.machine, layout, kept.kernels, c)
+        steps = step_times(kept.shapes, kept.machine, layout, kept.kernels, kept.messages, c)
         return np.asarray(np.log(steps.step_s) - self.target)
 
     def fit(self, use: np.ndarray, weight: np.ndarray, x: np.ndarray, rounds: int = 2) -> np.ndarray:
@@ -150,6 +150,7 @@ def main() -> None:
     parser.add_argument("--truth", type=Path, required=True, help="folder that holds truth/")
     parser.add_argument("--write", action="store_true", help="write the calibration record")
     parser.add_argument("--no-cv", action="store_true", help="skip the left-out runs")
+    parser.add_argument("--folds", action="store_true", help="leave models, chips and generations out too")
     args = parser.parse_args()
     began = time.perf_counter()
     cases, measured, sources, raw = read(args.truth)
@@ -167,15 +168,21 @@ def main() -> None:
     print("fitted", summary(fitted), f"{time.perf_counter() - began:.0f} s")
     print("null  ", summary(null_errors(cases, rows.target)))
     out = np.full(len(cases), np.nan)
-    samples = []
+    samples: list[np.ndarray] = []
+    others: dict[str, np.ndarray] = {}
     if not args.no_cv:
-        folds: list[Any] = [source == s for s in sorted(size)]
-        for fold in folds:
-            y = rows.fit(~fold, weight, x, rounds=1)
-            out[fold] = rows.residual(y)[fold]
-            samples.append(y)
+        out, samples = left_out(rows, source, weight, x)
         print("source left out", summary(out), f"{time.perf_counter() - began:.0f} s")
-        rows.freeze(x)
+    if args.folds:
+        labels = {
+            "model": [row["model"].split(" ")[0].lower() for row in raw],
+            "chip": [case.chip.name for case in cases],
+            "generation": [kin_of(case.chip.generation) for case in cases],
+        }
+        for what, label in labels.items():
+            others[what], _ = left_out(rows, np.array(label), weight, x)
+            print(what, "left out", summary(others[what]), f"{time.perf_counter() - began:.0f} s")
+    rows.freeze(x)
     by = defaultdict(list)
     for i, case in enumerate(cases):
         by[case.family].append(i)
@@ -189,7 +196,18 @@ def main() -> None:
     for name in START:
         print(f"{name:24s} {START[name][0]:10.4g} -> {values[name]:10.4g}")
     if args.write:
-        _write(rows, x, values, fitted, out, samples, by, raw, args.truth)
+        _write(rows, x, values, fitted, out, others, samples, by, args.truth)
+
+
+def left_out(rows: Rows, label: np.ndarray, weight: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Residuals of rows predicted by parameters fitted without their label, and those parameters."""
+    out, samples = np.full(label.size, np.nan), []
+    for name in sorted(set(label.tolist())):
+        fold = label == name
+        y = rows.fit(~fold, weight, x, rounds=1)
+        out[fold] = rows.residual(y)[fold]
+        samples.append(y)
+    return out, samples
 
 
 def _write(
@@ -198,9 +216,9 @@ def _write(
     values: Mapping[str, float],
     fitted: np.ndarray,
     out: np.ndarray,
+    others: Mapping[str, np.ndarray],
     samples: Sequence[np.ndarray],
     by: Mapping[str, list[int]],
-    raw: Sequence[Mapping[str, str]],
     folder: Path,
 ) -> None:
     known = np.where(np.isnan(out), fitted, out)
@@ -222,6 +240,11 @@ def _write(
         "fitted_median_percent": float(100 * np.median(np.abs(np.expm1(fitted)))),
         "source_left_out_mape_percent": float(100 * np.mean(np.abs(np.expm1(known)))),
         "source_left_out_median_percent": float(100 * np.median(np.abs(np.expm1(known)))),
+        **{
+            f"{what}_left_out_{name}_percent": float(100 * of(np.abs(np.expm1(r))))
+            for what, r in others.items()
+            for name, of in (("mape", np.mean), ("median", np.median))
+        },
         "null_mape_percent": float(100 * np.mean(np.abs(np.expm1(null_errors(rows.cases, rows.target))))),
     }
     fitted_to = (

@@ -62,10 +62,8 @@ PRIORS: dict[str, tuple[float, float, str, str]] = {
         "of a layer's experts that carry the load (scanned, not fitted: kernel tables hold it)",
     ),
     "expert_skew": (1.15, 0.1, "", "lasting part of the busiest over the mean expert-parallel rank, beyond chance"),
-    "all_reduce_us": (6.5, 0.3, "us", "latency of a small all-reduce in the scale-up domain"),
-    "all_to_all_us": (16.0, 0.4, "us", ""),
-    "all_reduce_share": (0.45, 0.15, "", "of one-way link bandwidth"),
-    "all_to_all_share": (0.3, 0.3, "", ""),
+    "custom_all_reduce": (0.45, 0.3, "", "an engine's own all-reduce of few bytes over the collective library's time"),
+    "custom_exchange": (0.9, 0.3, "", "tokens to experts and back, over low-latency kernels of the network floor"),
     "stall_share": (
         0.90,
         0.06,

@@ -45,13 +45,6 @@ START: dict[str, tuple[float, float, str]] = {
     "experts.8": (1.2, 0.25, "grouped over dense products, 8 and 4 bit"),
     "experts.16": (1.2, 0.25, "the same, 16 bit"),
     "unfused_experts": (1.8, 0.6, "experts with biases over experts without, times as long"),
-    "scaleup.ampere": (0.70, 0.12, "share of one-way scale-up bandwidth in collectives"),
-    "scaleup.hopper": (0.78, 0.12, "the same"),
-    "scaleup.blackwell": (0.60, 0.2, "the same"),
-    "nic": (0.70, 0.15, "share of NIC line rate in collectives"),
-    "nic_fsdp": (0.68, 0.15, "the same under FSDP"),
-    "omnipath": (0.60, 0.2, "the same on four Omni-Path 100 ports a node, and what else that cluster cost"),
-    "single_nic": (0.09, 0.2, "one of eight NICs at the same efficiency: rings of 2021 ZeRO-3"),
     "exposed_tp": (0.45, 0.2, "share of tensor-parallel messages not hidden by a tuned stack"),
     "exposed_dp": (0.43, 0.2, "share of data-parallel messages not hidden"),
     "exposed_fsdp": (0.39, 0.2, "the same, FSDP"),
@@ -59,9 +52,6 @@ START: dict[str, tuple[float, float, str]] = {
     "exposed_cp": (0.48, 0.3, "the same, context parallelism"),
     "exposed_ep": (0.72, 0.2, "the same, expert all-to-all"),
     "exposed_ici": (0.26, 0.3, "the same, TPU interconnect under XLA"),
-    "all_to_all_scaleup": (0.56, 0.2, "share of scale-up bandwidth in all-to-all"),
-    "all_to_all_nic": (0.54, 0.2, "share of NIC line rate in all-to-all"),
-    "latency_s": (14.5e-6, 0.3, "s a collective step"),
     "straggler": (0.006, 0.3, "slow-down a doubling of chips past eight"),
     "host_s": (0.83e-3, 0.2, "s a layer and forward pass that an eager stack needs to launch"),
     "progress": (0.05, 0.3, "a year of software releases"),
@@ -70,7 +60,12 @@ START: dict[str, tuple[float, float, str]] = {
 
 STACKS: dict[str, dict[str, object]] = {
     "megatron-tuned": {"note": "Megatron-Core with Transformer Engine and CUDA graphs: Megatron-Bridge, NeMo, MLPerf"},
-    "megatron-core": {"overlap_tp": False, "eager": True, "note": "Megatron-Core without user-buffer overlap"},
+    "megatron-core": {
+        "overlap_tp": False,
+        "eager": True,
+        "all_to_all": True,
+        "note": "Megatron-Core without user-buffer overlap or dispatch kernels",
+    },
     "megatron-2021": {
         "flash": False,
         "graphs": False,
@@ -83,7 +78,6 @@ STACKS: dict[str, dict[str, object]] = {
         "graphs": False,
         "overlap_tp": False,
         "overlap_dp": False,
-        "nic": "omnipath",
         "note": "Megatron-DeepSpeed on Jean Zay (four Omni-Path 100 ports a node)",
     },
     "zero3-2021": {
@@ -93,8 +87,8 @@ STACKS: dict[str, dict[str, object]] = {
         "overlap_tp": False,
         "overlap_dp": False,
         "sharded": True,
-        "nic": "single_nic",
-        "note": "DeepSpeed ZeRO-3 of 2021: a ring over a single NIC",
+        "one_nic": True,
+        "note": "DeepSpeed ZeRO-3 of 2021: rings over one of eight NICs",
     },
     "fsdp-eager": {"eager": True, "graphs": False, "sharded": True, "attention": "triton", "note": "llm-foundry, 2023"},
     "fsdp-compile": {
@@ -115,5 +109,10 @@ STACKS: dict[str, dict[str, object]] = {
     },
     "maxtext": {"xla": True, "kernels": "megatron-tuned", "sharded": True, "note": "MaxText on TPU, fully sharded"},
     "maxtext-gpu": {"sharded": True, "kernels": "megatron-tuned", "note": "MaxText on GPU"},
-    "primus": {"overlap_tp": False, "kernels": "megatron-tuned", "note": "Primus (Megatron) on ROCm"},
+    "primus": {
+        "overlap_tp": False,
+        "all_to_all": True,
+        "kernels": "megatron-tuned",
+        "note": "Primus (Megatron) on ROCm",
+    },
 }

@@ -29,6 +29,7 @@ from gigawatt.physics.serving import frontier
 from gigawatt.physics.training import best_mapping
 from gigawatt.physics.workload import from_config
 from gigawatt.study.answer import Answer
+from gigawatt.study.network import fabric_of
 from gigawatt.study.perform import SERVING_PRECISIONS, TRAINING_PRECISIONS, usable_precisions
 from gigawatt.study.scenario import Serving
 
@@ -123,25 +124,28 @@ def _domain_gain(answer: Answer, lead: int, w: int) -> float:
     if box.chip.scaleup_domain <= SMALL_DOMAIN:
         return 1.0
     small = replace(box, chip=replace(box.chip, scaleup_domain=SMALL_DOMAIN))
-    wide, narrow = _best(answer, box, w), _best(answer, small, w)
+    wide, narrow = _best(answer, lead, box, w), _best(answer, lead, small, w)
     return min(narrow / wide, 1.0) if wide > 0 and narrow > 0 else 1.0
 
 
-def _best(answer: Answer, box: Box, w: int) -> float:
+def _best(answer: Answer, lead: int, box: Box, w: int) -> float:
     work = answer.resolved.works[w]
+    offered = answer.resolved.offers[lead]
+    catalog, endpoints = answer.resolved.catalog, offered.offer.endpoints
+    fabric = fabric_of(offered.fabric, offered.platform, box, catalog, endpoints)
     arch = from_config(work.model.id, work.model.config)
     spec = work.spec
     if isinstance(spec, Serving):
         found = frontier(
-            arch, box.chip, input_tokens=spec.input_tokens * (1 - spec.cached_share), output_tokens=spec.output_tokens,
-            ttft_s=spec.slo.ttft_p99, tpot_s=spec.slo.tpot_p99,
+            arch, box.chip, fabric=fabric, input_tokens=spec.input_tokens * (1 - spec.cached_share),
+            output_tokens=spec.output_tokens, ttft_s=spec.slo.ttft_p99, tpot_s=spec.slo.tpot_p99,
             precisions=usable_precisions(spec.precisions, SERVING_PRECISIONS, box), modes=box.modes[:1],
         )  # fmt: skip
         return float(found.tokens_out_per_s_per_chip.max(initial=0.0))
     made = [p for p in answer.priced.performance.points if p.work == w]
     chips = int(max((p.chips for p in made), default=8 * box.chips_per_node))
     points = best_mapping(
-        arch, box.chip, chips=chips, seq=spec.sequence_length, global_batch=spec.global_batch,
+        arch, box.chip, fabric=fabric, chips=chips, seq=spec.sequence_length, global_batch=spec.global_batch,
         precisions=usable_precisions(spec.precisions, TRAINING_PRECISIONS, box), modes=box.modes[:1],
     )  # fmt: skip
     return float(points.tokens_per_s_per_chip.max(initial=0.0))

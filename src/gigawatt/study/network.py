@@ -15,7 +15,16 @@ from gigawatt.catalog.records import Accelerator, Fabric, Platform
 from gigawatt.core.datum import Datum
 from gigawatt.core.table import Table
 from gigawatt.economics.cost import Bill, catalog_prices, price_parts
-from gigawatt.physics.fabric import PartsList, kit_from_record, parts_list, wiring_from_record
+from gigawatt.physics.chip import Box
+from gigawatt.physics.fabric import Fabric as Wiring
+from gigawatt.physics.fabric import (
+    PartsList,
+    balanced,
+    fabric_from_record,
+    kit_from_record,
+    parts_list,
+    wiring_from_record,
+)
 
 if TYPE_CHECKING:
     from gigawatt.study.answer import Answer
@@ -76,6 +85,21 @@ def network_of(
         made,
         bill,
     )
+
+
+def fabric_of(record: Fabric, platform: Platform, box: Box, catalog: Catalog, endpoints: int | None = None) -> Wiring:
+    """The network that messages of a platform's chips meet: its scale-up domain, its NICs, what hashing leaves of them.
+
+    Args:
+        record: the scale-out fabric.
+        platform: names its scale-up network.
+        box: the platform's chips; their domain is as wired.
+        catalog: where the scale-up network's record is.
+        endpoints: chips that one network joins; the record's reference where None.
+    """
+    scaleup = catalog.get("scaleup", platform.scaleup) if platform.scaleup else None
+    fabric = fabric_from_record(record, box.chip, node=box.chips_per_node, scaleup=scaleup)
+    return balanced(fabric, endpoints or record.reference_endpoints or box.chips)
 
 
 def _bound(what: str, parts: tuple[str, ...]) -> str:

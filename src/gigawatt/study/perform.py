@@ -6,14 +6,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from gigawatt.catalog.records import Fabric as FabricRecord
 from gigawatt.physics.chip import Box, box_from_record
-from gigawatt.physics.fabric import Fabric, fabric_from_record
+from gigawatt.physics.fabric import Fabric
 from gigawatt.physics.reliability import goodput
 from gigawatt.physics.serving import frontier
 from gigawatt.physics.training import best_mapping
 from gigawatt.physics.workload import from_config
 from gigawatt.physics.workload.architecture import Architecture
+from gigawatt.study.network import fabric_of
 from gigawatt.study.resolve import Offered, Resolved, Work
 from gigawatt.study.scenario import Serving, Training
 from gigawatt.study.software import Software, software
@@ -94,7 +94,7 @@ def perform(resolved: Resolved, line: Timeline) -> Performance:
         if late:
             refusals += [Refusal(i, j, *late) for j in range(len(arches))]
             continue
-        fabric = _fabric(offered.fabric, box)
+        fabric = fabric_of(offered.fabric, offered.platform, box, resolved.catalog, offered.offer.endpoints)
         for j, (work, arch) in enumerate(zip(resolved.works, arches, strict=True)):
             state = states[i, j] = software(offered, "serving" if work.is_serving else "training", arch, resolved)
             if state.refusal:
@@ -116,10 +116,6 @@ def _not_there(offered: Offered, resolved: Resolved) -> tuple[str, str] | None:
     if first is None or first <= start:
         return None
     return f"available from {first}, after the start on {start}", f"a start on {first}, or an earlier delivery"
-
-
-def _fabric(record: FabricRecord, box: Box) -> Fabric:
-    return fabric_from_record(record, box.chip, node=box.chips_per_node)
 
 
 def usable_precisions(asked: list[str] | str, usual: Sequence[str], box: Box) -> list[str]:

@@ -140,7 +140,8 @@ def nic_bytes_per_s(text: str, per_node: int, chip: Chip) -> tuple[float, float,
         return int(found[1]) * gbit, int(found[1]) * gbit, True
     for pattern, gbits_a_port in PORTS:
         if re.search(pattern, words):
-            return gbits_a_port * gbit, gbits_a_port * gbit, True
+            # A product's name says what its ports can do; what was bought of them, the row may say that it does not.
+            return gbits_a_port * gbit, gbits_a_port * gbit, "not stated" not in words and "not on" not in words
     if "efa" in words and "a100" in chip.name:
         # P4d and P4de: 4 x 100G for eight GPUs.
         return 4 * 100 * gbit / 8, 100 * gbit / 2, False

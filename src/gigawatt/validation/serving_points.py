@@ -17,6 +17,7 @@ from gigawatt.physics.serving import Load, Spec
 from gigawatt.physics.serving.calibration import ENGINES, calibration
 from gigawatt.physics.serving.model import Floats
 from gigawatt.validation.serving_models import architecture_of, chip_of
+from gigawatt.validation.wiring import usual_fabric
 
 Row = Mapping[str, str]
 # Images that serve with multi-token prediction, though no column says so: told by release and date.
@@ -108,6 +109,7 @@ def _common(row: Row) -> tuple[dict[str, object], list[str], str]:
     spec: dict[str, object] = {
         "arch": named.arch,
         "chip": chip,
+        "fabric": usual_fabric(chip),
         "engine": engine,
         "precision": precision,
         "year": 2026.0 if year is None else year,

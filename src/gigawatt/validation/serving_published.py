@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from gigawatt.physics.chip import Chip
 from gigawatt.physics.serving import Spec
 from gigawatt.validation.serving_models import Named, architecture_of, chip_of, is_diffusion
+from gigawatt.validation.wiring import usual_fabric
 
 Row = Mapping[str, str]
 
@@ -215,4 +216,4 @@ def _spec(row: Row, named: Named, chip: Chip, precision: str, stack: str, gpus: 
     dp = int(min(max(dp, 1), size))
     moe_tp = max(size // int(max(ep, 1)), 1)
     engine = {"trtllm-2023": "trtllm", "trtllm-offline": "trtllm", "sglang-wide": "sglang"}.get(stack, "vllm")
-    return Spec(named.arch, chip, size, dp, moe_tp, engine, precision)
+    return Spec(named.arch, chip, size, dp, moe_tp, engine, precision, fabric=usual_fabric(chip))

@@ -31,7 +31,7 @@ SCALES: Mapping[str, tuple[str, ...]] = {
     "decode": ("decode_slowdown.trtllm", "decode_slowdown.vllm", "decode_slowdown.sglang"),
     "attention": ("attention_slowdown",),
     "prefill": ("prefill_slowdown.trtllm", "prefill_slowdown.vllm", "prefill_slowdown.sglang"),
-    "reduce": ("all_reduce_us", "all_to_all_us"),
+    "reduce": ("custom_all_reduce", "custom_exchange"),
 }
 
 

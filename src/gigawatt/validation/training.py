@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigawatt.physics.training import Steps, coefficients, load_calibration, memory_of, stack_shapes, step_times
+from gigawatt.physics.training.collectives import Messages, messages_of
 from gigawatt.physics.training.columns import Machine, stack_machines
 from gigawatt.physics.training.columns import Mapping as Layout
 from gigawatt.physics.training.kernels import KernelTimes, kernel_times_of
@@ -48,6 +49,7 @@ class CaseCandidates:
     shapes: Shape
     machine: Machine
     kernels: KernelTimes
+    messages: Messages
 
     def take(self, rows: NDArray[np.intp]) -> CaseCandidates:
         """The rows named."""
@@ -57,11 +59,12 @@ class CaseCandidates:
             self.shapes.take(rows),
             self.machine.take(rows),
             self.kernels.take(rows),
+            self.messages.take(rows),
         )
 
 
 def candidates_of(cases: Sequence[Case]) -> CaseCandidates:
-    """The candidates of all cases, with the seconds of their kernels."""
+    """The candidates of all cases, with the seconds of their kernels and messages."""
     sizes = [np.size(case.mapping.tp) for case in cases]
     owner = np.repeat(np.arange(len(cases)), sizes).astype(np.intp)
     layout = Layout(
@@ -83,7 +86,10 @@ def candidates_of(cases: Sequence[Case]) -> CaseCandidates:
         flash=np.array([float(case.context.stack.flash) for case in cases])[owner],
         model=np.array([models[case.shape] for case in cases])[owner],
     )
-    return CaseCandidates(owner, layout, shapes, stack_machines([case.machine for case in cases]).take(owner), kernels)
+    machine = stack_machines([case.machine for case in cases]).take(owner)
+    plain = np.array([case.context.stack.exchanges_plainly for case in cases])[owner]
+    messages = messages_of(shapes, machine.network, layout, plain)
+    return CaseCandidates(owner, layout, shapes, machine, kernels, messages)
 
 
 def choose(
@@ -91,7 +97,7 @@ def choose(
 ) -> tuple[NDArray[np.intp], Steps]:
     """For each case the row of its fastest mapping that fits, and the steps of all candidates."""
     c = coefficients([case.context for case in cases], parameters).take(open_.owner)
-    steps = step_times(open_.shapes, open_.machine, open_.layout, open_.kernels, c)
+    steps = step_times(open_.shapes, open_.machine, open_.layout, open_.kernels, open_.messages, c)
     need = np.asarray(memory_of(open_.shapes, open_.layout, c.flash).total_bytes)
     over = np.maximum(need / (MEMORY_TOLERANCE * open_.machine.memory_bytes), 1.0)
     # what does not fit comes last, the least over first

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping as Dict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 
 from gigawatt.catalog import Catalog
 from gigawatt.physics.chip import Chip, chip_from_record
+from gigawatt.physics.fabric import Fabric
 from gigawatt.physics.training import Machine, Mapping, Shape, Stack, load_calibration, machine_of, shape_of
 from gigawatt.physics.training.calibration import RELEASE_YEAR, Context, kin_of
 from gigawatt.validation.base import number
 from gigawatt.validation.training_shapes import architecture_of
+from gigawatt.validation.wiring import usual_fabric
 
 Row = Dict[str, str]
 TOKENS_PER_STEP = 4.0e6  # global batch where none is stated: what pre-training runs of 2020-26 use
@@ -50,7 +52,12 @@ SOURCES: tuple[tuple[str, str], ...] = (
     (r"primus|rocm|amd-agi", "primus"),
     (r"maxtext|tpu-recipes|gpu-recipes|palm|google", "maxtext"),
 )
-NODE_NETWORK_BYTES_PER_S = {"vtrain": 100e9, "bigscience": 50e9}  # 800 Gb/s a node; four Omni-Path 100 ports
+# Networks that sources state, where they are not the chip's usual one: bytes/s a chip of eight, and technology.
+NETWORKS: Dict[str, tuple[float, str]] = {
+    "vtrain": (12.5e9, "infiniband"),  # 800 Gb/s a node
+    # Jean Zay: four Omni-Path 100 ports a node. The host's processors move the bytes, as they do behind a TCP proxy.
+    "bigscience": (6.25e9, "tcpx"),
+}
 SELECTIVE_SHARE = (
     0.4  # of a forward pass that per-operator selective checkpointing runs again (assumed: every second GEMM)
 )
@@ -121,8 +128,7 @@ def case_of(row: Row) -> Case:
         lora = True
         notes.append("adapters, since one node cannot train all of it")
     seq = number(row.get("seq_len")) or _default_seq(row, arch.name, lora, notes)
-    nic = next((v / 8 for k, v in NODE_NETWORK_BYTES_PER_S.items() if k in source.lower()), None)
-    machine = machine_of(chip, width, nic)
+    machine = machine_of(chip, width, _network(source, chip), one_nic=stack.one_nic)
     mapping, chips, batch, stated = _mappings(row, shape, chip, stack, chips, seq, lora, notes)
     family = family_of(source, stack, chip, moe, lora)
     released = release_of(source, year)
@@ -146,6 +152,15 @@ def case_of(row: Row) -> Case:
         lora=lora,
         notes=tuple(dict.fromkeys(notes)),
     )
+
+
+def _network(source: str, chip: Chip) -> Fabric:
+    """What the source says of its network, else what the chip is wired with by default."""
+    usual = usual_fabric(chip)
+    stated = next((network for name, network in NETWORKS.items() if name in source.lower()), None)
+    if stated is None:
+        return usual
+    return replace(usual, nic_bytes_per_s=stated[0], port_bytes_per_s=stated[0], technology=stated[1])
 
 
 def stack_of(source: str, chip: Chip, row: Row) -> Stack:

@@ -226,6 +226,18 @@ def test_two_leaves_without_a_common_spine(routing: Routing) -> None:
     assert found.cut_names == ""
 
 
+def test_an_island_still_talks_to_itself() -> None:
+    """A pod without its cores: its endpoints lost the others, and still have each other."""
+    topology = TOPOLOGIES["three tiers"]
+    net = topology.network
+    up = np.flatnonzero((net.kind == net.kinds.index("aggregation-core")) & (topology.pooled.node[net.src] == 128 + 16))
+    state = health(net, failed_links=up.tolist())
+    for routing in (Routing("ecmp", 2), SPRAY):
+        found = route(topology, [0, 0, 40, 40], [8, 40, 100, 41], routing, state)
+        assert found.cut.tolist() == [False, True, False, False]
+        assert np.array_equal(found.cut_endpoints, np.arange(32))
+
+
 def test_slow_links_and_slow_endpoints() -> None:
     topology = fat_tree_2(64, B, down=8, spines=8)
     net = topology.network

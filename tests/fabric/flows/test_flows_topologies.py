@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gigawatt.catalog import Catalog
 from gigawatt.core.errors import Infeasible, InputError
 from gigawatt.physics.fabric import Fabric
-from gigawatt.physics.fabric import count as counts_of
+from gigawatt.physics.fabric.design import wiring_from_record
 from gigawatt.physics.fabric.flows import (
     SPRAY,
     Domains,
@@ -21,6 +22,7 @@ from gigawatt.physics.fabric.flows import (
     dragonfly_plus,
     fat_tree_2,
     flow_seconds,
+    health,
     network,
     network_of,
     route,
@@ -28,10 +30,23 @@ from gigawatt.physics.fabric.flows import (
     shortest_paths,
     torus,
 )
+from gigawatt.physics.fabric.topology import count
 
 B = 50e9
 NDR = Fabric(
-    "ndr", "infiniband", "switched", "hopper", 450e9, 8, 8, 50e9, 50e9, radix=64, switch_port_bytes_per_s=50e9, tiers=2
+    "ndr",
+    "infiniband",
+    "switched",
+    "hopper",
+    450e9,
+    8,
+    8,
+    50e9,
+    50e9,
+    radix=64,
+    switch_port_bytes_per_s=50e9,
+    tiers=2,
+    topology="rail_fat_tree",
 )
 
 
@@ -73,8 +88,31 @@ def walks(topology: Topology, choice: int) -> None:
 )
 def test_torus_routes_are_minimal(shape: tuple[int, ...], twist: tuple[tuple[int, int, int], ...]) -> None:
     made = torus(shape, B, twist=twist)
-    for choice in range(made.choices):
+    for choice in {0, 1, made.splits - 1, made.splits, made.choices - 1}:
         walks(made, choice)
+
+
+@pytest.mark.parametrize("routing", [Routing("ecmp", 3), SPRAY], ids=["ecmp", "spray"])
+@pytest.mark.parametrize("shape", [(4, 4, 4), (5, 5)])
+def test_a_torus_goes_round_a_dead_link(shape: tuple[int, ...], routing: Routing) -> None:
+    """In another order of dimensions or, half-way round, the other direction; on a straight line there is no other way."""
+    made = torus(shape, B)
+    net = made.network
+    state = health(net, failed_links=[0])
+    assert np.array_equal(np.flatnonzero(state == 0), np.sort([0, net.twins()[0]]))
+    src, dst = everybody(made)
+    found = route(made, src, dst, routing, state)
+    assert not np.isin(found.links, np.flatnonzero(state == 0)).any()
+    assert np.array_equal(found.pair_rates() > 0, ~found.cut)
+    graph = nx.DiGraph(zip(net.src.tolist(), net.dst.tolist(), strict=True))
+    whole = dict(nx.all_pairs_shortest_path_length(graph))
+    graph.remove_edges_from([(0, int(net.dst[0])), (int(net.dst[0]), 0)])
+    left = dict(nx.all_pairs_shortest_path_length(graph))
+    longer = np.array([left[a][b] > whole[a][b] for a, b in zip(src.tolist(), dst.tolist(), strict=True)])
+    assert found.cut.any() and not found.cut_names
+    assert np.array_equal(found.cut, longer)
+    lost = health(net, failed_share=0.1)
+    assert (lost == 0).sum() == 2 * round(0.1 * net.links / 2)
 
 
 @pytest.mark.parametrize("shape", [(8,), (7,), (8, 8), (6, 6), (5, 5), (4, 8), (2, 4, 4), (4, 4, 4), (3, 5, 2)])
@@ -153,16 +191,16 @@ def test_dragonfly_rates() -> None:
     hosts=st.integers(1, 200),
     tiers=st.integers(1, 3),
     over=st.sampled_from([1.0, 2.0, 3.0, 7.0]),
-    count=st.sampled_from([1, 2, 4]),
+    planes=st.sampled_from([1, 2, 4]),
     rails=st.sampled_from([1, 4, 8]),
     narrow=st.sampled_from(["leaf", "pod"]),
 )
-def test_the_network_of_a_fabric(hosts: int, tiers: int, over: float, count: int, rails: int, narrow: str) -> None:
+def test_the_network_of_a_fabric(hosts: int, tiers: int, over: float, planes: int, rails: int, narrow: str) -> None:
     """Sprayed it gives line rate, or the share that oversubscription leaves; it has no fewer switches than are bought."""
-    fabric = replace(NDR, tiers=tiers, oversubscription=over, planes=count, rails=rails)
+    fabric = replace(NDR, tiers=tiers, oversubscription=over, planes=planes, rails=rails)
     n = hosts * 8
     try:
-        bought = counts_of(fabric, n)
+        bought = count(fabric, n)
     except Infeasible:
         with pytest.raises(Infeasible):
             network_of(fabric, n)
@@ -171,7 +209,8 @@ def test_the_network_of_a_fabric(hosts: int, tiers: int, over: float, count: int
     assert made.network.endpoints == n
     assert isinstance(made, Domains)
     if narrow == "leaf":
-        assert made.outside.network.nodes - n >= bought.leaves + bought.spines + bought.cores
+        # `planes` of one network each are one graph with the planes side by side.
+        assert made.outside.network.nodes - n >= bought.switches
     ranks = np.arange(n)
     there = (ranks + 8 * (hosts // 2)) % n
     rates = route(made, ranks, there, SPRAY).pair_rates()[ranks != there] / fabric.nic_bytes_per_s
@@ -250,3 +289,19 @@ def test_any_network_gives_what_the_builders_give() -> None:
     )
     with pytest.raises(InputError, match="at least 1 path"):
         shortest_paths(made.network, splits=0)
+
+
+def test_the_networks_of_catalog_designs() -> None:
+    """Every design of the catalog is a graph whose sprayed traffic has line rate, or what its oversubscription leaves."""
+    catalog = Catalog.load()
+    for name in catalog.ids("fabric"):
+        fabric = wiring_from_record(catalog.get("fabric", name))
+        leaves = count(fabric, 1_536).leaves
+        n = 1_536 if fabric.topology != "dragonfly_plus" else leaves * (1_536 // leaves)
+        made = network_of(fabric, n, scaleup=False)
+        assert made.network.endpoints == n
+        ranks = np.arange(n)
+        if fabric.topology in ("fat_tree", "rail_fat_tree"):
+            rates = route(made, ranks, (ranks + n // 2) % n, SPRAY).pair_rates() / fabric.nic_bytes_per_s
+            assert np.all(rates >= 1 / fabric.oversubscription - 1e-9), name
+            assert np.all(rates <= 1 + 1e-9), name

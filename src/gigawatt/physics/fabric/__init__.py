@@ -1,5 +1,6 @@
 """The network: how long a collective takes, what the fabric is made of."""
 
+from gigawatt.physics.fabric.balance import balanced
 from gigawatt.physics.fabric.collective import Answer, bus_factor, collective_seconds
 from gigawatt.physics.fabric.design import Fabric, default_fabric, fabric_from_record, wiring_from_record
 from gigawatt.physics.fabric.moe import moe_payload, moe_seconds
@@ -14,6 +15,7 @@ __all__ = [
     "Part",
     "PartsList",
     "Piece",
+    "balanced",
     "bus_factor",
     "capacity",
     "collective_seconds",

@@ -25,9 +25,10 @@ class Columns:
     """One row per collective call.
 
     `per_domain` ranks of the group in each scale-up domain, `domains` their number; `scaleup` and `nic` bytes/s per rank,
-    `pair` what two ranks reach between domains; `net` share of NIC rate, `step` seconds of a network step beyond NCCL's,
-    `extra` of a domain over several hosts; `reduction` algorithm bandwidth of in-switch reduction over scale-up rate, 0
-    where there is none; `simple` share of scale-up rate under protocol simple; `cross` slows exchanges through an
+    `pair` what two ranks reach between domains; `net` share of NIC rate, `exchange` what routing leaves of it to
+    all-to-all, `step` seconds of a network step beyond NCCL's, `extra` of a domain over several hosts; `reduction`
+    algorithm bandwidth of in-switch reduction over scale-up rate, 0 where there is none, `generation` its index in
+    `REDUCTIONS`, -1 for none; `simple` share of scale-up rate under protocol simple; `cross` slows exchanges through an
     oversubscribed tier; `side` and `dims` of a torus, side 0 off one.
     """
 
@@ -39,6 +40,7 @@ class Columns:
     nic: Array
     pair: Array
     net: Array
+    exchange: Array
     step: Array
     extra: Array
     reduction: Array
@@ -84,7 +86,6 @@ def columns(nbytes: Array, ranks: Array, per_domain: Array, wires: Wires, fit: C
     )
     links = np.where(inside > 1, links, 1.0)
     shares = np.array([*(fit[f"nvls_{name}"] for name in REDUCTIONS), 0.0])
-    over = np.maximum(1.0, np.maximum(0.0, 1.0 - wires.pod / ranks) * wires.oversubscription)
     return Columns(
         nbytes=nbytes,
         ranks=ranks,
@@ -93,13 +94,14 @@ def columns(nbytes: Array, ranks: Array, per_domain: Array, wires: Wires, fit: C
         scaleup=wires.scaleup_bytes_per_s * links,
         nic=wires.nic_bytes_per_s,
         pair=wires.pair_bytes_per_s,
-        net=np.array([fit[f"net_{name}"] for name in NET_CLASSES])[wires.net],
+        net=np.array([fit[f"net_{name}"] for name in NET_CLASSES])[wires.net] * wires.ring_share,
+        exchange=wires.exchange_share,
         step=np.array([fit[f"lat_{name}"] for name in NET_CLASSES])[wires.net],
         extra=np.where(inside > wires.node, fit["lat_mnnvl"], 0.0),
         reduction=shares[wires.reduction],
         generation=wires.reduction,
         simple=fit["e_simple"] * np.where(mesh, fit["xgmi"], 1.0),
-        cross=over,
+        cross=crossing(ranks, wires),
         # A torus is entered by its side: 64 chips are 4 x 4 x 4.
         side=np.where(torus, np.round(inside ** (1.0 / wires.torus_dims), 6), 0.0),
         dims=wires.torus_dims,
@@ -108,6 +110,13 @@ def columns(nbytes: Array, ranks: Array, per_domain: Array, wires: Wires, fit: C
         ordered=wires.ordered,
         sharp=wires.sharp,
     )
+
+
+def crossing(ranks: Array, wires: Wires) -> Array:
+    """Times as long that an exchange takes whose bytes leave pods through an oversubscribed tier, at least 1."""
+    leaving = np.maximum(0.0, 1.0 - wires.pod / ranks)
+    slowed: Array = np.maximum(1.0, leaving * wires.oversubscription)
+    return slowed
 
 
 def fill(transfer: Array, steps: Array | float, bandwidth: Array, chunk_s: float, chunk_bytes: float) -> Array:

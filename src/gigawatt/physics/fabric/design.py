@@ -41,12 +41,15 @@ class Fabric:
     `technology` is a key of `NET_CLASS`; `scaleup` is switched, mesh, torus or pcie; `generation` the chip's. `domain`
     is the number of chips in a scale-up domain, `node` those of one host. `port_bytes_per_s` is the rate of one NIC
     port: all-to-all between two chips reaches `ports_per_pair` of them. `nic_stated` is False where the NIC rate is a
-    default, and bands are wider then. `ordered`: writes arrive in order, which NCCL's LL protocols need (EFA of the first
-    generation does not: aws-ofi-nccl runs it on Simple alone).
+    default, and bands are wider then.
 
     `topology` and `routing` are of `TOPOLOGIES` and `ROUTINGS`; a torus counts its dimensions in `tiers`. `queue_pairs`
-    are flows between two NICs, `sharp` is reduction in the switches. `leaf_endpoints` and `pod_endpoints` are what a leaf
-    and a pod carry where the design says so, else 0; `oversubscription` then applies above the pods.
+    are flows between two NICs, `sharp` is reduction in the switches, used and not only wired. `ordered`: writes arrive in
+    order, which NCCL's LL protocols need (EFA of the first generation does not: aws-ofi-nccl runs it on protocol simple
+    alone). `torus_dims` are those of a scale-up torus. `ring_share` and `exchange_share` are what routing, placement and
+    failures leave of the NIC's rate to a ring and to an exchange of all with all (`balance.balanced` works them out).
+    `leaf_endpoints` and `pod_endpoints` are what a leaf and a pod carry where the design says so, else 0;
+    `oversubscription` then applies above the pods.
     """
 
     name: str
@@ -67,12 +70,14 @@ class Fabric:
     switch_port_bytes_per_s: float = 50e9
     adaptive: bool = True
     nic_stated: bool = True
-    ordered: bool = True
-    torus_dims: int = 3
     topology: str = "fat_tree"
     routing: str = "adaptive"
     queue_pairs: int = 1
     sharp: bool = False
+    ordered: bool = True
+    torus_dims: int = 3
+    ring_share: float = 1.0
+    exchange_share: float = 1.0
     leaf_endpoints: int = 0
     pod_endpoints: int = 0
 
@@ -88,6 +93,8 @@ class Fabric:
                 ("planes", self.planes >= 1, "at least 1"),
                 ("rails", self.rails >= 1, "at least 1"),
                 ("radix", self.radix >= 2, "at least 2 ports"),
+                ("ring_share", 0 < self.ring_share <= 1, "above 0 and at most 1"),
+                ("exchange_share", 0 < self.exchange_share <= 1, "above 0 and at most 1"),
                 ("queue_pairs", self.queue_pairs >= 1, "at least 1"),
                 ("topology", self.topology in TOPOLOGIES, "one of " + ", ".join(TOPOLOGIES)),
                 ("routing", self.routing in ROUTINGS, "one of " + ", ".join(ROUTINGS)),
@@ -150,13 +157,20 @@ def wiring_from_record(record: Any, nic_bytes_per_s: float = 0.0) -> Fabric:
         topology=str(record.topology),
         routing=str(record.routing),
         queue_pairs=int(record.queue_pairs),
-        sharp=bool(record.sharp),
         leaf_endpoints=int(record.leaf_endpoints),
         pod_endpoints=int(record.pod_endpoints),
     )
 
 
-def fabric_from_record(record: Any, chip: Chip, *, node: int = 8, domain: int | None = None) -> Fabric:
+def fabric_from_record(
+    record: Any,
+    chip: Chip,
+    *,
+    node: int = 8,
+    domain: int | None = None,
+    scaleup: Any = None,
+    sharp: bool = False,
+) -> Fabric:
     """The `Fabric` of a catalog record under a chip.
 
     The NIC rate is the record's (what is bought), and the chip's own where it is slower.
@@ -166,11 +180,20 @@ def fabric_from_record(record: Any, chip: Chip, *, node: int = 8, domain: int | 
         chip: the chip; its `scaleup_domain` is the domain unless `domain` says otherwise.
         node: chips of one host.
         domain: chips of a scale-up domain as wired.
+        scaleup: the catalog record of the scale-up network; its topology follows from the chip's stack where None.
+        sharp: whether reduction in the scale-out switches is used, where the record has it. NCCL needs a plug-in and a
+            setting for it, and the measured tables ran without.
     """
     wired = max(1, chip.scaleup_domain if domain is None else domain)
+    topology = SCALEUP_OF_STACK.get(chip.stack, "switched") if scaleup is None else str(scaleup.topology)
+    dimensions = {"torus2d": 2, "torus3d": 3}.get(topology, 3)
     return replace(
         wiring_from_record(record, chip.nic_bytes_per_s),
-        scaleup=SCALEUP_OF_STACK.get(chip.stack, "switched"),
+        scaleup="torus" if topology.startswith("torus") else topology,
+        torus_dims=dimensions,
+        sharp=sharp and bool(record.sharp),
+        # EFA's first generation is that of Ampere machines.
+        ordered=not (record.technology == "efa" and chip.generation == "ampere"),
         generation=chip.generation,
         scaleup_bytes_per_s=chip.scaleup_bytes_per_s,
         domain=wired,

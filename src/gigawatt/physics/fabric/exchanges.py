@@ -23,7 +23,7 @@ def direct(c: Columns, fit: Constants) -> Line:
     share_in = (c.per_domain - 1) / n
     share_in = np.where(c.side > 0, np.maximum(share_in, c.side * c.dims / 4.0 * c.per_domain / n), share_in)
     inside = share_in * c.nbytes / (c.scaleup * fit["a2a_scaleup"])
-    outside = (c.domains - 1) / c.domains * c.nbytes / (c.pair * fit["a2a_net"]) * c.cross
+    outside = (c.domains - 1) / c.domains * c.nbytes / (c.pair * fit["a2a_net"] * c.exchange) * c.cross
     outside = np.where(c.proxy, outside * fit["a2a_net"] / c.net, outside)
     transfer = side_by_side(inside, outside)
     latency = fit["a2a_base"] + c.extra + np.where(c.several & ~c.proxy, c.step, 0.0)

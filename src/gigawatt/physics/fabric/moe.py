@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from gigawatt.core.errors import InputError, unknown_name
 from gigawatt.physics.fabric import constants
 from gigawatt.physics.fabric.collective import Answer, Networks
-from gigawatt.physics.fabric.columns import MESH
+from gigawatt.physics.fabric.columns import MESH, crossing
 from gigawatt.physics.fabric.constants import Constants
 from gigawatt.physics.fabric.wires import NET_CLASSES, REDUCTIONS, Array, Wires, wires_of
 
@@ -90,7 +90,7 @@ def moe_seconds(
     wires = _wires(network).spread(len(n))
     domains = np.maximum(1.0, n / wires.domain)
     several = domains > 1
-    outside = size * (domains - 1.0) / domains / wires.nic_bytes_per_s
+    outside = size * (domains - 1.0) / domains / (wires.nic_bytes_per_s * wires.exchange_share) * crossing(n, wires)
     if style == "normal":
         inside = size / (wires.scaleup_bytes_per_s * _scaleup_share(wires, fit))
         step = np.array([fit[f"lat_{name}"] for name in NET_CLASSES])[wires.net]

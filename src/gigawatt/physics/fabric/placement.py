@@ -26,9 +26,9 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One parallel group, a row a layout: `ranks`, `stride` chips apart; how many of them one host and one domain hold.
+    """One parallel group, a row a layout: `ranks`, `stride` chips apart.
 
-    `per_node` and `per_domain` are what the fullest hosts and domains hold in the mean, where groups do not divide.
+    `per_node` and `per_domain` of them share a host and a scale-up domain: a mean where the group does not divide evenly.
     """
 
     ranks: Any

@@ -34,7 +34,7 @@ class Wires:
     reach; `domain` ranks that a scale-up domain may hold, `node` ranks of a host; `net`, `scaleup`, `reduction` index
     `NET_CLASSES`, `design.SCALEUPS`, `REDUCTIONS`; `sharp` marks reduction in the scale-out switches, `ordered` networks that
     deliver writes in order, without which NCCL's LL protocols are off; `torus_dims` of a torus; `pod` ranks below the
-    oversubscribed tier.
+    oversubscribed tier; `ring_share` and `exchange_share` what routing leaves of the NICs' rate.
     """
 
     scaleup_bytes_per_s: Any
@@ -50,6 +50,8 @@ class Wires:
     torus_dims: Any
     pod: Any
     oversubscription: Any
+    ring_share: Any
+    exchange_share: Any
     nic_stated: Any
 
     def take(self, rows: slice | NDArray[np.intp]) -> Wires:
@@ -105,5 +107,7 @@ _FIELDS: dict[str, Callable[[Fabric], Any]] = {
     "torus_dims": lambda f: float(f.torus_dims),
     "pod": lambda f: float(f.pod),
     "oversubscription": lambda f: float(f.oversubscription),
+    "ring_share": lambda f: float(f.ring_share),
+    "exchange_share": lambda f: float(f.exchange_share),
     "nic_stated": lambda f: bool(f.nic_stated),
 }

@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigawatt.physics.chip.device import Chip, PowerMode
+from gigawatt.physics.fabric import Fabric, default_fabric
 from gigawatt.physics.serving.calibration import BLACKWELL, ENGINES, WEIGHT_BYTES, Rates, calibration, rates
 from gigawatt.physics.serving.kernel_times import Configuration, KernelTimes, Places, Precisions, kernel_times
+from gigawatt.physics.serving.messages import MessageTimes, Route, message_times
 from gigawatt.physics.serving.model import Floats, ServedModel, served_model, stack
 from gigawatt.physics.workload.architecture import Architecture
 
@@ -26,7 +28,6 @@ class ChipColumns:
 
     memory_bytes: Floats
     memory_bytes_per_s: Floats
-    scaleup_bytes_per_s: Floats
     dense_flops: Floats
     bf16_flops: Floats
 
@@ -43,6 +44,7 @@ class Deployment:
     model: ServedModel
     chip: ChipColumns
     kernels: KernelTimes
+    messages: MessageTimes
     rates: Rates
     gpus: Floats
     dp: Floats
@@ -69,7 +71,7 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """One row as people state it, before it becomes columns."""
+    """One row as people state it, before it becomes columns. Without a fabric the chip hangs on its default one."""
 
     arch: Architecture
     chip: Chip
@@ -84,6 +86,7 @@ class Spec:
     speculation: float = 1.0
     maturity: float = 1.0
     mode: PowerMode = FULL
+    fabric: Fabric | None = None
 
     @property
     def model(self) -> ServedModel:
@@ -166,11 +169,11 @@ def deploy(specs: Sequence[Spec], values: Mapping[str, float] | None = None) -> 
         chip=ChipColumns(
             memory_bytes=column([usable_memory_bytes(s.chip) for s in specs]),
             memory_bytes_per_s=column([s.chip.memory_bytes_per_s * s.mode.memory_share for s in specs]),
-            scaleup_bytes_per_s=column([_link_bytes_per_s(s) for s in specs]),
             dense_flops=column([arithmetic(s.chip, s.precision)[1] for s in specs]) * compute,
             bf16_flops=column([arithmetic(s.chip, "bf16")[1] for s in specs]) * compute,
         ),
         kernels=_kernels(specs, attention, kv, found["loaded_share"]),
+        messages=message_times([_route(s) for s in specs]),
         rates=rates(
             found,
             index,
@@ -216,13 +219,16 @@ def in_mode(chip: Chip, mode: PowerMode) -> Chip:
     return replace(chip, peak_flops=peaks, memory_bytes_per_s=chip.memory_bytes_per_s * mode.memory_share)
 
 
-def _link_bytes_per_s(spec: Spec) -> float:
-    """One-way bandwidth among the replica's chips: the scale-up links, or the NIC where the replica spans domains."""
-    chip = spec.chip
-    inside = chip.scaleup_bytes_per_s or chip.nic_bytes_per_s or 32e9  # PCIe 4.0 x16 where nothing is stated
-    if spec.gpus <= max(chip.scaleup_domain, 1):
-        return inside
-    return min(inside, chip.nic_bytes_per_s or 50e9)
+def _route(spec: Spec) -> Route:
+    model = spec.model
+    return Route(
+        fabric=default_fabric(spec.chip) if spec.fabric is None else spec.fabric,
+        gpus=spec.gpus,
+        dp=spec.dp,
+        hidden=float(model.hidden),
+        top_k=float(model.top_k) if float(model.moe_layers) > 0 else 0.0,
+        narrow=spec.precision != "bf16",
+    )
 
 
 def take(deployment: Deployment, rows: NDArray[np.intp]) -> Deployment:
@@ -234,7 +240,7 @@ def take(deployment: Deployment, rows: NDArray[np.intp]) -> Deployment:
             out[f.name] = part.take(rows)
         elif isinstance(part, ChipColumns):
             out[f.name] = ChipColumns(*(getattr(part, g.name)[rows] for g in fields(ChipColumns)))
-        elif isinstance(part, KernelTimes):
+        elif isinstance(part, KernelTimes | MessageTimes):
             out[f.name] = part.take(rows)
         elif isinstance(part, Rates):
             columns = {g.name: getattr(part, g.name)[rows] for g in fields(Rates) if g.name != "values"}

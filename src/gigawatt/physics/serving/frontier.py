@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from gigawatt.physics.chip import PowerMode, chip_watts
 from gigawatt.physics.chip.device import Chip
+from gigawatt.physics.fabric import Fabric, default_fabric
 from gigawatt.physics.serving.calibration import BLACKWELL, WEIGHT_BYTES, sigmas
 from gigawatt.physics.serving.deployment import FULL, Deployment, Spec, deploy, take, usable_memory_bytes
 from gigawatt.physics.serving.disaggregated import pool_prefill_seconds, servers
@@ -98,7 +99,7 @@ def frontier(
     arch: Architecture,
     chip: Chip,
     *,
-    fabric: object = None,
+    fabric: Fabric | None = None,
     input_tokens: float,
     output_tokens: float,
     ttft_s: float = np.inf,
@@ -110,21 +111,25 @@ def frontier(
     disaggregate: bool = True,
     speculation: float = 1.0,
     mapping: str = "",
+    replica_chips: int = 0,
     max_points: int = MAX_POINTS,
 ) -> Frontier:
     """The serving frontier of one model on one chip under an SLO, thinned in (watts, tokens out) to `max_points`.
 
-    Replicas stay inside the chip's scale-up domain, so `fabric` changes nothing yet. `engine` "best" tries
-    every stack that runs on the chip. Nothing meets the SLO: an empty frontier whose `rejected` says why and what would.
+    Replicas stay inside the scale-up domain of `fabric` (the chip's default one where None), where few messages are worth the
+    network between domains; `replica_chips` lets them grow to as many chips over several domains, and a `mapping` that is
+    named may be of any size. `engine` "best" tries every stack that runs on the chip. Nothing meets the SLO: an empty
+    frontier whose `rejected` says why and what would.
     """
     model = served_model(arch)
     options = engines_of(chip) if engine == "best" else (engine,)
-    plans = layouts(model, chip.scaleup_domain, mapping)
+    wired = default_fabric(chip) if fabric is None else fabric
+    plans = layouts(model, wired.domain, mapping, replica_chips)
     combos = [(p, q, e, m) for p in plans for q in precisions for e in options for m in modes]
     if not combos:
         return _empty((Rejected("no layout", 0, "name one of tp1, tp2, tp8-ep8, dp8-ep8, ..."),))
     specs = [
-        Spec(arch, chip, p.gpus, p.dp, p.moe_tp, e, q, maturity=maturity, mode=m, speculation=speculation)
+        Spec(arch, chip, p.gpus, p.dp, p.moe_tp, e, q, maturity=maturity, mode=m, speculation=speculation, fabric=wired)
         for p, q, e, m in combos
     ]
     base = deploy(specs)
@@ -132,13 +137,13 @@ def frontier(
     ladder = CONCURRENCY
     rows = np.repeat(np.flatnonzero(fit), len(ladder))
     if not len(rows):
-        return _empty((_does_not_fit(model, chip, precisions, len(specs)),), len(specs))
+        return _empty((_does_not_fit(model, chip, wired.domain, precisions, len(specs)),), len(specs))
     load = Load.of(input_tokens, output_tokens, np.tile(ladder, int(fit.sum())))
-    made = [_aggregated(take(base, rows), load, chip, [combos[i] for i in rows])]
+    made = [_aggregated(take(base, rows), rows, load, chip, combos)]
     if disaggregate:
         made.append(_disaggregated(base, np.flatnonzero(fit), rows, load, chip, combos, ttft_s))
     columns = {name: np.concatenate([part[name] for part in made]) for name in made[0]}
-    return _choose(columns, ttft_s, tpot_s, specs, fit, model, chip, max_points)
+    return _choose(columns, ttft_s, tpot_s, specs, fit, model, chip, wired.domain, max_points)
 
 
 def engines_of(chip: Chip) -> tuple[str, ...]:
@@ -149,24 +154,27 @@ def engines_of(chip: Chip) -> tuple[str, ...]:
 Combo = tuple[Layout, str, str, PowerMode]
 
 
-def _aggregated(d: Deployment, load: Load, chip: Chip, combos: Sequence[Combo]) -> dict[str, NDArray[Any]]:
+def _aggregated(
+    d: Deployment, rows: NDArray[np.intp], load: Load, chip: Chip, combos: Sequence[Combo]
+) -> dict[str, NDArray[Any]]:
+    """The columns of every configuration of `combos` that `rows` names, at its load."""
     state = steady_state(d, load)
     peak = np.maximum(d.chip.dense_flops, d.chip.bf16_flops)
     busy = 1.0 - state.parts.host / np.maximum(state.step_s, 1e-12)
     parts = np.stack([getattr(state.parts, name) for name in PARTS])
     stall = state.tpot_s - state.step_s / d.speculation
     return {
-        "mapping": np.array([p.name for p, *_ in combos]),
-        **_names(combos),
+        "mapping": np.array([p.name for p, *_ in combos])[rows],
+        **_names(combos, rows),
         "chips_per_replica": d.gpus,
         "concurrency": load.concurrency,
         "requests_per_s_per_chip": state.requests_per_s / d.gpus,
         "room": state.max_requests,
         "ttft_s": state.ttft_p99_s,
         "tpot_s": state.tpot_s,
-        "chip_w": _watts(d, chip, state.flops_per_s / peak, state.bytes_per_s, busy, combos),
+        "chip_w": _watts(d, chip, state.flops_per_s / peak, state.bytes_per_s, busy, combos, rows),
         "kernel_half": d.kernels.half_width,
-        "part": _largest(parts, state.parts.compute_share, stall),
+        "part": _largest(parts, state.parts.compute_share, stall, d.messages.domains),
         "input_tokens": np.broadcast_to(load.input_tokens, d.gpus.shape),
         "output_tokens": np.broadcast_to(load.output_tokens, d.gpus.shape),
     }
@@ -202,15 +210,17 @@ def _disaggregated(
     chips = d.gpus + prefill_chips
     peak = np.maximum(d.chip.dense_flops, d.chip.bf16_flops)
     busy = 1.0 - parts.host / np.maximum(parts.total, 1e-12)
-    chosen = [combos[i] for i in rows]
-    decode_w = _watts(d, chip, parts.flops / tpot / peak, parts.bytes_moved / tpot, busy, chosen)
+    decode_w = _watts(d, chip, parts.flops / tpot / peak, parts.bytes_moved / tpot, busy, combos, rows)
     prefill_util = prefill_flops(p, n) * flow / np.maximum(prefill_chips, 1e-12) / peak
-    prefill_w = _watts(p, chip, prefill_util, 0.3 * p.chip.memory_bytes_per_s, np.full_like(busy, POOL_LOAD), chosen)
-    names = [f"{combos[partner[i]][0].name} prefill + {combos[i][0].name} decode" for i in rows]
+    prefill_bytes = 0.3 * p.chip.memory_bytes_per_s
+    prefill_w = _watts(p, chip, prefill_util, prefill_bytes, np.full_like(busy, POOL_LOAD), combos, rows)
+    names = [
+        f"{combos[int(j)][0].name} prefill + {combo[0].name} decode" for combo, j in zip(combos, partner, strict=True)
+    ]
     stacked = np.stack([getattr(parts, name) for name in PARTS])
     return {
-        "mapping": np.array(names),
-        **_names(chosen),
+        "mapping": np.array(names)[rows],
+        **_names(combos, rows),
         "chips_per_replica": chips,
         "concurrency": load.concurrency,
         "requests_per_s_per_chip": flow / chips,
@@ -219,38 +229,46 @@ def _disaggregated(
         "tpot_s": tpot,
         "chip_w": (decode_w * d.gpus + prefill_w * prefill_chips) / chips,
         "kernel_half": d.kernels.half_width,
-        "part": _largest(stacked, parts.compute_share, np.zeros_like(tpot)),
+        "part": _largest(stacked, parts.compute_share, np.zeros_like(tpot), d.messages.domains),
         "input_tokens": np.broadcast_to(n, tpot.shape),
         "output_tokens": np.broadcast_to(out, tpot.shape),
     }
 
 
-def _names(combos: Sequence[Combo]) -> dict[str, NDArray[Any]]:
+def _names(combos: Sequence[Combo], rows: NDArray[np.intp]) -> dict[str, NDArray[Any]]:
     return {
-        "precision": np.array([q for _, q, _, _ in combos]),
-        "engine": np.array([e for _, _, e, _ in combos]),
-        "mode": np.array([m.name for *_, m in combos]),
+        "precision": np.array([q for _, q, _, _ in combos])[rows],
+        "engine": np.array([e for _, _, e, _ in combos])[rows],
+        "mode": np.array([m.name for *_, m in combos])[rows],
     }
 
 
 def _watts(
-    d: Deployment, chip: Chip, compute: Floats, bytes_per_s: Floats, busy: Floats, combos: Sequence[Combo]
+    d: Deployment,
+    chip: Chip,
+    compute: Floats,
+    bytes_per_s: Floats,
+    busy: Floats,
+    combos: Sequence[Combo],
+    rows: NDArray[np.intp],
 ) -> Floats:
     """Chip watts, mode by mode (utilisation is what is reached in the mode)."""
     memory = bytes_per_s / d.chip.memory_bytes_per_s
-    names = np.array([m.name for *_, m in combos])
-    out = np.zeros(len(combos))
-    for mode in {m.name: m for *_, m in combos}.values():
-        rows = names == mode.name
-        out[rows] = chip_watts(chip, compute[rows], memory[rows], busy[rows], mode)
+    modes = {m.name: m for *_, m in combos}
+    number = np.array([list(modes).index(m.name) for *_, m in combos])[rows]
+    out = np.zeros(len(rows))
+    for i, mode in enumerate(modes.values()):
+        own = number == i
+        out[own] = chip_watts(chip, compute[own], memory[own], busy[own], mode)
     return out
 
 
-def _largest(parts: Floats, compute_bound: Floats, stall: Floats) -> NDArray[Any]:
-    """Name of what the decode step spends most of its time on."""
+def _largest(parts: Floats, compute_bound: Floats, stall: Floats, domains: Floats) -> NDArray[Any]:
+    """Name of what the decode step spends most of its time on; messages of several domains wait for the network."""
     table = np.vstack([parts, stall[None]])
     names = np.array([*(BOUND_OF_PART[name] for name in PARTS), "prefill compute"])
     found = names[np.argmax(table, axis=0)]
+    found = np.where((found == BOUND_OF_PART["collectives"]) & (domains > 1), "scale-out network", found)
     return np.where((found == "weights bandwidth") & (compute_bound > 0.5), "compute", found)
 
 
@@ -262,6 +280,7 @@ def _choose(
     fit: Mask,
     model: ServedModel,
     chip: Chip,
+    domain: int,
     max_points: int,
 ) -> Frontier:
     roomy = columns["concurrency"] <= np.maximum(columns["room"], 1.0)
@@ -269,7 +288,7 @@ def _choose(
     good = roomy & quick & smooth
     rejected = _rejections(columns, roomy, quick, smooth)
     if not fit.all():
-        rejected.insert(0, _does_not_fit(model, chip, sorted({s.precision for s in specs}), int((~fit).sum())))
+        rejected.insert(0, _does_not_fit(model, chip, domain, sorted({s.precision for s in specs}), int((~fit).sum())))
     total = len(columns["tpot_s"]) + int((~fit).sum())
     if not good.any():
         return _empty(tuple(rejected), total)
@@ -358,17 +377,17 @@ def _rejections(columns: dict[str, NDArray[Any]], roomy: Mask, quick: Mask, smoo
     return found
 
 
-def _does_not_fit(model: ServedModel, chip: Chip, precisions: Sequence[str], count: int) -> Rejected:
+def _does_not_fit(model: ServedModel, chip: Chip, domain: int, precisions: Sequence[str], count: int) -> Rejected:
     narrow = min(precisions, key=WEIGHT_BYTES.__getitem__)
     weights = float(model.weights) * WEIGHT_BYTES[narrow]
     room = 0.8 * usable_memory_bytes(chip)
     needed = int(np.ceil(weights / room))
-    short = weights - room * chip.scaleup_domain
+    short = weights - room * domain
     text = (
         f"{weights / 1e9:,.0f} GB of {narrow} weights need at least {needed} chips of {chip.memory_bytes / 1e9:.0f} GB"
     )
     if short > 0:
-        text += f"; a scale-up domain of {chip.scaleup_domain} is {short / 1e9:,.0f} GB short"
+        text += f"; a scale-up domain of {domain} is {short / 1e9:,.0f} GB short"
     return Rejected("the model does not fit", count, text)
 
 

@@ -119,50 +119,59 @@ class KernelTimes:
         """The rows named; tables are shared."""
         return replace(self, row=self.row[rows])
 
-    def dense_s(self, rows: Floats) -> Floats:
+    def dense_s(self, rows: Floats | Spot) -> Floats:
         """Decode: everything but attention and experts, `rows` tokens on a rank."""
-        return _along(self.dense, self.row, rows)
+        return along(self.dense, self.row, rows)
 
-    def dense_slope(self, rows: Floats) -> Floats:
+    def dense_slope(self, rows: Floats | Spot) -> Floats:
         """d ln seconds / d ln rows of the same: near 0 where weights' bytes bind, near 1 where arithmetic does."""
-        below, _ = _place(rows, ROWS)
+        below = (rows if isinstance(rows, Spot) else spot(rows)).below
         rise = self.dense[self.row, below + 1] - self.dense[self.row, below]
         return np.asarray(rise / np.log2(ROWS[1] / ROWS[0]))
 
-    def experts_s(self, tokens: Floats) -> Floats:
+    def experts_s(self, tokens: Floats | Spot) -> Floats:
         """Routed experts of one chip, `tokens` over all ranks."""
-        return _along(self.experts, self.row, tokens)
+        return along(self.experts, self.row, tokens)
 
-    def prompt_dense_s(self, tokens: Floats) -> Floats:
+    def prompt_dense_s(self, tokens: Floats | Spot) -> Floats:
         """Prefill: everything but attention and experts."""
-        return _along(self.prompt_dense, self.row, tokens)
+        return along(self.prompt_dense, self.row, tokens)
 
-    def prompt_attention_s(self, tokens: Floats) -> Floats:
+    def prompt_attention_s(self, tokens: Floats | Spot) -> Floats:
         """Causal attention of one prompt."""
-        return _along(self.prompt_attention, self.row, tokens)
+        return along(self.prompt_attention, self.row, tokens)
 
     def attention_s(self, batch: Floats, context: Floats) -> Floats:
         """Decode attention of `batch` sequences on a rank, each with `context` tokens of cache."""
-        i, x = _place(batch, BATCH)
-        j, y = _place(context, CONTEXT)
+        first, second = spot(batch, BATCH), spot(context, CONTEXT)
+        i, x, j, y = first.below, first.share, second.below, second.share
         t, r = self.attention, self.row
         low = (1.0 - y) * t[r, i, j] + y * t[r, i, j + 1]
         high = (1.0 - y) * t[r, i + 1, j] + y * t[r, i + 1, j + 1]
         return np.asarray(np.exp2((1.0 - x) * low + x * high))
 
 
-def _place(size: Floats, grid: Floats) -> tuple[Index, Floats]:
-    """Grid point below a size and the share of the way to the next, in the logarithm."""
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where sizes fall on a grid: the point below, and the share of the way to the next, in the logarithm."""
+
+    below: Index
+    share: Floats
+
+
+def spot(size: Floats, grid: Floats = ROWS) -> Spot:
+    """Where sizes fall on a grid that is even in the logarithm, worked out once for all tables of that grid."""
     octave = np.log2(grid[1] / grid[0])
     at = np.maximum(np.log2(np.maximum(size, 1e-9) / grid[0]) / octave, 0.0)
     below = np.minimum(at.astype(np.intp), len(grid) - 2)
-    return below, at - below
+    return Spot(below, at - below)
 
 
-def _along(table: Floats, row: Index, size: Floats) -> Floats:
-    below, share = _place(size, ROWS)
-    flat, start = table.ravel(), row * table.shape[1] + below
-    return np.asarray(np.exp2((1.0 - share) * flat[start] + share * flat[start + 1]))
+def along(table: Floats, row: Index, size: Floats | Spot) -> Floats:
+    """Seconds at a size, of the table of each row: log2 seconds over `ROWS`."""
+    at = size if isinstance(size, Spot) else spot(size)
+    flat, start = table.ravel(), row * table.shape[1] + at.below
+    return np.asarray(np.exp2((1.0 - at.share) * flat[start] + at.share * flat[start + 1]))
 
 
 def kernel_times(configurations: Sequence[Configuration]) -> KernelTimes:

@@ -1,4 +1,4 @@
-"""Ways to lay a model over the chips of one scale-up domain."""
+"""Ways to lay a model over the chips of a replica: one scale-up domain, or more where more are asked for."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from gigawatt.physics.serving.model import ServedModel
 
+MAX_CHIPS = 2048
 MAX_TENSOR = 16  # wider tensor parallelism is all latency: its all-reduces outweigh what it saves
 
 
@@ -26,14 +27,14 @@ class Layout:
         return "-".join([*words, f"ep{experts}"] if experts > 1 else words)
 
 
-def layouts(model: ServedModel, domain: int, only: str = "") -> list[Layout]:
+def layouts(model: ServedModel, domain: int, only: str = "", most: int = 0) -> list[Layout]:
     """Tensor, tensor with experts spread, and attention data parallel with experts spread, up to `domain` chips.
 
-    `only` keeps the one layout of that name.
+    `most` allows replicas of more chips, over several domains. `only` keeps the one layout of that name, however wide.
     """
-    sizes = [2**k for k in range(12) if 2**k <= max(domain, 1)]
-    if domain > 1 and domain not in sizes:
-        sizes.append(domain)
+    reach = MAX_CHIPS if only else max(domain, most, 1)
+    sizes = [2**k for k in range(MAX_CHIPS.bit_length()) if 2**k <= reach]
+    sizes += [size for size in dict.fromkeys((domain, most)) if size > 1 and size not in sizes]
     moe, heads = float(model.moe_layers) > 0, float(model.kv_heads)
     found: list[Layout] = []
     for gpus in sizes:

@@ -12,17 +12,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gigawatt.physics.chip.device import Chip
-from gigawatt.physics.fabric import default_fabric, moe_payload, moe_seconds
-from gigawatt.physics.serving.deployment import Spec, deploy
+from gigawatt.physics.fabric import default_fabric
+from gigawatt.physics.serving.deployment import Deployment, Spec, deploy
 from gigawatt.physics.serving.disaggregated import pool_prefill_seconds, servers
 from gigawatt.physics.serving.memory import max_requests
-from gigawatt.physics.serving.model import served_model
 from gigawatt.physics.serving.step import decode_step
 from gigawatt.physics.workload import Architecture
 
 DAY_S = 86_400.0
 MICRO_BATCHES = 2.0
-FP8_BYTES, BF16_BYTES = 1.03, 2.0  # per value sent out (with its block scales) and back
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,43 +74,27 @@ def deepseek_day(
     The operator decodes in two micro-batches so that one exchanges tokens while the other computes: a step computes both
     halves, each with its own reading of the weights, or exchanges, whichever takes longer. The exchange goes over the
     chip's own network (normal kernels in prefill, FP8 out and BF16 back; low-latency ones in decode), and arithmetic is
-    worked out with links that cost nothing.
+    worked out with messages that cost nothing.
     """
-    model = served_model(arch)
-    free = replace(
-        chip,
-        scaleup_domain=max(day.prefill_chips, day.decode_chips),
-        scaleup_bytes_per_s=1e6 * chip.scaleup_bytes_per_s,
-    )
     network = default_fabric(chip, node=day.chips_per_node)
 
-    def spec(chips: int) -> Spec:
-        return Spec(arch, free, chips, chips, 1, day.engine, day.precision)
+    def pool(chips: int) -> Deployment:
+        return deploy([Spec(arch, chip, chips, chips, 1, day.engine, day.precision, fabric=network)])
 
-    def exchange_s(tokens: float, ranks: int, style: str) -> float:
-        there, back = (
-            moe_seconds(
-                moe_payload(tokens, float(model.top_k), float(model.hidden), width, ranks, network, style),
-                ranks,
-                network,
-                style=style,
-            )
-            for width in (FP8_BYTES, BF16_BYTES)
-        )
-        return float(model.moe_layers) * float((there.seconds + back.seconds)[0])
-
-    prefill, decode = deploy([spec(day.prefill_chips)]), deploy([spec(day.decode_chips)])
+    prefill, decode = pool(day.prefill_chips), pool(day.decode_chips)
+    layers = float(decode.model.moe_layers[0])
     prompt = np.asarray(day.prompt_tokens)
     at_once = float(servers(prefill)[0])
     # Prompts that run at once share the worker's chips: each chip exchanges its share of their tokens.
-    swapped = exchange_s(at_once * day.prompt_tokens / day.prefill_chips, day.prefill_chips, "normal")
-    one = max(float(pool_prefill_seconds(prefill, prompt)[0]), swapped)
+    swapped = layers * float(prefill.messages.normal_s(at_once * prompt / day.prefill_chips)[0])
+    quiet = replace(prefill, messages=prefill.messages.silent())
+    one = max(float(pool_prefill_seconds(quiet, prompt)[0]), swapped)
     prefill_rate = at_once * day.prompt_tokens / one / day.prefill_chips * day.chips_per_node
     room = float(max_requests(decode, np.asarray(day.context_tokens), np.asarray(1.0))[0])
     batch = min(day.decode_batch_per_chip * day.decode_chips, room)
     half = decode_step(decode, np.asarray([batch / MICRO_BATCHES]), np.asarray([day.context_tokens]))
     computing = float((half.host + MICRO_BATCHES * (half.total - half.host - half.collectives))[0])
-    tpot_s = max(computing, exchange_s(batch / day.decode_chips, day.decode_chips, "low_latency"))
+    tpot_s = max(computing, layers * float(decode.messages.low_latency_s(np.asarray(batch / day.decode_chips))[0]))
     decode_rate = batch / tpot_s / day.decode_chips * day.chips_per_node
     fresh = day.input_tokens * (1.0 - day.cached_share)
     return DayAnswer(

@@ -17,10 +17,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from gigawatt.physics.serving.deployment import Deployment
+from gigawatt.physics.serving.kernel_times import Spot, spot
+from gigawatt.physics.serving.messages import ACTIVATION_BYTES
 from gigawatt.physics.serving.model import Floats
 
 # Passes over a layer's activations (norms, residuals, quantise) by which bytes moved are counted (assumed; under a tenth).
 ACTIVATION_PASSES = 25.0
+# Bytes from which engines leave a sum to the collective library (vLLM's custom all-reduce ends at 8 MiB).
+CUSTOM_BYTES = float(8 << 20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,7 @@ def decode_step(d: Deployment, batch: Floats, context: Floats) -> StepSeconds:
     """
     m, r, k = d.model, d.rates, d.kernels
     rank, gpus, ta = batch / d.dp, d.gpus, d.attention_tp
+    at = spot(rank)
     speed = 1.0 / d.maturity
     slow = r.decode_slowdown * speed
     empty_dense, empty_experts, empty_attention = k.launch_s
@@ -99,11 +104,11 @@ def decode_step(d: Deployment, batch: Floats, context: Floats) -> StepSeconds:
     return StepSeconds(
         host=(r.host_s + r.host_per_request_s * rank) * speed,
         launches=(empty * r.launch_share + m.moe_layers * d.widened * r.unfused_s) * speed,
-        dense=np.maximum(k.dense_s(rank) - empty_dense, 0.0) * slow,
+        dense=np.maximum(k.dense_s(at) - empty_dense, 0.0) * slow,
         experts=busiest * slow,
         attention=np.maximum(k.attention_s(rank, context) - empty_attention, 0.0) * slow * r["attention_slowdown"],
-        collectives=_decode_collectives(d, batch, rank) * speed,
-        compute_share=np.where(k.dense_slope(rank) > 0.5, 1.0, 0.0),
+        collectives=_decode_collectives(d, batch, rank, at) * speed,
+        compute_share=np.where(k.dense_slope(at) > 0.5, 1.0, 0.0),
         bytes_moved=dense_bytes + expert_bytes + cache_bytes + state_bytes + activations,
         flops=matrix_flops + 2.0 * batch * m.top_k * each / gpus + score_flops,
     )
@@ -117,37 +122,39 @@ def _score_keys(d: Deployment, context: Floats) -> Floats:
     return (m.gqa_layers + m.mla_layers) * (share * context + (1.0 - share) * np.minimum(context, m.window))
 
 
-def _decode_collectives(d: Deployment, batch: Floats, rank: Floats) -> Floats:
-    m, c, r = d.model, d.chip, d.rates
-    ta, gpus = d.attention_tp, d.gpus
-    reduce_bytes = 4.0 * (ta - 1.0) / ta * rank * m.hidden
-    reduce = (
-        2.0 * m.layers * (r["all_reduce_us"] * 1e-6 + reduce_bytes / (r["all_reduce_share"] * c.scaleup_bytes_per_s))
-    )
-    swap_bytes = batch / gpus * np.minimum(m.top_k, gpus) * 1.5 * m.hidden * (gpus - 1.0) / gpus
-    swap = (
-        2.0 * m.moe_layers * (r["all_to_all_us"] * 1e-6 + swap_bytes / (r["all_to_all_share"] * c.scaleup_bytes_per_s))
-    )
-    return np.where(ta > 1.0, reduce, 0.0) + np.where((d.dp > 1.0) & (m.moe_layers > 0), swap, 0.0)
+def all_reduce_seconds(d: Deployment, tokens: Floats, at: Spot) -> Floats:
+    """One sum of `tokens` rows (`at` on the grid of tables) over an attention rank: the engine's kernel while rows are few.
+
+    Engines sum small messages in one kernel over the scale-up links, in `custom_all_reduce` of the collective library's time,
+    and leave larger ones to the library: from one to the other in proportion to the bytes. Between domains it is the library's.
+    """
+    nbytes = ACTIVATION_BYTES * tokens * d.model.hidden
+    own = d.rates["custom_all_reduce"]
+    share = np.where(d.messages.tensor_domains > 1, 1.0, own + (1.0 - own) * np.minimum(nbytes / CUSTOM_BYTES, 1.0))
+    return share * d.messages.all_reduce_s(at)
+
+
+def _decode_collectives(d: Deployment, batch: Floats, rank: Floats, at: Spot) -> Floats:
+    """Two sums a layer over the attention rank; to experts and back where ranks hold different tokens."""
+    m = d.model
+    swap = m.moe_layers * d.rates["custom_exchange"] * d.messages.low_latency_s(batch / d.gpus)
+    return 2.0 * m.layers * all_reduce_seconds(d, rank, at) + swap
 
 
 def prefill_compute(d: Deployment, tokens: Floats, sharing: Floats | float = 1.0) -> Floats:
     """Seconds of one prompt of `tokens` on one attention rank, launches left out.
 
-    `sharing` prompts that enter in one step read the weights once; each bears its share.
+    `sharing` prompts that enter in one step read the weights once and send together; each bears its share.
     """
-    m, c, r, k = d.model, d.chip, d.rates, d.kernels
-    ta, gpus = d.attention_tp, d.gpus
+    m, r, k = d.model, d.rates, d.kernels
     together = tokens * sharing
+    at = spot(together)
     passed = (
-        k.prompt_dense_s(together) + k.experts_s(together * busiest_rank(d, together))
-    ) / sharing + k.prompt_attention_s(tokens + 0.0 * gpus)
-    reduce = (
-        2.0 * m.layers * 4.0 * (ta - 1.0) / ta * tokens * m.hidden / (r["all_reduce_share"] * c.scaleup_bytes_per_s)
-    )
-    swap_bytes = 2.0 * m.moe_layers * tokens / ta * np.minimum(m.top_k, gpus) * 1.5 * m.hidden * (gpus - 1.0) / gpus
-    swap = np.where(d.dp > 1.0, swap_bytes / (r["all_to_all_share"] * c.scaleup_bytes_per_s), 0.0)
-    return (passed * r.prefill_slowdown + reduce + swap) / d.maturity
+        k.prompt_dense_s(at) + k.experts_s(together * busiest_rank(d, together))
+    ) / sharing + k.prompt_attention_s(tokens + 0.0 * d.gpus)
+    sums = 2.0 * m.layers * all_reduce_seconds(d, together, at)
+    swap = m.moe_layers * d.messages.normal_s(together / d.attention_tp)
+    return (passed * r.prefill_slowdown + (sums + swap) / sharing) / d.maturity
 
 
 def prefill_seconds(d: Deployment, tokens: Floats, sharing: Floats) -> Floats:

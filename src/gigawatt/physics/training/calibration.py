@@ -58,7 +58,8 @@ class Stack:
     `flash`: fused attention. `eager`: norms and activations as separate PyTorch kernels. `graphs`: launches hidden by
     CUDA graphs or a compiler. `overlap_tp`, `overlap_dp`: whether tensor- and data-parallel messages run beside
     compute. `fused_cast`: scaling and cast to 8 bit ride on other kernels. `sharded`: ZeRO-3 / FSDP. `attention` names
-    the kernels of another time. `kernels` names whose derate the stack takes, its own where empty.
+    the kernels of another time. `kernels` names whose derate the stack takes, its own where empty. `one_nic`: messages
+    leave a host through one of its NICs. `all_to_all`: tokens reach experts through the collective library.
     """
 
     name: str
@@ -71,14 +72,20 @@ class Stack:
     sharded: bool = False
     attention: str = ""
     kernels: str = ""
-    nic: str = "nic"
+    one_nic: bool = False
+    all_to_all: bool = False
     xla: bool = False
     note: str = ""
+
+    @property
+    def exchanges_plainly(self) -> bool:
+        """Whether tokens reach experts by an all-to-all: XLA has no dispatch kernels."""
+        return self.all_to_all or self.xla
 
 
 @dataclass(frozen=True, slots=True)
 class Coefficients:
-    """The constants of each row. Efficiencies are shares of the datasheet; exposures are shares not hidden.
+    """The constants of each row. Exposures are shares of messages that compute does not hide.
 
     `derate`, `attention`, `experts` and `slowdown` multiply kernel seconds, `sustained` those that fill the chip: all
     but grouped products.
@@ -96,16 +103,11 @@ class Coefficients:
     quantise_experts: Any
     experts: Any
     unfused_experts: Any
-    scaleup_efficiency: Any
-    nic_efficiency: Any
     exposed_tp: Any
     exposed_dp: Any
     exposed_pp: Any
     exposed_cp: Any
     exposed_ep: Any
-    all_to_all_scaleup: Any
-    all_to_all_nic: Any
-    latency_s: Any
     straggler: Any
     host_s: Any
     slowdown: Any
@@ -151,8 +153,6 @@ def constants_of(context: Context, p: Mapping[str, float]) -> dict[str, float]:
         "quantise_experts": (p["quantise"] if fused else p["quantise_experts"]) if low else 0.0,
         "experts": p["experts.8"] if low else p["experts.16"],
         "unfused_experts": p["unfused_experts"],
-        "scaleup_efficiency": p.get(f"scaleup.{kin}", p["scaleup.hopper"]),
-        "nic_efficiency": p["nic_fsdp"] if stack.sharded and stack.nic == "nic" else p[stack.nic],
         "exposed_tp": p["exposed_ici"] if xla else (p["exposed_tp"] if stack.overlap_tp else 1.0),
         "exposed_dp": p["exposed_ici"]
         if xla
@@ -160,9 +160,6 @@ def constants_of(context: Context, p: Mapping[str, float]) -> dict[str, float]:
         "exposed_pp": p["exposed_pp"],
         "exposed_cp": p["exposed_ici"] if xla else p["exposed_cp"],
         "exposed_ep": p["exposed_ici"] if xla else p["exposed_ep"],
-        "all_to_all_scaleup": p["all_to_all_scaleup"],
-        "all_to_all_nic": p["all_to_all_nic"],
-        "latency_s": p["latency_s"],
         "straggler": p["straggler"],
         "host_s": 0.0 if stack.graphs else p["host_s"],
         "slowdown": float(np.exp(p["progress"] * context.years_before)),

@@ -26,11 +26,15 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Mappings that divide, their index into the distinct layer-level settings `layer`, and what fell out."""
+    """Mappings that divide, their index into the distinct layer-level settings `layer`, and what fell out.
+
+    Rows of equal `stage_row` are equal in all that messages between stages and data-parallel ranks depend on.
+    """
 
     mapping: Mapping
     layer: Mapping
     layer_row: NDArray[np.intp]
+    stage_row: NDArray[np.intp]
     rejected: tuple[Rejection, ...]
     enumerated: int
 
@@ -94,21 +98,18 @@ def enumerate_mappings(
         Rejection("expert groups do not divide the ranks", int(bad_ep.sum()) * per, "use a power of two of chips"),
     ]
     t, x, p, b, e, dp = (axis[keep] for axis in (t, x, p, b, e, dp))
-    layout = np.arange(t.size)
-    row, v, r, z = (axis.ravel() for axis in np.meshgrid(layout, chunks, shares, sharding, indexing="ij"))
-    row = row.astype(np.intp)
-    m = global_batch / (dp[row] * b[row])
-    stages = p[row]
-    splits = (v == 1) | ((stages > 1) & _splits(layers, stages * v) & (np.mod(m, stages) == 0))
-    flat = (z == 1) | (stages == 1)
-    rejected.append(
-        Rejection("layers do not split into the chunks", int((~splits).sum()), "use a depth with more divisors")
-    )
-    rejected.append(
-        Rejection("full sharding with a pipeline", int((splits & ~flat).sum()), "use one stage, or optimizer sharding")
-    )
-    ok = splits & flat
-    row, v, r, z = row[ok], v[ok], r[ok], z[ok]
+    # what rules chunks and sharding out is told by the layout alone
+    m, stages = (global_batch / (dp * b))[:, None], p[:, None]
+    splits = (chunks == 1) | ((stages > 1) & _splits(layers, stages * chunks) & (np.mod(m, stages) == 0))
+    flat = (sharding == 1) | (stages == 1)
+    split, steep = splits.sum(axis=1), (~flat).sum(axis=1)
+    unsplit = int(splits.size - split.sum()) * shares.size * sharding.size
+    rejected.append(Rejection("layers do not split into the chunks", unsplit, "use a depth with more divisors"))
+    piped = int((split * steep).sum()) * shares.size
+    rejected.append(Rejection("full sharding with a pipeline", piped, "use one stage, or optimizer sharding"))
+    ok = splits[:, :, None, None] & flat[:, None, None, :]
+    row, chunk, share, zero = np.nonzero(np.broadcast_to(ok, (t.size, chunks.size, shares.size, sharding.size)))
+    v, r, z = chunks[chunk], shares[share], sharding[zero]
 
     # distinct layer-level settings
     keys = np.stack([t, x, b, e])
@@ -147,7 +148,7 @@ def enumerate_mappings(
         lora=lora_value,
     )
     found = tuple(item for item in rejected if item.count)
-    return Candidates(mapping, layer, inverse.ravel()[row], found, int(enumerated))
+    return Candidates(mapping, layer, inverse.ravel()[row], 2 * row + (z > 1), found, int(enumerated))
 
 
 def _splits(layers: int, chunks: NDArray[np.float64]) -> NDArray[np.bool_]:

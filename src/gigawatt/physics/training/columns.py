@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -10,30 +10,31 @@ from numpy.typing import NDArray
 
 from gigawatt.core.errors import InputError, Problem
 from gigawatt.physics.chip.device import Chip
+from gigawatt.physics.fabric import Fabric, default_fabric
+from gigawatt.physics.fabric.wires import Wires, wires_of
 from gigawatt.physics.training.calibration import PEAK_KEY
-
-NIC_WHERE_UNSTATED_BYTES_PER_S = 25e9  # assumed: 200 Gb/s a chip
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Datasheet numbers of a row's accelerator and network; bandwidths one way, peaks dense.
+    """Datasheet numbers of a row's accelerator, peaks dense, and the network it hangs on.
 
     `headroom_w_per_tflops` is power limit over 16-bit peak: what a power-limited chip may spend on a FLOP.
-    `nic_bytes_per_s` is per chip.
     """
 
     peak_flops: Any
     memory_bytes: Any
     hbm_bytes_per_s: Any
-    scaleup_bytes_per_s: Any
-    scaleup_domain: Any
-    nic_bytes_per_s: Any
     headroom_w_per_tflops: Any
+    network: Wires
 
     def take(self, rows: NDArray[np.intp]) -> Machine:
         """The rows named, where fields are columns."""
-        return Machine(*(_take(getattr(self, f.name), rows) for f in fields(self)))
+        columns = {name: _take(getattr(self, name), rows) for name in CHIP_COLUMNS}
+        return Machine(**columns, network=self.network.take(rows))
+
+
+CHIP_COLUMNS = tuple(f.name for f in fields(Machine) if f.name != "network")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +78,11 @@ def _take(value: Any, rows: NDArray[np.intp]) -> Any:
     return value[rows] if isinstance(value, np.ndarray) and value.ndim else value
 
 
-def machine_of(chip: Chip, width: str, nic_bytes_per_s: float | None = None) -> Machine:
-    """The machine of one chip at a precision width ('16', '8', 'mx8', '4').
+def machine_of(chip: Chip, width: str, fabric: Fabric | None = None, *, one_nic: bool = False) -> Machine:
+    """The machine of one chip at a precision width ('16', '8', 'mx8', '4'), on a fabric.
 
-    A chip without an 8- or 4-bit peak runs the matrices in 16 bit (its 16-bit peak is taken).
+    A chip without an 8- or 4-bit peak runs the matrices in 16 bit (its 16-bit peak is taken). Without a fabric the chip
+    hangs on its default one. `one_nic` is software that drives a single NIC of each host.
 
     Raises:
         InputError: the chip has neither a 16- nor an 8-bit peak.
@@ -90,15 +92,15 @@ def machine_of(chip: Chip, width: str, nic_bytes_per_s: float | None = None) -> 
     if not peak16:
         raise InputError(Problem("missing", f"{chip.name} has no peak at 16 or 8 bit: training cannot be timed"))
     peak = chip.peak_flops.get(PEAK_KEY[width]) or _eight_bit(chip, width) or peak16
-    nic = nic_bytes_per_s or chip.nic_bytes_per_s or NIC_WHERE_UNSTATED_BYTES_PER_S
+    wired = default_fabric(chip) if fabric is None else fabric
+    if one_nic:
+        wired = replace(wired, nic_bytes_per_s=wired.nic_bytes_per_s / wired.node)
     return Machine(
         peak_flops=float(peak),
         memory_bytes=float(chip.memory_bytes),
         hbm_bytes_per_s=float(chip.memory_bytes_per_s),
-        scaleup_bytes_per_s=float(chip.scaleup_bytes_per_s or nic),
-        scaleup_domain=float(max(chip.scaleup_domain, 1)),
-        nic_bytes_per_s=float(nic),
         headroom_w_per_tflops=float(chip.tdp_w / (peak16 / 1e12)),
+        network=wires_of(wired),
     )
 
 
@@ -111,4 +113,6 @@ def _eight_bit(chip: Chip, width: str) -> float | None:
 
 def stack_machines(machines: list[Machine]) -> Machine:
     """Machines as columns, one row each."""
-    return Machine(*(np.array([getattr(m, f.name) for m in machines], dtype=float) for f in fields(Machine)))
+    columns = {name: np.array([getattr(m, name) for m in machines], dtype=float) for name in CHIP_COLUMNS}
+    network = Wires(*(np.array([getattr(m.network, f.name) for m in machines]) for f in fields(Wires)))
+    return Machine(**columns, network=network)

@@ -13,6 +13,7 @@ Under LoRA weights are frozen: no weight gradients.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -20,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigawatt.physics.training.calibration import Coefficients
-from gigawatt.physics.training.collectives import context_ring_s, expert_all_to_all_s, tensor_all_reduce_s
+from gigawatt.physics.training.collectives import LayerMessages
 from gigawatt.physics.training.columns import Machine, Mapping
 from gigawatt.physics.training.kernels import KernelTimes, LayerKernels
 from gigawatt.physics.training.shape import REPLICATED, LayerKind, Shape
@@ -59,15 +60,20 @@ class MicroBatch:
 
 
 def micro_batch_costs(
-    shape: Shape, machine: Machine, mapping: Mapping, kernels: KernelTimes, c: Coefficients
+    shape: Shape,
+    machine: Machine,
+    mapping: Mapping,
+    kernels: KernelTimes,
+    messages: Sequence[LayerMessages],
+    c: Coefficients,
 ) -> MicroBatch:
     """All layers, one micro-batch. Of the mapping only tp, cp, ep, micro_batch, seq, sequence_parallel, lora matter."""
     tokens = mapping.micro_batch * mapping.seq / mapping.cp
     total: dict[str, Any] = {f.name: 0.0 for f in fields(MicroBatch)}
-    for kind, times in zip(shape.kinds, kernels.layers, strict=True):
+    for kind, times, sent in zip(shape.kinds, kernels.layers, messages, strict=True):
         if not np.any(kind.count):
             continue
-        for name, value in _layer_costs(shape, kind, machine, mapping, times, c, tokens).items():
+        for name, value in _layer_costs(kind, machine, mapping, times, sent, c, tokens).items():
             total[name] = total[name] + kind.count * value
     weights = 1.0 - np.asarray(mapping.lora)
     head_math = kernels.head_forward_s + kernels.head_input_s + weights * kernels.head_weight_s
@@ -88,9 +94,14 @@ def _derate(machine: Machine, c: Coefficients) -> Any:
 
 
 def _layer_costs(
-    shape: Shape, kind: LayerKind, machine: Machine, mapping: Mapping, k: LayerKernels, c: Coefficients, tokens: Any
+    kind: LayerKind,
+    machine: Machine,
+    mapping: Mapping,
+    k: LayerKernels,
+    sent: LayerMessages,
+    c: Coefficients,
+    tokens: Any,
 ) -> dict[str, Any]:
-    tp = mapping.tp
     weights = 1.0 - np.asarray(mapping.lora)
     derate = _derate(machine, c)
     fused = np.asarray(c.flash) > 0
@@ -110,12 +121,9 @@ def _layer_costs(
     traffic_b = 2.0 * passes + gather + SCAN_BACKWARD * scan
     traffic_b = traffic_b + c.quantise * k.cast_backward_s + c.quantise_experts * k.expert_cast_backward_s
 
-    tensor = tensor_all_reduce_s(kind.all_reduces, 2.0 * tokens * shape.hidden, machine, mapping, c)
-    dispatched = tokens / tp * kind.expert_hidden * 4.0
-    expert = np.where(
-        np.asarray(kind.experts) > 0, expert_all_to_all_s(dispatched, kind.top_k, machine, mapping, c), 0.0
-    )
-    context = context_ring_s(2.0 * tokens * kind.kv_width / tp, machine, mapping, c)
+    tensor = c.exposed_tp * kind.all_reduces * sent.tensor_s
+    expert = c.exposed_ep * sent.expert_s
+    context = c.exposed_cp * sent.context_s
 
     gpu_forward = math_f + traffic_f + tensor + expert + context
     gpu_backward = math_b + traffic_b + tensor + expert + 2.0 * context

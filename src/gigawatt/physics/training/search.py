@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from dataclasses import replace as with_
 from typing import Any
 
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from gigawatt.core.errors import InputError, Problem, unknown_name
 from gigawatt.physics.chip import Chip, PowerMode, chip_watts
+from gigawatt.physics.fabric import Fabric, default_fabric
+from gigawatt.physics.fabric.wires import Wires
 from gigawatt.physics.training.calibration import (
     MEASURED,
     PRECISIONS,
@@ -25,6 +27,7 @@ from gigawatt.physics.training.calibration import (
     load_calibration,
 )
 from gigawatt.physics.training.candidates import Candidates, Rejection, enumerate_mappings
+from gigawatt.physics.training.collectives import Messages, StageMessages, messages_of
 from gigawatt.physics.training.columns import Machine, Mapping, machine_of
 from gigawatt.physics.training.kernels import kernel_times
 from gigawatt.physics.training.layer import micro_batch_costs
@@ -49,7 +52,7 @@ def evaluate(
     mapping: Mapping,
     precision: str = "bf16",
     *,
-    fabric: Any = None,
+    fabric: Fabric | None = None,
     stack: str = "",
     maturity: float = 1.0,
     calibration: TrainingCalibration | None = None,
@@ -61,7 +64,7 @@ def evaluate(
         chip: the accelerator.
         mapping: columns; see `Mapping`. Scalars are one row.
         precision: bf16, fp8, mxfp8 or nvfp4.
-        fabric: its NIC rate replaces the chip's own.
+        fabric: the network; what a chip is wired with by default where None.
         stack: name of a software stack; the usual one of the chip where empty.
         maturity: software speed relative to the calibration's release.
         calibration: the packaged one where None.
@@ -71,22 +74,22 @@ def evaluate(
     """
     made = shape_of(shape) if isinstance(shape, Architecture) else shape
     width = _width(precision, chip)
-    machine = machine_of(chip, width, nic_of(fabric, chip))
     fit = calibration or load_calibration()
-    c = coefficients(
-        [Context(chip.generation, width, fit.stack(stack or default_stack(chip.generation)))], fit.parameters
-    )
+    software = fit.stack(stack or default_stack(chip.generation))
+    machine = machine_of(chip, width, fabric, one_nic=software.one_nic)
+    c = coefficients([Context(chip.generation, width, software)], fit.parameters)
     rows = np.broadcast_shapes(*(np.shape(getattr(mapping, f.name)) for f in fields(Mapping)))
     wide = Mapping(*(np.broadcast_to(np.asarray(getattr(mapping, f.name), dtype=float), rows) for f in fields(Mapping)))
     kernels = kernel_times(made, chip, width, wide, flash=float(c.flash[0]))
-    return _matured(step_times(made, machine, wide, kernels, c), maturity)
+    sent = messages_of(made, machine.network, wide, software.exchanges_plainly)
+    return _matured(step_times(made, machine, wide, kernels, sent, c), maturity)
 
 
 def best_mapping(
     arch: Architecture | Shape,
     chip: Chip,
     *,
-    fabric: Any = None,
+    fabric: Fabric | None = None,
     chips: int,
     seq: int,
     global_batch: int,
@@ -102,7 +105,7 @@ def best_mapping(
     Args:
         arch: the model.
         chip: the accelerator.
-        fabric: scale-out network; its NIC rate per chip replaces the chip's own.
+        fabric: the network: scale-up domain, NICs, technology; what the chip is wired with by default where None.
         chips: chips of the job.
         seq: tokens of a sequence.
         global_batch: sequences of a step.
@@ -124,11 +127,13 @@ def best_mapping(
     shape = shape_of(arch) if isinstance(arch, Architecture) else arch
     fit = calibration or load_calibration()
     software = fit.stack(stack or default_stack(chip.generation))
+    wired = default_fabric(chip) if fabric is None else fabric
     cand = enumerate_mappings(
-        shape, chips=chips, seq=seq, global_batch=global_batch, scaleup_domain=chip.scaleup_domain, lora=lora
+        shape, chips=chips, seq=seq, global_batch=global_batch, scaleup_domain=wired.domain, lora=lora
     )
     rejected = list(cand.rejected)
     fits, memory_bytes = _by_memory(shape, cand, chip, float(software.flash), rejected)
+    sent: _Sent | None = None
     kept: list[dict[str, Any]] = []
     for precision in precisions:
         width = _width(precision, chip)
@@ -137,21 +142,33 @@ def best_mapping(
             continue
         c = coefficients([Context(chip.generation, width, software)], fit.parameters)
         sigma = sigma_of(fit, shape, chip.generation)
-        machine = machine_of(chip, width, nic_of(fabric, chip))
-        pick = _shortlist(shape, chip, width, machine, cand, fits, c)
+        machine = machine_of(chip, width, wired, one_nic=software.one_nic)
+        sent = sent or _sent(shape, machine.network, cand, fits, software.exchanges_plainly)
+        pick = _shortlist(shape, chip, width, machine, cand, fits, sent, c)
         for mode in modes:
-            steps = _in_mode(shape, chip, width, machine, cand, pick, c, mode)
+            steps = _in_mode(shape, chip, width, machine, cand, pick, sent, c, mode)
             kept += _points(steps, cand, pick, memory_bytes, machine, chip, mode, precision, maturity, chips, sigma)
     return collect(kept, tuple(rejected), cand.enumerated * len(precisions), time.perf_counter() - began)
 
 
-def nic_of(fabric: Any, chip: Chip) -> float | None:
-    """One-way bytes/s of scale-out network per chip: the fabric's where it names one, else the chip's own."""
-    for name in ("nic_bytes_per_s", "nic_bandwidth_bytes_per_s"):
-        value = getattr(fabric, name, None)
-        if value:
-            return float(value)
-    return chip.nic_bytes_per_s or None
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """Messages of a job, the same at every precision and in every power mode: those of the layers of `Candidates.layer`,
+    those of its distinct stages, and the stage of each candidate."""
+
+    distinct: Messages
+    stage_row: NDArray[np.intp]
+
+    def stages(self, rows: NDArray[np.intp]) -> StageMessages:
+        """Those of the stages of some candidates."""
+        return self.distinct.stage.take(self.stage_row[rows])
+
+
+def _sent(shape: Shape, network: Wires, cand: Candidates, fits: NDArray[np.intp], plain: bool) -> _Sent:
+    _, first, inverse = np.unique(cand.stage_row[fits], return_index=True, return_inverse=True)
+    row = np.zeros(len(cand), dtype=np.intp)
+    row[fits] = inverse.ravel()
+    return _Sent(messages_of(shape, network, cand.layer, plain, stages=cand.mapping.take(fits[first])), row)
 
 
 def sigma_of(fit: TrainingCalibration, shape: Shape, generation: str) -> float:
@@ -179,18 +196,26 @@ def _by_memory(
 
 
 def _shortlist(
-    shape: Shape, chip: Chip, width: str, machine: Machine, cand: Candidates, fits: NDArray[np.intp], c: Coefficients
+    shape: Shape,
+    chip: Chip,
+    width: str,
+    machine: Machine,
+    cand: Candidates,
+    fits: NDArray[np.intp],
+    sent: _Sent,
+    c: Coefficients,
 ) -> NDArray[np.intp]:
     """Rows of the fastest mappings, block by block."""
     if not fits.size:
         return fits
     kernels = kernel_times(shape, chip, width, cand.layer, flash=float(c.flash[0]))
-    micro = micro_batch_costs(shape, machine, cand.layer, kernels, c)
+    micro = micro_batch_costs(shape, machine, cand.layer, kernels, sent.distinct.layers, c)
     best = np.zeros(0, dtype=np.intp)
     speed = np.zeros(0)
     for start in range(0, fits.size, BLOCK):
         rows = fits[start : start + BLOCK]
-        steps = assemble(shape, machine, cand.mapping.take(rows), c, micro.take(cand.layer_row[rows]))
+        costs = micro.take(cand.layer_row[rows])
+        steps = assemble(shape, machine, cand.mapping.take(rows), c, costs, sent.stages(rows))
         best, speed = np.concatenate([best, rows]), np.concatenate([speed, steps.step_s])
         if speed.size > 4 * KEEP:
             order = np.argsort(speed, kind="stable")[: 4 * KEEP]
@@ -205,6 +230,7 @@ def _in_mode(
     machine: Machine,
     cand: Candidates,
     rows: NDArray[np.intp],
+    sent: _Sent,
     c: Coefficients,
     mode: PowerMode,
 ) -> Steps | None:
@@ -224,8 +250,9 @@ def _in_mode(
     layers, inverse = np.unique(cand.layer_row[rows], return_inverse=True)
     layer = cand.layer.take(layers)
     kernels = kernel_times(shape, slow_chip, width, layer, flash=float(c.flash[0]))
-    micro = micro_batch_costs(shape, slow, layer, kernels, c)
-    return assemble(shape, slow, cand.mapping.take(rows), c, micro.take(inverse.ravel()))
+    messages = tuple(one.take(layers) for one in sent.distinct.layers)
+    micro = micro_batch_costs(shape, slow, layer, kernels, messages, c)
+    return assemble(shape, slow, cand.mapping.take(rows), c, micro.take(inverse.ravel()), sent.stages(rows))
 
 
 def _points(

@@ -46,8 +46,9 @@ class LayerKind:
     2 * heads * (head_dim + v_head_dim): times the keys a query sees, per token, forward. `scan_flops` and `scan_moved`
     are of state-space layers. `moved_*` are elements read and written by norms, activations and residuals, `gathered`
     those of bringing tokens to experts and back (for each expert of a token). `kv_width` is what context parallelism
-    passes around. An expert maps `expert_hidden` to `expert_width` with `expert_gate` (2 gated, else 1) products up and
-    one down. `unfused` is 1 where experts carry biases (gpt-oss), for which grouped kernels have no fused epilogue.
+    passes around, `all_reduces` the matrices cut by rows, whose outputs tensor ranks sum. An expert maps `expert_hidden`
+    to `expert_width` with `expert_gate` (2 gated, else 1) products up and one down. `unfused` is 1 where experts carry
+    biases (gpt-oss), for which grouped kernels have no fused epilogue.
     """
 
     count: Any = 0.0
@@ -214,8 +215,9 @@ def _layer(group: LayerGroup, hidden: int, causal: bool) -> LayerKind:
     scans = mixer.kind not in ("gqa", "mla", "none")
     inside = float(ffn.latent or hidden)  # the width that tokens have on their way to routed experts
     moved = [p for p in pieces if isinstance(p, Elementwise)]
+    matrices = tuple(_matrix(p) for p in pieces if isinstance(p, Linear) and p.experts == 1)
     return LayerKind(
-        matrices=tuple(_matrix(p) for p in pieces if isinstance(p, Linear) and p.experts == 1),
+        matrices=matrices,
         attention_flops=2.0 * mixer.heads * (mixer.head_dim + value_dim) if attention else 0.0,
         heads=float(mixer.heads) if attention else 0.0,
         kv_heads=float(mixer.kv_heads or mixer.heads) if attention else 0.0,
@@ -234,7 +236,7 @@ def _layer(group: LayerGroup, hidden: int, causal: bool) -> LayerKind:
         expert_moved=_elements(moved, lambda p: p.name == "expert_activation"),
         gathered=2.0 * _elements(moved, lambda p: p.name == "expert_gather"),
         kept_full=2.5 * hidden * halves,
-        all_reduces=float(mixer.kind != "none") + float(ffn.kind == "dense"),
+        all_reduces=float(sum(m.cut == ROW for m in matrices)),
         unfused=float(moe and ffn.bias),
     )
 

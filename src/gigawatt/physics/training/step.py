@@ -10,13 +10,12 @@ optimizer 34 bytes a parameter on the rank;  stragglers 1 + s log2(chips / 8)
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gigawatt.physics.training.calibration import Coefficients
-from gigawatt.physics.training.collectives import data_parallel_s, pipeline_send_s
+from gigawatt.physics.training.collectives import Messages, StageMessages
 from gigawatt.physics.training.columns import Machine, Mapping
 from gigawatt.physics.training.kernels import STREAM_SHARE, KernelTimes
 from gigawatt.physics.training.layer import MicroBatch, micro_batch_costs
@@ -85,13 +84,18 @@ class Steps:
         return [BOUND_TEXT[CLASSES[i]] for i in np.argmax(parts, axis=0)]
 
 
-def step_times(shape: Shape, machine: Machine, mapping: Mapping, kernels: KernelTimes, c: Coefficients) -> Steps:
+def step_times(
+    shape: Shape, machine: Machine, mapping: Mapping, kernels: KernelTimes, messages: Messages, c: Coefficients
+) -> Steps:
     """Steps of a column of mappings; every argument may be scalar or a column."""
-    return assemble(shape, machine, mapping, c, micro_batch_costs(shape, machine, mapping, kernels, c))
+    micro = micro_batch_costs(shape, machine, mapping, kernels, messages.layers, c)
+    return assemble(shape, machine, mapping, c, micro, messages.stage)
 
 
-def assemble(shape: Shape, machine: Machine, mapping: Mapping, c: Coefficients, micro: MicroBatch) -> Steps:
-    """The step from the costs of one micro-batch (which depend on fewer columns and may be shared)."""
+def assemble(
+    shape: Shape, machine: Machine, mapping: Mapping, c: Coefficients, micro: MicroBatch, sent: StageMessages
+) -> Steps:
+    """The step from the costs of one micro-batch (which depend on fewer columns and may be shared) and its messages."""
     m, pp, vpp = mapping.micro_batches, mapping.pp, mapping.vpp
     recompute, selective = mapping.recompute, mapping.selective
     stream = STREAM_SHARE * machine.hbm_bytes_per_s
@@ -106,10 +110,10 @@ def assemble(shape: Shape, machine: Machine, mapping: Mapping, c: Coefficients, 
     mean_stage = layers_s * share + micro.head_s / pp + accumulate_s
     longest = layers_s * share + micro.head_s / np.where(even, 1.0, pp) + accumulate_s
 
-    tokens = mapping.micro_batch * mapping.seq / mapping.cp
-    sends = 2.0 * tokens * shape.hidden / np.where(np.asarray(mapping.sequence_parallel) > 0, mapping.tp, 1.0)
-    send_s = pipeline_send_s(sends, machine, mapping, c)
-    data_s = _data_parallel(mapping, machine, c, rank, longest, trains)
+    send_s = 2.0 * vpp * c.exposed_pp * sent.send_s  # forward and back, every chunk
+    # FSDP gathers and scatters for every micro-batch, DDP once a step.
+    passes = np.where(np.asarray(mapping.sharding) >= 3, m, 1.0)
+    data_s = passes * (c.exposed_dp * sent.data_s + np.maximum((1.0 - c.exposed_dp) * sent.data_s - longest, 0.0))
 
     zero = np.asarray(mapping.sharding) >= 1
     owned = np.where(zero, rank.dense / rank.dense_ranks + rank.expert / rank.expert_ranks, rank.total)
@@ -164,17 +168,3 @@ def assemble(shape: Shape, machine: Machine, mapping: Mapping, c: Coefficients, 
     }
     rows = np.shape(step)
     return Steps(**{name: np.broadcast_to(np.asarray(v, dtype=float), rows) for name, v in columns.items()})
-
-
-def _data_parallel(mapping: Mapping, machine: Machine, c: Coefficients, rank: Any, hide_s: Any, trains: Any) -> Any:
-    """Exposed seconds a step of gradient reduction and weight gathering."""
-    full = np.asarray(mapping.sharding) >= 3
-    # FSDP: all-gather twice and reduce-scatter once, 2 bytes each, for every micro-batch. DDP: reduce in 4 bytes,
-    # gather in 2, once a step. LoRA gathers frozen weights and reduces next to nothing.
-    nbytes = np.where(full, 4.0 + 2.0 * trains, 6.0 * trains)
-    times = np.where(full, mapping.micro_batches, 1.0)
-    dense = data_parallel_s(nbytes * rank.dense, rank.dense_ranks, mapping.tp, machine, c)
-    expert = data_parallel_s(nbytes * rank.expert, rank.expert_ranks, mapping.ep, machine, c)
-    total = dense + expert
-    exposed = c.exposed_dp * total + np.maximum((1.0 - c.exposed_dp) * total - hide_s, 0.0)
-    return times * exposed

@@ -19,11 +19,11 @@ from gigawatt.core.errors import InputError, Problem, unknown_name
 from gigawatt.economics.cost import capital_charge
 from gigawatt.finance.contracts.base import SECONDS_PER_YEAR
 from gigawatt.physics.chip import box_from_record
-from gigawatt.physics.fabric import fabric_from_record
 from gigawatt.physics.serving import frontier
 from gigawatt.physics.workload import from_config
 from gigawatt.study.backtests.case import Evaluator, near
 from gigawatt.study.backtests.inputs import Inputs
+from gigawatt.study.network import fabric_of
 from gigawatt.study.perform import SERVING_PRECISIONS, usable_precisions
 
 MILLION = 1e6
@@ -125,7 +125,7 @@ def _own(x: Inputs, published: Mapping[str, float], price: float, busy_s: float,
         found = frontier(
             arch,
             box.chip,
-            fabric=fabric_from_record(cat.get("fabric", platform.fabric), box.chip, node=box.chips_per_node),
+            fabric=fabric_of(cat.get("fabric", platform.fabric), platform, box, cat),
             input_tokens=x.positive("input_tokens"),
             output_tokens=x.positive("output_tokens"),
             ttft_s=x.positive("ttft"),

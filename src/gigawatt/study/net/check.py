@@ -1,7 +1,7 @@
 """The check at flow level: the same collectives on the explicit graph, with the routing, placement and failures asked for.
 
     efficiency = slowest share of line rate as asked / the same sprayed, packed, whole
-    checked    = the closed form with the NIC's rate times that efficiency
+    checked    = the closed form with that efficiency as what routing leaves of the NIC's rate
 
 All groups of a layout send at once, each on its own rails; with several jobs all of them do.
 """
@@ -189,7 +189,7 @@ def check_flows(wired: Sequence[Wired], groups: Groups, question: Question, aske
     told.raise_if_any()
     note = (
         "Shares of line rate over pairs that all send; a step waits for the slowest. Transfer is the flow level's own, without "
-        "latency; checked is the closed form with the NIC's rate times the efficiency."
+        "latency; checked is the closed form with the efficiency as what is left of the NIC's rate."
     )
     if any(name == "ecmp" for w in wired for name, _ in asked.routings(w)):
         way = "share their work" if asked.split == "dynamic" else "carry the same bytes each"
@@ -226,16 +226,12 @@ class _Group:
             hint = f"{domains * int(q):,} or {domains * int(q + 1):,} chips"
             said = f"{wired.label}: {n:,.0f} chips are no whole number in each of {domains} scale-up domains"
             raise InputError(Problem("out_of_range", said, None, (hint,)))
-        if fabric.topology == "dragonfly_plus":
-            said = f"{wired.label}: the flow check lays out fat trees; fabric '{fabric.name}' is a dragonfly+"
-            hint = "gigawatt.physics.fabric.flows.dragonfly_plus builds one in Python"
-            raise InputError(Problem("not_a_tree", said, None, (hint,)))
         count = round(n / q)
         if count == 1:
             return cls(wired, asked, None, int(n), int(q), (), (), None)
         size = fabric.domain
         endpoints = asked.jobs * count * size
-        topology = network_of(fabric, endpoints, narrow="pod" if fabric.pod_endpoints else "leaf")
+        topology = network_of(fabric, endpoints)
         sizes = [count * size] * asked.jobs
         placed = place(endpoints, sizes, asked.placement, unit=size, seed=asked.seed)
         packed = place(endpoints, sizes, "packed", unit=size)
@@ -287,8 +283,7 @@ def _rows(made: _Group, kind: str, question: Question) -> list[dict[str, Any]]:
         factor = min(1.0, slowest / best)
         checked = None
         if factor > 0:
-            nic, port = w.fabric.nic_bytes_per_s * factor, w.fabric.port_bytes_per_s * factor
-            slower = replace(w.fabric, nic_bytes_per_s=nic, port_bytes_per_s=port)
+            slower = replace(w.fabric, ring_share=factor, exchange_share=factor)
             checked = float(points([slower], [kind], sizes, place_, experts=experts).seconds[0])
         row = head | shares | {"routing": name, "efficiency": factor, "time_us": seconds * 1e6}
         row["queue_pairs"] = routing.flows_per_pair if name == "ecmp" else None

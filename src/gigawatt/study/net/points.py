@@ -130,7 +130,9 @@ def _experts(
     kind: str, fabrics: Sequence[Fabric], net: Codes, tokens: Array, ranks: Array, inside: Array, experts: Experts
 ) -> tuple[Array, Answer]:
     """Bytes that a rank sends and their seconds; ranks in a domain are what the group has there."""
-    wires = replace(wires_of(fabrics).take(net).spread(len(net)), domain=inside)
+    # As in a plan, Blackwell's kernels are taken to fill their links as Hopper's do: its one table is of a library that
+    # engines do not run by default.
+    wires = replace(wires_of(fabrics).take(net).spread(len(net)), domain=inside, reduction=np.full(len(net), -1))
     width = experts.bytes_of(kind)
     payload = moe_payload(tokens, experts.topk, experts.hidden, width, ranks, wires, experts.style)
     found = moe_seconds(payload, ranks, wires, style=experts.style, routed_tokens=tokens * experts.topk)

@@ -8,7 +8,8 @@ from typing import Any
 from gigawatt.catalog import Catalog
 from gigawatt.core.errors import InputError, Problem, Problems, unknown_name
 from gigawatt.physics.chip import Chip, chip_from_record
-from gigawatt.physics.fabric import Fabric, default_fabric, fabric_from_record
+from gigawatt.physics.fabric import Fabric, capacity, default_fabric, fabric_from_record
+from gigawatt.physics.fabric.balance import balanced
 from gigawatt.physics.fabric.design import NET_CLASS
 from gigawatt.study.net.question import Overrides, Question
 
@@ -89,16 +90,21 @@ def _named(name: str, catalog: Catalog) -> tuple[Any, Chip, int]:
 
 def _wired(name: str, platform: Any, chip: Chip, node: int, fabric: str, question: Question, catalog: Catalog) -> Wired:
     record = catalog.get("fabric", fabric) if fabric else None
-    made = fabric_from_record(record, chip, node=node) if record is not None else default_fabric(chip, node=node)
-    can_reduce = made.sharp
-    # NCCL reduces in the switches only where it is asked to (NCCL_COLLNET_ENABLE), and so the measured tables were taken.
-    made = _changed(replace(made, sharp=False), name, question.overrides)
+    if record is None:
+        made = default_fabric(chip, node=node)
+    else:
+        scaleup = catalog.get("scaleup", platform.scaleup) if platform is not None and platform.scaleup else None
+        made = fabric_from_record(record, chip, node=node, scaleup=scaleup)
+    made = _changed(made, name, question.overrides)
     if question.per_domain is not None and question.per_domain > made.domain:
         said = f"--per-domain {question.per_domain}: a scale-up domain of '{name}' holds {made.domain} chips"
         raise InputError(Problem("out_of_range", said, None, (f"at most {made.domain}",)))
     several = len(question.fabrics) > 1
     label = f"{name} on {fabric}" if several else name
-    assumed = tuple(_assumptions(name, platform, chip, made, record, question, can_reduce))
+    if record is not None and made.routing == "ecmp":
+        # As a plan takes it: what hashing leaves of the NICs on a network of the record's usual size.
+        made = balanced(made, min(int(record.reference_endpoints), capacity(made)))
+    assumed = tuple(_assumptions(name, platform, chip, made, record, question))
     rack = int(platform.chips_per_rack) if platform is not None else made.domain
     return Wired(label, name, made, chip, rack, platform, record, assumed)
 
@@ -131,7 +137,7 @@ def _changed(fabric: Fabric, name: str, changes: Overrides) -> Fabric:
 
 
 def _assumptions(
-    name: str, platform: Any, chip: Chip, fabric: Fabric, record: Any, question: Question, can_reduce: bool
+    name: str, platform: Any, chip: Chip, fabric: Fabric, record: Any, question: Question
 ) -> list[Assumed]:
     nic = f"{fabric.nic_bytes_per_s * GBIT:,.0f} Gb/s a chip"
     out = []
@@ -151,9 +157,14 @@ def _assumptions(
         ports = max(1, round(fabric.nic_bytes_per_s / fabric.port_bytes_per_s))
         why = "NCCL from 2.28 on uses all ports, earlier ones a single one; --ports-per-pair says which"
         out.append(Assumed("ports that a pair uses", f"{fabric.ports_per_pair} of {ports}", why))
-    if can_reduce and "all_reduce" in kinds and question.overrides.sharp is None:
+    if record is not None and record.sharp and "all_reduce" in kinds and question.overrides.sharp is None:
         why = "the fabric's switches can, NCCL has it off unless asked (NCCL_COLLNET_ENABLE); --sharp turns it on"
         out.append(Assumed("reduction in the switches", "off", why))
+    if fabric.ring_share < 1 or fabric.exchange_share < 1:
+        value = f"{100 * fabric.ring_share:.0f} % of the NIC to rings, {100 * fabric.exchange_share:.0f} % to exchanges"
+        out.append(
+            Assumed("load balance", value, f"{fabric.name} hashes flows to paths; --flows checks it at your size")
+        )
     fitted = NET_CLASS[fabric.technology]
     if fitted != fabric.technology:
         out.append(Assumed("constants", fitted, f"none are fitted to {fabric.technology}"))

@@ -1,4 +1,4 @@
-"""What is known and assumed of long links, read once from the calibration `scale-across`, in SI."""
+"""What is known and assumed of long links in SI, read once: the calibration `scale-across`, and the records of fibres."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Any
 from gigawatt.catalog import Catalog
 
 CALIBRATION = "scale-across"
+# Name of a kind of fibre here -> its link record in the catalog.
+FIBRES = {"standard": "fibre-single-mode", "hollow_core": "fibre-hollow-core"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +50,20 @@ def _known(row: Mapping[str, Any], factor: float = 1.0) -> Known:
     return Known(float(row["value"]), float(row["low"]), float(row["high"])).times(factor)
 
 
-def from_record(record: Any) -> Across:
-    """The constants of a calibration record."""
+def _stated(datum: Any) -> Known:
+    low = datum.value if datum.low is None else datum.low
+    high = datum.value if datum.high is None else datum.high
+    return Known(float(datum.value), float(low), float(high))
+
+
+def from_records(record: Any, fibres: Mapping[str, Any]) -> Across:
+    """The constants of a calibration record, and of a link record for each kind of fibre."""
     tables = record.tables
-    assumed, fibre = tables["assumed"], tables["fibre"]
+    assumed = tables["assumed"]
     return Across(
         fit={name: float(fitted.value) for name, fitted in record.parameters.items()},
-        fibre_s_per_km={name: _known(row["us_per_km"], 1e-6) for name, row in fibre.items()},
-        fibre_db_per_km={name: _known(row["db_per_km"]) for name, row in fibre.items()},
+        fibre_s_per_km={name: _stated(link.latency_per_km) for name, link in fibres.items()},
+        fibre_db_per_km={name: _stated(link.attenuation_db_per_km) for name, link in fibres.items()},
         route_factor=_known(assumed["route_factor"]),
         switch_s=_known(assumed["switch_us"], 1e-6),
         efficiency=_known(assumed["efficiency"]),
@@ -69,4 +77,6 @@ def from_record(record: Any) -> Across:
 @lru_cache(maxsize=1)
 def packaged() -> Across:
     """The constants that ship."""
-    return from_record(Catalog.load().get("calibration", CALIBRATION))
+    catalog = Catalog.load()
+    links = {name: catalog.get("link", link) for name, link in FIBRES.items()}
+    return from_records(catalog.get("calibration", CALIBRATION), links)

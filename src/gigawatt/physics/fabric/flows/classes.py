@@ -59,7 +59,9 @@ def _translated(topology: Torus) -> Routed:
     nodes, fan = net.endpoints, topology.neighbour.shape[1]
     q = topology.splits
     other = np.arange(1, nodes)
-    steps = topology.steps[np.repeat(other, q), np.tile(np.arange(q), nodes - 1) % np.repeat(topology.ties[other], q)]
+    steps = topology.steps[
+        0, np.repeat(other, q), np.tile(np.arange(q), nodes - 1) % np.repeat(topology.ties[other], q)
+    ]
     both = np.zeros(fan, dtype=np.int32)
     capacity = net.bytes_per_s.reshape(nodes, fan).sum(axis=0)
     each = Network(f"{net.name}, by direction", (("node", 1),), both, both, capacity, both.astype(np.int8), net.kinds)
@@ -87,7 +89,7 @@ def _classes(topology: Topology, groups: Ids) -> Routed:
     node = np.arange(net.nodes) - net.endpoints + classes + 1
     node[: net.endpoints] = classes
     node[members] = class_of
-    names: list[tuple[str, int]] = [("class", classes), ("outside", 1)]
+    names: list[tuple[str, int]] = [("endpoints alike", classes), ("endpoints outside", 1)]
     at = classes + 1
     for name, many in net.groups[1:]:
         hubs = name == "scale-up switch"

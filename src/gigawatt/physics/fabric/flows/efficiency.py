@@ -35,6 +35,7 @@ def efficiency(
     *,
     endpoints: int,
     ranks: int | None = None,
+    group: int | None = None,
     flows_per_pair: int = 1,
     routing: Routing | None = None,
     placement: str = "packed",
@@ -50,6 +51,7 @@ def efficiency(
             permutation), all_to_all.
         endpoints: chips of the network.
         ranks: chips of the job, all endpoints where None; whole hosts, or whole domains where they span hosts.
+        group: chips of one exchange, the whole job where None; the job's groups of so many neighbours exchange at once.
         flows_per_pair: queue pairs between two chips, where `routing` is not given.
         routing: sprayed where the fabric is adaptive, else hashed with `flows_per_pair` that share their work, if None.
         placement: packed or random, by host or domain.
@@ -61,7 +63,8 @@ def efficiency(
         Above 0 and seldom above 1; 0 where a failure cuts a pair of the job.
 
     Raises:
-        InputError: unknown pattern or statistic; a job larger than the network or of no whole hosts; too many pairs.
+        InputError: unknown pattern or statistic; a job larger than the network or of no whole hosts or
+            groups; too many pairs.
         Infeasible: more endpoints than the fabric's tiers reach.
     """
     if pattern not in PATTERNS:
@@ -73,8 +76,11 @@ def efficiency(
     # What does not shape the network must not make a new entry.
     plain = replace(fabric, name="", generation="", nic_stated=True)
     size = endpoints if ranks is None else ranks
-    asked = _share(plain, pattern, endpoints, size, routing, placement, failed_share, statistic, seed)
-    best = _share(plain, pattern, endpoints, size, SPRAY, "packed", 0.0, statistic, seed)
+    each = size if group is None else group
+    if each < 2 or size % each:
+        raise InputError(Problem("out_of_range", f"{size} chips are no whole number of groups of {each}"))
+    asked = _share(plain, pattern, endpoints, size, each, routing, placement, failed_share, statistic, seed)
+    best = _share(plain, pattern, endpoints, size, each, SPRAY, "packed", 0.0, statistic, seed)
     return asked / best
 
 
@@ -89,6 +95,7 @@ def _share(
     pattern: str,
     endpoints: int,
     ranks: int,
+    each: int,
     routing: Routing,
     placement: str,
     failed_share: float,
@@ -103,7 +110,7 @@ def _share(
         raise InputError(Problem("out_of_range", f"{ranks} ranks are one host or domain; its traffic meets no network"))
     made: Pattern
     if pattern == "all_to_all":
-        made = Exchange("all-to-all", group[None])
+        made = Exchange("all-to-all", group.reshape(-1, each))
     elif pattern == "random":
         made = patterns.random_permutation(group, seed)
     else:

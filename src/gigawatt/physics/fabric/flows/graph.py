@@ -137,19 +137,23 @@ def check(net: Network) -> None:
             f"network '{net.name}': {net.link_name(int(link))} carries {net.bytes_per_s[link]:g} bytes/s; "
             "a link that carries nothing is a failed one",
         )
-    lost = unreachable(net, np.ones(net.links, dtype=np.bool_))
+    lost = off_the_largest(islands(net, np.ones(net.links, dtype=np.bool_)))
     if len(lost):
         problems.add("disconnected", f"network '{net.name}': {spell(net, lost)} can not reach the other endpoints")
     problems.raise_if_any()
 
 
-def unreachable(net: Network, alive: Bools) -> Ints:
-    """Endpoints outside the largest set of endpoints that all reach each other over links that are alive."""
+def islands(net: Network, alive: Bools) -> Ints:
+    """A number for each endpoint, the same where two reach each other over links that are alive."""
     size = net.nodes
     joined = coo_array((np.ones(int(alive.sum())), (net.src[alive], net.dst[alive])), shape=(size, size))
     _, label = connected_components(joined.tocsr(), directed=True, connection="strong")
-    mine = label[: net.endpoints]
-    return np.asarray(np.flatnonzero(mine != np.argmax(np.bincount(mine))))
+    return np.asarray(label[: net.endpoints], dtype=np.intp)
+
+
+def off_the_largest(island: Ints) -> Ints:
+    """Endpoints that are not on the island of most."""
+    return np.asarray(np.flatnonzero(island != np.argmax(np.bincount(island))))
 
 
 def spell(net: Network, nodes: ArrayLike) -> str:

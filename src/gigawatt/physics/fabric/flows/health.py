@@ -27,7 +27,8 @@ def health(
 
     Args:
         net: the network (of a topology, not its pooled form).
-        failed_share: share of the cables between switches that failed, drawn with `seed`; rounded to whole cables.
+        failed_share: share of the network's cables that failed, drawn with `seed`, rounded to whole cables. Cables of
+            endpoints to their switches and those of scale-up domains stay whole.
         failed_links: links that failed, each with its cable's other direction.
         failed_nodes: switches or endpoints all of whose links failed.
         slow_links: link -> share of its rate, the cable's other direction too.
@@ -50,7 +51,9 @@ def health(
     if failed_share > 0:
         # Of each cable the direction with the lower id; a link without a way back is a cable of its own.
         once = (twin < 0) | (np.arange(net.links) < twin)
-        between = np.flatnonzero(once & ~net.ports)
+        ports = (net.src < net.endpoints) != (net.dst < net.endpoints)
+        scaleup = np.array([kind.startswith("scale-up") for kind in net.kinds])[net.kind]
+        between = np.flatnonzero(once & ~ports & ~scaleup)
         lost = round(failed_share * len(between))
         cables(np.random.default_rng(seed).choice(between, lost, replace=False), 0.0)
     cables(failed_links, 0.0)

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from gigawatt.core.errors import Problems, unknown_name
-from gigawatt.physics.fabric.flows.graph import Array, Bools, Ids, Ints, Network, spell, total, unreachable
+from gigawatt.physics.fabric.flows.graph import Array, Bools, Ids, Ints, Network, islands, off_the_largest, spell, total
 from gigawatt.physics.fabric.flows.maxmin import link_loads, max_min
 from gigawatt.physics.fabric.flows.topology import Topology
 
@@ -157,10 +157,8 @@ def route(topology: Topology, src: ArrayLike, dst: ArrayLike, routing: Routing, 
     share = np.ones(net.links) if health is None else health
     alive = share > 0
     whole = bool(alive.all())
-    lost = np.empty(0, dtype=np.intp) if whole else unreachable(net, alive)
-    apart = np.zeros(net.endpoints, dtype=np.bool_)
-    apart[lost] = True
-    cut = (apart[senders] | apart[receivers]) & (senders != receivers)
+    island = np.zeros(net.endpoints, dtype=np.intp) if whole else islands(net, alive)
+    cut = island[senders] != island[receivers]
     capacity = net.bytes_per_s * share
     if routing.kind == "ecmp":
         q, split = routing.flows_per_pair, routing.split
@@ -168,14 +166,13 @@ def route(topology: Topology, src: ArrayLike, dst: ArrayLike, routing: Routing, 
         used, bandwidth = net, capacity
     else:
         q, split = topology.splits, "equal"
-        links = _sprayed(topology, senders, receivers)
+        links, dead = _sprayed(topology, senders, receivers, cut, routing, None if whole else alive)
         used = topology.pooled.network
         bandwidth = total(topology.pooled.trunk, capacity, used.links)
-        dead = np.zeros(len(senders), np.bool_) if whole else _without_way(topology, senders, receivers, cut, alive)
     cut = cut | dead
     if cut.any():
         links[np.repeat(cut, q)] = -1
-    return Routed(used, bandwidth, links, q, split, cut, lost)
+    return Routed(used, bandwidth, links, q, split, cut, off_the_largest(island))
 
 
 def _check(net: Network, src: Ids, dst: Ids) -> None:
@@ -200,66 +197,74 @@ def _hashed(
     """Paths of ECMP, and the pairs with no way alive."""
     q = routing.flows_per_pair
     rng = np.random.default_rng(routing.seed)
-    pairs = np.arange(len(src))
     senders, receivers = np.repeat(src, q), np.repeat(dst, q)
     place = np.tile(np.arange(q), len(src)) + senders
     links = topology.paths(senders, receivers, _draw(topology, rng, place))
-    dead = np.zeros(len(src), dtype=np.bool_)
     if alive is None:
-        return links, dead
+        return links, np.zeros(len(src), dtype=np.bool_)
+    # Where a plane is dead for it, a queue pair moves to another.
+    return links, _repair(topology, src, dst, links, cut, alive, rng)
+
+
+def _sprayed(
+    topology: Topology, src: Ids, dst: Ids, cut: Bools, routing: Routing, alive: Bools | None
+) -> tuple[Ids, Bools]:
+    """Paths over trunks, and the pairs with no way alive."""
+    q, trunk = topology.splits, topology.pooled.trunk
+    links = topology.paths(np.repeat(src, q), np.repeat(dst, q), np.tile(np.arange(q), len(src)))
+    dead = np.zeros(len(src), dtype=np.bool_)
+    if alive is not None:
+        # Whole trunks that are gone are gone around, where there is another way: in a torus, not in a tree.
+        rng = np.random.default_rng(routing.seed)
+        left = total(trunk, alive, topology.pooled.network.links) / np.bincount(trunk)
+        dead = _repair(topology, src, dst, links, cut, left[trunk] > 0, rng)
+        # Trunks alive may still share no way, if what they lost adds up to a whole one.
+        lost = np.where(links >= 0, 1.0 - left[trunk[links]], 0.0).sum(axis=1).reshape(-1, q).max(axis=1)
+        doubt = np.flatnonzero((lost >= 1 - 1e-9) & ~cut & ~dead)
+        tried = links[(doubt[:, None] * q + np.arange(q)).ravel()]
+        dead[doubt] = _repair(topology, src[doubt], dst[doubt], tried, cut[doubt], alive, rng)
+    return np.where(links >= 0, trunk[links], links).astype(np.int32), dead
+
+
+def _repair(
+    topology: Topology, src: Ids, dst: Ids, links: Ids, cut: Bools, alive: Bools, rng: np.random.Generator
+) -> Bools:
+    """Draw new ways, in place, for flows over dead links, until alive; True for pairs that have no way alive.
+
+    Chance finds a way where there are many; what it leaves is gone through way by way.
+    """
+    q = len(links) // max(1, len(src))
+    dead = np.zeros(len(src), dtype=np.bool_)
     broken = np.flatnonzero(_broken(links, alive) & ~np.repeat(cut, q))
     for _ in range(_DRAWS):
         if not len(broken):
-            return links, dead
-        # Where a plane is dead for it, a queue pair moves to another.
-        way = rng.integers(0, topology.choices, len(broken))
-        again = topology.paths(senders[broken], receivers[broken], way)
+            return dead
+        pair = broken // q
+        again = topology.paths(src[pair], dst[pair], rng.integers(0, topology.choices, len(broken)))
         links[broken] = again
         broken = broken[_broken(again, alive)]
-    pair = np.repeat(pairs, q)[broken]
-    some = np.unique(pair)
-    ways = dict(zip(some.tolist(), _ways_alive(topology, src[some], dst[some], alive), strict=True))
-    for flow, of in zip(broken.tolist(), pair.tolist(), strict=True):
-        found = ways[of]
-        if len(found):
-            links[flow] = topology.paths(src[of : of + 1], dst[of : of + 1], found[rng.integers(len(found))][None])[0]
-        else:
-            dead[of] = True
-    return links, dead
+    for pair in np.unique(broken // q).tolist():
+        flows = broken[broken // q == pair]
+        ways = _ways_alive(topology, src[pair], dst[pair], alive)
+        dead[pair] = not len(ways)
+        if len(ways):
+            drawn = ways[rng.integers(0, len(ways), len(flows))]
+            links[flows] = topology.paths(np.full(len(flows), src[pair]), np.full(len(flows), dst[pair]), drawn)
+    return dead
 
 
 def _broken(links: Ids, alive: Bools) -> Bools:
     return np.asarray(((links >= 0) & ~alive[links]).any(axis=1))
 
 
-def _ways_alive(topology: Topology, src: Ids, dst: Ids, alive: Bools) -> list[Ints]:
-    """For each pair the numbers of the ways that are alive, by going through all of them."""
-    found: list[list[Ints]] = [[] for _ in src]
+def _ways_alive(topology: Topology, src: np.int32, dst: np.int32, alive: Bools) -> Ints:
+    """The numbers of a pair's ways that are alive, by going through all of them."""
+    found = []
     for first in range(0, topology.choices, _BATCH):
         ways = np.arange(first, min(topology.choices, first + _BATCH))
-        for at in range(len(src)):
-            links = topology.paths(np.full(len(ways), src[at]), np.full(len(ways), dst[at]), ways)
-            found[at].append(ways[~_broken(links, alive)])
-    return [np.concatenate(parts) if parts else np.empty(0, np.intp) for parts in found]
-
-
-def _sprayed(topology: Topology, src: Ids, dst: Ids) -> Ids:
-    q = topology.splits
-    way = np.tile(np.arange(q), len(src))
-    links = topology.paths(np.repeat(src, q), np.repeat(dst, q), way)
-    return np.where(links >= 0, topology.pooled.trunk[links], links).astype(np.int32)
-
-
-def _without_way(topology: Topology, src: Ids, dst: Ids, cut: Bools, alive: Bools) -> Bools:
-    """Pairs whose trunks are alive but share no way: only possible where the lost shares of their trunks reach 1."""
-    trunk, links = topology.pooled.trunk, _sprayed(topology, src, dst)
-    lost = 1.0 - total(trunk, alive, topology.pooled.network.links) / np.bincount(trunk)
-    gone = np.where(links >= 0, lost[links], 0.0).sum(axis=1).reshape(-1, topology.splits).max(axis=1)
-    doubtful = np.flatnonzero((gone >= 1 - 1e-9) & ~cut)
-    dead = np.zeros(len(src), dtype=np.bool_)
-    ways = _ways_alive(topology, src[doubtful], dst[doubtful], alive)
-    dead[doubtful] = [not len(found) for found in ways]
-    return dead
+        links = topology.paths(np.full(len(ways), src), np.full(len(ways), dst), ways)
+        found.append(ways[~_broken(links, alive)])
+    return np.concatenate(found)
 
 
 def require(net: Network, endpoints: int, what: str) -> None:

@@ -1,4 +1,4 @@
-"""The network of a `Fabric`: the tree that its design numbers (radix, tiers, oversubscription, planes, rails) build.
+"""The network of a `Fabric`: the tree, dragonfly+ or torus that its design numbers build.
 
 Sizes are those of the parts list, made regular: every pod has as many leaves, every switch of a tier as many links. Rails
 are at most as many as leaves.
@@ -10,10 +10,11 @@ import math
 
 from gigawatt.core.errors import InputError, Problem, unknown_name
 from gigawatt.physics.fabric.design import Fabric
+from gigawatt.physics.fabric.flows.dragonfly import dragonfly_plus
 from gigawatt.physics.fabric.flows.fat_tree import fat_tree_2, fat_tree_3, mesh, switch
 from gigawatt.physics.fabric.flows.topology import Topology, domains, planes
 from gigawatt.physics.fabric.flows.torus import shapes, torus
-from gigawatt.physics.fabric.topology import count
+from gigawatt.physics.fabric.topology import Counts, count, ports
 
 NARROW = ("leaf", "pod")
 
@@ -29,7 +30,8 @@ def network_of(fabric: Fabric, endpoints: int, *, scaleup: bool = True, narrow: 
             network is narrow above the pod.
 
     Raises:
-        InputError: fewer than one endpoint, no whole number of domains, unknown `narrow`.
+        InputError: fewer than one endpoint, no whole number of domains, leaves of a dragonfly+ that are not alike,
+            unknown `narrow`.
         Infeasible: more endpoints than the tiers reach.
     """
     if narrow not in NARROW:
@@ -49,24 +51,27 @@ def _inside(fabric: Fabric, ranks: int) -> Topology:
         # A group smaller than the domain reaches only its share of a chip's links.
         return mesh(ranks, fabric.scaleup_bytes_per_s * (ranks - 1) / max(1, fabric.domain - 1))
     if fabric.scaleup == "torus":
-        shape = shapes(ranks)[0]
+        shape = shapes(ranks, fabric.torus_dims)[0]
         return torus(shape, fabric.scaleup_bytes_per_s / (2 * sum(k > 1 for k in shape) or 1))
     return switch(ranks, fabric.scaleup_bytes_per_s)
 
 
 def _plane(fabric: Fabric, endpoints: int, narrow: str) -> Topology:
     """One plane, at its share of the NIC's rate."""
-    counted = count(fabric, endpoints)
-    leaves, spines = counted.leaves, counted.spines
-    rate = fabric.nic_bytes_per_s / fabric.planes
-    if spines == 0:
+    counts, rate, k = count(fabric, endpoints), fabric.nic_bytes_per_s / fabric.planes, ports(fabric)
+    if fabric.topology == "torus":
+        return torus(shapes(endpoints, fabric.tiers)[0], rate / (2 * fabric.tiers))
+    if counts.leaves == 1 and not counts.spines:
         return switch(endpoints, rate)
-    ports = fabric.radix * max(1, round(fabric.switch_port_bytes_per_s / rate))
-    at_leaf = fabric.tiers <= 2 or narrow == "leaf"
+    if fabric.topology == "dragonfly_plus":
+        return _dragonfly(counts, endpoints, rate, k)
+    pods = fabric.pod_endpoints > 0
+    at_leaf = not pods and (fabric.tiers <= 2 or narrow == "leaf")
     over = fabric.oversubscription if at_leaf else 1.0
-    down = int(ports * over / (1 + over))
-    up = ports - down
-    rails = max(d for d in range(1, fabric.rails + 1) if fabric.rails % d == 0 and d <= leaves)
+    down = fabric.leaf_endpoints or int(k * over / (1 + over))
+    up = max(1, round(down / over)) if fabric.leaf_endpoints else k - down
+    wanted = fabric.rails if fabric.topology == "rail_fat_tree" else 1
+    rails = max(d for d in range(1, wanted + 1) if wanted % d == 0 and d <= counts.leaves)
     groups = math.ceil(endpoints / (rails * down))
     leaves = groups * rails
     if fabric.tiers <= 2:
@@ -74,15 +79,15 @@ def _plane(fabric: Fabric, endpoints: int, narrow: str) -> Topology:
             endpoints,
             rate,
             down=down,
-            spines=min(spines, up),
+            spines=min(counts.spines, up),
             uplinks=up,
             oversubscription=max(1.0, down / up),
             rails=rails,
             leaves=leaves,
         )
-    pods = math.ceil(leaves / (ports // 2))
-    pod_leaves = math.ceil(groups / pods) * rails
-    aggregations = _divisor(math.ceil(pod_leaves * up / (ports // 2)), up)
+    number = math.ceil(endpoints / fabric.pod_endpoints) if pods else math.ceil(leaves / (k // 2))
+    pod_leaves = math.ceil(groups / number) * rails
+    aggregations = _divisor(math.ceil(pod_leaves * up / (k // 2)), up)
     core_links = pod_leaves * up // aggregations
     return fat_tree_3(
         endpoints,
@@ -92,11 +97,24 @@ def _plane(fabric: Fabric, endpoints: int, narrow: str) -> Topology:
         aggregations=aggregations,
         uplinks=up,
         core_links=core_links,
-        group_cores=_divisor(math.ceil(pods * core_links / ports), core_links),
+        group_cores=_divisor(math.ceil(number * core_links / k), core_links),
         oversubscription=max(1.0, down / up),
         pod_oversubscription=1.0 if at_leaf else fabric.oversubscription,
         rails=rails,
     )
+
+
+def _dragonfly(counts: Counts, endpoints: int, rate: float, k: int) -> Topology:
+    """Groups as the parts list counts them; of a group's links outward as many as the other groups share evenly."""
+    leaves, spines = counts.leaves // counts.groups, counts.spines // counts.groups
+    others = max(1, counts.groups - 1)
+    links = next(n for n in range(max(1, k // 2), k // 2 + others + 1) if spines * n % others == 0)
+    down = math.ceil(endpoints / counts.leaves)
+    if down * counts.leaves != endpoints:
+        near = f"{(down - 1) * counts.leaves or counts.leaves:,} or {down * counts.leaves:,}"
+        message = f"a dragonfly+ of {counts.leaves} leaves carries {down} endpoints on each, not {endpoints:,} in all"
+        raise InputError(Problem("out_of_range", message, None, (f"{near} endpoints",)))
+    return dragonfly_plus(counts.groups, rate, group_leaves=leaves, group_spines=spines, down=down, spine_links=links)
 
 
 def _divisor(count: int, of: int) -> int:

@@ -2,9 +2,10 @@
 
 Nodes are coordinates (x_0 .. x_d-1) below the shape; each has a link to its neighbours in both directions of every
 dimension. Wrapping in dimension i may also shift another (a twisted torus), so that the nodes are Z^d modulo the lattice
-of the wraps. A route is a displacement of least length between two nodes, walked dimension by dimension. Half-way round
-an even dimension both directions are equally long: a flow over all such ties, split evenly, loads every link of a
-dimension alike, and an all-to-all then reaches the bound of the bisection:
+of the wraps. A route is a displacement of least length between two nodes, walked dimension by dimension: sprayed flows in
+order, hashed ones in any order, so that some get round a dead link. Half-way round an even dimension both directions are
+equally long: a flow over all such ties, split evenly, loads every link of a dimension alike, and an all-to-all then
+reaches the bound of the bisection:
 
     flows over each link of a dimension of k = n k/8 (k even), n (k^2 - 1)/(8 k) (k odd), for n^2 flows
 """
@@ -31,8 +32,8 @@ Twist = tuple[int, int, int]
 class Torus(Topology):
     """Link node 2 d + 2 i goes up in dimension i, the next one down.
 
-    `ties[o]` displacements of least length lead from a node to the one `o` away; `steps[o, t]` are the directions of the
-    t-th, -1 where it ends.
+    `ties[o]` displacements of least length lead from a node to the one `o` away; `steps[p, o, t]` are the directions of
+    the t-th with the dimensions in their p-th order, -1 where it ends.
     """
 
     shape: tuple[int, ...]
@@ -43,7 +44,8 @@ class Torus(Topology):
 
     def paths(self, src: Ids, dst: Ids, choice: Ints) -> Ids:
         away = self.offset(src, dst)
-        steps = self.steps[away, choice % self.ties[away]]
+        order, tie = np.divmod(choice, self.splits)
+        steps = self.steps[order % len(self.steps), away, tie % self.ties[away]]
         found = np.full(steps.shape, -1, dtype=np.int32)
         node = src.astype(np.int32)
         fan = np.int32(self.neighbour.shape[1])
@@ -94,7 +96,7 @@ def torus(shape: Sequence[int], link_bytes_per_s: float, *, twist: Sequence[Twis
     )
     ties, steps = _routes(coordinate, sides, twists)
     splits = math.lcm(*np.unique(ties).tolist())
-    return Torus(net, unpooled(net), splits, splits, 1, sides, twists, ties, steps, neighbour)
+    return Torus(net, unpooled(net), splits * len(steps), splits, 1, sides, twists, ties, steps, neighbour)
 
 
 def shapes(nodes: int, dimensions: int = 3) -> list[tuple[int, ...]]:
@@ -132,7 +134,7 @@ def _numbers(x: Ints, shape: tuple[int, ...]) -> Ints:
 
 
 def _routes(coordinate: Ints, shape: tuple[int, ...], twist: tuple[Twist, ...]) -> tuple[Ints, NDArray[np.int8]]:
-    """How many displacements of least length lead to each node, and the steps of each."""
+    """How many displacements of least length lead to each node, and the steps of each in every order."""
     dims = len(shape)
     wraps = np.diag(shape)
     for one, other, shift in twist:
@@ -146,10 +148,14 @@ def _routes(coordinate: Ints, shape: tuple[int, ...], twist: tuple[Twist, ...]) 
     ties = tied.sum(axis=1)
     first = np.argsort(~tied, axis=1, kind="stable")[:, : ties.max()]
     chosen = np.take_along_axis(away, first[:, :, None], axis=1)
-    # Step s belongs to the dimension whose share of the length it falls into.
-    end = np.cumsum(np.abs(chosen), axis=-1)
-    step = np.arange(max(1, least.max()))
-    dimension = (step[:, None] >= end[:, :, None, :]).sum(axis=-1)
-    inside = np.minimum(dimension, dims - 1)
-    down = np.take_along_axis(chosen, inside, axis=-1) < 0
-    return ties, np.where(dimension < dims, 2 * inside + down, -1).astype(np.int8)
+    least_steps = np.arange(max(1, least.max()))
+    orders = []
+    for order in itertools.permutations(range(dims)):
+        # Step s belongs to the dimension into whose share of the length it falls.
+        walk = chosen[..., order]
+        end = np.cumsum(np.abs(walk), axis=-1)
+        place = (least_steps[:, None] >= end[:, :, None, :]).sum(axis=-1)
+        inside = np.minimum(place, dims - 1)
+        down = np.take_along_axis(walk, inside, axis=-1) < 0
+        orders.append(np.where(place < dims, 2 * np.array(order)[inside] + down, -1).astype(np.int8))
+    return ties, np.stack(orders)
