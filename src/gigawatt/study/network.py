@@ -20,6 +20,7 @@ from gigawatt.physics.fabric import Fabric as Wiring
 from gigawatt.physics.fabric import (
     PartsList,
     balanced,
+    capacity,
     fabric_from_record,
     kit_from_record,
     parts_list,
@@ -99,7 +100,8 @@ def fabric_of(record: Fabric, platform: Platform, box: Box, catalog: Catalog, en
     """
     scaleup = catalog.get("scaleup", platform.scaleup) if platform.scaleup else None
     fabric = fabric_from_record(record, box.chip, node=box.chips_per_node, scaleup=scaleup)
-    return balanced(fabric, endpoints or record.reference_endpoints or box.chips)
+    # A design that nobody published has watts as of its reference, and perhaps fewer tiers than reach so far.
+    return balanced(fabric, min(endpoints or record.reference_endpoints or box.chips, capacity(fabric)))
 
 
 def _bound(what: str, parts: tuple[str, ...]) -> str:
