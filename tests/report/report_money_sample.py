@@ -1,4 +1,4 @@
-"""Runs of deals, market and project for the tests of the report: the examples with few draws, and a small loop of its own."""
+"""Runs of deals, market, project and network for the tests of the report: examples with few draws, and a small loop."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from gigawatt.study.deals.load import load_deals
 from gigawatt.study.deals.run import run_deals
 from gigawatt.study.market.run import run_market
 from gigawatt.study.market.scenario import load_market
+from gigawatt.study.net.file import load_net, run_net
 from gigawatt.study.project import load_project, run_project
 from gigawatt.study.result import RunResult
 
@@ -21,6 +22,7 @@ NAMES = (
     *(f"deals/{file.stem}" for file in sorted((EXAMPLES / "deals").glob("*.yaml"))),
     *(f"market/{file.stem}" for file in sorted((EXAMPLES / "market").glob("*.yaml"))),
     *(f"projects/{file.stem}" for file in sorted((EXAMPLES / "projects").glob("*.yaml"))),
+    *(f"networks/{file.stem}" for file in sorted((EXAMPLES / "networks").glob("*.yaml"))),
 )
 TEXT = """
 schema: 1
@@ -71,4 +73,6 @@ def sample(name: str) -> RunResult:
         return run_deals(load_deals(file, ["samples=20"], None, Catalog.load()))
     if room == "market":
         return run_market(load_market(file, ["samples=40"], None), catalog=Catalog.load())
+    if room == "networks":
+        return run_net(load_net(file))
     return run_project(load_project(file, ["uncertainty.samples=20"]))

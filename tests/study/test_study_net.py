@@ -277,8 +277,25 @@ def test_assumptions_are_told():
     found = ask("all_to_all,all_reduce", on="hgx-h100", chips="64", fabric="efa-p5")
     told = {row["what"] for row in found.tables["assumed"].rows()}
     assert {"NIC rate", "ports that a pair uses", "latency of a network step", "scale-up domains"} <= told
-    bare = ask("all_reduce", on="mtia-400" if "mtia-400" in CAT.ids("accelerator") else "h100-sxm", chips="16")
+    bare = ask("all_reduce", on="h100-sxm", chips="16")
     assert "fabric" in {row["what"] for row in bare.tables["assumed"].rows()}
+
+
+def test_chips_without_published_watts_have_networks_and_those_without_links_say_so():
+    assert first(ask("all_reduce", on="helios-72", chips="64", size="1 GiB"))["domains"] == 1
+    with pytest.raises(InputError, match=r"rubin-ultra.*scaleup_bandwidth"):
+        ask("all_reduce", on="kyber-nvl144", chips="64")
+
+
+def test_a_fabric_that_hashes_loses_to_collisions_what_leaves_the_domain():
+    """As a plan takes it; inside a domain, and on fabrics that balance, nothing is lost."""
+    words = {"on": "hgx-h100", "fabric": "tomahawk5-roce-2tier"}
+    hashed = wire(read_question("all_gather", chips="512", **words), CAT)[0].fabric
+    assert 0 < hashed.ring_share < 1
+    assert wire(read_question("all_gather", chips="8", **words), CAT)[0].fabric.ring_share == 1
+    assert wire(read_question("all_gather", chips="512", on="hgx-h100"), CAT)[0].fabric.ring_share == 1
+    exchange = wire(read_question("all_to_all", on="trn2-ultra", fabric="tpu-ici-dcn", chips="512"), CAT)[0].fabric
+    assert 0 < exchange.exchange_share < 1
 
 
 def test_every_problem_is_told_at_once():

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from gigawatt.report.chart_parts import DASHES, axis, band, value_of
+from gigawatt.report.chart_parts import DASHES, axis, band, rows_with, value_of
 from gigawatt.report.sentences import rows_of
 from gigawatt.report.theme import INK, MUTED, PALETTE, Figure, layout, wrap
 from gigawatt.study.net.answer import words_of_kind
@@ -24,7 +24,7 @@ TICKS = [float(2**power) for power in range(0, 45, 5)]
 
 def busbw_chart(result: RunResult) -> Figure | None:
     """Bus bandwidth against size; against the number of chips where there is one size and several of those."""
-    rows = rows_of(result, "rows")
+    rows = rows_with(rows_of(result, "rows"), "nbytes", "n")
     sizes, chips = {row["nbytes"] for row in rows}, {row["n"] for row in rows}
     if len(sizes) < 2 and len(chips) < 2:
         return None
@@ -68,7 +68,7 @@ def _panels(keys: Sequence[tuple[str, Any]], across: int, down: int, chips: Sequ
         ticks = {"title": title, "tickvals": list(marks), "ticktext": words}
         made[f"xaxis{number}"] = axis("", domain=[left, left + wide], anchor=f"y{number}", type="log") | ticks
         made[f"yaxis{number}"] = axis(
-            "bus bandwidth [GB/s]", domain=[top - high, top], anchor=f"x{number}", rangemode="tozero"
+            "bus bandwidth [GB/s]", domain=[max(0.0, top - high), top], anchor=f"x{number}", rangemode="tozero"
         )
         of = which if chips else f"{which:,} chips"
         made["annotations"].append(

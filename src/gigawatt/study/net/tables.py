@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from gigawatt.core.table import Table
+from gigawatt.physics.fabric.bands import FITTED_DOMAINS
 from gigawatt.study.net.points import Points
 from gigawatt.study.net.question import Question
-from gigawatt.study.net.wiring import MEASURED_DOMAINS, Assumed, Wired
+from gigawatt.study.net.wiring import Assumed, Wired
 
 ROWS = (
     "network", "fabric", "collective", "algorithm", "size", "nbytes", "tokens", "n", "per_domain", "domains", "time_us", "low",
@@ -152,8 +153,8 @@ def assumed_table(wired: Sequence[Wired], question: Question, found: Points, def
         mine = found.network == at
         domains = (found.ranks / np.maximum(found.per_domain, 1.0))[mine]
         most = float(domains.max(initial=1.0))
-        if most > MEASURED_DOMAINS:
-            why = f"measured tables hold at most {MEASURED_DOMAINS}: the slow end of the band grows with the number"
+        if most > FITTED_DOMAINS:
+            why = f"measured tables hold at most {FITTED_DOMAINS:.0f}: the slow end of the band grows with the number"
             rows.append({"network": w.label, "what": "scale-up domains", "value": f"up to {most:,.0f}", "why": why})
         uneven = [n for n, q in zip(found.ranks[mine], found.per_domain[mine], strict=True) if q != round(q)]
         if uneven:

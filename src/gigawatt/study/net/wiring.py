@@ -7,15 +7,17 @@ from typing import Any
 
 from gigawatt.catalog import Catalog
 from gigawatt.core.errors import InputError, Problem, Problems, unknown_name
-from gigawatt.physics.chip import Chip, chip_from_record
+from gigawatt.physics.chip import Chip
 from gigawatt.physics.fabric import Fabric, capacity, default_fabric, fabric_from_record
-from gigawatt.physics.fabric.balance import balanced
+from gigawatt.physics.fabric.balance import CHANNELS_PER_NIC, LARGEST, balanced
+from gigawatt.physics.fabric.constants import packaged
 from gigawatt.physics.fabric.design import NET_CLASS
-from gigawatt.study.net.question import Overrides, Question
+from gigawatt.physics.fabric.flows import Routing, efficiency
+from gigawatt.study.net.question import MOE, Overrides, Question
 
 GBIT = 8e-9
-# Tables of large machines were read up to here; the band grows from it.
-MEASURED_DOMAINS = 3
+# Chips of the part of a network on which collisions of exchanges are worked out; they hardly grow beyond.
+PART = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +81,38 @@ def _named(name: str, catalog: Catalog) -> tuple[Any, Chip, int]:
     platforms, chips = catalog.ids("platform"), catalog.ids("accelerator")
     if name in platforms:
         platform = catalog.get("platform", name)
-        chip = chip_from_record(catalog.get("accelerator", platform.accelerator))
+        chip = _chip(catalog.get("accelerator", platform.accelerator))
         return platform, replace(chip, scaleup_domain=int(platform.scaleup_domain)), int(platform.chips_per_node)
     if name not in chips:
         raise InputError(unknown_name("platform or accelerator", name, [*platforms, *chips]))
-    chip = chip_from_record(catalog.get("accelerator", name))
+    chip = _chip(catalog.get("accelerator", name))
     hosts = [p.chips_per_node for p in (catalog.get("platform", i) for i in platforms) if p.accelerator == name]
     return None, chip, int(min(hosts, default=min(8, max(1, chip.scaleup_domain))))
+
+
+def _chip(record: Any) -> Chip:
+    """What a network needs of an accelerator; memory, watts and peaks may be unpublished.
+
+    Raises:
+        InputError: several chips share a scale-up network whose rate nobody has published.
+    """
+    if record.scaleup_bandwidth is None and record.scaleup_domain > 1:
+        hint = f"give it in an overlay: a file accelerator/{record.id}.yaml that says `extends: {record.id}`"
+        said = f"accelerator '{record.id}' has no published scaleup_bandwidth"
+        raise InputError(Problem("missing_fact", said, None, (hint,)))
+    return Chip(
+        name=record.id,
+        vendor=record.vendor,
+        generation=record.generation,
+        stack=record.stack,
+        peak_flops={},
+        memory_bytes=0.0,
+        memory_bytes_per_s=0.0,
+        scaleup_bytes_per_s=0.0 if record.scaleup_bandwidth is None else float(record.scaleup_bandwidth.value),
+        scaleup_domain=int(record.scaleup_domain),
+        nic_bytes_per_s=0.0 if record.nic_bandwidth is None else float(record.nic_bandwidth.value),
+        tdp_w=0.0,
+    )
 
 
 def _wired(name: str, platform: Any, chip: Chip, node: int, fabric: str, question: Question, catalog: Catalog) -> Wired:
@@ -102,11 +129,30 @@ def _wired(name: str, platform: Any, chip: Chip, node: int, fabric: str, questio
     several = len(question.fabrics) > 1
     label = f"{name} on {fabric}" if several else name
     if record is not None and made.routing == "ecmp":
-        # As a plan takes it: what hashing leaves of the NICs on a network of the record's usual size.
-        made = balanced(made, min(int(record.reference_endpoints), capacity(made)))
+        made = _hashed(made, int(record.reference_endpoints), question)
     assumed = tuple(_assumptions(name, platform, chip, made, record, question))
     rack = int(platform.chips_per_rack) if platform is not None else made.domain
     return Wired(label, name, made, chip, rack, platform, record, assumed)
+
+
+def _hashed(fabric: Fabric, endpoints: int, question: Question) -> Fabric:
+    """The fabric with what hashing leaves of its NICs, as a plan takes it: on a network of the record's usual size.
+
+    Exchanges are worked out pair by pair, so only where one is asked for that leaves its domain, and on a part of the network.
+    """
+    inside = bool(question.chips) and max(question.chips) <= fabric.domain and question.per_domain is None
+    if inside and not question.layout:
+        return fabric
+    unit = max(fabric.node, fabric.domain)
+    size = min(endpoints, capacity(fabric), LARGEST) // unit * unit
+    if size <= unit:
+        return fabric
+    routing = Routing("ecmp", fabric.queue_pairs * CHANNELS_PER_NIC)
+    ring = min(1.0, efficiency(fabric, "ring", endpoints=size, routing=routing))
+    if not set(question.collectives) & {"all_to_all", *MOE}:
+        return replace(fabric, ring_share=ring)
+    part = balanced(fabric, min(size, max(2 * unit, PART)))
+    return replace(fabric, ring_share=ring, exchange_share=part.exchange_share)
 
 
 def _changed(fabric: Fabric, name: str, changes: Overrides) -> Fabric:
@@ -142,7 +188,8 @@ def _assumptions(
     nic = f"{fabric.nic_bytes_per_s * GBIT:,.0f} Gb/s a chip"
     out = []
     if record is None:
-        out.append(Assumed("fabric", "InfiniBand, two tiers", f"none is named for {name}; --fabric names one"))
+        value = f"{fabric.technology}, {fabric.tiers} tiers"
+        out.append(Assumed("fabric", value, f"none is named for {name}; --fabric names one"))
     elif platform is not None and not question.fabrics:
         out.append(Assumed("fabric", fabric.name, f"the one that {name} comes with; --fabric names another"))
     if not fabric.nic_stated:
@@ -165,13 +212,17 @@ def _assumptions(
         out.append(
             Assumed("load balance", value, f"{fabric.name} hashes flows to paths; --flows checks it at your size")
         )
+    if kinds & set(MOE) and fabric.generation in ("blackwell", "blackwell-ultra", "rubin") and fabric.domain > 1:
+        fit = packaged()
+        as_hopper, as_told = (f"{100 * fit[f'moe_scaleup_{name}']:.0f} %" for name in ("hopper", "blackwell"))
+        why = f"as measured on Hopper; Blackwell's one table is of a library that engines do not run by default ({as_told})"
+        out.append(Assumed("links that experts' kernels fill", as_hopper, why))
     fitted = NET_CLASS[fabric.technology]
     if fitted != fabric.technology:
         out.append(Assumed("constants", fitted, f"none are fitted to {fabric.technology}"))
     elif fitted == "efa":
-        out.append(
-            Assumed("latency of a network step", "27 us", "EFA was not fitted: half of what its plugin tells NCCL")
-        )
+        step = f"{packaged()['lat_efa'] * 1e6:.0f} us"
+        out.append(Assumed("latency of a network step", step, "EFA was not fitted: half of what its plugin tells NCCL"))
     if fabric.scaleup == "torus":
         out.append(Assumed("torus", f"{fabric.torus_dims} dimensions", "no measured table: wires and shares of links"))
     return out
