@@ -107,7 +107,7 @@ def test_infeasible_is_an_answer(tmp_path: Path) -> None:
         (["--help"], 0),
         (["--version"], 0),
         (["rnu"], 2),
-        (["net"], 2),
+        (["fleet"], 2),
         (["run", "none.yaml"], 2),
         (["validate", "netwrk"], 2),
         (["catalog", "show", "accelerator", "h100-smx"], 2),
@@ -123,7 +123,7 @@ def test_exit_codes(words: list[str], code: int, tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("words", [["rnu"], ["net"], ["run", "none.yaml"], ["validate", "netwrk"], ["run", "--nope"]])
+@pytest.mark.parametrize("words", [["rnu"], ["fleet"], ["run", "none.yaml"], ["validate", "netwrk"], ["run", "--nope"]])
 def test_json_errors_stand_alone_on_stdout(words: list[str], tmp_path: Path) -> None:
     done = _run(*words, "--json", cwd=tmp_path)
     assert set(json.loads(done.stdout)["error"]) >= {"code", "message", "where", "hints"}

@@ -19,7 +19,7 @@ EXAMPLES = Path(__file__).parents[2] / "src" / "gigawatt" / "examples"
 FILES = sorted((EXAMPLES / "claims").glob("*.yaml"))
 CLAIMS = read_claims()
 OF_NUMBERS = [claim for claim in CLAIMS if claim.get("values")]
-FEW = {"plan": "uncertainty.samples=16", "deals": "samples=0", "market": "samples=20"}
+FEW = {"plan": "uncertainty.samples=16", "deals": "samples=0", "market": "samples=20", "network": "seed=0"}
 _made: dict[str, object] = {}
 
 

@@ -13,6 +13,7 @@ from gigawatt.report.chart_parts import value_of
 from gigawatt.report.grid import INPUTS, NOISE, words_of
 from gigawatt.report.money_charts import question_of
 from gigawatt.report.money_sentences import measure_words
+from gigawatt.report.net_parts import NETWORK
 from gigawatt.report.sections import Section
 from gigawatt.report.sentences import rows_of
 from gigawatt.study.result import RunResult
@@ -246,7 +247,7 @@ PROJECT: tuple[Section, ...] = (
     Section("assumptions", "Assumptions and sources"),
 )
 
-BY_QUESTION = {"deals": DEALS, "market": MARKET, "project": PROJECT}
+BY_QUESTION = {"deals": DEALS, "market": MARKET, "project": PROJECT, "network": NETWORK}
 
 
 def sections_of(result: RunResult) -> tuple[Section, ...]:

@@ -357,6 +357,7 @@ SENTENCES_BY_QUESTION: Mapping[str, Mapping[str, Says]] = {
         "ban": ban,
         "rent_fan": rent_fan,
     },
+    "network": {},
     "project": {"debt_service": debt_service, "sources_uses": sources_uses, "covenants": covenants},
 }
 

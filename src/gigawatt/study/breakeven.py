@@ -29,6 +29,7 @@ FEWEST = {
     "market": ("samples=0",),
     "plan": ("uncertainty.samples=16",),
     "project": ("uncertainty.samples=0",),
+    "network": (),
     "backtest": (),
 }
 _NUMBER = re.compile(r"\s*([-+]?\d[\d_]*(?:\.\d*)?(?:[eE][-+]?\d+)?)\s*(.*?)\s*$")

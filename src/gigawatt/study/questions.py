@@ -1,6 +1,6 @@
-"""Which question a file asks, and who answers it: deals, market, project, back-test, or the plan of a site.
+"""Which question a file asks, and who answers it: deals, market, project, network, back-test, or the plan of a site.
 
-A file says `question: deals`, `question: market` or `question: project`; a back-test names its `evaluator`; any other
+A file says `question: deals`, `market`, `project` or `network`; a back-test names its `evaluator`; any other
 file is a scenario for `run`.
 """
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from gigawatt.study.load import Default
     from gigawatt.study.result import RunResult
 
-QUESTIONS = ("deals", "market", "project", "plan")
+QUESTIONS = ("deals", "market", "project", "network", "plan")
 # Who answers what asks for something else than its own name.
-VERBS = {"plan": "run", "project": "deals", "backtest": "market"}
+VERBS = {"plan": "run", "project": "deals", "network": "net", "backtest": "market"}
 Progress = Callable[[str], Any]
 
 
@@ -48,7 +48,7 @@ def backtest_answer(file: Path | str, overrides: Sequence[str] = ()) -> dict[str
 
 
 def question_of(file: Path) -> str:
-    """'deals', 'market', 'project', 'backtest' or 'plan'; what a file extends counts too.
+    """'deals', 'market', 'project', 'network', 'backtest' or 'plan'; what a file extends counts too.
 
     Raises:
         InputError: it can not be read, or asks something else.
@@ -130,6 +130,10 @@ def check_file(file: Path, overrides: Sequence[str], catalog: Catalog) -> Sequen
         from gigawatt.study.project import load_project
 
         return load_project(file, overrides).defaults
+    if asked == "network":
+        from gigawatt.study.net.file import load_net
+
+        return load_net(file, overrides, catalog).defaults
     if asked == "deals":
         from gigawatt.study.deals.load import load_deals
 
@@ -168,6 +172,10 @@ def answer(
         from gigawatt.study.project import load_project, run_project
 
         return run_project(load_project(file, overrides), progress)
+    if asked == "network":
+        from gigawatt.study.net.file import load_net, run_net
+
+        return run_net(load_net(file, overrides, catalog), progress)
     from gigawatt.study.deals.load import load_deals
     from gigawatt.study.deals.run import run_deals
 

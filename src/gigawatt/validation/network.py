@@ -101,7 +101,8 @@ def _chip(name: str) -> Chip:
     return chip_from_record(Catalog.load().get("accelerator", name))
 
 
-def _gpu(text: str) -> tuple[Chip, str]:
+def gpu_of(text: str) -> tuple[Chip, str]:
+    """The chip that a row's GPU names, and a note where it names none."""
     lowered = text.lower()
     for pattern, name in GPUS:
         if re.search(pattern, lowered):
@@ -188,7 +189,7 @@ def _ports_per_pair(row: dict[str, str], ports: float) -> int:
 def read(row: dict[str, str]) -> Case:
     """A row as a question to the fabric; reads no answer and no free-text note."""
     notes: list[str] = []
-    chip, note = _gpu(row["gpu"])
+    chip, note = gpu_of(row["gpu"])
     notes += [note] if note else []
     ranks = int(number(row["n_gpus"]) or 8)
     per_node = int(number(row.get("gpus_per_node")) or min(8, ranks))
