@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import shlex
+from importlib import resources
 from pathlib import Path
 
 import pytest
 
 from gigawatt.cli.main import run
+from gigawatt.cli.net_verbs import HELP
 
+EXAMPLES = resources.files("gigawatt") / "examples"
 KEYS = {"collective", "nbytes", "n", "time_us", "busbw_gb_per_s", "bound", "low", "high"}
 
 
@@ -180,7 +184,17 @@ def test_records_of_ones_own(gigawatt, tmp_path: Path):
     assert gigawatt(*words, "--fabric", "half-rate")[0] == 2
 
 
-def test_help_shows_commands_that_run(gigawatt):
+@pytest.mark.parametrize(
+    "example",
+    [line.strip() for line in HELP.splitlines() if line.strip().startswith("gigawatt net")],
+    ids=lambda e: e[13:40],
+)
+def test_the_commands_in_the_help_run(gigawatt, example):
+    words = shlex.split(example.replace("examples/", f"{EXAMPLES}/"))[2:]
+    code, out, err = gigawatt(*words)
+    assert (code, err) == (0, "") and out
+
+
+def test_help_shows_its_examples(gigawatt):
     code, out, _ = gigawatt("--help")
-    examples = [line.strip() for line in out.splitlines() if line.strip().startswith("gigawatt net")]
-    assert code == 0 and len(examples) >= 6
+    assert code == 0 and out.count("gigawatt net") >= 8
