@@ -17,6 +17,8 @@ from gigawatt.physics.fabric.flows.routes import Routing
 # Chips of one exchange of expert tokens, in whole domains (assumed: expert parallelism over 64), and the largest network
 # that is worked out flow by flow: collisions hardly grow beyond it, since leaves do not.
 EXCHANGE, LARGEST = 64, 4096
+# Flows of all exchanges together; beyond them fewer groups, then fewer queue pairs, which collide a little more.
+MOST_FLOWS = 1_000_000
 # Channels of a collective library that share a NIC, each a connection of its own (assumed: NCCL's 16 on 8 NICs).
 CHANNELS_PER_NIC = 2
 
@@ -52,11 +54,13 @@ def balanced(
     job = size if ranks is None else min(ranks, size) // unit * unit
     if job <= unit or (fabric.routing != "ecmp" and placement == "packed" and not failed_share):
         return fabric
-    routing = Routing("ecmp", fabric.queue_pairs * CHANNELS_PER_NIC, seed=seed) if fabric.routing == "ecmp" else None
+    flows = fabric.queue_pairs * CHANNELS_PER_NIC
     group = unit * max(2, EXCHANGE // unit)
-    part = job // group * group
+    thinner = max(1, min(flows, MOST_FLOWS // group**2))
+    part = min(job // group, max(1, MOST_FLOWS // (group**2 * thinner))) * group
 
-    def share(pattern: str, chips: int, each: int | None) -> float:
+    def share(pattern: str, chips: int, each: int | None, flows: int) -> float:
+        routing = Routing("ecmp", flows, seed=seed) if fabric.routing == "ecmp" else None
         found = efficiency(
             fabric,
             pattern,
@@ -70,5 +74,5 @@ def balanced(
         )
         return min(1.0, found)
 
-    exchange = share("all_to_all", part, group) if part else 1.0
-    return replace(fabric, ring_share=share("ring", job, None), exchange_share=exchange)
+    exchange = share("all_to_all", part, group, thinner) if part else 1.0
+    return replace(fabric, ring_share=share("ring", job, None, flows), exchange_share=exchange)
