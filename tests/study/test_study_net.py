@@ -294,7 +294,7 @@ def test_a_fabric_that_hashes_loses_to_collisions_what_leaves_the_domain():
     assert 0 < hashed.ring_share < 1
     assert wire(read_question("all_gather", chips="8", **words), CAT)[0].fabric.ring_share == 1
     assert wire(read_question("all_gather", chips="512", on="hgx-h100"), CAT)[0].fabric.ring_share == 1
-    exchange = wire(read_question("all_to_all", on="trn2-ultra", fabric="tpu-ici-dcn", chips="512"), CAT)[0].fabric
+    exchange = wire(read_question("all_to_all", on="trn2-ultra", fabric="oci-roce-8x400", chips="512"), CAT)[0].fabric
     assert 0 < exchange.exchange_share < 1
 
 

@@ -9,15 +9,12 @@ from gigawatt.catalog import Catalog
 from gigawatt.core.errors import InputError, Problem, Problems, unknown_name
 from gigawatt.physics.chip import Chip
 from gigawatt.physics.fabric import Fabric, capacity, default_fabric, fabric_from_record
-from gigawatt.physics.fabric.balance import CHANNELS_PER_NIC, LARGEST, balanced
+from gigawatt.physics.fabric.balance import balanced
 from gigawatt.physics.fabric.constants import packaged
 from gigawatt.physics.fabric.design import NET_CLASS
-from gigawatt.physics.fabric.flows import Routing, efficiency
 from gigawatt.study.net.question import MOE, Overrides, Question
 
 GBIT = 8e-9
-# Chips of the part of a network on which collisions of exchanges are worked out; they hardly grow beyond.
-PART = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,23 +133,11 @@ def _wired(name: str, platform: Any, chip: Chip, node: int, fabric: str, questio
 
 
 def _hashed(fabric: Fabric, endpoints: int, question: Question) -> Fabric:
-    """The fabric with what hashing leaves of its NICs, as a plan takes it: on a network of the record's usual size.
-
-    Exchanges are worked out pair by pair, so only where one is asked for that leaves its domain, and on a part of the network.
-    """
+    """The fabric with what hashing leaves of its NICs, as a plan takes it: on a network of the record's usual size."""
     inside = bool(question.chips) and max(question.chips) <= fabric.domain and question.per_domain is None
     if inside and not question.layout:
         return fabric
-    unit = max(fabric.node, fabric.domain)
-    size = min(endpoints, capacity(fabric), LARGEST) // unit * unit
-    if size <= unit:
-        return fabric
-    routing = Routing("ecmp", fabric.queue_pairs * CHANNELS_PER_NIC)
-    ring = min(1.0, efficiency(fabric, "ring", endpoints=size, routing=routing))
-    if not set(question.collectives) & {"all_to_all", *MOE}:
-        return replace(fabric, ring_share=ring)
-    part = balanced(fabric, min(size, max(2 * unit, PART)))
-    return replace(fabric, ring_share=ring, exchange_share=part.exchange_share)
+    return balanced(fabric, min(endpoints, capacity(fabric)))
 
 
 def _changed(fabric: Fabric, name: str, changes: Overrides) -> Fabric:
