@@ -21,7 +21,7 @@ from gigawatt.physics.fabric import (
     moe_payload,
     moe_seconds,
 )
-from gigawatt.physics.fabric.collective import LINES
+from gigawatt.physics.fabric.collective import LINES, algorithms_of
 from gigawatt.physics.fabric.constants import ideal, packaged
 from gigawatt.physics.fabric.wires import wires_of
 
@@ -289,3 +289,21 @@ def test_expert_tokens_that_leave_a_pod_pass_its_narrow_tier() -> None:
     wide, inside = (float(moe_seconds(1e9, 2048, f).seconds[0]) for f in (narrow, HGX))
     assert wide / inside == pytest.approx(7 * 0.75)
     assert float(moe_seconds(1e9, 256, narrow).seconds[0]) == float(moe_seconds(1e9, 256, HGX).seconds[0])
+
+
+def test_phases_are_answered_where_they_are_named() -> None:
+    """Without latency an all-reduce in phases is its parts one after the other; no library picks it by itself."""
+    near, far = 2 * 7 / 8 * GIB / 450e9, 2 * 15 / 16 * GIB / 8 / 50e9
+    found = collective_seconds("all_reduce", GIB, 128, HGX, algorithms=("hierarchical",), fit=ideal())
+    assert found.seconds[0] == pytest.approx(near + far, rel=1e-9)
+    gather = collective_seconds("all_gather", GIB, 128, HGX, algorithms=("hierarchical",), fit=ideal())
+    assert gather.seconds[0] == pytest.approx((near + far) / 2, rel=1e-9)
+    swap = collective_seconds("all_to_all", GIB, 128, HGX, algorithms=("hierarchical",), fit=ideal())
+    assert swap.seconds[0] == pytest.approx(7 / 8 * GIB / 450e9 + 15 / 16 * GIB / 50e9, rel=1e-9)
+    assert all("hierarchical" not in collective_seconds(k, [1e3, 1e9], 4096, HGX).bound[0] for k in LINES)
+    # Far fewer steps cross the network: a small gather over many hosts gains most.
+    small = collective_seconds("all_gather", 2**16, 1024, HGX, algorithms=("hierarchical",)).seconds[0]
+    assert small < 0.25 * seconds("all_gather", 2**16, 1024, HGX)
+    # One domain has no second phase.
+    assert np.isinf(collective_seconds("all_reduce", GIB, 8, HGX, algorithms=("hierarchical",)).seconds[0])
+    assert "hierarchical" in algorithms_of("reduce_scatter") and "hierarchical" not in algorithms_of("broadcast")

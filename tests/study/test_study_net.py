@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from gigawatt.catalog import Catalog
 from gigawatt.core.errors import Infeasible, InputError, Problems
 from gigawatt.physics.fabric import collective_seconds, moe_payload, moe_seconds
+from gigawatt.physics.fabric.collective import algorithms_of
 from gigawatt.study.net import (
     Across,
     Check,
@@ -29,7 +30,7 @@ from gigawatt.study.net import (
     wire,
 )
 from gigawatt.study.net.file import load_net, run_net
-from gigawatt.study.net.question import COLLECTIVES, MOE, known_lines
+from gigawatt.study.net.question import COLLECTIVES, MOE
 from gigawatt.study.net.tables import size_words
 
 CAT = Catalog.load()
@@ -199,7 +200,9 @@ def test_algorithms_have_rows_of_their_own_and_auto_is_the_fastest():
         assert set(mine) == {"auto", "ring", "tree"}
         assert mine["auto"]["time_us"] <= min(row["time_us"] for row in mine.values())
         assert "ring" in mine["ring"]["bound"] and "tree" in mine["tree"]["bound"]
-    assert {"ring", "tree", "NVLS", "SHARP"} <= {name.partition(",")[0] for name in known_lines("all_reduce")}
+    assert {"ring", "tree", "NVLS", "SHARP", "hierarchical"} <= {
+        name.partition(",")[0] for name in algorithms_of("all_reduce")
+    }
 
 
 def test_comparison_says_from_which_size_on():

@@ -61,7 +61,10 @@ def net(
     ] = "",
     size: Annotated[str, typer.Option("--size", help="1GiB, 512MiB, bytes, or 1KiB..16GiB.", rich_help_panel=ASK)] = "",
     algorithm: Annotated[
-        str, typer.Option("--algorithm", help="ring, tree, NVLS, SHARP, auto: each has rows.", rich_help_panel=ASK)
+        str,
+        typer.Option(
+            "--algorithm", help="ring, tree, NVLS, SHARP, hierarchical, auto: each has rows.", rich_help_panel=ASK
+        ),
     ] = "",
     per_domain: Annotated[
         int | None, typer.Option("--per-domain", help="Ranks of the group in a scale-up domain.", rich_help_panel=ASK)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gigawatt.core.errors import InputError, Problem, unknown_name
-from gigawatt.physics.fabric import constants, exchanges, rings, trees
+from gigawatt.physics.fabric import composed, constants, exchanges, rings, trees
 from gigawatt.physics.fabric.bands import band
 from gigawatt.physics.fabric.columns import LL, LL128, SIMPLE, Columns, Line, columns
 from gigawatt.physics.fabric.constants import Constants
@@ -58,6 +58,13 @@ def _gather(c: Columns, fit: Constants) -> list[Line]:
     return [*(rings.ring(c, 1.0, protocol, fit) for protocol in (LL, LL128, SIMPLE)), rings.doubling(c, fit)]
 
 
+# Collective -> its line that is answered only where it is named.
+NAMED: dict[str, Callable[[Columns, Constants], Line]] = {
+    "all_reduce": lambda c, fit: composed.hierarchical(c, 2.0, fit),
+    "all_gather": lambda c, fit: composed.hierarchical(c, 1.0, fit),
+    "reduce_scatter": lambda c, fit: composed.hierarchical(c, 1.0, fit),
+    "all_to_all": composed.rail_aligned,
+}
 # Collective -> its lines. Sizes are those of nccl-tests: all-gather counts the gathered whole, reduce-scatter what is
 # scattered, all-to-all what one rank sends, send-receive the message.
 LINES: dict[str, Callable[[Columns, Constants], list[Line]]] = {
@@ -69,6 +76,24 @@ LINES: dict[str, Callable[[Columns, Constants], list[Line]]] = {
     "reduce": lambda c, fit: [rings.pipeline(c, fit)],
     "send_recv": lambda c, fit: [exchanges.point_to_point(c, fit)],
 }
+
+
+def algorithms_of(kind: str) -> tuple[str, ...]:
+    """Names of the lines of a collective, with that which is answered only where it is named.
+
+    >>> algorithms_of("all_to_all")
+    ('direct', 'hierarchical')
+    """
+    one = np.ones(1)
+    c = columns(
+        one,
+        2.0 * one,
+        one,
+        wires_of([Fabric("any", "roce", "switched", "", 1.0, 1, 1, 1.0, 1.0)]),
+        constants.packaged(),
+    )
+    made = [line.name for line in LINES[kind](c, constants.packaged())]
+    return (*dict.fromkeys(made), *((composed.NAME,) if kind in NAMED else ()))
 
 
 def bus_factor(kind: str, ranks: ArrayLike) -> Array:
@@ -99,7 +124,8 @@ def collective_seconds(
         network: one fabric, one a row, or the columns of `wires_of`.
         per_domain: ranks of the group in one scale-up domain (1 for a data-parallel group over domains); as many as fit
             where None.
-        algorithms: only lines whose name begins so ('NVLS', 'ring'), for machines that pin one.
+        algorithms: only lines whose name begins so ('NVLS', 'ring'), for machines that pin one; 'hierarchical' is the
+            collective in phases, which no library chooses by itself.
         fit: constants, the packaged ones where None.
 
     Raises:
@@ -128,6 +154,7 @@ def _block(
     c = columns(size, n, most, wires, fit)
     found = LINES[kind](c, fit)
     if algorithms is not None:
+        found += [NAMED[kind](c, fit)] if kind in NAMED else []
         names = [line.name for line in found]
         found = [line for line in found if line.name.startswith(tuple(algorithms))]
         if not found:

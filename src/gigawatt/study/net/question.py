@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gigawatt.core.errors import InputError, Problem
-from gigawatt.physics.fabric import Fabric, collective_seconds
-from gigawatt.physics.fabric.collective import LINES
+from gigawatt.physics.fabric.collective import LINES, algorithms_of
 
 MOE = ("moe_dispatch", "moe_combine")
 COLLECTIVES = (*LINES, *MOE)
@@ -85,16 +84,9 @@ class Question:
         return math.prod(self.layout.get(axis, 1) for axis in ("tp", "cp", "dp", "pp")) if self.layout else 0
 
 
-def known_lines(kind: str) -> tuple[str, ...]:
-    """Names of the algorithms of a collective."""
-    two = Fabric("any", "infiniband", "switched", "hopper", 1.0, 1, 1, 1.0, 1.0)
-    texts = collective_seconds(kind, 1.0, 2.0, two).texts
-    return tuple(dict.fromkeys(text.partition(", ")[2] for text in texts))
-
-
 def lines_of(kind: str, algorithm: str) -> list[str]:
     """The lines of a collective whose names begin so, whatever the case."""
-    return [name for name in known_lines(kind) if name.lower().startswith(algorithm.strip().lower())]
+    return [name for name in algorithms_of(kind) if name.lower().startswith(algorithm.strip().lower())]
 
 
 def refuse_too_many(question: Question, networks: int) -> None:

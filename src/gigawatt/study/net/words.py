@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from gigawatt.core import units
 from gigawatt.core.errors import Problems, unknown_name
+from gigawatt.physics.fabric.collective import algorithms_of
 from gigawatt.physics.fabric.moe import STYLES
 from gigawatt.study.net.question import (
     ALL,
@@ -22,7 +23,6 @@ from gigawatt.study.net.question import (
     Experts,
     Overrides,
     Question,
-    known_lines,
     lines_of,
 )
 
@@ -145,7 +145,7 @@ def _algorithms(question: Question, told: Problems) -> None:
     for algorithm in question.algorithms:
         if algorithm == "auto" or any(lines_of(kind, algorithm) for kind in plain):
             continue
-        known = list(dict.fromkeys(name for kind in plain for name in known_lines(kind)))
+        known = list(dict.fromkeys(name for kind in plain for name in algorithms_of(kind)))
         if known:
             told.extend([unknown_name(f"algorithm of {', '.join(plain)}", algorithm, (*known, "auto"))])
         elif question.collectives:
