@@ -10,6 +10,7 @@ from typing import Any
 from gigawatt.catalog import Catalog
 
 CALIBRATION = "fabric-collectives"
+PROTOCOLS = ("ll", "ll128", "simple")
 _TO_SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "MB": 1e6, "": 1.0}
 
 
@@ -27,13 +28,15 @@ class Latencies:
 class Constants:
     """`value[name]` in seconds, bytes or as a share; `ring` and `tree` latencies; `bands` by size of message.
 
-    `beyond_two[generation]` is a tree's rate over more than two domains over its rate over two, a number a protocol.
+    `beyond_two[generation]` is a tree's rate over more than two domains over its rate over two, a number a protocol;
+    `tree_shares[protocol]` its share of that by message size, from 64 B by powers of two.
     """
 
     value: Mapping[str, float]
     ring: Latencies
     tree: Latencies
     beyond_two: Mapping[str, tuple[float, ...]]
+    tree_shares: tuple[tuple[float, ...], ...]
     bands: Mapping[str, Any]
 
     def __getitem__(self, name: str) -> float:
@@ -52,10 +55,11 @@ def from_record(record: Any) -> Constants:
     value = {name: float(fit.value) * _TO_SECONDS[fit.unit] for name, fit in record.parameters.items()}
     nccl = record.tables["nccl"]
     beyond = {
-        generation: tuple(float(rates[name][1]) / float(rates[name][0]) for name in ("ll", "ll128", "simple"))
+        generation: tuple(float(rates[name][1]) / float(rates[name][0]) for name in PROTOCOLS)
         for generation, rates in nccl["tree_rates"].items()
     }
-    return Constants(value, _latencies(nccl["ring"]), _latencies(nccl["tree"]), beyond, record.tables["bands"])
+    shares = tuple(tuple(float(share) for share in nccl["tree_shares"][name]) for name in PROTOCOLS)
+    return Constants(value, _latencies(nccl["ring"]), _latencies(nccl["tree"]), beyond, shares, record.tables["bands"])
 
 
 @lru_cache(maxsize=1)
@@ -83,4 +87,5 @@ def ideal() -> Constants:
     )
     value = {name: 0.0 if name.startswith(in_seconds) else 1.0 for name in real.value}
     none = Latencies(*((0.0, 0.0, 0.0) for _ in range(4)))
-    return Constants(value, none, none, dict.fromkeys(real.beyond_two, (1.0, 1.0, 1.0)), real.bands)
+    whole = dict.fromkeys(real.beyond_two, (1.0, 1.0, 1.0))
+    return Constants(value, none, none, whole, ((1.0,), (1.0,), (1.0,)), real.bands)

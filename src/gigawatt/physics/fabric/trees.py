@@ -5,7 +5,8 @@
     NVLS tree  latency + |S/(B nvls nvt^log2 N), f S/(D b eta)|_16 + fill
     SHARP      the same with f = 1 at every N and one network step up and one down: the scale-out switches add
 
-Over more than two domains NCCL allows a tree less of the scale-up rate B, by generation (`beyond_two`).
+Over more than two domains NCCL allows a tree less of the scale-up rate B, by generation (`beyond_two`); and it says how much
+less than its rate a tree reaches at medium sizes (`tree_shares`).
 
 f = 1 for two domains and 2 for more: the middle of a tree takes in two children's halves on the way up and hands down
 two, so that over both trees 2 S pass a domain's NICs each way (NCCL halves the rate from three nodes on).
@@ -47,9 +48,12 @@ def tree(c: Columns, protocol: int, fit: Constants) -> Line:
     on_links, on_nic = shares(protocol, c, fit)
     beyond = np.array([fit.beyond_two[name][protocol] for name in (*REDUCTIONS, "other")])[c.generation]
     share = fit["tree_share"] * np.where(c.domains > 2, beyond, 1.0)
+    # Past its last size the share is whole.
+    sizes = (*fit.tree_shares[protocol], 1.0)
+    by_size = np.interp(log2(c.nbytes / 64.0), np.arange(len(sizes)), sizes)
     inside = np.where(c.per_domain > 1, 2.0 * c.nbytes / (share * c.scaleup * on_links), 0.0)
     network = _passes(c) * c.nbytes / (c.rails * c.nic * c.net * on_nic)
-    transfer = np.maximum(inside, network)
+    transfer = np.maximum(inside, network) / by_size
     total = latency + transfer
     if protocol != LL:
         passed = 2.0 * (c.per_domain - 1) + steps
