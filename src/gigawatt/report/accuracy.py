@@ -71,11 +71,11 @@ floor:
 |---|---|
 | before: training and serving with bandwidths of their own, watts of networks typed in | 19.4 [4.3 to 38.0] |
 | watts of a network from its parts: 161 W a chip for two tiers of Quantum-X800, where 131 W had been written | 18.9 |
-| messages of training and serving from the network floor, both refitted over it | 18.4 |
-| capital from 48 to 45 B USD (an input, not physics) | 17.9 [4.3 to 34.8] |
+| messages of training and serving from the network floor, both refitted over it | 18.6 |
+| capital from 48 to 45 B USD (an input, not physics) | 18.1 [4.5 to 35.1] |
 
 A decode step hardly changes (its sums stay inside the rack); prompts' sums are faster than had been thought, so that the
-speed of prefill pools, fitted beside them, fell from 1.61 to 1.48 of the aggregated form: 1.1 % less chat a chip. The slowest
+speed of prefill pools, fitted beside them, fell from 1.61 to 1.49 of the aggregated form: about 1 % less chat a chip. The slowest
 power profile then no longer pays, and power alone bound at 48 B USD; capital was moved so that both bind again (they do from
 44 to 46.7 B USD).
 
