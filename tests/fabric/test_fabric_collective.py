@@ -307,3 +307,10 @@ def test_phases_are_answered_where_they_are_named() -> None:
     # One domain has no second phase.
     assert np.isinf(collective_seconds("all_reduce", GIB, 8, HGX, algorithms=("hierarchical",)).seconds[0])
     assert "hierarchical" in algorithms_of("reduce_scatter") and "hierarchical" not in algorithms_of("broadcast")
+
+
+def test_two_ranks_have_one_band_however_many_there_are() -> None:
+    few, many = (collective_seconds("send_recv", GIB, n, HGX) for n in (16, 2048))
+    assert many.high[0] / many.seconds[0] == few.high[0] / few.seconds[0]
+    wide, narrow = (collective_seconds("all_reduce", GIB, n, HGX) for n in (2048, 16))
+    assert wide.high[0] / wide.seconds[0] > narrow.high[0] / narrow.seconds[0]

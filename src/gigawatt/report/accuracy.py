@@ -75,9 +75,9 @@ floor:
 | capital from 48 to 45 B USD (an input, not physics) | 18.1 [4.5 to 35.1] |
 
 A decode step hardly changes (its sums stay inside the rack); prompts' sums are faster than had been thought, so that the
-speed of prefill pools, fitted beside them, fell from 1.61 to 1.49 of the aggregated form: about 1 % less chat a chip. The slowest
-power profile then no longer pays, and power alone bound at 48 B USD; capital was moved so that both bind again (they do from
-44 to 46.7 B USD).
+speed of prefill pools, fitted beside them, fell from 1.61 to 1.49 of the aggregated form: about 1 % less chat a chip. The
+slowest power profile then no longer pays, and power alone bound at 48 B USD; capital was moved so that both bind again (they
+do from 44 to 46.7 B USD).
 
 Errors beside it, outside the fit: training steps of a source left out 11.9 to 11.7 % in the mean, with ten constants fewer;
 decode steps of a model left out 8.1 to 8.3 % in the median, of a chip 7.9 to 8.4 %, of a generation 14.8 to 11.2 %.

@@ -18,13 +18,13 @@ PLACES = ("inside", "network", "guessed", "proxy")
 FITTED_DOMAINS = 3.0
 
 
-def band(c: Columns, nic_stated: Bools, fit: Constants) -> tuple[Array, Array]:
-    """Factors (low, high) on the seconds of each row."""
+def band(c: Columns, nic_stated: Bools, fit: Constants, *, pair: bool = False) -> tuple[Array, Array]:
+    """Factors (low, high) on the seconds of each row; `pair` where two ranks alone are at work, however many there are."""
     limits = fit.bands
     size = np.where(c.nbytes <= limits["small_bytes"], 0, np.where(c.nbytes < limits["large_bytes"], 1, 2))
     beyond = np.where(c.proxy, 3, np.where(nic_stated, 1, 2))
     place = np.where(c.several, beyond, 0)
-    deeper = np.maximum(c.domains / FITTED_DOMAINS, 1.0) ** float(limits["more_domains"])
+    deeper = np.maximum(c.domains / FITTED_DOMAINS, 1.0) ** (0.0 if pair else float(limits["more_domains"]))
 
     def pick(side: str) -> Array:
         table = np.array([[float(limits[where][name][side]) for name in SIZES] for where in PLACES])

@@ -170,6 +170,6 @@ def _block(
     floor = 0.0 if kind == "send_recv" else fit["floor"]
     seconds = np.where(n > 1, np.sqrt(np.sqrt(raw**4 + floor**4)), 0.0)
     binds = np.where(latency > 0.5 * raw, 0, np.where(network, 2, 1))
-    low, high = band(c, wires.nic_stated, fit)
+    low, high = band(c, wires.nic_stated, fit, pair=kind == "send_recv")
     texts = tuple(f"{bind}, {line.name}" for line in found for bind in _BINDS)
     return Answer(seconds, seconds * low, seconds * high, best * len(_BINDS) + binds, texts)
