@@ -13,7 +13,7 @@ from gigawatt.physics.fabric.constants import ideal
 NDR = Fabric(
     "ndr", "infiniband", "switched", "hopper", 450e9, 8, 8, 50e9, 50e9, 1, radix=64, topology="rail_fat_tree"
 )  # fmt: skip
-HASHED = replace(NDR, topology="fat_tree", routing="ecmp", technology="roce", adaptive=False)
+HASHED = replace(NDR, topology="fat_tree", routing="ecmp", technology="roce")
 
 
 def test_a_network_that_spreads_its_flows_keeps_all() -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from gigawatt.catalog import Catalog
 from gigawatt.catalog.quantity import datums
-from gigawatt.catalog.records import Accelerator, Fabric, Platform
+from gigawatt.catalog.records import Accelerator, Fabric, Platform, Scaleup
 from gigawatt.core.datum import Datum
 from gigawatt.core.table import Table
 from gigawatt.economics.cost import Bill, catalog_prices, price_parts
@@ -72,9 +72,7 @@ def network_of(
     reach = endpoints or record.reference_endpoints
     own = accelerator.nic_bandwidth
     fabric = wiring_from_record(record, 0.0 if own is None else own.value)
-    scaleup = catalog.get("scaleup", platform.scaleup) if platform.scaleup else None
-    made = parts_list(fabric, reach, kit_from_record(record, catalog), scaleup=scaleup, catalog=catalog)
-    bill = price_parts(made.tally(), catalog_prices(made.tally(), catalog))
+    made, bill = priced_parts(fabric, reach, record, platform, catalog)
     listed = ", ".join(f"{pieces:,} {part}" for part, pieces in made.tally().items())
     source = f"parts list of {reach:,} endpoints: {listed}"
     watts = source + _bound("power", made.unrated)
@@ -98,10 +96,35 @@ def fabric_of(record: Fabric, platform: Platform, box: Box, catalog: Catalog, en
         catalog: where the scale-up network's record is.
         endpoints: chips that one network joins; the record's reference where None.
     """
-    scaleup = catalog.get("scaleup", platform.scaleup) if platform.scaleup else None
-    fabric = fabric_from_record(record, box.chip, node=box.chips_per_node, scaleup=scaleup)
-    # A design that nobody published has watts as of its reference, and perhaps fewer tiers than reach so far.
-    return balanced(fabric, min(endpoints or record.reference_endpoints or box.chips, capacity(fabric)))
+    fabric = fabric_from_record(record, box.chip, node=box.chips_per_node, scaleup=scaleup_of(platform, catalog))
+    return balanced_within(fabric, endpoints or record.reference_endpoints or box.chips)
+
+
+def balanced_within(fabric: Wiring, endpoints: int) -> Wiring:
+    """The fabric with what its routing leaves of the NICs, on a network of so many endpoints or of all that it reaches.
+
+    A design that nobody published has watts as of its reference, and perhaps fewer tiers than reach so far.
+    """
+    return balanced(fabric, min(endpoints, capacity(fabric)))
+
+
+def scaleup_of(platform: Platform | None, catalog: Catalog) -> Scaleup | None:
+    """The record of a platform's scale-up network; None where it names none, and for an accelerator alone."""
+    return catalog.get("scaleup", platform.scaleup) if platform is not None and platform.scaleup else None
+
+
+def priced_parts(
+    fabric: Wiring, endpoints: int, record: Fabric, platform: Platform | None, catalog: Catalog
+) -> tuple[PartsList, Bill]:
+    """The parts of a network of so many endpoints, with those that stand in the platform, and what is paid for the rest.
+
+    Raises:
+        InputError: the record names parts that do not exist or do not fit.
+        Infeasible: the tiers do not reach so many endpoints.
+    """
+    scaleup = scaleup_of(platform, catalog)
+    made = parts_list(fabric, endpoints, kit_from_record(record, catalog), scaleup=scaleup, catalog=catalog)
+    return made, price_parts(made.tally(), catalog_prices(made.tally(), catalog))
 
 
 def _bound(what: str, parts: tuple[str, ...]) -> str:

@@ -22,7 +22,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from gigawatt import __version__
 from gigawatt.core.errors import Problems
@@ -36,7 +36,7 @@ from gigawatt.study.project_tables import inputs_table, metrics_table, tables_of
 from gigawatt.study.project_terms import Project
 from gigawatt.study.project_texts import headline, texts
 from gigawatt.study.result import RunResult
-from gigawatt.study.scenario import ID, Distribution, Strict
+from gigawatt.study.scenario import Distribution, QuestionName, Strict
 from gigawatt.study.source import Source, override, read, validated
 
 Array = NDArray[np.float64]
@@ -66,20 +66,13 @@ class ProjectFile(Strict):
 
     schema_: Literal[1] = Field(1, alias="schema")
     question: Literal["project"] = "project"
-    name: str = Field("unnamed", max_length=120)
+    name: QuestionName = "unnamed"
     title: str = Field("", max_length=200)
     description: str = ""
     claim: Claim | None = None
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 20260101
     project: Project
     uncertainty: ProjectUncertainty = ProjectUncertainty()
-
-    @field_validator("name")
-    @classmethod
-    def _named(cls, value: str) -> str:
-        if not ID.match(value):
-            raise ValueError(f"'{value}' is not a name: lower-case letters, digits, '-' and '.' only")
-        return value
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from gigawatt.core import units
 
@@ -42,7 +42,14 @@ def _kebab(value: str) -> str:
     return value
 
 
+def _named(value: str) -> str:
+    if not ID.match(value):
+        raise ValueError(f"'{value}' is not a name: lower-case letters, digits, '-' and '.' only")
+    return value
+
+
 Id = Annotated[str, BeforeValidator(str), Field(min_length=1, max_length=80)]
+QuestionName = Annotated[str, Field(max_length=120), AfterValidator(_named)]
 Power = Annotated[float, BeforeValidator(_quantity("power")), Field(gt=0)]
 Money = Annotated[float, BeforeValidator(_quantity("money")), Field(ge=0)]
 Seconds = Annotated[float, BeforeValidator(_quantity("time")), Field(gt=0)]

@@ -18,7 +18,7 @@ from gigawatt.physics.chip import Chip, chip_from_record
 from gigawatt.physics.fabric import Fabric, bus_factor, collective_seconds, moe_payload, moe_seconds
 from gigawatt.physics.fabric.collective import LINES, Answer
 from gigawatt.physics.fabric.constants import Constants, packaged
-from gigawatt.physics.fabric.design import NVLS_GENERATION
+from gigawatt.physics.fabric.design import NVLS_GENERATION, keeps_order
 from gigawatt.validation.base import Prediction, number
 
 # Pattern in the row's GPU -> accelerator of the catalog; the first that fits. Rack systems before their chips.
@@ -216,8 +216,7 @@ def read(row: dict[str, str]) -> Case:
         port_bytes_per_s=port,
         ports_per_pair=_ports_per_pair(row, nic / port),
         nic_stated=stated,
-        # EFA of the first generation keeps no order of writes: NCCL runs on protocol simple alone.
-        ordered=not (_technology(row["scale_out"]) == "efa" and chip.generation == "ampere"),
+        ordered=keeps_order(_technology(row["scale_out"]), chip.generation),
     )
     kind = row["collective"].strip().lower()
     kind = KINDS.get(kind.replace("_", "").replace("-", ""), kind)

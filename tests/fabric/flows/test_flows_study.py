@@ -45,7 +45,7 @@ NDR = Fabric(
     radix=64,
     switch_port_bytes_per_s=50e9,
     tiers=2,
-    adaptive=False,
+    routing="ecmp",
     topology="rail_fat_tree",
 )
 TREE = fat_tree_2(4_096, B, down=32, spines=32)
@@ -178,7 +178,7 @@ def test_efficiency_is_one_where_nothing_is_worse() -> None:
         for pattern in ("ring", "shift", "random", "all_to_all"):
             assert efficiency(fabric, pattern, endpoints=1_024, routing=SPRAY) == 1.0
     assert efficiency(NDR, endpoints=2_048) == pytest.approx(1.0)
-    assert efficiency(replace(NDR, adaptive=True), "shift", endpoints=2_048) == 1.0
+    assert efficiency(replace(NDR, routing="adaptive"), "shift", endpoints=2_048) == 1.0
     hashed = efficiency(NDR, "shift", endpoints=2_048, flows_per_pair=4)
     assert hashed == efficiency(NDR, "shift", endpoints=2_048, routing=Routing("ecmp", 4)) < 1.0
 

@@ -18,9 +18,8 @@ from gigawatt.physics.fabric.bands import band
 from gigawatt.physics.fabric.columns import LL, LL128, SIMPLE, Columns, Line, columns
 from gigawatt.physics.fabric.constants import Constants
 from gigawatt.physics.fabric.design import Fabric
-from gigawatt.physics.fabric.wires import Array, Wires, wires_of
+from gigawatt.physics.fabric.wires import Array, Networks, Wires, wires_of
 
-Networks = Fabric | Sequence[Fabric] | Wires
 _BINDS = ("latency-bound", "scale-up-bound at tier 1", "NIC-bound at tier 2")
 _BLOCK = 8192
 
@@ -138,8 +137,7 @@ def collective_seconds(
     size, n, most = (np.atleast_1d(np.asarray(x, np.float64)) for x in np.broadcast_arrays(nbytes, ranks, inside))
     if bool(np.any(size < 0)) or bool(np.any(n < 1)) or bool(np.any(most < 1)):
         raise InputError(Problem("out_of_range", f"{kind}: bytes must not be negative and ranks be at least 1"))
-    wires = network if isinstance(network, Wires) else wires_of(network)
-    wires = wires.spread(len(n))
+    wires = wires_of(network).spread(len(n))
     blocks = [slice(start, start + _BLOCK) for start in range(0, max(len(n), 1), _BLOCK)]
     done = [_block(kind, size[rows], n[rows], most[rows], wires.take(rows), algorithms, fit) for rows in blocks]
     if len(done) == 1:

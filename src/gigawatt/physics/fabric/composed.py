@@ -26,7 +26,7 @@ _PROTOCOLS = (LL, LL128, SIMPLE)
 
 def _inside(c: Columns) -> Columns:
     """The same calls among the ranks of one domain."""
-    return replace(c, ranks=c.per_domain, domains=np.ones_like(c.domains), extra=c.extra)
+    return replace(c, ranks=c.per_domain, domains=np.ones_like(c.domains))
 
 
 def _between(c: Columns) -> Columns:

@@ -68,7 +68,6 @@ class Fabric:
     rails: int = 8
     radix: int = 64
     switch_port_bytes_per_s: float = 50e9
-    adaptive: bool = True
     nic_stated: bool = True
     topology: str = "fat_tree"
     routing: str = "adaptive"
@@ -126,6 +125,11 @@ class Fabric:
         return replace(self, domain=domain, node=min(self.node, domain))
 
 
+def keeps_order(technology: str, generation: str) -> bool:
+    """Whether writes arrive in order: not on EFA's first generation, which is that of Ampere machines."""
+    return not (technology == "efa" and generation == "ampere")
+
+
 def wiring_from_record(record: Any, nic_bytes_per_s: float = 0.0) -> Fabric:
     """The scale-out network of a catalog record alone, as if every chip were a domain of its own: what parts need.
 
@@ -153,7 +157,6 @@ def wiring_from_record(record: Any, nic_bytes_per_s: float = 0.0) -> Fabric:
         rails=int(record.rails),
         radix=64 if record.radix is None else int(record.radix),
         switch_port_bytes_per_s=port,
-        adaptive=record.routing != "ecmp",
         topology=str(record.topology),
         routing=str(record.routing),
         queue_pairs=int(record.queue_pairs),
@@ -192,8 +195,7 @@ def fabric_from_record(
         scaleup="torus" if topology.startswith("torus") else topology,
         torus_dims=dimensions,
         sharp=sharp and bool(record.sharp),
-        # EFA's first generation is that of Ampere machines.
-        ordered=not (record.technology == "efa" and chip.generation == "ampere"),
+        ordered=keeps_order(str(record.technology), chip.generation),
         generation=chip.generation,
         scaleup_bytes_per_s=chip.scaleup_bytes_per_s,
         domain=wired,

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from gigawatt.core.errors import InputError, unknown_name
-from gigawatt.physics.fabric.collective import collective_seconds
+from gigawatt.physics.fabric.collective import Answer, collective_seconds
 from gigawatt.physics.fabric.constants import Constants
 from gigawatt.physics.fabric.moe import STYLES, moe_payload, moe_seconds
-from gigawatt.physics.fabric.wires import Array, Wires
+from gigawatt.physics.fabric.wires import Array, Networks, Wires, wires_of
 
 EVERY_COPY = "every_copy"
 WAYS = (*STYLES, EVERY_COPY)
@@ -59,8 +59,31 @@ def exchange_seconds(
     if way == EVERY_COPY:
         sent = token * k * width * each
         return collective_seconds("all_to_all", sent, n, network, per_domain=inside, fit=fit).seconds
-    # A domain here is what the group has of one. Blackwell's kernels are taken to fill their links as Hopper's do: its one
-    # table is of a library that engines do not run by default, far below the links.
-    wires = replace(network.spread(len(n)), domain=np.minimum(n, inside), reduction=np.full(len(n), -1))
-    payload = moe_payload(token, k, width, each, n, wires, way)
-    return moe_seconds(payload, n, wires, style=way, routed_tokens=token * k, fit=fit).seconds
+    return kernel_exchange(token, k, width, each, n, network, per_domain=inside, style=way, fit=fit)[1].seconds
+
+
+def kernel_exchange(
+    tokens: Array,
+    topk: Array | float,
+    hidden: ArrayLike,
+    bytes_per_value: ArrayLike,
+    ranks: Array,
+    network: Networks,
+    *,
+    per_domain: Array,
+    style: str = "normal",
+    fit: Constants | None = None,
+) -> tuple[Array, Answer]:
+    """Bytes that a rank sends by dispatch kernels, and the answer for them; arguments as of `exchange_seconds`.
+
+    A domain here is what the group has of one. Blackwell's kernels are taken to fill their links as Hopper's do: its one
+    table is of a library that engines do not run by default, far below the links.
+
+    Raises:
+        InputError: unknown style.
+    """
+    count = len(ranks)
+    inside = np.minimum(ranks, per_domain)
+    wires = replace(wires_of(network).spread(count), domain=inside, reduction=np.full(count, -1))
+    payload = moe_payload(tokens, topk, hidden, bytes_per_value, ranks, wires, style)
+    return payload, moe_seconds(payload, ranks, wires, style=style, routed_tokens=tokens * topk, fit=fit)

@@ -16,10 +16,10 @@ from numpy.typing import ArrayLike
 
 from gigawatt.core.errors import InputError, unknown_name
 from gigawatt.physics.fabric import constants
-from gigawatt.physics.fabric.collective import Answer, Networks
+from gigawatt.physics.fabric.collective import Answer
 from gigawatt.physics.fabric.columns import MESH, crossing
 from gigawatt.physics.fabric.constants import Constants
-from gigawatt.physics.fabric.wires import NET_CLASSES, REDUCTIONS, Array, Wires, wires_of
+from gigawatt.physics.fabric.wires import NET_CLASSES, REDUCTIONS, Array, Networks, Wires, wires_of
 
 STYLES = ("normal", "low_latency")
 _TEXTS = ("latency-bound, MoE", "scale-up-bound at tier 1, MoE", "NIC-bound at tier 2, MoE")
@@ -39,15 +39,11 @@ def moe_payload(
     tokens, topk, hidden, width, n = (
         np.asarray(x, dtype=np.float64) for x in (tokens, topk, hidden, bytes_per_value, ranks)
     )
-    domain = _wires(network).domain
+    domain = wires_of(network).domain
     places = np.where(n > domain, n / np.minimum(n, domain), n)
     copies = topk if style == "low_latency" else places * (1.0 - (1.0 - 1.0 / places) ** topk)
     payload: Array = np.asarray(tokens * hidden * width * copies, dtype=np.float64)
     return payload
-
-
-def _wires(network: Networks) -> Wires:
-    return network if isinstance(network, Wires) else wires_of(network)
 
 
 def _scaleup_share(wires: Wires, fit: Constants) -> Array:
@@ -87,7 +83,7 @@ def moe_seconds(
     size, n, routed = (
         np.atleast_1d(np.asarray(x, dtype=np.float64)) for x in np.broadcast_arrays(payload, ranks, routed_tokens)
     )
-    wires = _wires(network).spread(len(n))
+    wires = wires_of(network).spread(len(n))
     domains = np.maximum(1.0, n / wires.domain)
     several = domains > 1
     outside = size * (domains - 1.0) / domains / (wires.nic_bytes_per_s * wires.exchange_share) * crossing(n, wires)

@@ -69,7 +69,7 @@ def _down(k: int, oversubscription: float) -> int:
     return int(k * oversubscription / (1 + oversubscription))
 
 
-def _leaf(fabric: Fabric) -> tuple[int, int]:
+def leaf_ports(fabric: Fabric) -> tuple[int, int]:
     """(endpoints, links up) of a leaf."""
     k = ports(fabric)
     if fabric.pod_endpoints:  # non-blocking up to the top of the pod
@@ -82,7 +82,7 @@ def _leaf(fabric: Fabric) -> tuple[int, int]:
 
 def capacity(fabric: Fabric) -> int:
     """Most endpoints that the fabric's tiers reach."""
-    k, (down, up) = ports(fabric), _leaf(fabric)
+    k, (down, up) = ports(fabric), leaf_ports(fabric)
     if fabric.topology == "torus":
         return UNLIMITED
     if fabric.topology == "dragonfly_plus":
@@ -102,7 +102,7 @@ def _whole_rails(fabric: Fabric, leaves: int) -> int:
     return leaves // fabric.rails * fabric.rails
 
 
-def _next_divisor(count: int, of: int) -> int:
+def next_divisor(count: int, of: int) -> int:
     """The smallest divisor of `of` that is at least `count`; multiples of `of` beyond it."""
     if count >= of:
         return of * math.ceil(count / of)
@@ -117,7 +117,7 @@ def count(fabric: Fabric, endpoints: int) -> Counts:
         Infeasible: the tiers do not reach so many endpoints; says what would.
     """
     _check(fabric, endpoints)
-    k, (down, up) = ports(fabric), _leaf(fabric)
+    k, (down, up) = ports(fabric), leaf_ports(fabric)
     most = capacity(fabric)
     if endpoints > most:
         raise _too_many(fabric, endpoints, k, most)
@@ -133,7 +133,7 @@ def count(fabric: Fabric, endpoints: int) -> Counts:
     if fabric.pod_endpoints:
         return _pods(fabric, endpoints, leaves, k, up)
     if fabric.tiers == 2:
-        spines = _next_divisor(math.ceil(leaves * up / k), up)
+        spines = next_divisor(math.ceil(leaves * up / k), up)
         return Counts(leaves, spines, 0, 1, endpoints, leaves * up, 0)
     middle = math.ceil(leaves * up / (k // 2))
     pods = math.ceil(leaves / (k // 2))
@@ -145,7 +145,7 @@ def _pods(fabric: Fabric, endpoints: int, leaves: int, k: int, up: int) -> Count
     links_up = math.ceil(leaves / pods) * up
     each = math.ceil(links_up / _down(k, fabric.oversubscription))
     # Where a leaf has a link to each of them, it has as many to each.
-    each = _next_divisor(each, up) if each <= up else each
+    each = next_divisor(each, up) if each <= up else each
     if pods == 1:
         return Counts(leaves, each, 0, 1, endpoints, leaves * up, 0)
     beyond = pods * math.ceil(links_up / fabric.oversubscription)
@@ -156,7 +156,7 @@ def _dragonfly(endpoints: int, k: int, down: int, up: int) -> Counts:
     half = k // 2
     groups = math.ceil(endpoints / (down * half))
     leaves = math.ceil(endpoints / groups / down)
-    spines = _next_divisor(math.ceil(leaves * up / half), up)
+    spines = next_divisor(math.ceil(leaves * up / half), up)
     beyond = groups * spines * half // 2 if groups > 1 else 0
     return Counts(groups * leaves, groups * spines, 0, groups, endpoints, groups * leaves * up, beyond)
 
@@ -165,7 +165,7 @@ def _check(fabric: Fabric, endpoints: int) -> None:
     found = []
     if endpoints < 1:
         found.append(Problem("out_of_range", f"a fabric needs at least one endpoint, not {endpoints}"))
-    k, (down, up) = ports(fabric), _leaf(fabric)
+    k, (down, up) = ports(fabric), leaf_ports(fabric)
     if down + up > k:
         message = f"fabric '{fabric.name}': a leaf of {down} endpoints needs {down + up} ports, and a switch has {k}"
         found.append(

@@ -67,6 +67,9 @@ class Wires:
         return Wires(*(_spread(f.name, getattr(self, f.name), count) for f in fields(self)))
 
 
+Networks = Fabric | Sequence[Fabric] | Wires
+
+
 def _take(value: Any, rows: slice | NDArray[np.intp]) -> Any:
     return value[rows] if isinstance(value, np.ndarray) and value.ndim else value
 
@@ -79,8 +82,10 @@ def _spread(name: str, value: Any, count: int) -> NDArray[Any]:
     return np.broadcast_to(column, (count,))
 
 
-def wires_of(fabrics: Fabric | Sequence[Fabric]) -> Wires:
-    """The columns of fabrics: scalars for one, arrays for several."""
+def wires_of(fabrics: Networks) -> Wires:
+    """The columns of fabrics: scalars for one, arrays for several; columns pass as they are."""
+    if isinstance(fabrics, Wires):
+        return fabrics
     if isinstance(fabrics, Fabric):
         return Wires(*(get(fabrics) for get in _FIELDS.values()))
     return Wires(*(np.array([get(fabric) for fabric in fabrics]) for get in _FIELDS.values()))

@@ -9,10 +9,11 @@ from typing import Any
 
 from gigawatt.catalog import Catalog
 from gigawatt.core.table import Table
-from gigawatt.economics.cost import Bill, catalog_prices, price_parts
-from gigawatt.physics.fabric import PartsList, capacity, count, kit_from_record, parts_list
+from gigawatt.economics.cost import Bill
+from gigawatt.physics.fabric import PartsList, capacity, count
 from gigawatt.study.net.groups import Groups
 from gigawatt.study.net.wiring import Wired
+from gigawatt.study.network import priced_parts
 
 PARTS = (
     "network",
@@ -78,9 +79,7 @@ def list_parts(wired: Sequence[Wired], groups: Groups, catalog: Catalog) -> List
             untold.append(w.label)
             continue
         chips = max(chips_of(w, n, q) for n, q in zip(ranks, inside, strict=True))
-        scaleup = catalog.get("scaleup", w.platform.scaleup) if w.platform is not None and w.platform.scaleup else None
-        made = parts_list(w.fabric, chips, kit_from_record(w.record, catalog), scaleup=scaleup, catalog=catalog)
-        bill = price_parts(made.tally(), catalog_prices(made.tally(), catalog))
+        made, bill = priced_parts(w.fabric, chips, w.record, w.platform, catalog)
         rows += _parts(w, made, bill)
         totals.append(_total(w, made, bill))
     words = "NICs and the scale-up network stand in the platform. An 80 % range takes all parts low or all high."

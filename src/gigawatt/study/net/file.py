@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from gigawatt import __version__
 from gigawatt.catalog import Catalog
@@ -36,7 +36,7 @@ from gigawatt.study.net.sites import Across, read_across
 from gigawatt.study.net.wiring import Wired, wire
 from gigawatt.study.net.words import read_question
 from gigawatt.study.result import RunResult
-from gigawatt.study.scenario import ID, Strict
+from gigawatt.study.scenario import QuestionName, Strict
 from gigawatt.study.source import Source, check_duplicates, override, read, validated
 
 Words = Annotated[list[str | int | float], Field(min_length=1)]
@@ -98,7 +98,7 @@ class NetFile(Strict):
 
     schema_: Literal[1] = Field(1, alias="schema")
     question: Literal["network"] = "network"
-    name: str = Field("unnamed", max_length=120)
+    name: QuestionName = "unnamed"
     title: str = Field("", max_length=200)
     description: str = ""
     claim: Claim | None = None
@@ -115,13 +115,6 @@ class NetFile(Strict):
     flows: FlowSpec | None = None
     parts: bool = False
     across: SiteSpec | None = None
-
-    @field_validator("name")
-    @classmethod
-    def _named(cls, value: str) -> str:
-        if not ID.match(value):
-            raise ValueError(f"'{value}' is not a name: lower-case letters, digits, '-' and '.' only")
-        return value
 
 
 @dataclass(frozen=True, slots=True)

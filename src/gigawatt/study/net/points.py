@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gigawatt.core.errors import InputError, Problem
-from gigawatt.physics.fabric import Fabric, bus_factor, collective_seconds, moe_payload, moe_seconds
+from gigawatt.physics.fabric import Fabric, bus_factor, collective_seconds
 from gigawatt.physics.fabric.collective import Answer
+from gigawatt.physics.fabric.experts import kernel_exchange
 from gigawatt.physics.fabric.wires import Array, wires_of
 from gigawatt.study.net.groups import Groups
 from gigawatt.study.net.question import MOE, Experts, lines_of
@@ -89,7 +90,16 @@ def points(
             tokens = np.zeros(len(net))
             if kind in MOE:
                 tokens = amounts[size]
-                moved, found = _experts(kind, fabrics, net, tokens, ranks, inside, experts)
+                moved, found = kernel_exchange(
+                    tokens,
+                    experts.topk,
+                    experts.hidden,
+                    experts.bytes_of(kind),
+                    ranks,
+                    wires_of(fabrics).take(net),
+                    per_domain=inside,
+                    style=experts.style,
+                )
                 factor = np.ones_like(moved)
             else:
                 moved, factor = amounts[size], bus_factor(kind, ranks)
@@ -124,19 +134,6 @@ def _collective(
     pinned = None if algorithm == "auto" else lines_of(kind, algorithm)
     with np.errstate(invalid="ignore", over="ignore"):
         return collective_seconds(kind, nbytes, ranks, wires, per_domain=inside, algorithms=pinned)
-
-
-def _experts(
-    kind: str, fabrics: Sequence[Fabric], net: Codes, tokens: Array, ranks: Array, inside: Array, experts: Experts
-) -> tuple[Array, Answer]:
-    """Bytes that a rank sends and their seconds; ranks in a domain are what the group has there."""
-    # As in a plan, Blackwell's kernels are taken to fill their links as Hopper's do: its one table is of a library that
-    # engines do not run by default.
-    wires = replace(wires_of(fabrics).take(net).spread(len(net)), domain=inside, reduction=np.full(len(net), -1))
-    width = experts.bytes_of(kind)
-    payload = moe_payload(tokens, experts.topk, experts.hidden, width, ranks, wires, experts.style)
-    found = moe_seconds(payload, ranks, wires, style=experts.style, routed_tokens=tokens * experts.topk)
-    return payload, found
 
 
 def _joined(parts: Sequence[Points]) -> Points:

@@ -8,11 +8,11 @@ from typing import Any
 from gigawatt.catalog import Catalog
 from gigawatt.core.errors import InputError, Problem, Problems, unknown_name
 from gigawatt.physics.chip import Chip
-from gigawatt.physics.fabric import Fabric, capacity, default_fabric, fabric_from_record
-from gigawatt.physics.fabric.balance import balanced
+from gigawatt.physics.fabric import Fabric, default_fabric, fabric_from_record
 from gigawatt.physics.fabric.constants import packaged
 from gigawatt.physics.fabric.design import NET_CLASS
 from gigawatt.study.net.question import MOE, Overrides, Question
+from gigawatt.study.network import balanced_within, scaleup_of
 
 GBIT = 8e-9
 
@@ -117,8 +117,7 @@ def _wired(name: str, platform: Any, chip: Chip, node: int, fabric: str, questio
     if record is None:
         made = default_fabric(chip, node=node)
     else:
-        scaleup = catalog.get("scaleup", platform.scaleup) if platform is not None and platform.scaleup else None
-        made = fabric_from_record(record, chip, node=node, scaleup=scaleup)
+        made = fabric_from_record(record, chip, node=node, scaleup=scaleup_of(platform, catalog))
     made = _changed(made, name, question.overrides)
     if question.per_domain is not None and question.per_domain > made.domain:
         said = f"--per-domain {question.per_domain}: a scale-up domain of '{name}' holds {made.domain} chips"
@@ -137,7 +136,7 @@ def _hashed(fabric: Fabric, endpoints: int, question: Question) -> Fabric:
     inside = bool(question.chips) and max(question.chips) <= fabric.domain and question.per_domain is None
     if inside and not question.layout:
         return fabric
-    return balanced(fabric, min(endpoints, capacity(fabric)))
+    return balanced_within(fabric, endpoints)
 
 
 def _changed(fabric: Fabric, name: str, changes: Overrides) -> Fabric:

@@ -53,7 +53,7 @@ def efficiency(
         ranks: chips of the job, all endpoints where None; whole hosts, or whole domains where they span hosts.
         group: chips of one exchange, the whole job where None; the job's groups of so many neighbours exchange at once.
         flows_per_pair: queue pairs between two chips, where `routing` is not given.
-        routing: sprayed where the fabric is adaptive, else hashed with `flows_per_pair` that share their work, if None.
+        routing: if None, as the fabric routes: hashed with `flows_per_pair` that share their work, else sprayed.
         placement: packed or random, by host or domain.
         failed_share: share of the cables between switches that failed.
         statistic: minimum (what a synchronous step waits for), p1 or mean.
@@ -72,7 +72,7 @@ def efficiency(
     if statistic not in STATISTICS:
         raise InputError(unknown_name("statistic", statistic, STATISTICS))
     if routing is None:
-        routing = SPRAY if fabric.adaptive else Routing("ecmp", flows_per_pair)
+        routing = Routing("ecmp", flows_per_pair) if fabric.routing == "ecmp" else SPRAY
     # What does not shape the network must not make a new entry.
     plain = replace(fabric, name="", generation="", nic_stated=True)
     size = endpoints if ranks is None else ranks

@@ -7,6 +7,7 @@ are at most as many as leaves.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from gigawatt.core.errors import InputError, Problem, unknown_name
 from gigawatt.physics.fabric.design import Fabric
@@ -14,7 +15,7 @@ from gigawatt.physics.fabric.flows.dragonfly import dragonfly_plus
 from gigawatt.physics.fabric.flows.fat_tree import fat_tree_2, fat_tree_3, mesh, switch
 from gigawatt.physics.fabric.flows.topology import Topology, domains, planes
 from gigawatt.physics.fabric.flows.torus import shapes, torus
-from gigawatt.physics.fabric.topology import Counts, count, ports
+from gigawatt.physics.fabric.topology import Counts, count, leaf_ports, next_divisor, ports
 
 NARROW = ("leaf", "pod")
 
@@ -67,9 +68,7 @@ def _plane(fabric: Fabric, endpoints: int, narrow: str) -> Topology:
         return _dragonfly(counts, endpoints, rate, k)
     pods = fabric.pod_endpoints > 0
     at_leaf = not pods and (fabric.tiers <= 2 or narrow == "leaf")
-    over = fabric.oversubscription if at_leaf else 1.0
-    down = fabric.leaf_endpoints or int(k * over / (1 + over))
-    up = max(1, round(down / over)) if fabric.leaf_endpoints else k - down
+    down, up = leaf_ports(fabric if at_leaf else replace(fabric, oversubscription=1.0))
     wanted = fabric.rails if fabric.topology == "rail_fat_tree" else 1
     rails = max(d for d in range(1, wanted + 1) if wanted % d == 0 and d <= counts.leaves)
     groups = math.ceil(endpoints / (rails * down))
@@ -87,7 +86,7 @@ def _plane(fabric: Fabric, endpoints: int, narrow: str) -> Topology:
         )
     number = math.ceil(endpoints / fabric.pod_endpoints) if pods else math.ceil(leaves / (k // 2))
     pod_leaves = math.ceil(groups / number) * rails
-    aggregations = _divisor(math.ceil(pod_leaves * up / (k // 2)), up)
+    aggregations = next_divisor(min(up, math.ceil(pod_leaves * up / (k // 2))), up)
     core_links = pod_leaves * up // aggregations
     return fat_tree_3(
         endpoints,
@@ -97,7 +96,7 @@ def _plane(fabric: Fabric, endpoints: int, narrow: str) -> Topology:
         aggregations=aggregations,
         uplinks=up,
         core_links=core_links,
-        group_cores=_divisor(math.ceil(number * core_links / k), core_links),
+        group_cores=next_divisor(min(core_links, math.ceil(number * core_links / k)), core_links),
         oversubscription=max(1.0, down / up),
         pod_oversubscription=1.0 if at_leaf else fabric.oversubscription,
         rails=rails,
@@ -115,8 +114,3 @@ def _dragonfly(counts: Counts, endpoints: int, rate: float, k: int) -> Topology:
         message = f"a dragonfly+ of {counts.leaves} leaves carries {down} endpoints on each, not {endpoints:,} in all"
         raise InputError(Problem("out_of_range", message, None, (f"{near} endpoints",)))
     return dragonfly_plus(counts.groups, rate, group_leaves=leaves, group_spines=spines, down=down, spine_links=links)
-
-
-def _divisor(count: int, of: int) -> int:
-    """The smallest divisor of `of` that is at least `count`, `of` itself at most."""
-    return next(d for d in range(min(count, of), of + 1) if of % d == 0)
