@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from gigawatt.catalog import Catalog
 from gigawatt.physics.chip import chip_from_record, kernel_seconds
-from gigawatt.physics.serving.kernel_sums import like_engine, meeting, stream_seconds
-from gigawatt.physics.serving.kernel_times import Configuration, Places, Precisions, kernel_times
+from gigawatt.physics.serving.engine.kernel_sums import like_engine, meeting, stream_seconds
+from gigawatt.physics.serving.engine.kernel_times import Configuration, Places, Precisions, kernel_times
 from gigawatt.physics.workload import Architecture, FeedForward, LayerGroup, Mixer, from_config
 
 CATALOG = Catalog.load()

@@ -12,13 +12,18 @@ from hypothesis import strategies as st
 from gigawatt.catalog import Catalog
 from gigawatt.physics.chip import PowerMode, chip_from_record
 from gigawatt.physics.serving import Load, Spec, evaluate, frontier
-from gigawatt.physics.serving.calibration import calibration
-from gigawatt.physics.serving.deployment import deploy
-from gigawatt.physics.serving.diffusion import DiffusionRates, batch_seconds, denoising_seconds, diffusion_shape
-from gigawatt.physics.serving.frontier import thin
-from gigawatt.physics.serving.kernel_sums import ChipKey
-from gigawatt.physics.serving.memory import free_bytes_per_chip, max_requests, weight_bytes_per_chip
-from gigawatt.physics.serving.step import active_experts, busiest_rank, decode_step
+from gigawatt.physics.serving.engine.calibration import calibration
+from gigawatt.physics.serving.engine.deployment import deploy
+from gigawatt.physics.serving.engine.kernel_sums import ChipKey
+from gigawatt.physics.serving.engine.memory import free_bytes_per_chip, max_requests, weight_bytes_per_chip
+from gigawatt.physics.serving.engine.step import active_experts, busiest_rank, decode_step
+from gigawatt.physics.serving.search.frontier import thin
+from gigawatt.physics.serving.services.diffusion import (
+    DiffusionRates,
+    batch_seconds,
+    denoising_seconds,
+    diffusion_shape,
+)
 from gigawatt.physics.workload import Architecture, FeedForward, LayerGroup, Mixer, forward_flops, from_config
 
 CATALOG = Catalog.load()

@@ -9,10 +9,10 @@ from gigawatt.catalog import Catalog
 from gigawatt.physics.chip import chip_from_record
 from gigawatt.physics.fabric import collective_seconds, default_fabric
 from gigawatt.physics.serving import Spec, deploy, frontier
-from gigawatt.physics.serving.kernel_sums import ROWS
-from gigawatt.physics.serving.kernel_times import spot
-from gigawatt.physics.serving.messages import ALGORITHMS
-from gigawatt.physics.serving.step import CUSTOM_BYTES, all_reduce_seconds, decode_step, prefill_compute
+from gigawatt.physics.serving.engine.kernel_sums import ROWS
+from gigawatt.physics.serving.engine.kernel_times import spot
+from gigawatt.physics.serving.engine.messages import ALGORITHMS
+from gigawatt.physics.serving.engine.step import CUSTOM_BYTES, all_reduce_seconds, decode_step, prefill_compute
 from gigawatt.physics.workload import from_config
 
 CATALOG = Catalog.load()

@@ -23,8 +23,8 @@ from scipy.optimize import least_squares
 from serving_priors import POOL, PRIORS
 
 from gigawatt.physics.serving import Load, pools, steady_state
-from gigawatt.physics.serving.calibration import ENGINES, Rates, calibration, rates
-from gigawatt.physics.serving.deployment import BLACKWELL, Deployment, Spec, deploy
+from gigawatt.physics.serving.engine.calibration import ENGINES, Rates, calibration, rates
+from gigawatt.physics.serving.engine.deployment import BLACKWELL, Deployment, Spec, deploy
 from gigawatt.validation.serving_points import Point, load_of, points, source_field
 from gigawatt.validation.tables import layout_of, read_rows
 

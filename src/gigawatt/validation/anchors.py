@@ -13,7 +13,7 @@ from gigawatt.catalog import Catalog
 from gigawatt.core.table import Table
 from gigawatt.economics.cost import rack_capex
 from gigawatt.physics.chip import box_from_record, box_watts, chip_from_record
-from gigawatt.physics.serving.production import deepseek_day
+from gigawatt.physics.serving.steady.production import deepseek_day
 from gigawatt.physics.site import chain_from_record, meter_watts
 from gigawatt.physics.workload import from_config
 from gigawatt.study.network import network_of

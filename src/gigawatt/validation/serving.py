@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 
 from gigawatt.physics.serving import deploy, pools, steady_state
-from gigawatt.physics.serving.calibration import CALIBRATION, sigmas
+from gigawatt.physics.serving.engine.calibration import CALIBRATION, sigmas
 from gigawatt.validation.base import Prediction
 from gigawatt.validation.serving_answers import answers
 from gigawatt.validation.serving_guess import guess_pools

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from gigawatt.physics.serving.diffusion import DiffusionRates, batch_seconds, diffusion_shape
+from gigawatt.physics.serving.services.diffusion import DiffusionRates, batch_seconds, diffusion_shape
 from gigawatt.validation.serving_models import architecture_of, catalog
 from gigawatt.validation.serving_published import Case
 from gigawatt.validation.serving_solve import mlperf_rate, solve

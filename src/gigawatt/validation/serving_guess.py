@@ -14,9 +14,9 @@ from itertools import product
 import numpy as np
 
 from gigawatt.physics.serving import Spec, deploy, pools
-from gigawatt.physics.serving.calibration import calibration
-from gigawatt.physics.serving.disaggregated import servers
-from gigawatt.physics.serving.memory import free_bytes_per_chip
+from gigawatt.physics.serving.engine.calibration import calibration
+from gigawatt.physics.serving.engine.memory import free_bytes_per_chip
+from gigawatt.physics.serving.steady.disaggregated import servers
 from gigawatt.validation.serving_points import Point, load_of
 
 PREFILL_LOAD = 0.7

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gigawatt.physics.serving import Load, Spec
-from gigawatt.physics.serving.calibration import ENGINES, calibration
-from gigawatt.physics.serving.model import Floats
+from gigawatt.physics.serving.engine.calibration import ENGINES, calibration
+from gigawatt.physics.serving.engine.model import Floats
 from gigawatt.validation.serving_models import architecture_of, chip_of
 from gigawatt.validation.wiring import usual_fabric
 

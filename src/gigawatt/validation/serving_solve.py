@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from gigawatt.physics.serving import Load, deploy, frontier, steady_state
-from gigawatt.physics.serving.calibration import calibration
-from gigawatt.physics.serving.memory import max_requests
-from gigawatt.physics.serving.model import Floats
-from gigawatt.physics.serving.steady import overlap
-from gigawatt.physics.serving.step import decode_step, prefill_compute, prefill_flops
+from gigawatt.physics.serving.engine.calibration import calibration
+from gigawatt.physics.serving.engine.memory import max_requests
+from gigawatt.physics.serving.engine.model import Floats
+from gigawatt.physics.serving.engine.step import decode_step, prefill_compute, prefill_flops
+from gigawatt.physics.serving.steady.aggregated import overlap
 from gigawatt.validation.serving_models import architecture_of, catalog, chip_of
 from gigawatt.validation.serving_published import Case
 

@@ -1,11 +1,11 @@
 """Requests to tokens per second at a service level: closed-form steady state, disaggregated pools, the frontier."""
 
-from gigawatt.physics.serving.calibration import ENGINES
-from gigawatt.physics.serving.deployment import Spec, deploy
-from gigawatt.physics.serving.disaggregated import Pools, pools
-from gigawatt.physics.serving.frontier import Frontier, Rejected, frontier
-from gigawatt.physics.serving.model import ServedModel, served_model
-from gigawatt.physics.serving.steady import Load, SteadyState, steady_state
+from gigawatt.physics.serving.engine.calibration import ENGINES
+from gigawatt.physics.serving.engine.deployment import Spec, deploy
+from gigawatt.physics.serving.engine.model import ServedModel, served_model
+from gigawatt.physics.serving.search.frontier import Frontier, Rejected, frontier
+from gigawatt.physics.serving.steady.aggregated import Load, SteadyState, steady_state
+from gigawatt.physics.serving.steady.disaggregated import Pools, pools
 
 __all__ = [
     "ENGINES",

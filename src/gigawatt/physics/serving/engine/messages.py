@@ -20,8 +20,8 @@ from gigawatt.physics.fabric import Fabric, collective_seconds
 from gigawatt.physics.fabric.experts import exchange_seconds
 from gigawatt.physics.fabric.placement import group
 from gigawatt.physics.fabric.wires import wires_of
-from gigawatt.physics.serving.kernel_sums import ROWS
-from gigawatt.physics.serving.kernel_times import NOTHING_S, Spot, along
+from gigawatt.physics.serving.engine.kernel_sums import ROWS
+from gigawatt.physics.serving.engine.kernel_times import NOTHING_S, Spot, along
 
 Floats = NDArray[np.float64]
 Index = NDArray[np.intp]

@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from gigawatt.physics.chip import PowerMode, chip_watts
 from gigawatt.physics.chip.device import Chip
 from gigawatt.physics.fabric import Fabric, default_fabric
-from gigawatt.physics.serving.calibration import BLACKWELL, WEIGHT_BYTES, sigmas
-from gigawatt.physics.serving.deployment import FULL, Deployment, Spec, deploy, take, usable_memory_bytes
-from gigawatt.physics.serving.disaggregated import pool_prefill_seconds, servers
-from gigawatt.physics.serving.layouts import Layout, layouts
-from gigawatt.physics.serving.memory import max_requests
-from gigawatt.physics.serving.model import Floats, ServedModel, served_model
-from gigawatt.physics.serving.steady import Load, steady_state
-from gigawatt.physics.serving.step import PARTS, decode_step, prefill_flops
+from gigawatt.physics.serving.engine.calibration import BLACKWELL, WEIGHT_BYTES, sigmas
+from gigawatt.physics.serving.engine.deployment import FULL, Deployment, Spec, deploy, take, usable_memory_bytes
+from gigawatt.physics.serving.engine.layouts import Layout, layouts
+from gigawatt.physics.serving.engine.memory import max_requests
+from gigawatt.physics.serving.engine.model import Floats, ServedModel, served_model
+from gigawatt.physics.serving.engine.step import PARTS, decode_step, prefill_flops
+from gigawatt.physics.serving.steady.aggregated import Load, steady_state
+from gigawatt.physics.serving.steady.disaggregated import pool_prefill_seconds, servers
 from gigawatt.physics.workload.architecture import Architecture
 
 CONCURRENCY = np.unique(np.round(2.0 ** np.arange(0.0, 12.51, 0.125)))

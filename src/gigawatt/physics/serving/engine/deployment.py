@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from gigawatt.physics.chip.device import Chip, PowerMode
 from gigawatt.physics.fabric import Fabric, default_fabric
-from gigawatt.physics.serving.calibration import BLACKWELL, ENGINES, WEIGHT_BYTES, Rates, calibration, rates
-from gigawatt.physics.serving.kernel_times import Configuration, KernelTimes, Places, Precisions, kernel_times
-from gigawatt.physics.serving.messages import MessageTimes, Route, message_times
-from gigawatt.physics.serving.model import Floats, ServedModel, served_model, stack
+from gigawatt.physics.serving.engine.calibration import BLACKWELL, ENGINES, WEIGHT_BYTES, Rates, calibration, rates
+from gigawatt.physics.serving.engine.kernel_times import Configuration, KernelTimes, Places, Precisions, kernel_times
+from gigawatt.physics.serving.engine.messages import MessageTimes, Route, message_times
+from gigawatt.physics.serving.engine.model import Floats, ServedModel, served_model, stack
 from gigawatt.physics.workload.architecture import Architecture
 
 FULL = PowerMode("full", 1.0, 1.0)

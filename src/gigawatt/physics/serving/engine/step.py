@@ -16,10 +16,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gigawatt.physics.serving.deployment import Deployment
-from gigawatt.physics.serving.kernel_times import Spot, spot
-from gigawatt.physics.serving.messages import ACTIVATION_BYTES
-from gigawatt.physics.serving.model import Floats
+from gigawatt.physics.serving.engine.deployment import Deployment
+from gigawatt.physics.serving.engine.kernel_times import Spot, spot
+from gigawatt.physics.serving.engine.messages import ACTIVATION_BYTES
+from gigawatt.physics.serving.engine.model import Floats
 
 # Passes over a layer's activations (norms, residuals, quantise) by which bytes moved are counted (assumed; under a tenth).
 ACTIVATION_PASSES = 25.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gigawatt.physics.serving.model import ServedModel
+from gigawatt.physics.serving.engine.model import ServedModel
 
 MAX_CHIPS = 2048
 MAX_TENSOR = 16  # wider tensor parallelism is all latency: its all-reduces outweigh what it saves

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gigawatt.physics.serving.deployment import Deployment
-from gigawatt.physics.serving.memory import max_requests
-from gigawatt.physics.serving.model import Floats
-from gigawatt.physics.serving.steady import ITERATIONS, MAX_LOAD, Load
-from gigawatt.physics.serving.step import StepSeconds, decode_step, prefill_flops, prefill_seconds
+from gigawatt.physics.serving.engine.deployment import Deployment
+from gigawatt.physics.serving.engine.memory import max_requests
+from gigawatt.physics.serving.engine.model import Floats
+from gigawatt.physics.serving.engine.step import StepSeconds, decode_step, prefill_flops, prefill_seconds
+from gigawatt.physics.serving.steady.aggregated import ITERATIONS, MAX_LOAD, Load
 
 
 @dataclass(frozen=True, slots=True)

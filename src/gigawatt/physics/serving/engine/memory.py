@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from gigawatt.physics.serving.calibration import ENGINES
-from gigawatt.physics.serving.deployment import Deployment
-from gigawatt.physics.serving.model import Floats
-from gigawatt.physics.serving.step import cache_shards, cached_values
+from gigawatt.physics.serving.engine.calibration import ENGINES
+from gigawatt.physics.serving.engine.deployment import Deployment
+from gigawatt.physics.serving.engine.model import Floats
+from gigawatt.physics.serving.engine.step import cache_shards, cached_values
 
 RESERVE_BYTES = 3e9  # activations, graphs, collectives' buffers on each chip (planners take 3.5 GB; assumed)
 # Share of memory that engines take by default, and how much of a request's output its reservation counts:

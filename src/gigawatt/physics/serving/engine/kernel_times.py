@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigawatt.physics.chip import Chip
-from gigawatt.physics.serving.calibration import ENGINES
-from gigawatt.physics.serving.kernel_sums import (
+from gigawatt.physics.serving.engine.calibration import ENGINES
+from gigawatt.physics.serving.engine.kernel_sums import (
     BATCH,
     CONTEXT,
     ROWS,

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigawatt.catalog import Catalog
-from gigawatt.physics.serving.model import Floats
+from gigawatt.physics.serving.engine.model import Floats
 
 CALIBRATION = "serving-steady-state"
 ENGINES = ("trtllm", "vllm", "sglang")

@@ -13,10 +13,10 @@ import numpy as np
 
 from gigawatt.physics.chip.device import Chip
 from gigawatt.physics.fabric import default_fabric
-from gigawatt.physics.serving.deployment import Deployment, Spec, deploy
-from gigawatt.physics.serving.disaggregated import pool_prefill_seconds, servers
-from gigawatt.physics.serving.memory import max_requests
-from gigawatt.physics.serving.step import decode_step
+from gigawatt.physics.serving.engine.deployment import Deployment, Spec, deploy
+from gigawatt.physics.serving.engine.memory import max_requests
+from gigawatt.physics.serving.engine.step import decode_step
+from gigawatt.physics.serving.steady.disaggregated import pool_prefill_seconds, servers
 from gigawatt.physics.workload import Architecture
 
 DAY_S = 86_400.0

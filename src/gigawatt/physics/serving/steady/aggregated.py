@@ -16,10 +16,10 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from gigawatt.physics.serving.deployment import Deployment
-from gigawatt.physics.serving.memory import max_requests
-from gigawatt.physics.serving.model import Floats
-from gigawatt.physics.serving.step import StepSeconds, decode_step, prefill_flops, prefill_seconds
+from gigawatt.physics.serving.engine.deployment import Deployment
+from gigawatt.physics.serving.engine.memory import max_requests
+from gigawatt.physics.serving.engine.model import Floats
+from gigawatt.physics.serving.engine.step import StepSeconds, decode_step, prefill_flops, prefill_seconds
 
 ITERATIONS = 14
 MAX_LOAD = 0.98

@@ -18,8 +18,8 @@ import numpy as np
 
 from gigawatt.physics.chip import kernel_seconds
 from gigawatt.physics.chip.device import Chip
-from gigawatt.physics.serving.kernel_sums import ChipKey, meeting, scan_seconds, stream_seconds
-from gigawatt.physics.serving.model import Floats
+from gigawatt.physics.serving.engine.kernel_sums import ChipKey, meeting, scan_seconds, stream_seconds
+from gigawatt.physics.serving.engine.model import Floats
 from gigawatt.physics.workload import Architecture
 from gigawatt.physics.workload.lower import pieces
 from gigawatt.physics.workload.pieces import Attention, Convolution, Elementwise, Linear, Piece, Scan, Vector

@@ -1,0 +1,1 @@
+"""What is served beside the tokens of a chat: images and video."""
