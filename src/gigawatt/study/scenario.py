@@ -59,6 +59,7 @@ EnergyPrice = Annotated[float, BeforeValidator(_quantity("energy_price")), Field
 Rent = Annotated[float, BeforeValidator(_quantity("rent")), Field(ge=0)]
 Rate = Annotated[float, BeforeValidator(_quantity("share")), Field(ge=0, lt=1)]
 Share = Annotated[float, BeforeValidator(_quantity("share")), Field(ge=0, le=1)]
+Multiple = Annotated[float, BeforeValidator(_quantity("share")), Field(gt=0, le=100)]
 MoneyRate = Annotated[float, BeforeValidator(_quantity("money_rate")), Field(ge=0)]
 Day = Annotated[date, BeforeValidator(_days)]
 
@@ -163,8 +164,17 @@ class TokenPrices(Strict):
     realised_share: Share = 1.0
 
 
+class SloTier(Strict):
+    """The same service sold at another level: its own limits, its price over the workload's (`at`), its own customers."""
+
+    id: Id
+    slo: Slo
+    at: Multiple = 1.0
+    demand: Demand
+
+
 class Serving(Strict):
-    """A model served to customers at an SLO."""
+    """A model served to customers at an SLO, and to others at the further `slo_tiers`."""
 
     kind: Literal["serving"]
     id: Id
@@ -177,6 +187,24 @@ class Serving(Strict):
     precisions: list[str] | Literal["auto"] = "auto"
     demand: Demand
     price: TokenPrices
+    slo_tiers: list[SloTier] = []
+
+    def levels(self) -> list[Serving]:
+        """The workload itself and each further tier as a workload of its own, `<id>-<tier>`."""
+        mine = self.model_copy(update={"slo_tiers": []})
+        return [mine] + [
+            mine.model_copy(
+                update={
+                    "id": f"{self.id}-{tier.id}",
+                    "slo": tier.slo,
+                    "demand": tier.demand,
+                    "price": self.price.model_copy(
+                        update={"input": self.price.input * tier.at, "output": self.price.output * tier.at}
+                    ),
+                }
+            )
+            for tier in self.slo_tiers
+        ]
 
 
 class Obligation(Strict):
