@@ -36,6 +36,7 @@ BOUND_OF_PART = {
     "experts": "weights bandwidth",
     "attention": "cache bandwidth",
     "collectives": "scale-up links",
+    "drafting": "drafting",
 }
 
 
@@ -162,13 +163,13 @@ def _aggregated(
     peak = np.maximum(d.chip.dense_flops, d.chip.bf16_flops)
     busy = 1.0 - state.parts.host / np.maximum(state.step_s, 1e-12)
     parts = np.stack([getattr(state.parts, name) for name in PARTS])
-    stall = state.tpot_s - state.step_s / d.speculation
+    stall = state.tpot_s - state.step_s / d.yields
     return {
         "mapping": np.array([p.name for p, *_ in combos])[rows],
         **_names(combos, rows),
-        "chips_per_replica": d.gpus,
+        "chips_per_replica": d.chips,
         "concurrency": load.concurrency,
-        "requests_per_s_per_chip": state.requests_per_s / d.gpus,
+        "requests_per_s_per_chip": state.requests_per_s / d.chips,
         "room": state.max_requests,
         "ttft_s": state.ttft_p99_s,
         "tpot_s": state.tpot_s,
@@ -204,7 +205,7 @@ def _disaggregated(
     room = max_requests(d, n, out)
     batch = np.minimum(load.concurrency, room)
     parts = decode_step(d, batch, n + out / 2.0)
-    tpot = parts.total / d.speculation
+    tpot = parts.total / d.yields
     flow = batch / (out * tpot)
     prefill_chips = flow * pool_prefill_seconds(p, n) / (POOL_LOAD * servers(p)) * p.gpus
     chips = d.gpus + prefill_chips
