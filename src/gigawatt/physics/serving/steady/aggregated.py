@@ -118,29 +118,64 @@ def prompts_sharing(load: Load, decoding: Floats, d: Deployment) -> Floats:
     return np.clip(entering, 1.0, np.maximum(budget / np.maximum(load.input_tokens - load.cached_tokens, 1.0), 1.0))
 
 
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What does not change with the number of requests that decode: tokens, the time outside the chips, prompts at once."""
+
+    fresh: Floats
+    cached: Floats
+    output: Floats
+    context: Floats
+    api_s: Floats
+    side_by_side: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A replica while so many requests decode: a step, a prompt's pass, and the mean time between two tokens of a request."""
+
+    parts: StepSeconds
+    step_s: Floats
+    prefill_s: Floats
+    tpot_s: Floats
+
+
+def setting(d: Deployment, load: Load) -> Setting:
+    """The constants of a load on a deployment."""
+    r, n, cached = d.rates, load.input_tokens, load.cached_tokens
+    out = np.maximum(load.output_tokens, 1.0)
+    api = (r.api_s + r["token_us"] * 1e-6 * n) / d.maturity
+    if np.any(load.fetched_share > 0):
+        api = api + fetch_seconds(d, load.fetched_share * cached)
+    side_by_side = overlap(d) if d.hand_over is None else overlap(d) * prompts_on_their_way(d, n - cached)
+    return Setting(n - cached, cached, out, n + out / 2.0, api, side_by_side)
+
+
+def moment(d: Deployment, load: Load, at: Setting, batch: Floats) -> Moment:
+    """A replica while `batch` requests decode (a mean), their successors' prompts among their steps."""
+    parts = decode_step(d, batch, at.context)
+    step = parts.total / load.decode_derate
+    sharing = prompts_sharing(load, batch, d)
+    prefill = prefill_seconds(d, at.fresh, sharing, at.cached) / load.prefill_derate + 0.0 * step
+    stall = d.rates["stall_share"] * batch / at.output * prefill / at.side_by_side
+    return Moment(parts, step, prefill, step / d.yields + stall)
+
+
 def steady_state(d: Deployment, load: Load) -> SteadyState:
     """Solve every row; shapes broadcast to the deployment's rows."""
-    r = d.rates
-    n, out = load.input_tokens, np.maximum(load.output_tokens, 1.0)
-    cached = load.cached_tokens
+    r, at = d.rates, setting(d, load)
+    n, out, cached = load.input_tokens, at.output, at.cached
     room = max_requests(d, n, out)
     admitted = np.minimum(np.minimum(load.concurrency, np.maximum(room, 1.0)), load.max_batch)
-    context = n + out / 2.0
-    api = (r.api_s + r["token_us"] * 1e-6 * n) / d.maturity + fetch_seconds(d, load.fetched_share * cached)
-    side_by_side = overlap(d) * (prompts_on_their_way(d, n - cached) if d.hand_over is not None else 1.0)
     batch = admitted * 0.9
     for _ in range(ITERATIONS):
-        parts = decode_step(d, batch, context)
-        step = parts.total / load.decode_derate
-        sharing = prompts_sharing(load, batch, d)
-        prefill = prefill_seconds(d, n - cached, sharing, cached) / load.prefill_derate + 0.0 * step
-        stall = r["stall_share"] * batch / out * prefill / side_by_side
-        tpot = step / d.yields + stall
+        now = moment(d, load, at, batch)
+        parts, step, prefill, tpot = now.parts, now.step_s, now.prefill_s, now.tpot_s
         rate = batch / (out * tpot)
-        rho = np.minimum(rate * prefill / side_by_side, MAX_LOAD)
+        rho = np.minimum(rate * prefill / at.side_by_side, MAX_LOAD)
         wait = r["queue_share"] * rho / (2.0 * (1.0 - rho)) * prefill * np.maximum(admitted - 1.0, 0.0) / admitted
-        serve = api + prefill + r.poll_steps * step + wait
-        burst = load.burst * r.wave * np.maximum(admitted - 1.0, 0.0) * prefill / 2.0 / side_by_side
+        serve = at.api_s + prefill + r.poll_steps * step + wait
+        burst = load.burst * r.wave * np.maximum(admitted - 1.0, 0.0) * prefill / 2.0 / at.side_by_side
         first = serve + burst
         batch = 0.5 * batch + 0.5 * admitted * out * tpot / (first + out * tpot)
     cycle = first + out * tpot
@@ -162,7 +197,7 @@ def steady_state(d: Deployment, load: Load) -> SteadyState:
         max_requests=room,
         prefill_load=rho,
         parts=parts,
-        flops_per_s=parts.flops * gap + rate * prefill_flops(d, n - cached, cached) / d.chips,
+        flops_per_s=parts.flops * gap + rate * prefill_flops(d, at.fresh, cached) / d.chips,
         bytes_per_s=parts.bytes_moved * gap,
     )
 
