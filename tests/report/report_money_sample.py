@@ -1,4 +1,4 @@
-"""Runs of deals, market, project, network and serving for the tests of the report: examples with few draws, and a small loop."""
+"""Runs of deals, market, project, network and serving for the tests of the report: examples with few draws, a small loop."""
 
 from __future__ import annotations
 
