@@ -39,6 +39,7 @@ BOUND_OF = {
     "experts": "weights bandwidth",
     "attention": "cache bandwidth",
     "collectives": "scale-up links",
+    "drafting": "drafting",
     "stall": "prefill compute",
 }
 
@@ -190,17 +191,17 @@ def _aggregated(
     state = steady_state(d, load)
     peak = np.maximum(d.chip.dense_flops, d.chip.bf16_flops)
     busy = 1.0 - state.parts.host / np.maximum(state.parts.total, 1e-12)
-    stall = state.tpot_s - state.step_s / d.speculation
-    spent = np.stack([*(getattr(state.parts, name) / d.speculation for name in PARTS), stall])
+    stall = state.tpot_s - state.step_s / d.yields
+    spent = np.stack([*(getattr(state.parts, name) / d.yields for name in PARTS), stall])
     none = np.zeros_like(d.gpus)
     return {
         "mapping": np.array([p.name for p, *_ in combos])[rows],
         **_names(combos, rows),
-        "chips": d.gpus,
+        "chips": d.chips,
         "prefill_chips": none,
         "prefill_each": none,
         "prefill_capacity": none,
-        "decode_each": d.gpus,
+        "decode_each": d.chips,
         "concurrency": load.concurrency,
         "requests_per_s": state.requests_per_s,
         "room": state.max_requests,
@@ -242,7 +243,7 @@ def _disaggregated(
     room = max_requests(d, n, out)
     batch = np.minimum(load.concurrency, room)
     parts = decode_step(d, batch, n + out / 2.0)
-    tpot = parts.total / d.speculation
+    tpot = parts.total / d.yields
     flow = batch / (out * tpot)
     prefill_chips = flow / capacity[beside] * p.gpus
     chips = d.gpus + prefill_chips
@@ -255,7 +256,7 @@ def _disaggregated(
     names = [
         f"{combos[int(j)][0].name} prefill + {combo[0].name} decode" for combo, j in zip(combos, partner, strict=True)
     ]
-    spent = np.stack([*(getattr(parts, name) / d.speculation for name in PARTS), np.zeros_like(tpot)])
+    spent = np.stack([*(getattr(parts, name) / d.yields for name in PARTS), np.zeros_like(tpot)])
     return {
         "mapping": np.array(names)[rows],
         **_names(combos, rows),
