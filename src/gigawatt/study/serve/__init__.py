@@ -1,0 +1,1 @@
+"""A question about serving: configurations and their front, requests replayed, launch settings."""
