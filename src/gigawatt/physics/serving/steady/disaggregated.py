@@ -65,7 +65,7 @@ def pools(
     batch = 0.9 * admitted
     for _ in range(ITERATIONS):
         parts = decode_step(decode, np.maximum(batch / decode_workers, 1e-3), context)
-        tpot = parts.total / decode.speculation
+        tpot = parts.total / load.decode_derate / decode.yields
         rate = np.minimum(batch / (out * tpot), capacity)
         rho = np.minimum(rate * one / lanes, MAX_LOAD)
         wait = r["queue_share"] * rho / (2.0 * (1.0 - rho)) * one / lanes * np.maximum(admitted - 1.0, 0.0) / admitted
