@@ -146,6 +146,7 @@ def _result(
         "input_tokens": question.input_tokens,
         "output_tokens": question.output_tokens,
         "slo": slo_of(question),
+        "places": {host.label: host.place for host in hosts},
         "accelerators": {host.label: host.chip.name for host in hosts},
         "best": chosen,
         "candidates": sum(one.candidates for one in tried),
