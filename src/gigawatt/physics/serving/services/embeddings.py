@@ -30,7 +30,7 @@ def embeddings(
     arch: Architecture,
     chip: Chip,
     *,
-    tokens: float = RETRIEVAL_TOKENS,
+    tokens: float = 0.0,
     latency_s: float = np.inf,
     percentile: float = 0.99,
     open_stream: bool = True,
@@ -43,11 +43,13 @@ def embeddings(
     """Texts/s per chip by batch and precision; each chip holds the whole model.
 
     `latency_s` is held at `percentile` of texts that come at random; with `open_stream` False by the batch's own seconds.
+    `tokens` of a text, or of a picture for an encoder of pictures; 0: those of a passage, or all that the model takes.
     `details`: `tokens_per_s_per_chip`, `service_s`, `load`.
 
     Raises:
         InputError: no tokens, texts longer than the model's positions, an unknown engine.
     """
+    tokens = tokens or float(arch.sample_tokens or min(RETRIEVAL_TOKENS, arch.max_positions or RETRIEVAL_TOKENS))
     positive(f"model '{arch.name}'", tokens=tokens, latency_s=latency_s, maturity=maturity)
     if arch.max_positions and tokens > arch.max_positions:
         message = f"model '{arch.name}': {tokens:,.0f} tokens a text, and it knows {arch.max_positions:,} positions"
