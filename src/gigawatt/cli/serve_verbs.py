@@ -36,6 +36,10 @@ Examples:
 
   gigawatt serve llama3-70b --on hgx-h200 --chips 16 --emit vllm -o launch
 
+  gigawatt serve flux-1-dev --on hgx-b200,hgx-h100 --slo latency=10s --with steps=20
+
+  gigawatt serve gpt-oss-120b --on hgx-h200 --as agents --with calls=40,hit=0.9
+
   gigawatt serve examples/one-gigawatt.yaml --workload chat --set workloads.chat.slo.tpot_p99='30 ms'
 """
 ASK, ENGINE, PLACE, OUT = "What", "How it may be run", "Where", "Results"
@@ -69,6 +73,18 @@ def serve(
     objective: Annotated[
         str, typer.Option("--objective", help="Most tokens of a chip, or of a MW: chip, mw.", rich_help_panel=ASK)
     ] = "",
+    as_service: Annotated[
+        str,
+        typer.Option(
+            "--as",
+            help="Beside chat: agents, batch, embeddings, synthesis (images, speech, robots: the model's own).",
+            rich_help_panel=ASK,
+        ),
+    ] = "",
+    options: Annotated[
+        list[str],
+        typer.Option("--with", metavar="NAME=VALUE", help="Of that service: steps=4,width=1024.", rich_help_panel=ASK),
+    ] = [],
     precision: Annotated[str, typer.Option("--precision", help="fp4, fp8, bf16.", rich_help_panel=ENGINE)] = "",
     engine: Annotated[str, typer.Option("--engine", help="trtllm, vllm, sglang.", rich_help_panel=ENGINE)] = "",
     mapping: Annotated[
@@ -165,8 +181,13 @@ def serve(
     }  # fmt: skip
     question = read_question(model, disaggregate=disaggregate, pareto=pareto, told=told, **words)
     question = _for_launch(question, emit, output, told)
-    given = tuple(name for name, value in words.items() if value)
-    found = _shown(lambda say: answer(question, catalog, given=given, told=told, say=say), as_json)
+    given = tuple(name for name, value in {**words, "disaggregate": disaggregate}.items() if value not in ("", None))
+    found = _shown(
+        lambda say: answer(
+            question, catalog, given=given, as_service=as_service, options=options, told=told, say=say
+        ),
+        as_json,
+    )
     _finish(found, question, catalog, plot, emit, output, as_json)
 
 

@@ -202,6 +202,42 @@ def _seen() -> dict[str, Any]:
     return axis("a user, 1/TPOT [tokens/s]", type="log", tickvals=TICKS, ticktext=[f"{tick:,}" for tick in TICKS])
 
 
+def service_chart(result: RunResult) -> Figure | None:
+    """The rate of a service against its latency, a line a platform with its band."""
+    rows = rows_with(rows_of(result, "pareto"), "latency_ms", "units_per_s_per_chip")
+    if not rows:
+        return None
+    data: list[dict[str, Any]] = []
+    for order, platform in enumerate(dict.fromkeys(row["platform"] for row in rows)):
+        mine = [row for row in rows if row["platform"] == platform]
+        colour = PALETTE[order % len(PALETTE)]
+        xs = [row["latency_ms"] / 1e3 for row in mine]
+        data += band(xs, [row["low"] for row in mine], [row["high"] for row in mine], colour, legendgroup=platform)
+        data.append(
+            {
+                "type": "scatter",
+                "mode": "lines+markers",
+                "name": wrap(platform, 60),
+                "legendgroup": platform,
+                "x": xs,
+                "y": [row["units_per_s_per_chip"] for row in mine],
+                "line": {"color": colour, "width": 2.5},
+                "text": [f"a batch of {row['batch']:,.4g} in {row['precision']}<br>{wrap(row['bound'], 60)}" for row in mine],
+                "hovertemplate": f"{wrap(platform, 60)}<br>%{{text}}<br>%{{x:.3g}} s, %{{y:.4g}}<extra></extra>",
+            }
+        )
+    unit = str(result.manifest.get("unit") or "unit")
+    ground = layout(
+        height=400,
+        showlegend=True,
+        margin={"l": 70, "r": 24, "t": 60, "b": 60},
+        xaxis=axis("latency [s]", type="log"),
+        yaxis=axis(f"a chip [{unit}/s]", rangemode="tozero"),
+    )
+    return {"data": data, "layout": ground}
+
+
+SERVICE_CHARTS: Mapping[str, Callable[[RunResult], Figure | None]] = {"pareto": service_chart}
 SERVE_CHARTS: Mapping[str, Callable[[RunResult], Figure | None]] = {
     "pareto": front_chart,
     "pareto_mw": front_mw_chart,
