@@ -1,4 +1,4 @@
-"""Robot control: laws of the loop, published latencies of policies, fleets; the door to all services."""
+"""Robot control: laws of the loop, published latencies of policies, fleets."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gigawatt.core.errors import InputError
-from gigawatt.physics.serving.services import Loop, answer, control, fleet, services_of, usual_service
-from gigawatt.physics.serving.services.answer import options_of
+from gigawatt.physics.serving.services import Loop, control, fleet
 from gigawatt.physics.serving.services.robots import chunk_actions, decision_seconds, runtime_named
 from gigawatt.physics.workload import from_config
 
@@ -118,42 +117,3 @@ def test_what_is_no_policy_and_rates_of_nothing_are_refused(model, chip):
     assert chunk_actions(model("pi0")) == 50
     assert chunk_actions(model("openvla-7b")) == 1
     assert chunk_actions(model("gr00t-n1-2b")) == 16
-
-
-@pytest.mark.parametrize(
-    ("name", "service", "unit"),
-    [
-        ("flux-1-dev", "diffusion", "image"),
-        ("hunyuan-video", "diffusion", "video-second"),
-        ("bge-m3", "embeddings", "embedding"),
-        ("siglip-so400m-384", "embeddings", "embedding"),
-        ("clip-vit-l-text", "embeddings", "embedding"),
-        ("whisper-large-v3", "speech recognition", "audio-second"),
-        ("pi0", "robot control", "step"),
-        ("openvla-7b", "robot control", "step"),
-    ],
-)
-def test_a_models_kind_decides_what_it_serves(name, service, unit, model, config, chip):
-    found = answer(model(name), chip("b200-sxm"), config=config(name))
-    assert (found.service, found.unit) == (service, unit)
-    assert found.best is not None
-    assert found.band
-    assert found.candidates >= len(found)
-
-
-def test_a_decoder_is_told_what_to_serve(model, config, chip):
-    llama, board = model("llama3-8b"), chip("h200-sxm")
-    assert usual_service(llama) == "chat"
-    assert set(services_of(llama)) == {"agents", "batch", "embeddings", "synthesis"}
-    assert answer(llama, board, as_service="embeddings").unit == "embedding"
-    assert answer(llama, board, as_service="batch", input_tokens=100.0, output_tokens=100.0).unit == "request"
-    assert answer(model("orpheus-3b"), board, as_service="synthesis").unit == "audio-second"
-    assert answer(model("gpt-oss-120b"), board, as_service="agents").unit == "task"
-    for wrong, said in (({}, "chat"), ({"as_service": "agent"}, "agents"), ({"as_service": "batch", "isl": 5}, "isl")):
-        with pytest.raises(InputError, match=said):
-            answer(llama, board, **wrong)
-    with pytest.raises(InputError, match="configuration"):
-        answer(model("sdxl"), board)
-    with pytest.raises(InputError, match="on its own"):
-        answer(model("flux-vae"), board, as_service="images")
-    assert "latency_s" in options_of("images")

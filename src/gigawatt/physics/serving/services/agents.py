@@ -21,7 +21,7 @@ from scipy.special import ndtr
 
 from gigawatt.core.errors import InputError, Problem
 from gigawatt.physics.chip import calibration, chip_watts
-from gigawatt.physics.chip.device import Chip
+from gigawatt.physics.chip.device import Chip, PowerMode
 from gigawatt.physics.fabric import Fabric, default_fabric
 from gigawatt.physics.serving.engine.calibration import sigmas
 from gigawatt.physics.serving.engine.deployment import FULL, Deployment, Spec, deploy, take
@@ -151,6 +151,7 @@ def agents(
     engines: Sequence[str] = (),
     maturity: float = 1.0,
     ladder: Floats = CALLS_AT_ONCE,
+    mode: PowerMode = FULL,
 ) -> ServiceFrontier:
     """Tasks/s per chip: every layout, precision and engine, by calls at once.
 
@@ -166,7 +167,7 @@ def agents(
     check_task(asked, arch)
     positive("agents", task_s=task_s, tpot_s=tpot_s, maturity=maturity)
     wired = default_fabric(chip) if fabric is None else fabric
-    able = [p for p in (precisions or precisions_of(chip)) if p in precisions_of(chip) or p == "fp4"] or ["bf16"]
+    able = precisions_of(chip, precisions)
     combos = [
         (layout, p, e)
         for layout in layouts(served_model(arch), wired.domain)
@@ -175,7 +176,7 @@ def agents(
     ]
     base = deploy(
         [
-            Spec(arch, chip, layout.gpus, layout.dp, layout.moe_tp, e, p, maturity=maturity, fabric=wired)
+            Spec(arch, chip, layout.gpus, layout.dp, layout.moe_tp, e, p, maturity=maturity, mode=mode, fabric=wired)
             for layout, p, e in combos
         ]
     )
@@ -199,7 +200,7 @@ def agents(
         batch=at_once,
         latency_s=whole_s,
         units_per_s_per_chip=per_chip,
-        chip_w=_watts(d, chip, state),
+        chip_w=_watts(d, chip, state, mode),
         memory_bytes=weights + held / d.dp * context,
         room_bytes=weights + free,
         bound=_bound(state),
@@ -233,10 +234,10 @@ def agents(
     )
 
 
-def _watts(d: Deployment, chip: Chip, state: SteadyState) -> Floats:
+def _watts(d: Deployment, chip: Chip, state: SteadyState, mode: PowerMode) -> Floats:
     peak = np.maximum(d.chip.dense_flops, d.chip.bf16_flops)
     busy = 1.0 - state.parts.host / np.maximum(state.parts.total, 1e-12)
-    return chip_watts(chip, state.flops_per_s / peak, state.bytes_per_s / d.chip.memory_bytes_per_s, busy, FULL)
+    return chip_watts(chip, state.flops_per_s / peak, state.bytes_per_s / d.chip.memory_bytes_per_s, busy, mode)
 
 
 def _bound(state: SteadyState) -> np.ndarray[tuple[int, ...], np.dtype[np.str_]]:

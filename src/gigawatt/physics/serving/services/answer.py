@@ -11,16 +11,17 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
 from typing import Any
 
 from gigawatt.core.errors import InputError, Problem, unknown_name
 from gigawatt.physics.chip.device import Chip
-from gigawatt.physics.serving.services.agents import agents
+from gigawatt.physics.serving.services.agents import AgentTask, agents, usual_task
 from gigawatt.physics.serving.services.embeddings import embeddings
 from gigawatt.physics.serving.services.frontier import ServiceFrontier
-from gigawatt.physics.serving.services.images import images
-from gigawatt.physics.serving.services.offline import offline
-from gigawatt.physics.serving.services.robots import control
+from gigawatt.physics.serving.services.images import Sample, images
+from gigawatt.physics.serving.services.offline import Tier, offline
+from gigawatt.physics.serving.services.robots import Loop, control
 from gigawatt.physics.serving.services.speech import recognition, synthesis
 from gigawatt.physics.workload import Architecture, model_kind
 
@@ -57,8 +58,17 @@ def usual_service(arch: Architecture) -> str:
     return offered[0] if offered else ""
 
 
+# What an option is made of, so that its fields can be given one by one.
+PARTS: Mapping[str, tuple[str, Callable[..., Any], type[Any]]] = {
+    "images": ("sample", Sample, Sample),
+    "control": ("loop", Loop, Loop),
+    "agents": ("task", usual_task, AgentTask),
+    "batch": ("tier", Tier, Tier),
+}
+
+
 def options_of(service: str) -> tuple[str, ...]:
-    """The options of a service by name.
+    """The options of a service by name, and the fields of those that are made of several.
 
     Raises:
         InputError: no such service.
@@ -66,7 +76,21 @@ def options_of(service: str) -> tuple[str, ...]:
     if service not in SERVICES:
         raise InputError(unknown_name("service", service, SERVICES))
     given = inspect.signature(SERVICES[service]).parameters.values()
-    return tuple(p.name for p in given if p.kind is inspect.Parameter.KEYWORD_ONLY)
+    own = tuple(p.name for p in given if p.kind is inspect.Parameter.KEYWORD_ONLY)
+    return own + (tuple(f.name for f in fields(PARTS[service][2])) if service in PARTS else ())
+
+
+def gathered(service: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options with single fields (`steps`, `cameras`, `calls`) put into what they are part of."""
+    if service not in PARTS:
+        return dict(options)
+    name, make, shape = PARTS[service]
+    own = {f.name for f in fields(shape)}
+    single = {key: value for key, value in options.items() if key in own}
+    rest = {key: value for key, value in options.items() if key not in own}
+    if not single:
+        return rest
+    return rest | {name: replace(rest[name], **single) if name in rest else make(**single)}
 
 
 def answer(
@@ -79,7 +103,7 @@ def answer(
         chip: the chip.
         config: the model's configuration as published; images and clips need it.
         as_service: one of `services_of(arch)`; the model's usual one where empty.
-        options: those of the service (`options_of`).
+        options: those of the service (`options_of`); fields of a sample, a loop, a task or a tier may be given one by one.
 
     Raises:
         InputError: a service that the model does not offer, an option that the service does not know; what it refuses.
@@ -98,10 +122,11 @@ def answer(
     wrong = [unknown_name(f"option of {name}", key, known) for key in options if key not in known]
     if wrong:
         raise InputError(wrong)
+    made = gathered(name, options)
     if name == "images":
         if config is None:
             raise InputError(
                 Problem("no_config", f"model '{arch.name}': its configuration is needed for its usual size")
             )
-        return images(arch, config, chip, **options)
-    return SERVICES[name](arch, chip, **options)
+        return images(arch, config, chip, **made)
+    return SERVICES[name](arch, chip, **made)

@@ -65,7 +65,7 @@ def offline(
             output_tokens=output_tokens,
             ttft_s=ttft_s,
             tpot_s=tpot_s,
-            precisions=tuple(precisions or precisions_of(chip)),
+            precisions=precisions_of(chip, precisions),
             engine=engine,
             disaggregate=disaggregate,
         )

@@ -20,7 +20,8 @@ import numpy as np
 
 from gigawatt.core.errors import InputError, unknown_name
 from gigawatt.physics.chip import calibration
-from gigawatt.physics.chip.device import Chip
+from gigawatt.physics.chip.device import Chip, PowerMode
+from gigawatt.physics.serving.engine.deployment import FULL
 from gigawatt.physics.serving.engine.model import Floats
 from gigawatt.physics.serving.services.batching import latency_name, saturated, streamed
 from gigawatt.physics.serving.services.frontier import Candidates, ServiceFrontier, choose, positive
@@ -62,12 +63,14 @@ def chunk_actions(policy: Architecture) -> float:
     return float(max(experts[0].sample_tokens - 1, 1))
 
 
-def decision_work(policy: Architecture, chip: Chip, batch: Floats, loop: Loop, precision: str) -> Work:
+def decision_work(
+    policy: Architecture, chip: Chip, batch: Floats, loop: Loop, precision: str, mode: PowerMode = FULL
+) -> Work:
     """All kernels of one decision for `batch` robots."""
     stages = control_step(
         policy, cameras=loop.cameras, text_tokens=loop.text_tokens, batch=batch, widths=widths(precision)
     )
-    return work(chip, stages.values(), precision)
+    return work(chip, stages.values(), precision, mode)
 
 
 def decision_seconds(
@@ -78,6 +81,7 @@ def decision_seconds(
     *,
     precision: str = "bf16",
     runtime: str = "captured",
+    mode: PowerMode = FULL,
 ) -> tuple[Floats, Work]:
     """Seconds from the cameras' images to the actions of `batch` robots, and the work in them.
 
@@ -85,7 +89,7 @@ def decision_seconds(
         InputError: no such runtime, or what `workload.control_step` refuses.
     """
     own = runtime_named(runtime)
-    found = decision_work(policy, chip, batch, loop, precision)
+    found = decision_work(policy, chip, batch, loop, precision, mode)
     running = own["slowdown"] * eager_seconds(found.kernel_s, found.calls, own["launch_us"] * 1e-6)
     sensing = calibration.parameters("serving-services")["sensing_ms"] * 1e-3 if loop.sensing_s < 0 else loop.sensing_s
     return np.asarray(running + sensing), found
@@ -114,6 +118,7 @@ def control(
     batches: Floats = BATCHES,
     runtime: str = "captured",
     percentile: float = 0.99,
+    mode: PowerMode = FULL,
 ) -> ServiceFrontier:
     """Decisions/s of a chip: on board of one robot where `round_trip_s` is below zero, else in a site for many.
 
@@ -135,15 +140,15 @@ def control(
     limit = latency_s or period
     positive(f"policy '{policy.name}'", latency_s=limit)
     aboard = round_trip_s < 0
-    able = [p for p in (precisions or precisions_of(chip)) if p in precisions_of(chip)] or ["bf16"]
+    able = precisions_of(chip, precisions)
     sizes = batches[:1] if aboard else batches
     parts, bands = [], []
     for precision in able:
-        seconds, found = decision_seconds(policy, chip, sizes, asked, precision=precision, runtime=runtime)
+        seconds, found = decision_seconds(policy, chip, sizes, asked, precision=precision, runtime=runtime, mode=mode)
         parts.append(
             {
                 "service_s": seconds,
-                "chip_w": watts(chip, found, seconds, np.minimum(found.kernel_s / seconds, 1.0)),
+                "chip_w": watts(chip, found, seconds, np.minimum(found.kernel_s / seconds, 1.0), mode),
                 "memory_bytes": _held(policy, sizes, asked, precision),
                 "bound": found.bound,
             }
@@ -151,10 +156,10 @@ def control(
         bands.append(found.half_width)
     c = {name: np.stack([part[name] for part in parts]) for name in parts[0]}
     if aboard:
-        c = c | _one_robot(c["service_s"], c["chip_w"], period, idle_watts(chip))
+        c = c | _one_robot(c["service_s"], c["chip_w"], period, idle_watts(chip, mode))
         robots = np.ones(c["rate"].shape)
     else:
-        c = streamed(c, sizes, percentile, idle_watts(chip))
+        c = streamed(c, sizes, percentile, idle_watts(chip, mode))
         c["latency_s"] = c["latency_s"] + round_trip_s
         robots = c["rate"] * period
     groups, rungs = c["service_s"].shape
