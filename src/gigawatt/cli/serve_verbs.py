@@ -183,9 +183,7 @@ def serve(
     question = _for_launch(question, emit, output, told)
     given = tuple(name for name, value in {**words, "disaggregate": disaggregate}.items() if value not in ("", None))
     found = _shown(
-        lambda say: answer(
-            question, catalog, given=given, as_service=as_service, options=options, told=told, say=say
-        ),
+        lambda say: answer(question, catalog, given=given, as_service=as_service, options=options, told=told, say=say),
         as_json,
     )
     _finish(found, question, catalog, plot, emit, output, as_json)

@@ -248,7 +248,14 @@ PROJECT: tuple[Section, ...] = (
     Section("assumptions", "Assumptions and sources"),
 )
 
-BY_QUESTION = {"deals": DEALS, "market": MARKET, "project": PROJECT, "network": NETWORK, "serve": SERVE, "service": SERVICE}
+BY_QUESTION = {
+    "deals": DEALS,
+    "market": MARKET,
+    "project": PROJECT,
+    "network": NETWORK,
+    "serve": SERVE,
+    "service": SERVICE,
+}
 
 
 def sections_of(result: RunResult) -> tuple[Section, ...]:

@@ -222,7 +222,9 @@ def service_chart(result: RunResult) -> Figure | None:
                 "x": xs,
                 "y": [row["units_per_s_per_chip"] for row in mine],
                 "line": {"color": colour, "width": 2.5},
-                "text": [f"a batch of {row['batch']:,.4g} in {row['precision']}<br>{wrap(row['bound'], 60)}" for row in mine],
+                "text": [
+                    f"a batch of {row['batch']:,.4g} in {row['precision']}<br>{wrap(row['bound'], 60)}" for row in mine
+                ],
                 "hovertemplate": f"{wrap(platform, 60)}<br>%{{text}}<br>%{{x:.3g}} s, %{{y:.4g}}<extra></extra>",
             }
         )

@@ -197,9 +197,9 @@ def service_points(result: RunResult, name: str) -> Table:
         row["units_per_s_per_chip_low"], row["units_per_s_per_chip_high"] = row["low"], row["high"]
     kept: list[str] = []
     for column in SERVICE_POINT:
-        if column in ("platform", "precision", "mode", "chips") and len(rows) > 1:
-            if len({row[column] for row in rows}) == 1:
-                continue
+        told = column in ("platform", "precision", "mode", "chips") and len(rows) > 1
+        if told and len({row[column] for row in rows}) == 1:
+            continue
         kept.append(column)
         kept += [f"{column}_{end}" for end in ("low", "high") if rows and f"{column}_{end}" in rows[0]]
     units = dict(table.units)

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING
 from gigawatt.core.table import Table
 from gigawatt.report.money_terminal import fitted
 from gigawatt.report.sections import has
-from gigawatt.report.serve_parts import LABELS, SERVICE_LABELS, few_of_front, service_best, service_front, shown_assumed, shown_measured, side_by_side
+from gigawatt.report.serve_parts import (
+    LABELS,
+    SERVICE_LABELS,
+    few_of_front,
+    service_best,
+    service_front,
+    shown_assumed,
+    shown_measured,
+    side_by_side,
+)
 from gigawatt.report.terminal import _Page
 from gigawatt.study.result import RunResult
 

@@ -100,5 +100,5 @@ def seconds(value: float) -> str:
     ('30 ms', '1.5 s')
     """
     if value >= 1.0:
-        return f"{value:.3g} s"
+        return f"{value:,.0f} s" if value >= 1000 else f"{value:.3g} s"
     return f"{value * 1e3:.3g} ms" if value >= 1e-3 else f"{value * 1e6:.3g} us"

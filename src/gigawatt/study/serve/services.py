@@ -27,15 +27,15 @@ from gigawatt.physics.serving.services.answer import PARTS, SERVICES
 from gigawatt.physics.workload import from_config
 from gigawatt.study.result import RunResult
 from gigawatt.study.serve.hosts import Assumed, Host
-from gigawatt.study.serve.question import Question
+from gigawatt.study.serve.question import Question, seconds
 from gigawatt.study.serve.subject import Subject
 from gigawatt.study.serve.tables import assumed_table
 
 COLUMNS = (
     "platform", "precision", "mode", "chips", "batch", "latency_ms", "latency_ms_low", "latency_ms_high",
-    "units_per_s_per_chip", "low", "high", "units_per_s_per_mw", "units_per_s_per_mw_low", "units_per_s_per_mw_high", "chip_w", "it_w_per_chip",
-    "meter_w_per_chip", "pue", "joules_per_unit", "joules_per_unit_low", "joules_per_unit_high", "chip_joules_per_unit",
-    "memory_gb", "bound",
+    "units_per_s_per_chip", "low", "high", "units_per_s_per_mw", "units_per_s_per_mw_low",
+    "units_per_s_per_mw_high", "chip_w", "it_w_per_chip", "meter_w_per_chip", "pue", "joules_per_unit",
+    "joules_per_unit_low", "joules_per_unit_high", "chip_joules_per_unit", "memory_gb", "bound",
 )  # fmt: skip
 # Which option a limit or a length of the command line is, by service, where a service knows it under another name.
 LATENCY = ("latency_s", "task_s", "first_sound_s")
@@ -81,9 +81,8 @@ def asked_service(
             told.extend([unknown_name(f"option of {name}", key, _words(name))])
         else:
             options[key] = _value(name, key, value, told)
-    missing = [option for option in _needed(name) if option not in options]
-    for option in missing:
-        told.add("missing", f"{name} needs {option}", None, f"--with {option}=...")
+    for option in (option for option in _needed(name) if option not in options):
+        options[option] = float(question.input_tokens if option in INPUT else question.output_tokens)
     return Asked(name, {key: value for key, value in options.items() if value is not None})
 
 
@@ -213,17 +212,21 @@ def service_answer(
         if host.refusal is not None:
             refused.append(_refused(host, Rejected(host.refusal[0], 0, host.refusal[1])))
             continue
+        fallen: dict[str, dict[str, Any]] = {}
         for mode in host.modes if with_mode else host.modes[:1]:
-            made = _points(asked, question, subject, host, mode if with_mode else None)
+            made = _points(asked, subject, host, mode if with_mode else None)
             found.append(made)
             rows += point_rows(made, host, mode.name if with_mode else "full")
-            refused += [_refused(host, one) for one in made.rejected]
+            for one in made.rejected:
+                row = fallen.setdefault(one.reason, _refused(host, one) | {"count": 0})
+                row["count"] += one.count
+        refused += fallen.values()
     if not rows:
-        raise _nothing(asked, question, subject, hosts, refused)
+        raise _nothing(asked, subject, hosts, refused)
     return _result(asked, question, subject, hosts, found, rows, refused, time.perf_counter() - started)
 
 
-def _points(asked: Asked, question: Question, subject: Subject, host: Host, mode: PowerMode | None) -> ServiceFrontier:
+def _points(asked: Asked, subject: Subject, host: Host, mode: PowerMode | None) -> ServiceFrontier:
     known, more = options_of(asked.service), dict(asked.options)
     if "fabric" in known:
         more.setdefault("fabric", host.fabric)
@@ -272,9 +275,7 @@ def point_rows(made: ServiceFrontier, host: Host, mode: str) -> list[dict[str, A
     return list(table.rows())
 
 
-def _nothing(
-    asked: Asked, question: Question, subject: Subject, hosts: Sequence[Host], refused: Sequence[dict[str, Any]]
-) -> Infeasible:
+def _nothing(asked: Asked, subject: Subject, hosts: Sequence[Host], refused: Sequence[dict[str, Any]]) -> Infeasible:
     lines = [
         f"{row['platform']}: {row['reason']} ({row['count']:,} candidates); {row['nearest_fix']}" for row in refused
     ]
@@ -356,12 +357,22 @@ def _units(unit: str) -> dict[str, str]:
 
 def _said(row: dict[str, Any], unit: str) -> str:
     chips = f"{row['chips']:.0f} chip{'s' if row['chips'] > 1 else ''}"
-    power = "" if row["joules_per_unit"] is None else f", {row['joules_per_unit']:,.4g} J each at the meter"
-    rate = f"{row['units_per_s_per_chip']:,.3g} {unit}s/s a chip [{row['low']:,.3g} to {row['high']:,.3g}]"
+    power = "" if row["joules_per_unit"] is None else f", {_number(row['joules_per_unit'])} J each at the meter"
+    low, high = _number(row["low"]), _number(row["high"])
+    rate = f"{_number(row['units_per_s_per_chip'])} {unit}s/s a chip [{low} to {high}]"
     return (
-        f"a batch of {row['batch']:,.4g} in {row['precision']} on {chips}: {rate}{power}; "
-        f"{row['latency_ms'] / 1e3:,.3g} s; bound by {row['bound']}."
+        f"a batch of {_number(row['batch'])} in {row['precision']} on {chips}: {rate}{power}; "
+        f"{seconds(row['latency_ms'] / 1e3)}; bound by {row['bound']}."
     )
+
+
+def _number(value: float) -> str:
+    """Three digits, never in powers of ten.
+
+    >>> _number(28912.3), _number(0.0382)
+    ('28,912', '0.0382')
+    """
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
 def _metrics(row: dict[str, Any], unit: str) -> Table:
