@@ -16,6 +16,7 @@ from gigawatt.study.serve.hosts import Host, hosts_of
 from gigawatt.study.serve.points import Points, front, points_of, searched
 from gigawatt.study.serve.question import Question, seconds
 from gigawatt.study.serve.refused import Tried, nothing_meets, rejections
+from gigawatt.study.serve.services import asked_service, service_answer
 from gigawatt.study.serve.subject import Subject, check_length, subject_of
 from gigawatt.study.serve.tables import assumed_table, defaults_of, point_rows, points_table, slo_of
 
@@ -40,6 +41,8 @@ def answer(
     *,
     given: Sequence[str] = (),
     hosts: Sequence[Host] | None = None,
+    as_service: str = "",
+    options: Sequence[str] = (),
     told: Problems | None = None,
     say: Say = lambda _: None,
 ) -> RunResult:
@@ -50,6 +53,8 @@ def answer(
         catalog: where models and platforms are.
         given: options of the question that were stated; the others are listed as assumed.
         hosts: where it is served, those of the question's names where None.
+        as_service: what is served beside chat, by name; the model's usual service where empty.
+        options: of that service, name=value.
         told: problems found before, told with those found here.
         say: told what is being worked on.
 
@@ -65,12 +70,13 @@ def answer(
         _known_places(question, cat, told)
         told.raise_if_any()
         raise AssertionError("a model that is not known is a problem")
-    check_length(subject, question, told)
-    if not subject.writes:
-        said = f"{subject.record.name or subject.id} writes no tokens ({subject.record.model_kind})"
-        told.add("not_text", said, None, "this version serves models that write text, token by token")
+    asked = asked_service(subject, as_service, options, question, given, told)
+    if asked is None:
+        check_length(subject, question, told)
     hosts = hosts_of(question, subject.arch, cat, told) if hosts is None else hosts
     told.raise_if_any()
+    if asked is not None:
+        return service_answer(asked, question, subject, hosts, say)
     tried = []
     for host in hosts:
         say(host.label)
@@ -146,6 +152,7 @@ def _result(
         "input_tokens": question.input_tokens,
         "output_tokens": question.output_tokens,
         "slo": slo_of(question),
+        "places": {host.label: host.place for host in hosts},
         "accelerators": {host.label: host.chip.name for host in hosts},
         "best": chosen,
         "candidates": sum(one.candidates for one in tried),

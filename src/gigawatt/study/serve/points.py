@@ -137,7 +137,8 @@ def points_of(found: Searched, question: Question, host: Host, catalog: Catalog)
         prefill = np.where(space.pooled, space.prefill_chips / np.maximum(space.prefill_each, 1e-9), 0.0)
     slo = question.slo
     quick = (space.ttft_p99_s <= slo.ttft_p99_s) & (space.ttft_s <= slo.ttft_mean_s)
-    smooth = space.tpot_s <= slo.tpot_s
+    whole_s = space.ttft_s + question.output_tokens * space.tpot_s
+    smooth = (space.tpot_s <= slo.tpot_s) & (whole_s <= slo.latency_s)
     ttft, tpot = latency_half_widths(space.pooled, host.chip.name, question.model, catalog)
     constants = power_constants(host.chip)
     shares = {mode.name: mode.power_share for mode in host.modes}

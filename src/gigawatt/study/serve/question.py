@@ -17,11 +17,15 @@ PROFILE_TO_PRODUCTION = {"decode": 0.80, "prefill": 0.51}
 
 @dataclass(frozen=True, slots=True)
 class Slo:
-    """Limits in s at the client's side of the router; infinite where there is none. TPOT is a request's own mean."""
+    """Limits in s at the client's side of the router; infinite where there is none.
+
+    TPOT is a request's own mean; `latency_s` holds a request from first to last.
+    """
 
     ttft_p99_s: float = math.inf
     ttft_mean_s: float = math.inf
     tpot_s: float = math.inf
+    latency_s: float = math.inf
 
     @property
     def words(self) -> str:
@@ -30,7 +34,12 @@ class Slo:
         >>> Slo(ttft_p99_s=1.0, tpot_s=0.03).words
         'TTFT p99 within 1 s, TPOT within 30 ms'
         """
-        named = (("TTFT p99", self.ttft_p99_s), ("mean TTFT", self.ttft_mean_s), ("TPOT", self.tpot_s))
+        named = (
+            ("TTFT p99", self.ttft_p99_s),
+            ("mean TTFT", self.ttft_mean_s),
+            ("TPOT", self.tpot_s),
+            ("a request", self.latency_s),
+        )
         return ", ".join(f"{name} within {seconds(limit)}" for name, limit in named if limit < math.inf) or "no SLO"
 
 
@@ -91,5 +100,5 @@ def seconds(value: float) -> str:
     ('30 ms', '1.5 s')
     """
     if value >= 1.0:
-        return f"{value:.3g} s"
+        return f"{value:,.0f} s" if value >= 1000 else f"{value:.3g} s"
     return f"{value * 1e3:.3g} ms" if value >= 1e-3 else f"{value * 1e6:.3g} us"

@@ -77,10 +77,10 @@ def _of_host(one: Tried, question: Question) -> list[tuple[str, int, str]]:
         at = int(np.argmax(space.room))
         fix = f"at most {space.room[at]:,.0f} at once, with {space.mapping[at]} {space.precision[at]}"
         rows.append(("more requests than the cache holds", int((~roomy).sum()), fix))
-    possible, slo = points.possible, question.slo
+    possible = points.possible
     for reason, mask, values, limit in (
-        (f"TPOT above {seconds(slo.tpot_s)}", possible & ~points.smooth, space.tpot_s, "TPOT"),
-        (f"TTFT above {_ttft_words(question)}", possible & ~points.quick, space.ttft_p99_s, "TTFT p99"),
+        (f"above {_smooth_words(question)}", possible & ~points.smooth, space.tpot_s, "TPOT"),
+        (f"above TTFT {_ttft_words(question)}", possible & ~points.quick, space.ttft_p99_s, "TTFT p99"),
     ):
         if mask.any():
             at = _least(values, possible)
@@ -88,6 +88,12 @@ def _of_host(one: Tried, question: Question) -> list[tuple[str, int, str]]:
                 (reason, int(mask.sum()), f"the lowest {limit} is {seconds(float(values[at]))}, {_named(points, at)}")
             )
     return rows
+
+
+def _smooth_words(question: Question) -> str:
+    slo = question.slo
+    words = [f"TPOT {seconds(slo.tpot_s)}"] if slo.tpot_s < np.inf else []
+    return " or ".join([*words, *([f"a request's {seconds(slo.latency_s)}"] if slo.latency_s < np.inf else [])])
 
 
 def _ttft_words(question: Question) -> str:
@@ -139,6 +145,7 @@ def _floor(points: Points, question: Question) -> tuple[str, list[Change]]:
         ("TPOT", slo.tpot_s, space.tpot_s, possible & points.quick, points.smooth),
         ("TTFT p99", slo.ttft_p99_s, space.ttft_p99_s, possible & points.smooth, points.quick),
         ("mean TTFT", slo.ttft_mean_s, space.ttft_s, possible & points.smooth, points.quick),
+        ("a request", slo.latency_s, space.ttft_s + question.output_tokens * space.tpot_s, possible, points.smooth),
     )
     for name, limit, values, beside, _ in limits:
         if limit == np.inf:

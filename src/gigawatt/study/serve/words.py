@@ -32,6 +32,8 @@ SLO_FIELDS = {
     "ttft_mean": "ttft_mean_s",
     "tpot": "tpot_s",
     "tpot_mean": "tpot_s",
+    "latency": "latency_s",
+    "e2e": "latency_s",
 }
 MOST_TOKENS = 10_000_000
 _LAYOUT = re.compile(r"(?:dp\d+)?-?(?:tp\d+)?-?(?:ep\d+)?")

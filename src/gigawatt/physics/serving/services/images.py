@@ -19,7 +19,8 @@ import numpy as np
 
 from gigawatt.core.errors import InputError, unknown_name
 from gigawatt.physics.chip import calibration, chip_watts, peak_of
-from gigawatt.physics.chip.device import Chip
+from gigawatt.physics.chip.device import Chip, PowerMode
+from gigawatt.physics.serving.engine.deployment import FULL, in_mode
 from gigawatt.physics.serving.engine.kernel_sums import meeting
 from gigawatt.physics.serving.engine.model import Floats
 from gigawatt.physics.serving.services.batching import closed, latency_name, saturated, streamed
@@ -117,6 +118,7 @@ def images(
     batches: Floats = BATCHES,
     stack: str = "published",
     percentile: float = 0.99,
+    mode: PowerMode = FULL,
 ) -> ServiceFrontier:
     """Images/s, or seconds of video a second, per chip: every batch, split and precision.
 
@@ -133,12 +135,14 @@ def images(
     rates, half, said = diffusion_rates(chip.generation, stack)
     video = "sample_frames" in config
     each = clip_seconds(config, arch.family, asked) if video else 1.0
-    able = [p for p in precisions if p in precisions_of(chip)] or ["bf16"]
+    able = precisions_of(chip, precisions)
     usable = [g for g in splits if g <= max(chip.scaleup_domain, 1)]
-    parts = [_columns(arch, shape, chip, p, np.array(usable, dtype=float), batches, rates, asked) for p in able]
+    parts = [
+        _columns(arch, shape, chip, p, np.array(usable, dtype=float), batches, rates, asked, mode, stack) for p in able
+    ]
     by_batch = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     if open_stream:
-        c = streamed(by_batch, batches, percentile, idle_watts(chip))
+        c = streamed(by_batch, batches, percentile, idle_watts(chip, mode))
     else:
         c = closed(by_batch, batches)
     groups, rungs = c["service_s"].shape
@@ -189,17 +193,21 @@ def _columns(
     batches: Floats,
     rates: DiffusionRates,
     sample: Sample,
+    mode: PowerMode = FULL,
+    stack: str = "published",
 ) -> dict[str, Floats]:
-    """Every split and batch of one precision, splits slowest."""
-    busy, calls, layers = denoising_columns(shape, chip, shape.passes * batches, precision)
+    """Every split and batch of one precision, splits slowest. A tuned stack computes in 8 bits where the chip can."""
+    able = in_mode(chip, mode)
+    busy, calls, layers = denoising_columns(shape, able, shape.passes * batches, precision)
     g = splits[:, None]
     seconds, decoding = sample_seconds(shape, busy, calls, layers, g, batches, rates)
     step = (seconds - decoding) / shape.steps
     table = operators(arch, "forward", tokens=shape.tokens, batch=shape.passes * batches, context_tokens=shape.context)
     per_chip = g * step
-    peak = peak_of(meeting(chip, precision), precision)
+    narrow = "fp8" if stack == "tuned" and "fp8" in able.peak_flops else precision
+    peak = peak_of(meeting(able, narrow), narrow)
     compute = table.total_flops / per_chip / peak
-    moved = table.total_bytes / per_chip / chip.memory_bytes_per_s
+    moved = table.total_bytes / per_chip / able.memory_bytes_per_s
     launches = calls * rates.launch_s + layers * rates.split_launch_s * (g > 1)
     # What a split loses against g chips of their own is waiting for each other's messages.
     running, waits = rates.slowdown * busy / g**rates.split, 1.0 - g ** (rates.split - 1.0)
@@ -212,7 +220,7 @@ def _columns(
         "step_s": step,
         "decode_share": decoding / seconds,
         "launch_share": (launches / step) ** 2 + 0.0 * seconds,
-        "chip_w": chip_watts(chip, compute / (1.0 - waits), moved / (1.0 - waits), running / step, comm_share=waits),
+        "chip_w": chip_watts(chip, compute / (1.0 - waits), moved / (1.0 - waits), running / step, mode, waits),
         "memory_bytes": held.weights_bytes + companions + held.activations_bytes / g + 0.0 * seconds,
     }
     return {name: np.asarray(column) for name, column in flat.items()}
