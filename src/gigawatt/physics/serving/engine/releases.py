@@ -2,7 +2,8 @@
 
 The table is catalog data (`calibration/engine-releases`): release -> date, by engine, the releases that the constants were
 fitted to. A release that it does not name counts as its nearest older one by number; none, or a later one than any fitted, as
-the newest fitted: nothing is gained from software that was not measured.
+the newest fitted: nothing is gained from software that was not measured. A date may stand for a release: what engines did then,
+held at the oldest and the newest release fitted.
 """
 
 from __future__ import annotations
@@ -25,6 +26,12 @@ def releases() -> Mapping[str, Mapping[str, float]]:
     return {engine: {str(name): decimal_year(str(day)) for name, day in rows.items()} for engine, rows in table.items()}
 
 
+def fitted_years() -> tuple[float, float]:
+    """Dates of the oldest and the newest release fitted, over all engines."""
+    years = [year for rows in releases().values() for year in rows.values()]
+    return min(years), max(years)
+
+
 def decimal_year(day: str) -> float:
     """'2026-02-05' as 2026.10."""
     year, month, date = (int(part) for part in day[:10].split("-"))
@@ -44,13 +51,20 @@ def version(release: str) -> tuple[tuple[int, int], ...]:
 
 
 def release_year(engine: str, release: str = "") -> float:
-    """Decimal year that a release of an engine counts as; the newest one fitted where none is named."""
+    """Decimal year that a release of an engine counts as (or a date: 2026-02-05, 2026.1); the newest where none is named.
+
+    >>> release_year("vllm", "2026-01-01"), release_year("vllm", "1999.0") == min(releases()["vllm"].values())
+    (2026.0, True)
+    """
     return _release_year(engine, release)
 
 
 @lru_cache(maxsize=1024)
 def _release_year(engine: str, release: str) -> float:
     known = releases()[engine]
+    if re.fullmatch(r"(19|20)\d\d(\.\d+|-\d\d-\d\d)?", release):
+        year = decimal_year(release) if "-" in release else float(release)
+        return min(max(year, min(known.values())), max(known.values()))
     if release in known:
         return known[release]
     mine = version(release)

@@ -10,7 +10,7 @@ decode worker beside as much of a prefill pool as it needs, in fractions of a ch
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -133,7 +133,7 @@ def search(
     precisions: Sequence[str] = ("fp8",),
     engines: Sequence[str] = (),
     maturity: float = 1.0,
-    releases: Mapping[str, str] | None = None,
+    release: str = "",
     modes: Sequence[PowerMode] = (FULL,),
     aggregate: bool = True,
     disaggregate: bool = True,
@@ -149,7 +149,7 @@ def search(
         fabric: the network; the chip's default one where None.
         ttft_s: what a prefill layout must meet to stand beside decoders (p99).
         engines: every stack that runs on the chip where empty.
-        releases: engine -> release; the newest that constants were fitted to where none is named.
+        release: of the engine, or a date of the software; the newest that constants were fitted to where none is named.
         mappings: layouts by name, however wide; all within a scale-up domain, or within `replica_chips`, where empty.
         most_chips: no replica and no worker is wider (0: no limit).
         ladder: concurrencies of a replica, rising.
@@ -162,7 +162,7 @@ def search(
     specs = tuple(
         Spec(
             arch, chip, p.gpus, p.dp, p.moe_tp, e, q,
-            release=(releases or {}).get(e, ""), maturity=maturity, mode=m, speculation=speculation, fabric=wired,
+            release=release, maturity=maturity, mode=m, speculation=speculation, fabric=wired,
         )
         for p, q, e, m in combos
     )  # fmt: skip

@@ -86,13 +86,19 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class SteadyState:
-    """Times in s, rates per second and replica. `ttft_p99_s` takes the wait as exponential above its mean."""
+    """Times in s, rates per second and replica. `ttft_p99_s` takes the wait as exponential above its mean.
+
+    `each_s` and `enter_s` as in `Moment`; `wait_s` is for prompts ahead, `queue_s` for a place.
+    """
 
     ttft_s: Floats
     ttft_p99_s: Floats
     tpot_s: Floats
     step_s: Floats
     prefill_s: Floats
+    each_s: Floats
+    enter_s: Floats
+    wait_s: Floats
     queue_s: Floats
     requests_per_s: Floats
     decoding: Floats
@@ -125,15 +131,15 @@ class Setting:
 class Moment:
     """A replica while so many requests decode: a step, a prompt's pass, and the mean time between two tokens of a request.
 
-    `each_s` is what a prompt takes of the replica where `side_by_side` are under way at once; `entry_s` the time from its
-    arrival at the scheduler to its first token, the queue left out.
+    `each_s` is what a prompt takes of the chips' time (less than its pass where several run side by side); `enter_s` what
+    passes from a request's arrival to its first token where no prompt is ahead of it: what the scheduler holds, and the pass.
     """
 
     parts: StepSeconds
     step_s: Floats
     prefill_s: Floats
     each_s: Floats
-    entry_s: Floats
+    enter_s: Floats
     side_by_side: Floats
     tpot_s: Floats
 
@@ -188,7 +194,7 @@ def steady_state(d: Deployment, load: Load) -> SteadyState:
         rate = batch / (out * tpot)
         rho = np.minimum(rate * now.each_s, MAX_LOAD)
         wait = r["queue_share"] * rho / (2.0 * (1.0 - rho)) * prefill * np.maximum(admitted - 1.0, 0.0) / admitted
-        first = at.api_s + now.entry_s + wait + burst
+        first = at.api_s + now.enter_s + wait + burst
         batch = 0.5 * batch + 0.5 * admitted * out * tpot / (first + out * tpot)
     cycle = first + out * tpot
     queue = np.maximum(load.concurrency / admitted - 1.0, 0.0) * cycle
@@ -203,6 +209,9 @@ def steady_state(d: Deployment, load: Load) -> SteadyState:
         tpot_s=tpot,
         step_s=now.step_s,
         prefill_s=prefill,
+        each_s=now.each_s,
+        enter_s=now.enter_s,
+        wait_s=wait,
         queue_s=queue + extra,
         requests_per_s=rate,
         decoding=batch,
