@@ -5,24 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from gigawatt.physics.chip import Box, box_from_record
 from gigawatt.physics.fabric import Fabric
 from gigawatt.physics.reliability import goodput
 from gigawatt.physics.serving import frontier
+from gigawatt.physics.serving.engine.speculation import Draft
+from gigawatt.physics.serving.steady.production import PROFILE_TO_PRODUCTION
 from gigawatt.physics.training import best_mapping
 from gigawatt.physics.workload import from_config
 from gigawatt.physics.workload.architecture import Architecture
 from gigawatt.study.network import fabric_of
 from gigawatt.study.resolve import Offered, Resolved, Work
-from gigawatt.study.scenario import Serving, Training
+from gigawatt.study.scenario import Derates, Serving, Training
 from gigawatt.study.software import Software, software
 from gigawatt.study.timeline import Timeline, owed_quarters
 
-# Share of the balanced decode profile that a production service keeps over a day: DeepSeek's published serving day
-# against its own published profile (deepseek-ai/open-infra-index, 2025).
-# Used where a workload says `profile-to-production`.
-PROFILE_TO_PRODUCTION = 0.80
+SLO_PERCENTILE = 0.99
 # Precisions worth trying, narrowest first, where the scenario leaves the choice; a chip runs those it has a peak for.
 SERVING_PRECISIONS = ("fp4", "fp8", "bf16")
 TRAINING_PRECISIONS = ("fp8", "bf16")
@@ -125,6 +125,31 @@ def usable_precisions(asked: list[str] | str, usual: Sequence[str], box: Box) ->
     return have or ["bf16"]
 
 
+def asked_of(spec: Serving) -> dict[str, Any]:
+    """What a workload asks of a frontier: lengths, its SLO at the 99th percentile, and speeds as production keeps them.
+
+    `profile-to-production` is what DeepSeek's published serving day keeps of its own published profile.
+    """
+    if isinstance(spec.derate, Derates):
+        decode, prefill = spec.derate.decode, spec.derate.prefill
+    elif isinstance(spec.derate, str):
+        decode, prefill = PROFILE_TO_PRODUCTION["decode"], PROFILE_TO_PRODUCTION["prefill"]
+    else:
+        decode = prefill = spec.derate
+    drafting = spec.speculation
+    return {
+        "input_tokens": spec.input_tokens,
+        "output_tokens": spec.output_tokens,
+        "ttft_s": spec.slo.ttft_p99,
+        "tpot_s": spec.slo.tpot_p99,
+        "percentile": SLO_PERCENTILE,
+        "drafts": (None,) if isinstance(drafting, str) else (None, Draft(drafting.tokens, drafting.acceptance)),
+        "cached_share": spec.cached_share,
+        "decode_derate": decode,
+        "prefill_derate": prefill,
+    }
+
+
 def _serve(
     i: int, j: int, state: Software, box: Box, fabric: Fabric, arch: Architecture, spec: Serving
 ) -> tuple[list[Point], Refusal | None]:
@@ -132,20 +157,15 @@ def _serve(
         arch,
         box.chip,
         fabric=fabric,
-        input_tokens=spec.input_tokens * (1 - spec.cached_share),
-        output_tokens=spec.output_tokens,
-        ttft_s=spec.slo.ttft_p99,
-        tpot_s=spec.slo.tpot_p99,
         precisions=usable_precisions(spec.precisions, SERVING_PRECISIONS, box),
         maturity=state.speed,
         modes=box.modes,
         max_points=ALL_POINTS,
+        **asked_of(spec),
     )
     if not len(found):
         first = found.rejected[0] if found.rejected else None
         return [], Refusal(i, j, first.reason if first else "nothing meets the SLO", first.nearest_fix if first else "")
-    derate = PROFILE_TO_PRODUCTION if isinstance(spec.derate, str) else spec.derate
-    hit = 1 / (1 - spec.cached_share) if spec.cached_share < 1 else 1.0
     group = f"serving {box.chip.generation}"
     points = [
         Point(
@@ -155,8 +175,8 @@ def _serve(
             row["precision"],
             row["mode"],
             row["engine"],
-            row["tokens_in_per_s_per_chip"] * derate * hit,
-            row["tokens_out_per_s_per_chip"] * derate,
+            row["tokens_in_per_s_per_chip"],
+            row["tokens_out_per_s_per_chip"],
             row["chip_w"],
             row["bound"],
             row["low"] * state.low,

@@ -22,6 +22,8 @@ def _quantity(dimension: str) -> Callable[[Any], Any]:
     def read(value: Any) -> Any:
         if value is None or value == "auto":
             return value
+        if isinstance(value, (dict, list)):
+            raise ValueError(f"a number with its unit is meant, not {value}")
         return units.parse(value, dimension)
 
     return read
@@ -173,6 +175,20 @@ class SloTier(Strict):
     demand: Demand
 
 
+class Derates(Strict):
+    """What production keeps of a profile's speed, in each phase."""
+
+    decode: Annotated[Share, Field(gt=0)] = 1.0
+    prefill: Annotated[Share, Field(gt=0)] = 1.0
+
+
+class Drafting(Strict):
+    """Speculative decoding: tokens drafted a step by the model's own module, and the share accepted of each."""
+
+    tokens: Annotated[int, Field(ge=1, le=16)] = 1
+    acceptance: Share = 0.85
+
+
 class Serving(Strict):
     """A model served to customers at an SLO, and to others at the further `slo_tiers`."""
 
@@ -182,7 +198,8 @@ class Serving(Strict):
     input_tokens: Annotated[int, Field(gt=0, le=10_000_000)]
     output_tokens: Annotated[int, Field(gt=0, le=10_000_000)]
     cached_share: Share = 0.0
-    derate: Share | Literal["profile-to-production"] = "profile-to-production"
+    derate: Share | Derates | Literal["profile-to-production"] = "profile-to-production"
+    speculation: Drafting | Literal["none"] = "none"
     slo: Slo = Slo()
     precisions: list[str] | Literal["auto"] = "auto"
     demand: Demand
