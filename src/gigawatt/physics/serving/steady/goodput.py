@@ -9,6 +9,7 @@ The share falls with the rate. Where not even a lone request keeps the limits th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,14 +65,18 @@ def best_rate(
     tpot_s: Floats | float,
     share: float = 0.99,
     arrival_cv: Floats | float = 1.0,
+    solve: Callable[[Floats], OpenLoop] | None = None,
 ) -> Goodput:
-    """The largest rate of each row at which `share` of the requests keep both limits."""
+    """The largest rate of each row at which `share` of the requests keep both limits.
+
+    `solve` gives the open loop of something else than one replica at a rate: of pools, where `d` is what decodes.
+    """
 
     def at(rate: Floats) -> tuple[OpenLoop, Floats]:
-        state = open_loop(d, load, rate, arrival_cv)
+        state = open_loop(d, load, rate, arrival_cv) if solve is None else solve(rate)
         return state, share_within(d, load, state, ttft_s, tpot_s)
 
-    capacity = open_loop(d, load, 1e-9, arrival_cv).capacity_per_s
+    capacity = at(np.full_like(d.gpus, 1e-9))[0].capacity_per_s
     low, high = LONE * capacity, capacity
     _, alone = at(low)
     for _ in range(HALVINGS):

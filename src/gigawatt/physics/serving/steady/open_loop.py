@@ -15,6 +15,7 @@ between requests, of prompts, of answers.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -25,7 +26,9 @@ from gigawatt.physics.serving.engine.deployment import Deployment
 from gigawatt.physics.serving.engine.memory import max_requests
 from gigawatt.physics.serving.engine.model import Floats
 from gigawatt.physics.serving.engine.step import StepSeconds, decode_step, prefill_flops
-from gigawatt.physics.serving.steady.aggregated import Load, Moment, Setting, moment, setting
+from gigawatt.physics.serving.steady.aggregated import Load, moment, setting
+
+Between = Callable[[Floats], Floats]
 
 ROUNDS = 16
 LEAST_BATCH = 1e-6
@@ -38,8 +41,9 @@ LEAST_SLOPE = 0.05  # of d ln X / d ln B, so that the spread of a batch at its l
 class OpenLoop:
     """Columns; times in s, rates per second and replica, NaN where `stable` is False.
 
-    `decoding` requests decode in the mean (standard deviation `decoding_sd`), `in_flight` are anywhere (Little's law).
-    `prompt_wait_s` and `place_wait_s` are means over all requests; `wait_share` and `place_share` of them wait at all.
+    `each_s` and `enter_s` as in `aggregated.Moment`. `decoding` requests decode in the mean (standard deviation
+    `decoding_sd`), `in_flight` are anywhere (Little's law). `prompt_wait_s` and `place_wait_s` are means over all requests;
+    `wait_share` and `place_share` of them wait at all.
     Loads: of the chips by prompts, of what decodes (rate over the most that `room` yields), of places, of the cache.
     `capacity_per_s` is the rate at which the first of them reaches 1. `slowing` is d ln step / d ln B.
     """
@@ -51,8 +55,9 @@ class OpenLoop:
     tpot_s: Floats
     step_s: Floats
     prefill_s: Floats
+    each_s: Floats
     api_s: Floats
-    poll_s: Floats
+    enter_s: Floats
     prompt_wait_s: Floats
     wait_share: Floats
     place_wait_s: Floats
@@ -90,40 +95,67 @@ def open_loop(d: Deployment, load: Load, requests_per_s: Floats | float, arrival
     rate = np.asarray(requests_per_s, dtype=np.float64) + 0.0 * d.gpus
     room = max_requests(d, load.input_tokens, at.output) + 0.0 * rate
     places = np.maximum(np.minimum(room, load.max_batch), LEAST_BATCH)
-    places, most = _most(d, load, at, places)
-    batch = _batch_at(d, load, at, rate, places, most)
+
+    def tpot_s(batch: Floats) -> Floats:
+        return moment(d, load, at, batch).tpot_s
+
+    places, most = most_per_s(tpot_s, at.output, places)
+    batch = batch_at(tpot_s, at.output, rate, places, most)
     now = moment(d, load, at, batch)
-    busy = now.prefill_s / at.side_by_side
-    shares = (rate * busy, rate / most, batch / load.max_batch, batch / np.maximum(room, LEAST_BATCH))
-    stable = (np.maximum.reduce(shares[:2]) < 1.0) & (room >= 1.0)
-    return _answer(d, load, at, now, rate, np.asarray(arrival_cv), batch, places, most, room, shares, stable)
+    prompts, decode_load = rate * now.each_s, rate / most
+    stable = (np.maximum(prompts, decode_load) < 1.0) & (room >= 1.0)
+    rho = np.minimum(prompts, 1.0 - 1e-9)
+    wait = prompt_waits(d, load, rho, arrival_cv) * now.prefill_s
+    slower = slowing(d, load, batch, at.context, now.step_s)
+    places_found = place_waits(load, arrival_cv, slower, batch=batch, places=places, most=most, rate=rate)
+    gap = 1.0 / np.maximum(now.tpot_s if d.draft is None else now.tpot_s * d.draft.yields, 1e-12)
+    return answered(
+        load,
+        stable,
+        requests_per_s=rate,
+        capacity_per_s=np.where(room >= 1.0, np.minimum(most, 1.0 / now.each_s), 0.0),
+        ttft_s=at.api_s + now.enter_s + wait + places_found[2],
+        tpot_s=now.tpot_s,
+        step_s=now.step_s,
+        prefill_s=now.prefill_s,
+        each_s=now.each_s,
+        api_s=at.api_s,
+        enter_s=now.enter_s,
+        prompt_wait_s=wait,
+        wait_share=rho,
+        places_found=places_found,
+        decoding=batch,
+        slowing=slower,
+        prefill_load=prompts,
+        decode_load=decode_load,
+        max_requests=room,
+        parts=now.parts,
+        flops_per_s=now.parts.flops * gap + rate * prefill_flops(d, at.fresh, at.cached) / d.chips,
+        bytes_per_s=now.parts.bytes_moved * gap,
+    )
 
 
-def _most(d: Deployment, load: Load, at: Setting, places: Floats) -> tuple[Floats, Floats]:
+def most_per_s(tpot_s: Between, output: Floats, places: Floats) -> tuple[Floats, Floats]:
     """The batch within the places that answers most per second, and that rate: past it a fuller batch only waits."""
-    tried = [
-        (part * places, part * places / (at.output * moment(d, load, at, part * places).tpot_s)) for part in FILLED
-    ]
+    tried = [(part * places, part * places / (output * tpot_s(part * places))) for part in FILLED]
     best, most = tried[0]
     for batch, rate in tried[1:]:
         best, most = np.where(rate > most, batch, best), np.maximum(rate, most)
     return best, most
 
 
-def _batch_at(d: Deployment, load: Load, at: Setting, rate: Floats, places: Floats, most: Floats) -> Floats:
+def batch_at(tpot_s: Between, output: Floats, rate: Floats, places: Floats, most: Floats) -> Floats:
     """Requests that decode at a rate: the root of ln X(B) - ln rate in ln B, by false position (Illinois); rows beyond
-    `most` stay at `places`.
+    `most` stay at `places`. `tpot_s` gives the time between tokens while so many decode.
     """
     asked = np.log(np.maximum(rate, 1e-300))
 
     def beyond(x: Floats) -> Floats:
-        batch = np.exp(x)
-        return x - np.log(at.output * moment(d, load, at, batch).tpot_s) - asked
+        return np.asarray(x - np.log(output * tpot_s(np.exp(x))) - asked)
 
     # No batch is faster than an empty one, so this many decode at least.
-    empty = moment(d, load, at, np.full_like(rate, LEAST_BATCH))
     high = np.log(places)
-    low = np.minimum(asked + np.log(at.output * empty.tpot_s), high)
+    low = np.minimum(asked + np.log(output * tpot_s(np.full_like(rate, LEAST_BATCH))), high)
     f_low, f_high = np.minimum(beyond(low), 0.0), np.log(most) - asked
     for _ in range(ROUNDS):
         width = f_high - f_low
@@ -137,58 +169,53 @@ def _batch_at(d: Deployment, load: Load, at: Setting, rate: Floats, places: Floa
     return np.where(rate < most, np.exp(np.where(np.abs(f) < 1e-12, x, 0.5 * (low + high))), places)
 
 
-def _answer(
-    d: Deployment,
+def prompt_waits(d: Deployment, load: Load, rho: Floats, arrival_cv: Floats | float) -> Floats:
+    """Mean wait for prompts ahead over all requests, in units of a prompt's pass, at a load `rho`."""
+    varied = (np.asarray(arrival_cv) ** 2 + load.input_cv**2) / 2.0
+    return np.asarray(d.rates["queue_share"] * varied * rho / (1.0 - rho))
+
+
+def place_waits(
+    load: Load, arrival_cv: Floats | float, slower: Floats, *, batch: Floats, places: Floats, most: Floats, rate: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """(standard deviation of the batch, share of requests that wait for a place, mean wait over all of them in s)."""
+    gaps = np.asarray(arrival_cv) ** 2
+    spread = np.sqrt(batch * (1.0 + gaps) / 2.0 / np.maximum(1.0 - slower, LEAST_SLOPE))
+    share = waits_for_a_place((places - batch) / np.maximum(spread, 1e-12))
+    return spread, share, share * (gaps + load.output_cv**2) / 2.0 / np.maximum(most - rate, 1e-12 * most)
+
+
+ALWAYS = (
+    "requests_per_s",
+    "capacity_per_s",
+    "prefill_s",
+    "each_s",
+    "api_s",
+    "prefill_load",
+    "decode_load",
+    "max_requests",
+)
+
+
+def answered(
     load: Load,
-    at: Setting,
-    now: Moment,
-    rate: Floats,
-    arrival_cv: Floats,
-    batch: Floats,
-    places: Floats,
-    most: Floats,
-    room: Floats,
-    shares: tuple[Floats, Floats, Floats, Floats],
     stable: NDArray[np.bool_],
+    *,
+    parts: StepSeconds,
+    places_found: tuple[Floats, Floats, Floats],
+    **columns: Floats,
 ) -> OpenLoop:
-    r = d.rates
-    rho = np.minimum(shares[0], 1.0 - 1e-9)
-    varied = (arrival_cv**2 + load.input_cv**2) / 2.0
-    wait = r["queue_share"] * varied * rho / (1.0 - rho) * now.prefill_s
-    slower = slowing(d, load, batch, at.context, now.step_s)
-    spread = np.sqrt(batch * (1.0 + arrival_cv**2) / 2.0 / np.maximum(1.0 - slower, LEAST_SLOPE))
-    place_share = waits_for_a_place((places - batch) / np.maximum(spread, 1e-12))
-    spare = np.maximum(most - rate, 1e-12 * most)
-    place_wait = place_share * (arrival_cv**2 + load.output_cv**2) / 2.0 / spare
-    poll = r.poll_steps * now.step_s
-    first = at.api_s + now.prefill_s + poll + wait + place_wait
-    nothing = np.where(stable, 0.0, np.nan)
-    gap = 1.0 / np.maximum(now.tpot_s if d.draft is None else now.tpot_s * d.draft.yields, 1e-12)
+    """The state of rows, times NaN where they are not stable; loads and what needs no steady state stay numbers."""
+    spread, share, wait = places_found
+    batch, room, none = columns["decoding"], columns["max_requests"], 0.0 * columns["requests_per_s"]
+    columns |= {"decoding_sd": spread, "place_share": share, "place_wait_s": wait}
+    nothing = np.where(stable, none, np.nan)
     return OpenLoop(
         stable=stable,
-        requests_per_s=rate,
-        capacity_per_s=np.where(room >= 1.0, np.minimum(most, at.side_by_side / now.prefill_s), 0.0),
-        ttft_s=first + nothing,
-        tpot_s=now.tpot_s + nothing,
-        step_s=now.step_s + nothing,
-        prefill_s=now.prefill_s + 0.0 * rate,
-        api_s=at.api_s + 0.0 * rate,
-        poll_s=poll + nothing,
-        prompt_wait_s=wait + nothing,
-        wait_share=rho + nothing,
-        place_wait_s=place_wait + nothing,
-        place_share=place_share + nothing,
-        decoding=batch + nothing,
-        decoding_sd=spread + nothing,
-        slowing=slower + nothing,
-        prefill_load=shares[0],
-        decode_load=shares[1],
-        slot_load=shares[2],
-        cache_load=shares[3],
-        max_requests=room,
-        parts=now.parts,
-        flops_per_s=now.parts.flops * gap + rate * prefill_flops(d, at.fresh, at.cached) / d.chips + nothing,
-        bytes_per_s=now.parts.bytes_moved * gap + nothing,
+        parts=parts,
+        slot_load=batch / load.max_batch + none,
+        cache_load=batch / np.maximum(room, LEAST_BATCH),
+        **{name: column + (none if name in ALWAYS else nothing) for name, column in columns.items()},
     )
 
 

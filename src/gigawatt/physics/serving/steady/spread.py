@@ -63,12 +63,11 @@ def open_spread(d: Deployment, load: Load, state: OpenLoop) -> Spread:
     at = setting(d, load)
     stay = at.output * state.tpot_s
     batch = state.tpot_s * state.slowing * state.decoding_sd / np.maximum(state.decoding, 1e-12) * np.sqrt(LEFT)
-    busy = state.prefill_s / at.side_by_side
     entered = state.requests_per_s * stay * (1.0 + load.input_cv**2)
-    stall = d.rates["stall_share"] * busy * np.sqrt(entered) / at.output
+    stall = d.rates["stall_share"] * state.each_s * np.sqrt(entered) / at.output
     return Spread(
         fixed_s=state.api_s,
-        poll_s=state.poll_s,
+        poll_s=state.enter_s - state.prefill_s,
         prefill_s=state.prefill_s,
         prompt_cv=load.input_cv + 0.0 * state.ttft_s,
         wait_s=state.prompt_wait_s,
@@ -78,39 +77,35 @@ def open_spread(d: Deployment, load: Load, state: OpenLoop) -> Spread:
         tpot_s=state.tpot_s,
         tpot_sd_s=np.hypot(batch, stall),
         step_s=state.step_s,
-        **_mixed(d, load, state.requests_per_s, state.tpot_s, busy),
+        **_mixed(d, load, state.requests_per_s, state.tpot_s, state.each_s),
     )
 
 
 def closed_spread(d: Deployment, load: Load, state: SteadyState) -> Spread:
     """Of a closed loop: no start burst, and those who wait for a place wait alike (each for its turn)."""
-    at, r = setting(d, load), d.rates
-    poll = r.poll_steps * state.step_s
+    at = setting(d, load)
     admitted = np.minimum(np.minimum(load.concurrency, np.maximum(state.max_requests, 1.0)), load.max_batch)
     users = np.maximum(admitted, 1.0)
     decode_share = np.clip(state.decoding / users, 0.0, 1.0)
-    busy = state.prefill_s / at.side_by_side
     # Of the other users each enters about once a cycle: a binomial number, no Poisson one.
     entered = (users - 1.0) * decode_share * (1.0 - decode_share + load.input_cv**2)
     spread = np.sqrt((users - 1.0) * decode_share * (1.0 - decode_share)) / np.maximum(state.decoding, 1e-12)
     spread = spread * slowing(d, load, state.decoding, at.context, state.step_s)
-    stall = r["stall_share"] * busy * np.sqrt(np.maximum(entered, 0.0)) / at.output
-    wait = r["queue_share"] * state.prefill_load / (2.0 * (1.0 - state.prefill_load)) * state.prefill_s
-    wait = wait * np.maximum(users - 1.0, 0.0) / users
+    stall = d.rates["stall_share"] * state.each_s * np.sqrt(np.maximum(entered, 0.0)) / at.output
     none = np.zeros_like(state.ttft_s)
     return Spread(
         fixed_s=at.api_s + state.queue_s,
-        poll_s=poll,
+        poll_s=state.enter_s - state.prefill_s,
         prefill_s=state.prefill_s,
         prompt_cv=load.input_cv + none,
-        wait_s=wait,
+        wait_s=state.wait_s,
         wait_share=state.prefill_load,
         place_s=none,
         place_share=none,
         tpot_s=state.tpot_s,
         tpot_sd_s=np.hypot(state.tpot_s * spread * np.sqrt(LEFT), stall),
         step_s=state.step_s,
-        **_mixed(d, load, state.requests_per_s, state.tpot_s, busy),
+        **_mixed(d, load, state.requests_per_s, state.tpot_s, state.each_s),
     )
 
 

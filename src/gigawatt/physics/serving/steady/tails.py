@@ -18,7 +18,7 @@ from gigawatt.physics.serving.engine.calibration import sigmas
 from gigawatt.physics.serving.engine.deployment import Deployment
 from gigawatt.physics.serving.engine.model import Floats
 from gigawatt.physics.serving.steady.aggregated import Load, steady_state
-from gigawatt.physics.serving.steady.open_loop import open_loop
+from gigawatt.physics.serving.steady.open_loop import OpenLoop, open_loop
 from gigawatt.physics.serving.steady.spread import (
     Spread,
     closed_spread,
@@ -54,12 +54,10 @@ class Tails:
     stable: NDArray[np.bool_]
 
 
-def closed_tails(
-    d: Deployment, load: Load, shares: Sequence[float] = SHARES, half_width: Floats | float | None = None
-) -> Tails:
+def closed_tails(d: Deployment, load: Load, shares: Sequence[float] = SHARES, half_width: float | None = None) -> Tails:
     """Of `load.concurrency` users who ask again as soon as they are answered; always stable, loaded by their prompts."""
 
-    def solved(engine: Deployment) -> tuple[Spread, Floats, NDArray[np.bool_]]:
+    def solved(engine: Deployment, _: float) -> tuple[Spread, Floats, NDArray[np.bool_]]:
         state = steady_state(engine, load)
         return closed_spread(engine, load, state), state.prefill_load, state.fits
 
@@ -72,25 +70,29 @@ def open_tails(
     requests_per_s: Floats | float,
     arrival_cv: Floats | float = 1.0,
     shares: Sequence[float] = SHARES,
-    half_width: Floats | float | None = None,
+    half_width: float | None = None,
+    solve: Callable[[Deployment, float], OpenLoop] | None = None,
 ) -> Tails:
-    """Of requests that come at a rate (per replica)."""
+    """Of requests that come at a rate (per replica).
 
-    def solved(engine: Deployment) -> tuple[Spread, Floats, NDArray[np.bool_]]:
-        state = open_loop(engine, load, requests_per_s, arrival_cv)
+    `solve` gives the open loop of something else than one replica, with its software so many times as fast: of pools, where
+    `d` is what decodes:  lambda d, x: open_pools(at_speed(prefill, x), d, ...).
+    """
+
+    def solved(engine: Deployment, factor: float) -> tuple[Spread, Floats, NDArray[np.bool_]]:
+        state = open_loop(engine, load, requests_per_s, arrival_cv) if solve is None else solve(engine, factor)
         return open_spread(engine, load, state), state.load, state.stable
 
     return _tails(d, solved, shares, half_width)
 
 
-Solve = Callable[[Deployment], tuple[Spread, Floats, NDArray[np.bool_]]]
+Solve = Callable[[Deployment, float], tuple[Spread, Floats, NDArray[np.bool_]]]
 
 
-def _tails(d: Deployment, solve: Solve, shares: Sequence[float], half_width: Floats | float | None) -> Tails:
-    half = sigmas()["throughput_fitted"] if half_width is None else half_width
-    (mid, load, stable), (fast, _, _), (slow, _, slow_stable) = (
-        solve(at_speed(d, x)) for x in (1.0, np.exp(half), np.exp(-half))
-    )
+def _tails(d: Deployment, solve: Solve, shares: Sequence[float], half_width: float | None) -> Tails:
+    half = float(sigmas()["throughput_fitted"]) if half_width is None else half_width
+    solved = [solve(at_speed(d, factor), factor) for factor in (1.0, float(np.exp(half)), float(np.exp(-half)))]
+    (mid, load, stable), (fast, _, _), (slow, _, slow_stable) = solved
     vague = (load > NEAR) & stable
     kinds = {"ttft": ttft_quantile, "tpot": tpot_quantile, "itl": itl_quantile}
     found: dict[str, Percentiles] = {}
@@ -103,7 +105,7 @@ def _tails(d: Deployment, solve: Solve, shares: Sequence[float], half_width: Flo
     return Tails(tuple(shares), found["ttft"], found["tpot"], found["itl"], load, stable)
 
 
-def at_speed(d: Deployment, factor: Floats | float) -> Deployment:
+def at_speed(d: Deployment, factor: float) -> Deployment:
     """The same deployment on software that is `factor` times as fast."""
     faster = replace(d, maturity=d.maturity * factor)
     if d.draft is None:
