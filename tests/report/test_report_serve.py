@@ -44,8 +44,9 @@ def test_measured_points_are_of_the_same_model_and_chip(result):
     assert rows
     crosses = [trace for trace in front_chart(result)["data"] if trace.get("marker", {}).get("symbol") == "x-thin"]
     assert sum(len(trace["x"]) for trace in crosses) == len(rows)
-    by_chip = {p["accelerator"] for p in measured() if p["model"] == "deepseek-v3"}
-    assert {"b200-sxm", "h200-sxm"} & by_chip
+    chips = frozenset(("b200-sxm", "h200-sxm"))
+    assert {p["accelerator"] for p in measured("deepseek-v3", chips)} <= chips
+    assert not measured("deepseek-v3", frozenset(("l4",)))
     assert with_measured(answer(read_question("mistral-7b", on="hgx-h100"))).tables.get("measured") is None
 
 

@@ -167,8 +167,10 @@ def shown_assumed(result: RunResult) -> Table:
 def shown_measured(result: RunResult) -> Table:
     """Measured points, without what a chart's hover says."""
     table = result.tables["measured"]
-    kept = [name for name in table.columns if name not in ("source", "interactivity")]
-    return Table(table.name, {name: table.columns[name] for name in kept}, table.units, table.title, table.note)
+    kept = [name for name in table.columns if name not in ("source", "interactivity", "pools")]
+    columns = {name: table.columns[name] for name in kept}
+    columns["mapping"] = [short_mapping(name) for name in columns["mapping"]]
+    return Table(table.name, columns, table.units, table.title, table.note)
 
 
 SERVICE_LABELS = {
