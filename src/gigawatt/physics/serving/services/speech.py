@@ -144,7 +144,8 @@ def recognition(
     """Seconds of sound a second and chip: also the live streams that a chip keeps up with.
 
     `latency_s` limits the time from a whole window to its text, at `percentile` of windows that come at random. `tokens` of a
-    window: the calibration's where zero. `details`: `streams_per_chip` (at real time), `tokens_per_s_per_chip`, `service_s`.
+    window: the calibration's where zero. `details`: `streams_per_chip` (at real time), `real_time_factor` (chip-seconds for
+    a second of sound), `tokens_per_s_per_chip`, `service_s`, `load`.
 
     Raises:
         InputError: the model has no encoder of sound and decoder, or sizes that make no sense.
@@ -203,6 +204,7 @@ def recognition(
         rungs=rungs,
         details={
             "streams_per_chip": sound,
+            "real_time_factor": 1.0 / sound,
             "tokens_per_s_per_chip": flat["rate"] * tokens,
             "service_s": flat["service_s"],
             "load": flat["load"],
