@@ -92,6 +92,13 @@ def test_parking_caches_in_hosts_lies_between_holding_room_and_working_them_out_
     assert any("host memory" in r.nearest_fix for r in none.rejected)
 
 
+def test_production_does_less_than_a_benchmark(model, chip):
+    args = model("gpt-oss-120b"), chip("h200-sxm")
+    whole = best(agents(*args))
+    assert best(agents(*args, decode_derate=0.8)) < whole
+    assert best(agents(*args, prefill_derate=0.51)) < whole
+
+
 def test_a_task_that_waits_longer_than_its_limit_says_the_floor(model, chip):
     found = agents(model("gpt-oss-120b"), chip("h200-sxm"), task_s=60.0)
     assert len(found) == 0

@@ -159,12 +159,15 @@ def agents(
     maturity: float = 1.0,
     host: HostPath | None = None,
     host_cache_bytes: float = 0.0,
+    decode_derate: float = 1.0,
+    prefill_derate: float = 1.0,
     ladder: Floats = CALLS_AT_ONCE,
     mode: PowerMode = FULL,
 ) -> ServiceFrontier:
     """Tasks/s per chip: every layout, precision and engine, by calls at once.
 
-    With a `host` what is evicted goes to its memory, of which each chip has `host_cache_bytes`, and is fetched back.
+    `decode_derate` and `prefill_derate` are what production leaves of a benchmark's speed. With a `host` what is evicted
+    goes to its memory, of which each chip has `host_cache_bytes`, and is fetched back.
     `task_s` limits a whole task, waits for tools included, at the mean; `tpot_s` the time between tokens. `batch` is the
     calls at once of a replica. `details`: `sessions` (tasks in flight on it), `call_s`, `ttft_s`, `tpot_s`,
     `chip_s_per_task`, `prefill_share` (of the replica's time), `waiting_share` (of the held cache: sessions that wait for
@@ -175,7 +178,14 @@ def agents(
     """
     asked = task or usual_task()
     check_task(asked, arch)
-    positive("agents", task_s=task_s, tpot_s=tpot_s, maturity=maturity)
+    positive(
+        "agents",
+        task_s=task_s,
+        tpot_s=tpot_s,
+        maturity=maturity,
+        decode_derate=decode_derate,
+        prefill_derate=prefill_derate,
+    )
     wired = default_fabric(chip) if fabric is None else fabric
     able = precisions_of(chip, precisions)
     combos = [
@@ -207,7 +217,15 @@ def agents(
     at_once = np.tile(ladder, len(combos))
     d = take(base, rows)
     share, fetched = (asked.cached_share, 0.0) if host is None else (asked.repeated_share, asked.evicted)
-    load = Load.of(asked.context_tokens, asked.output_tokens, at_once, cached_share=share, fetched_share=fetched)
+    load = Load.of(
+        asked.context_tokens,
+        asked.output_tokens,
+        at_once,
+        cached_share=share,
+        fetched_share=fetched,
+        decode_derate=decode_derate,
+        prefill_derate=prefill_derate,
+    )
     state = steady_state(d, load)
     call_s = state.ttft_s + asked.output_tokens * state.tpot_s
     flow = at_once / call_s

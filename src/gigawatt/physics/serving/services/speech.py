@@ -186,6 +186,7 @@ def recognition(
         )
     by_batch = {name: np.stack([part[name] for part in parts]) for name in parts[0]}
     c = streamed(by_batch, batches, percentile, idle_watts(chip, mode)) if open_stream else closed(by_batch, batches)
+    c["latency_s"] = c["latency_s"] + engine_named(engine).outside_s()
     rungs = c["service_s"].shape[1]
     flat = {name: column.ravel() for name, column in c.items()}
     sound = flat["rate"] * window_s
