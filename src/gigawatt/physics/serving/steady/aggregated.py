@@ -13,7 +13,7 @@ Errors raised: none; a row that cannot run has `max_requests` below one and infi
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 
@@ -77,6 +77,10 @@ class Load:
         columns = {name: np.asarray(item, dtype=np.float64) for name, item in more.items()}
         return cls(*(np.asarray(item, dtype=np.float64) for item in given), **columns)
 
+    def at(self, concurrency: Floats) -> Load:
+        """The same load of other numbers of users."""
+        return replace(self, concurrency=concurrency)
+
     @property
     def cached_tokens(self) -> Floats:
         """Tokens of a prompt that are found in a cache; the last one is always worked out."""
@@ -85,13 +89,19 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class SteadyState:
-    """Times in s, rates per second and replica. `ttft_p99_s` takes the wait as exponential above its mean."""
+    """Times in s, rates per second and replica. `ttft_p99_s` takes the wait as exponential above its mean.
+
+    `each_s` and `enter_s` as in `Moment`; `wait_s` is for prompts ahead, `queue_s` for a place.
+    """
 
     ttft_s: Floats
     ttft_p99_s: Floats
     tpot_s: Floats
     step_s: Floats
     prefill_s: Floats
+    each_s: Floats
+    enter_s: Floats
+    wait_s: Floats
     queue_s: Floats
     requests_per_s: Floats
     decoding: Floats
@@ -132,11 +142,17 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A replica while so many requests decode: a step, a prompt's pass, and the mean time between two tokens of a request."""
+    """A replica while so many requests decode: a step, a prompt's pass, and the mean time between two tokens of a request.
+
+    `each_s` is what a prompt takes of the chips' time (less than its pass where several run side by side); `enter_s` what
+    passes from a request's arrival to its first token where no prompt is ahead of it.
+    """
 
     parts: StepSeconds
     step_s: Floats
     prefill_s: Floats
+    each_s: Floats
+    enter_s: Floats
     tpot_s: Floats
 
 
@@ -157,8 +173,9 @@ def moment(d: Deployment, load: Load, at: Setting, batch: Floats) -> Moment:
     step = parts.total / load.decode_derate
     sharing = prompts_sharing(load, batch, d)
     prefill = prefill_seconds(d, at.fresh, sharing, at.cached) / load.prefill_derate + 0.0 * step
-    stall = d.rates["stall_share"] * batch / at.output * prefill / at.side_by_side
-    return Moment(parts, step, prefill, step / d.yields + stall)
+    each = prefill / at.side_by_side
+    tpot = step / d.yields + d.rates["stall_share"] * batch / at.output * each
+    return Moment(parts, step, prefill, each, prefill + d.rates.poll_steps * step, tpot)
 
 
 def steady_state(d: Deployment, load: Load) -> SteadyState:
@@ -170,12 +187,12 @@ def steady_state(d: Deployment, load: Load) -> SteadyState:
     batch = admitted * 0.9
     for _ in range(ITERATIONS):
         now = moment(d, load, at, batch)
-        parts, step, prefill, tpot = now.parts, now.step_s, now.prefill_s, now.tpot_s
+        parts, prefill, tpot = now.parts, now.prefill_s, now.tpot_s
         rate = batch / (out * tpot)
-        rho = np.minimum(rate * prefill / at.side_by_side, MAX_LOAD)
+        rho = np.minimum(rate * now.each_s, MAX_LOAD)
         wait = r["queue_share"] * rho / (2.0 * (1.0 - rho)) * prefill * np.maximum(admitted - 1.0, 0.0) / admitted
-        serve = at.api_s + prefill + r.poll_steps * step + wait
-        burst = load.burst * r.wave * np.maximum(admitted - 1.0, 0.0) * prefill / 2.0 / at.side_by_side
+        serve = at.api_s + now.enter_s + wait
+        burst = load.burst * r.wave * np.maximum(admitted - 1.0, 0.0) * now.each_s / 2.0
         first = serve + burst
         batch = 0.5 * batch + 0.5 * admitted * out * tpot / (first + out * tpot)
     cycle = first + out * tpot
@@ -189,8 +206,11 @@ def steady_state(d: Deployment, load: Load) -> SteadyState:
         ttft_s=first + queue + extra,
         ttft_p99_s=first - wait + np.maximum(tail, wait) + queue + extra,
         tpot_s=tpot,
-        step_s=step,
+        step_s=now.step_s,
         prefill_s=prefill,
+        each_s=now.each_s,
+        enter_s=now.enter_s,
+        wait_s=wait,
         queue_s=queue + extra,
         requests_per_s=rate,
         decoding=batch,
