@@ -237,6 +237,7 @@ def synthesis(
     precisions: Sequence[str] = (),
     engine: str = "best",
     real_time: bool = True,
+    mode: PowerMode = FULL,
 ) -> ServiceFrontier:
     """Seconds of sound a second and chip from a decoder that writes codec tokens; at real time also streams per chip.
 
@@ -258,6 +259,7 @@ def synthesis(
         precisions=precisions_of(chip, precisions),
         engine=engine,
         disaggregate=False,
+        modes=(mode,),
     )
     shaped = of_tokens(found, chip, "speech synthesis", "audio-second", 1.0 / rate)
     notes = (f"{rate:g} codec tokens a second of sound", "the codec's decoder is left out")
