@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import os
 import re
 from pathlib import Path
@@ -86,6 +87,21 @@ def test_watts_lie_between_idle_and_the_limit_and_every_kept_split_pays(name, on
         order = rows[np.argsort(found.chips[rows])]
         same = [i for i in order if found.precision[i] == found.precision[order[0]]]
         assert np.all(np.diff(found.latency_s[same]) < 0)
+
+
+@given(name=st.sampled_from(NAMES), on=st.sampled_from(["h100-sxm", "b200-sxm"]))
+@settings(max_examples=8, deadline=None)
+def test_more_chips_shorten_a_sample_up_to_the_limit_that_is_stated(name, on, model, config, chip):
+    one = np.array([1.0])
+    found = images(model(name), config(name), chip(on), batches=one)
+    limit = int(re.search(r"up to (\d+) chips", " ".join(found.notes))[1])
+    alone = [
+        images(model(name), config(name), chip(on), batches=one, splits=(g,)).latency_s[0]
+        for g in (1, 2, 4, 8)
+        if g <= limit
+    ]
+    assert all(later < sooner for sooner, later in itertools.pairwise(alone))
+    assert found.chips.max() <= limit
 
 
 def test_a_distilled_model_is_faster_by_its_steps_and_no_guidance(model, config, chip):

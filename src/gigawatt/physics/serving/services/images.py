@@ -172,6 +172,8 @@ def images(
         details={name: flat[name] for name in ("step_s", "service_s", "decode_share", "load")},
     )
     notes = [f"{shape.steps:g} steps, {shape.passes:g} passes each, {shape.tokens:,.0f} latent tokens"]
+    alone = pays.reshape(len(able), len(usable), rungs)[0, :, 0]
+    notes.append(f"up to {np.array(usable)[alone].max()} chips shorten a lone sample")
     if not asked.companions:
         notes.append("text encoders and image decoder are not in memory: name them as companions")
     return choose(
