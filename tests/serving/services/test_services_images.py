@@ -94,7 +94,7 @@ def test_watts_lie_between_idle_and_the_limit_and_every_kept_split_pays(name, on
 def test_more_chips_shorten_a_sample_up_to_the_limit_that_is_stated(name, on, model, config, chip):
     one = np.array([1.0])
     found = images(model(name), config(name), chip(on), batches=one)
-    limit = int(re.search(r"up to (\d+) chips", " ".join(found.notes))[1])
+    limit = int(re.search(r"up to (\d+) chip", " ".join(found.notes))[1])
     alone = [
         images(model(name), config(name), chip(on), batches=one, splits=(g,)).latency_s[0]
         for g in (1, 2, 4, 8)
