@@ -52,7 +52,9 @@ class Sample:
 
 
 @lru_cache(maxsize=8)
-def diffusion_rates(generation: str, stack: str = "published") -> tuple[DiffusionRates, float, str]:
+def diffusion_rates(
+    generation: str, stack: str = "published", video: bool = False
+) -> tuple[DiffusionRates, float, str]:
     """Rates of a chip generation, the 80 % half-width of their rate, and what that comes from.
 
     `published`: the stack of the ML.ENERGY benchmark; `tuned`: that of MLPerf submissions (kernels fused, 8-bit, one
@@ -67,7 +69,10 @@ def diffusion_rates(generation: str, stack: str = "published") -> tuple[Diffusio
     table = record.tables["diffusion"]
     row = table.get(generation, table["default"])
     rates = DiffusionRates(**{name: float(row[name]) for name in DiffusionRates.__slots__})
-    half, said = float(record.groups["vllm-benchmark.diffusion"]), "models left out of the fit of ML.ENERGY's rows"
+    half, said = (
+        float(record.groups[f"vllm-benchmark.{'videos' if video else 'images'}_s"]),
+        "models left out of the fit of ML.ENERGY's rows",
+    )
     if stack == "tuned":
         faster = float(record.tables["mlperf"]["diffusion"])
         rates = replace(rates, slowdown=rates.slowdown / faster, decode_s=rates.decode_s / faster)
@@ -132,8 +137,8 @@ def images(
     """
     asked = sample or Sample()
     shape = sample_shape(arch, config, asked)
-    rates, half, said = diffusion_rates(chip.generation, stack)
     video = "sample_frames" in config
+    rates, half, said = diffusion_rates(chip.generation, stack, video)
     each = clip_seconds(config, arch.family, asked) if video else 1.0
     able = precisions_of(chip, precisions)
     usable = [g for g in splits if g <= max(chip.scaleup_domain, 1)]
@@ -167,6 +172,9 @@ def images(
         details={name: flat[name] for name in ("step_s", "service_s", "decode_share", "load")},
     )
     notes = [f"{shape.steps:g} steps, {shape.passes:g} passes each, {shape.tokens:,.0f} latent tokens"]
+    alone = pays.reshape(len(able), len(usable), rungs)[0, :, 0]
+    most = int(np.array(usable)[alone].max())
+    notes.append(f"a lone sample gets shorter on up to {most} chip{'s' if most > 1 else ''}")
     if not asked.companions:
         notes.append("text encoders and image decoder are not in memory: name them as companions")
     return choose(
