@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gigawatt.core.errors import InputError
 from gigawatt.physics.serving.services import Loop, control, fleet
-from gigawatt.physics.serving.services.robots import chunk_actions, decision_seconds, runtime_named
+from gigawatt.physics.serving.services.robots import chunk_actions, decision_seconds
 from gigawatt.physics.workload import from_config
 
 ONE = np.array([1.0])
