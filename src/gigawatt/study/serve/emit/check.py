@@ -55,14 +55,15 @@ def _is_script(text: str) -> bool:
 
 def commands_in(text: str, known: Schema) -> Iterator[tuple[int, Command, list[str]]]:
     """Line number, program and the words after it, for every line of a script that starts a program of the engine."""
-    longest = sorted(known.commands.values(), key=lambda c: -len(c.program))
+    starts = [(program, c) for c in known.commands.values() for program in (c.program, *c.programs)]
+    longest = sorted(starts, key=lambda start: -len(start[0]))
     for number, line in _logical_lines(text):
         try:
             words = shlex.split(line, comments=True)
         except ValueError:
             continue  # an open quote: prose, or a here-document
-        for command in longest:
-            start = _start(words, command.program)
+        for program, command in longest:
+            start = _start(words, program)
             if start is not None:
                 yield number, command, words[start:]
                 break
@@ -110,7 +111,27 @@ def check_words(words: Sequence[str], command: Command, known: Schema, where: Wh
                 rest.pop(0)
             continue
         values = [value] if equals else _values(rest, argument)
-        found += _check_values(argument, values, name, off, where)
+        wrong = _check_values(argument, values, name, off, where)
+        inside = _inside(argument, values, command, where) if argument.type == "json" and not wrong else []
+        found += [*wrong, *inside]
+    return found
+
+
+def _inside(argument: Argument, values: Sequence[str], command: Command, where: Where) -> list[Problem]:
+    """The fields of a structure, where the record names them (--name.field)."""
+    start = f"{argument.name}."
+    known = {name: a for name, a in command.arguments.items() if name.startswith(start)}
+    found: list[Problem] = []
+    for data in [data for value in values if isinstance(data := _read(value, "json"), Mapping)]:
+        for key, value in data.items() if known else ():
+            field = known.get(start + str(key))
+            if field is None:
+                near = nearest(str(key), [name.removeprefix(start) for name in known])
+                hints = (f"did you mean '{near}'?",) if near else ()
+                text = f"'{argument.name}' of {command.title} {command.release} has no field '{key}'"
+                found.append(Problem("unknown_argument", text, where, hints))
+            elif value is not None:
+                found += check_value(field, value, f"{argument.name}.{key}", where)
     return found
 
 
@@ -120,8 +141,8 @@ def _named(name: str, command: Command) -> tuple[Argument | None, bool]:
     if argument is None and name.startswith("--no-"):
         argument = command.find("--" + name[5:])
         return (argument, True) if argument and argument.type == "switch" else (None, False)
-    if argument is None and "." in name:
-        outer = command.find(name.partition(".")[0])
+    if argument is None and "." in name:  # a field below the recorded ones
+        outer = command.find(name.rpartition(".")[0])
         return (Argument(name, type="str"), False) if outer and outer.type == "json" else (None, False)
     return argument, False
 
@@ -290,8 +311,9 @@ def _containers(read: document.Document) -> Iterator[tuple[Where, list[str]]]:
 
 def _check_container(words: list[str], known: Schema, where: Where) -> list[Problem]:
     for command in known.commands.values():
-        if tuple(words[: len(command.program)]) == command.program:
-            return check_words(words[len(command.program) :], command, known, where)
+        for program in (command.program, *command.programs):
+            if tuple(words[: len(program)]) == program:
+                return check_words(words[len(program) :], command, known, where)
     programs = tuple(" ".join(c.program) for c in known.commands.values())
     shown = " ".join(words[:3])
     return [_problem("no_command", f"'{shown}' starts no component of {known.title}", where, *programs)]
