@@ -236,6 +236,17 @@ def test_a_graph_of_dynamo(inner):
         assert maps[mounted]["tensor_parallel_size"] == 16
 
 
+def test_old_caches_in_host_memory():
+    kept = replace(WIDE, offload_bytes=16e12 / 8)
+    assert float(taken_apart(emit(kept, "vllm"))["serve.sh"]["--kv-offloading-size"]) * 8 * 2**30 == pytest.approx(
+        2e12, rel=1e-5
+    )
+    assert taken_apart(emit(kept, "sglang"))["serve.sh"]["--hicache-size"] == "250"  # GB of a chip
+    assert taken_apart(emit(kept, "trtllm"))["config.yaml"]["kv_cache_config.host_cache_size"] == 250_000_000_000
+    apart = taken_apart(emit(replace(APART, offload_bytes=2e12), "sglang"))
+    assert "--hicache-size" in apart["serve-prefill.sh"] and "--hicache-size" not in apart["serve-decode.sh"]
+
+
 def test_the_head_says_what_for_and_what_is_left():
     head = [line for line in emit(WIDE, "vllm").files["serve.sh"].splitlines() if line.startswith("#")]
     text = " ".join(line.lstrip("# ") for line in head)
@@ -290,6 +301,7 @@ REFUSED = [
     ("vllm", {"memory_share": 1.5}, "wrong_value", "share of memory"),
     ("vllm", {"prefill": Pool(8), "connector": "pigeon"}, "unknown_name", "pigeon"),
     ("vllm", {"prefill": Pool(8), "offload_bytes": 1e12}, "unsupported", "one or the other"),
+    ("sglang", {"offload_bytes": 1e12, "prefix_caching": False}, "contradiction", "prefix caching is off"),
     ("trtllm", {"machine": machine_of("mi300x", CATALOG)}, "unsupported", "rocm"),
     ("dynamo", {"engine": "vlm"}, "unknown_name", "did you mean 'vllm'?"),
 ]
@@ -444,6 +456,9 @@ def test_a_fleet_is_filled_with_whole_workers():
         settings_of(row, "llama3-70b", "hgx-h200", GOAL, fleet_chips=8, catalog=CATALOG)
     plain = row | {"mapping": "tp8", "chips_per_replica": 8.0}
     assert settings_of(plain, "llama3-70b", "hgx-h200", GOAL, fleet_chips=64, catalog=CATALOG).serve.replicas == 8
+    for bad in ("tp8-tp4", "tp0", "", "8"):
+        with pytest.raises(InputError, match="no layout"):
+            parse_layout(bad)
     with pytest.raises(InputError, match="no layout"):
         settings_of(row | {"mapping": "xp8"}, "llama3-70b", "hgx-h200", GOAL, catalog=CATALOG)
 
@@ -451,7 +466,7 @@ def test_a_fleet_is_filled_with_whole_workers():
 @given(st.integers(0, 2), st.integers(0, 4), st.integers(0, 4), st.booleans())
 def test_the_name_of_a_layout_and_back(stages, ranks, tensor, spread):
     pool = Pool(2 ** (stages + ranks + tensor), 2**ranks, 2 ** (ranks + tensor) if spread else 1, 2**stages)
-    assert parse_layout(pool.name) == pool
+    assert parse_layout(pool.name) == parse_layout("-".join(reversed(pool.name.split("-")))) == pool
 
 
 MODEL = ModelFacts("mix", "org/mix", "fp8", experts=64, heads=64, layers=48, max_positions=131072, mtp_layers=1)
@@ -490,7 +505,7 @@ def legal(draw, engine):
 
     apart = draw(BOOLS)
     connectors = ["nixl", "mooncake"] + (["ucx"] if engine == "trtllm" else [])
-    drafted = draw(st.integers(0, 4))
+    drafted, cached = draw(st.integers(0, 4)), draw(BOOLS)
     return Settings(
         MODEL,
         H200,
@@ -500,11 +515,11 @@ def legal(draw, engine):
         precision=draw(st.sampled_from(["fp8", "bf16"])),
         kv_precision=draw(st.sampled_from(["bf16", "fp8"])),
         context_tokens=draw(st.sampled_from([0, 2048, 32768])),
-        prefix_caching=draw(BOOLS),
+        prefix_caching=cached,
         draft_tokens=drafted,
         draft_model="org/draft" if drafted and draw(BOOLS) else "",
         cuda_graphs=draw(BOOLS),
-        offload_bytes=0.0 if apart and engine == "vllm" else draw(st.sampled_from([0.0, 2e12])),
+        offload_bytes=0.0 if not cached or (apart and engine == "vllm") else draw(st.sampled_from([0.0, 2e12])),
         connector=draw(st.sampled_from(connectors)),
         memory_share=draw(st.floats(0.1, 1.0)),
         predicted=draw(st.sampled_from([None, SEEN])),

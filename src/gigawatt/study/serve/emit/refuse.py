@@ -148,6 +148,9 @@ def _numbers(settings: Settings, inner: str, title: str, found: Problems) -> Non
         found.add("wrong_value", f"a share of memory of {settings.memory_share:g}; it lies between 0 and 1")
     if settings.offload_bytes < 0:
         found.add("wrong_value", f"{settings.offload_bytes:g} bytes of host memory")
+    if settings.offload_bytes > 0 and not settings.prefix_caching:
+        text = "host memory keeps old caches for prompts that begin alike, and prefix caching is off"
+        found.add("contradiction", text, None, "prefix_caching, or offload_bytes 0")
 
 
 def _speculation(settings: Settings, found: Problems) -> None:

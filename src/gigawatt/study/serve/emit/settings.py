@@ -27,7 +27,7 @@ MOST_WORKERS = 16  # of a pool, where no fleet says how many
 FIT = 0.05  # of prefill capacity that whole workers may lack or waste
 SUFFIXES = {"fp8": ("FP8",), "fp4": ("NVFP4", "FP4", "MXFP4")}  # of repositories that hold a model quantised
 HUB = "https://huggingface.co/"
-_LAYOUT = re.compile(r"^(?:pp(\d+)-?)?(?:dp(\d+)-?)?(?:tp(\d+)-?)?(?:ep(\d+))?$")
+_WORD = re.compile(r"^(pp|dp|tp|ep)([1-9]\d*)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,8 @@ class Settings:
     """A chosen configuration. With `prefill` the pools are apart and `serve` decodes.
 
     `engine` is what a Dynamo graph runs inside. `draft_tokens` are drafted in each step, by the model's own multi-token
-    prediction, or by `draft_model` (EAGLE-3). `offload_bytes` is host memory for the cache of one replica.
+    prediction, or by `draft_model` (EAGLE-3). `offload_bytes` is host memory for old caches of one replica that
+    takes prompts.
     """
 
     model: ModelFacts
@@ -171,12 +172,12 @@ def parse_layout(name: str) -> Pool:
     Raises:
         InputError: no name of a layout.
     """
-    found = _LAYOUT.match(name.strip())
-    if not found or not any(found.groups()):
-        raise InputError(
-            Problem("unknown_layout", f"'{name}' is no layout", None, ("for example tp8, tp8-ep8, dp16-ep16",))
-        )
-    pp, dp, tp, ep = (int(part or 1) for part in found.groups())
+    words = [_WORD.match(word) for word in name.strip().split("-")]
+    sizes = {word[1]: int(word[2]) for word in words if word}
+    if not all(words) or len(sizes) < len(words):
+        known = ("for example tp8, tp8-ep8, dp16-ep16, pp2-tp8",)
+        raise InputError(Problem("unknown_layout", f"'{name}' is no layout", None, known))
+    pp, dp, tp, ep = (sizes.get(kind, 1) for kind in ("pp", "dp", "tp", "ep"))
     return Pool(chips=pp * dp * tp, attention_dp=dp, expert_parallel=ep, pipeline=pp)
 
 
