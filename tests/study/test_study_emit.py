@@ -303,6 +303,8 @@ REFUSED = [
     ("vllm", {"prefill": Pool(8), "offload_bytes": 1e12}, "unsupported", "one or the other"),
     ("sglang", {"offload_bytes": 1e12, "prefix_caching": False}, "contradiction", "prefix caching is off"),
     ("trtllm", {"machine": machine_of("mi300x", CATALOG)}, "unsupported", "rocm"),
+    ("dynamo", {"machine": machine_of("mi300x", CATALOG)}, "unsupported", "images of Dynamo"),
+    ("vllm", {"model": model_facts("flux-1-dev", CATALOG), "serve": Pool(8)}, "unsupported", "diffusion-image"),
     ("dynamo", {"engine": "vlm"}, "unknown_name", "did you mean 'vllm'?"),
 ]
 

@@ -70,7 +70,7 @@ class Pool:
 class ModelFacts:
     """What a launch must know of a model. `repository` is the checkpoint's name on Hugging Face, blank where none is known;
     `published` how its weights are stored; `others` further repositories of the same shape; `heads` the greatest number
-    that divides the head counts of all its layers.
+    that divides the head counts of all its layers; `kind` that of the catalog.
     """
 
     id: str
@@ -82,6 +82,7 @@ class ModelFacts:
     max_positions: int = 0
     mtp_layers: int = 0
     others: tuple[str, ...] = ()
+    kind: str = "llm"
 
     def checkpoint(self, precision: str) -> str:
         """The repository whose weights are stored in `precision`: the model's own, or its name with that suffix."""
@@ -207,6 +208,7 @@ def model_facts(model_id: str, catalog: Catalog | None = None) -> ModelFacts:
         layers=int(sum(g.count for g in groups)),
         max_positions=int(record.max_positions or arch.max_positions),
         mtp_layers=int(arch.mtp_layers),
+        kind=str(record.model_kind),
         others=tuple(alias for alias in record.aliases if re.match(r"^[\w.-]+/[\w.-]+$", alias)),
     )
 
