@@ -344,6 +344,7 @@ WRONG = [
     ("sglang", "python3 -m sglang.launch_server --tensor-parallel 8", "unknown_argument", "--tensor-parallel-size"),
     ("trtllm", "trtllm-serve m --kv_cache_dtype fp5", "unknown_choice", "auto, fp8, nvfp4"),
     ("trtllm", "kv_cache_config:\n  dtyp: fp8\n", "unknown_argument", "kv_cache_config.dtype"),
+    ("trtllm", "moe_config:\n  backend: WIDEEP\n", "unknown_choice", "DEEPGEMM"),  # gone since
     ("trtllm", "enable_attention_dp: 8\n", "wrong_type", "true or false"),
     ("trtllm", "max_batch_size: many\n", "wrong_type", "a whole number"),
     ("dynamo", "python3 -m dynamo.frontend --router-mode kvv", "unknown_choice", "did you mean 'kv'"),
@@ -367,7 +368,11 @@ RIGHT = [
     ("vllm", 'vllm serve m --compilation-config \'{"pass_config": {"anything": true}, "cudagraph_mode": "FULL"}\''),
     ("sglang", "sglang serve --model-path m --attn-dp-size 8 --tp-size 8"),
     ("trtllm", "mpirun -n 8 trtllm-llmapi-launch trtllm-serve m --tp_size 8 --no-telemetry"),
-    ("trtllm", "cuda_graph_config: null\nmoe_config:\n  backend: WIDEEP\n"),
+    ("trtllm", "cuda_graph_config: null\nmoe_config:\n  backend: TRTLLM\n"),
+    (
+        "trtllm",
+        "kv_cache_config:\n  use_kv_cache_manager_v2: false\n  pool_ratio: [0.5, 0.5]\n  mamba_state_config: {any: 1}\n",
+    ),
     ("dynamo", "python3 -m dynamo.vllm --model m --disaggregation-mode decode --tensor-parallel-size 2"),
 ]
 

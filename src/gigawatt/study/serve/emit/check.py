@@ -191,11 +191,11 @@ def _opaque(value: str) -> bool:
 
 def check_value(argument: Argument, value: Any, name: str, where: Where) -> list[Problem]:
     """One value against type, choices and range."""
-    if isinstance(value, str) and _opaque(value):
+    if (isinstance(value, str) and _opaque(value)) or str(value) in argument.choices:
         return []
     if not _is(argument.type, value):
         return [_problem("wrong_type", f"'{name}' takes {_kind(argument)}, not '{_shown(value)}'", where)]
-    if argument.choices and argument.type != "list" and str(value) not in argument.choices:
+    if argument.choices and argument.type != "list":
         near = nearest(str(value), argument.choices)
         hints = (*((f"did you mean '{near}'?",) if near else ()), "known: " + ", ".join(argument.choices))
         return [_problem("unknown_choice", f"'{name}' has no choice '{_shown(value)}'", where, *hints)]
@@ -277,7 +277,8 @@ def check_file(read: document.Document, layout: Command, known: Schema) -> list[
 def _entries(data: Any, layout: Command, path: document.Path_ = ()) -> Iterator[tuple[document.Path_, Any]]:
     """Paths with values, down to what the record names as one value (a list, a structure that is null)."""
     argument = layout.find(_dotted(path)) if path else None
-    if isinstance(data, Mapping) and not (argument and argument.type == "json" and not data):
+    whole = argument is not None and argument.type == "json" and not _has_fields(argument, layout)
+    if isinstance(data, Mapping) and data and not whole:
         for key, value in data.items():
             yield from _entries(value, layout, (*path, str(key)))
     elif isinstance(data, list) and (argument is None or argument.type != "list"):
@@ -285,6 +286,10 @@ def _entries(data: Any, layout: Command, path: document.Path_ = ()) -> Iterator[
             yield from _entries(value, layout, (*path, index))
     else:
         yield path, data
+
+
+def _has_fields(argument: Argument, layout: Command) -> bool:
+    return any(name.startswith(f"{argument.name}.") for name in layout.arguments)
 
 
 def file_names(data: Mapping[str, Any], layout: Command) -> list[str]:
