@@ -38,6 +38,7 @@ from gigawatt.study.serve.emit import (
 )
 from gigawatt.study.serve.emit.schema import FOLDER
 
+BOOLS = st.booleans()
 CATALOG = Catalog.load()
 DEEPSEEK = model_facts("deepseek-v3", CATALOG)
 LLAMA = model_facts("llama3-70b", CATALOG)
@@ -346,6 +347,9 @@ WRONG = [
     ("trtllm", "kv_cache_config:\n  dtyp: fp8\n", "unknown_argument", "kv_cache_config.dtype"),
     ("trtllm", "moe_config:\n  backend: WIDEEP\n", "unknown_choice", "DEEPGEMM"),  # gone since
     ("trtllm", "enable_attention_dp: 8\n", "wrong_type", "true or false"),
+    ("trtllm", "kv_cache_config: fp8\n", "wrong_type", "is a structure"),
+    ("vllm", "tensor-parallel-size: eight\n", "wrong_type", "a whole number"),
+    ("sglang", "tp_sizes: 8\n", "unknown_argument", "--tp-size"),
     ("trtllm", "max_batch_size: many\n", "wrong_type", "a whole number"),
     ("dynamo", "python3 -m dynamo.frontend --router-mode kvv", "unknown_choice", "did you mean 'kv'"),
     ("dynamo", "python3 -m dynamo.sglang --attn-dp-size 8", "unknown_argument", "no argument"),  # newer than is pinned
@@ -366,6 +370,7 @@ RIGHT = [
     ("sglang", "python3 -m sglang.launch_server --model-path m --tensor-parallel-size=8 --context-length 32k"),
     ("vllm", "python -m vllm.entrypoints.openai.api_server --model m --max-model-len 32k"),
     ("vllm", 'vllm serve m --compilation-config \'{"pass_config": {"anything": true}, "cudagraph_mode": "FULL"}\''),
+    ("vllm", "model: m\ntensor-parallel-size: 8\nenable-expert-parallel: true\nserved-model-name: [a, b]\n"),
     ("sglang", "sglang serve --model-path m --attn-dp-size 8 --tp-size 8"),
     ("trtllm", "mpirun -n 8 trtllm-llmapi-launch trtllm-serve m --tp_size 8 --no-telemetry"),
     ("trtllm", "cuda_graph_config: null\nmoe_config:\n  backend: TRTLLM\n"),
@@ -391,6 +396,21 @@ def test_problems_have_their_place():
     made = emit(replace(APART, engine="vllm"), "dynamo").files["graph.yaml"]
     (problem,) = problems(made.replace("--max-num-seqs", "--max-num-sequences"), "dynamo", "g.yaml")
     assert problem.code == "unknown_argument" and problem.where.line > 50
+
+
+@given(st.text(alphabet="ab:-=\n\\'\"{}[]#$ ", max_size=60), st.sampled_from(ENGINES), BOOLS)
+@settings(max_examples=60, deadline=None)
+def test_any_text_is_an_answer_or_a_problem(text, engine, started):
+    start = {
+        "vllm": "vllm serve ",
+        "sglang": "sglang serve ",
+        "trtllm": "trtllm-serve ",
+        "dynamo": "python3 -m dynamo.vllm ",
+    }
+    try:
+        assert all(p.message and p.code for p in problems((start[engine] if started else "") + text, engine))
+    except InputError as refused:
+        assert refused.problems
 
 
 def test_what_is_written_can_be_run(tmp_path):
@@ -477,7 +497,6 @@ def test_the_name_of_a_layout_and_back(stages, ranks, tensor, spread):
 
 
 MODEL = ModelFacts("mix", "org/mix", "fp8", experts=64, heads=64, layers=48, max_positions=131072, mtp_layers=1)
-BOOLS = st.booleans()
 
 
 @st.composite

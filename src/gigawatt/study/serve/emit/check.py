@@ -44,7 +44,28 @@ def problems(text: str, engine: str, file: str = "<text>") -> list[Problem]:
                 Problem("no_command", f"no command of {known.title} was found", Where(file), (f"known: {programs}",))
             ]
         return [p for line, command, words in lines for p in check_words(words, command, known, Where(file, line, 1))]
+    if not known.files:
+        return _check_arguments(document.parse(text, file), known.commands["server"])
     return [p for kind, read in _documents(text, known, file) for p in check_file(read, known.files[kind], known)]
+
+
+def _check_arguments(read: document.Document, command: Command) -> list[Problem]:
+    """A file of arguments without their dashes (`--config` of vLLM and SGLang): name: value."""
+    found: list[Problem] = []
+    for key, value in _mapping(read).items():
+        name, where = f"--{key}", read.where((key,))
+        argument, _ = _named(name, command)
+        if argument is None:
+            found.append(_unknown(name, command, where))
+        elif value is not None:
+            found += check_value(argument, value, key, where)
+    return found
+
+
+def _mapping(read: document.Document) -> Mapping[str, Any]:
+    if not isinstance(read.data, Mapping):
+        raise InputError(Problem("not_a_mapping", "a configuration file maps names to values", read.where(())))
+    return read.data
 
 
 def _is_script(text: str) -> bool:
@@ -242,14 +263,10 @@ def _documents(text: str, known: Schema, file: str) -> Iterator[tuple[str, docum
         line += piece.count("\n")
         if data.data is None:
             continue
-        if not isinstance(data.data, Mapping):
-            raise InputError(Problem("not_a_mapping", "a configuration file maps names to values", data.where(())))
-        yield _kind_of_file(data.data, known), data
+        yield _kind_of_file(_mapping(data), known), data
 
 
 def _kind_of_file(data: Mapping[str, Any], known: Schema) -> str:
-    if not known.files:
-        raise InputError(Problem("no_file", f"{known.title} is launched by arguments, not by a file of this form"))
     if known.engine == "dynamo":
         return "config-map" if data.get("kind") == "ConfigMap" else "graph"
     return "disaggregated-config" if "context_servers" in data or "generation_servers" in data else "config"
@@ -261,7 +278,9 @@ def check_file(read: document.Document, layout: Command, known: Schema) -> list[
     for path, value in _entries(read.data, layout):
         name, where = _dotted(path), read.where(path)
         argument = layout.find(name)
-        if argument is None:
+        if argument is None and any(known_name.startswith(f"{name}.") for known_name in layout.arguments):
+            found += [] if value is None else [_problem("wrong_type", f"'{name}' is a structure, not '{value}'", where)]
+        elif argument is None:
             found.append(_unknown(name, layout, where))
         elif value is not None:
             found += check_value(argument, value, name, where)
