@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gigawatt.catalog import Catalog
@@ -236,6 +236,7 @@ def settings_of(
 ) -> Settings:
     """Settings from a row of `search.Frontier.rows()`.
 
+    A row may also say `draft_tokens`, `token_budget` (of a step of a rank), `eager` and `host_cache_bytes` (of a chip).
     `fleet_chips` says for how many chips replicas are counted (0: one replica, or the fewest whole workers whose prefill
     capacity comes within 5 % of the row's). `changes` replace fields of the settings (prefix_caching, draft_tokens, ...).
 
@@ -256,11 +257,17 @@ def settings_of(
         engine=str(row["engine"]),
         precision=str(row["precision"]),
     )
+    budget = float(row.get("token_budget", math.inf))
+    tokens = int(budget) if math.isfinite(budget) else TOKEN_BUDGET
+    prompts = serve if prefill is None else prefill  # who takes prompts keeps old caches
     words: dict[str, Any] = {
         "model": model_facts(model_id, found),
         "machine": machine_of(platform, found),
-        "serve": _pool(serve, second, concurrency),
-        "prefill": _pool(prefill, first, 0) if prefill else None,
+        "serve": replace(serve, replicas=second, max_requests=concurrency, token_budget=tokens),
+        "prefill": replace(prefill, replicas=first, token_budget=tokens) if prefill else None,
+        "draft_tokens": int(row.get("draft_tokens", 0)),
+        "cuda_graphs": not row.get("eager", False),
+        "offload_bytes": float(row.get("host_cache_bytes", 0.0)) * prompts.chips,
         "engine": str(row["engine"]),
         "precision": str(row["precision"]),
         "kv_precision": kv_precision(spec),
@@ -294,12 +301,6 @@ def _factors(half: float) -> tuple[float, float]:
 def _context(goal: Goal) -> int:
     tokens = math.ceil(goal.input_tokens) + math.ceil(goal.output_tokens) + MARGIN_TOKENS
     return 64 * math.ceil(tokens / 64)
-
-
-def _pool(pool: Pool, replicas: int, requests: int) -> Pool:
-    return Pool(
-        pool.chips, pool.attention_dp, pool.expert_parallel, pool.pipeline, replicas, requests, pool.token_budget
-    )
 
 
 def _workers(ratio: float, prefill: Pool | None, serve: Pool, fleet_chips: int) -> tuple[int, int]:
