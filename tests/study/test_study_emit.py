@@ -250,6 +250,14 @@ def test_old_caches_in_host_memory():
     assert "--hicache-size" in apart["serve-prefill.sh"] and "--hicache-size" not in apart["serve-decode.sh"]
 
 
+def test_nodes_of_one_scale_up_domain():
+    rack = replace(WIDE, machine=machine_of("gb200-nvl72", CATALOG), engine="trtllm")
+    made = emit(rack, "dynamo").files["graph.yaml"]
+    assert "nodeCount: 2" in made and "ComputeDomain" in made and "nvidia.com/gpu: '4'" in made
+    assert "ComputeDomain" not in emit(WIDE, "dynamo").files["graph.yaml"]
+    assert "--gpus_per_node 4" in emit(rack, "trtllm").files["serve.sh"]
+
+
 def test_the_head_says_what_for_and_what_is_left():
     head = [line for line in emit(WIDE, "vllm").files["serve.sh"].splitlines() if line.startswith("#")]
     text = " ".join(line.lstrip("# ") for line in head)

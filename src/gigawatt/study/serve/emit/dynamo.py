@@ -120,6 +120,10 @@ def _notes(settings: Settings, known: Schema) -> list[str]:
         f"This release runs {inner.title} {pinned}; the worker's arguments are those of {inner.title} {inner.release}"
     )
     notes = [f"{text} that {pinned} has as well." if inner.pinned else f"{text} ({inner.source_url})."]
+    machine = settings.machine
+    if machine.domain_chips > machine.node_chips and any(p.chips > machine.node_chips for _, p in settings.pools):
+        text = "A worker spans nodes of one NVLink domain: its pods need a ComputeDomain, which is not written here"
+        notes.append(f"{text}.")
     if not _path(settings):
         known_as = f" Repositories of this shape: {', '.join(model.others)}." if model.others else ""
         notes.append(f"Put a checkpoint of {model.id} in {settings.precision} in the place of MODEL_PATH.{known_as}")
