@@ -88,7 +88,7 @@ class Points:
 
 def searched(question: Question, arch: Architecture, host: Host) -> Searched:
     """Everything that the engine makes of a question on one host."""
-    more: dict[str, Any] = {} if question.year is None else {"year": question.year}
+    more: dict[str, Any] = {} if question.year is None else {"release": f"{question.year:.4f}"}
     return search(
         arch,
         host.chip,

@@ -10,7 +10,8 @@ from gigawatt.core import units
 from gigawatt.core.errors import InputError, Problems, unknown_name
 from gigawatt.physics.chip.maturity import decimal_years
 from gigawatt.physics.serving import ENGINES
-from gigawatt.physics.serving.engine.calibration import YEARS, calibration
+from gigawatt.physics.serving.engine.calibration import calibration
+from gigawatt.physics.serving.engine.releases import fitted_years
 from gigawatt.study.serve.question import (
     DEFAULT_FACILITY,
     DEFAULT_INPUT,
@@ -114,7 +115,7 @@ def read_question(
 
 def release_note(year: float) -> str:
     """What is said of a release beyond the software that was fitted."""
-    low, high = YEARS
+    low, high = fitted_years()
     return (
         "" if low <= year <= high else f"software of {low:.1f} to {high:.2f} was fitted; held at the end of that range"
     )
