@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 
 import numpy as np
+
 from gigawatt.catalog import Catalog
 from gigawatt.physics.chip import chip_from_record
 from gigawatt.physics.serving import Load, Spec, deploy
