@@ -1,7 +1,8 @@
 """What a chip can serve at an SLO: every layout, precision, engine, power mode and concurrency, in one array pass.
 
 A point meets the SLO where its TTFT (99th percentile of the steady state, no start burst) and its TPOT (mean over requests) are
-within it. Points are rates of one replica over its chips. What stops a point from carrying one step more is its `bound`.
+within it; or, where a percentile is asked for, both at that one. Points are rates of one replica over its chips. What stops a
+point from carrying one step more is its `bound`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from gigawatt.physics.fabric import Fabric, default_fabric
 from gigawatt.physics.serving.engine.calibration import BLACKWELL, WEIGHT_BYTES, sigmas
 from gigawatt.physics.serving.engine.deployment import FULL, usable_memory_bytes
 from gigawatt.physics.serving.engine.model import Floats
-from gigawatt.physics.serving.search.space import Mask, Searched, Space, search
+from gigawatt.physics.serving.engine.speculation import Draft
+from gigawatt.physics.serving.search.space import Mask, PrefillOn, Searched, Space, search
+from gigawatt.physics.serving.steady.transfer import CachePath
 from gigawatt.physics.workload.architecture import Architecture
 
 MAX_POINTS = 12
@@ -98,13 +101,20 @@ def frontier(
     mapping: str = "",
     replica_chips: int = 0,
     max_points: int = MAX_POINTS,
+    percentile: float | None = None,
+    drafts: Sequence[Draft | None] = (None,),
+    stages: int = 1,
+    partners: int = 1,
+    prefill_on: PrefillOn | None = None,
+    path: CachePath | None = None,
+    **of_load: Any,
 ) -> Frontier:
     """The serving frontier of one model on one chip under an SLO, thinned in (watts, tokens out) to `max_points`.
 
     Replicas stay inside the scale-up domain of `fabric` (the chip's default one where None), where few messages are worth the
     network between domains; `replica_chips` lets them grow to as many chips over several domains, and a `mapping` that is
-    named may be of any size. `engine` "best" tries every stack that runs on the chip. Nothing meets the SLO: an empty
-    frontier whose `rejected` says why and what would.
+    named may be of any size; `stages` allows pipelines. `engine` "best" tries every stack that runs on the chip. Nothing meets
+    the SLO: an empty frontier whose `rejected` says why and what would. The other arguments are those of `space.search`.
     """
     wired = default_fabric(chip) if fabric is None else fabric
     found = search(
@@ -122,6 +132,13 @@ def frontier(
         speculation=speculation,
         mappings=(mapping,) if mapping else (),
         replica_chips=replica_chips,
+        percentile=percentile,
+        drafts=drafts,
+        stages=stages,
+        partners=partners,
+        prefill_on=prefill_on,
+        path=path,
+        **of_load,
     )
     if not found.specs:
         return _empty((Rejected("no layout", 0, "name one of tp1, tp2, tp8-ep8, dp8-ep8, ..."),))
@@ -141,7 +158,7 @@ def _choose(
     max_points: int,
 ) -> Frontier:
     space = found.space
-    roomy, quick, smooth = space.roomy, space.ttft_p99_s <= ttft_s, space.tpot_s <= tpot_s
+    roomy, quick, smooth = space.roomy, space.ttft_slo_s <= ttft_s, space.tpot_slo_s <= tpot_s
     good = roomy & quick & smooth
     rejected = _rejections(space, roomy, quick, smooth)
     if not found.fits.all():
@@ -160,8 +177,8 @@ def _choose(
         concurrency=space.concurrency[rows],
         tokens_in_per_s_per_chip=rate[rows] * input_tokens,
         tokens_out_per_s_per_chip=rate[rows] * output_tokens,
-        ttft_s=space.ttft_p99_s[rows],
-        tpot_s=space.tpot_s[rows],
+        ttft_s=space.ttft_slo_s[rows],
+        tpot_s=space.tpot_slo_s[rows],
         chip_w=space.chip_w[rows],
         bound=bound[rows],
         low=np.exp(-half),
@@ -221,11 +238,11 @@ def _rejections(space: Space, roomy: Mask, quick: Mask, smooth: Mask) -> list[Re
         fix = f"at most {space.room[most]:,.0f} requests at once fit, with {space.mapping[most]}"
         found.append(Rejected("more requests than the cache holds", int((~roomy).sum()), fix))
     if (roomy & ~smooth).any():
-        floor = space.tpot_s[roomy].min()
+        floor = space.tpot_slo_s[roomy].min()
         fix = f"the lowest TPOT of any candidate is {floor * 1e3:.3g} ms"
         found.append(Rejected("TPOT above the SLO", int((roomy & ~smooth).sum()), fix))
     if (roomy & smooth & ~quick).any() or not quick.any():
-        floor = space.ttft_p99_s[roomy].min()
+        floor = space.ttft_slo_s[roomy].min()
         fix = f"the lowest TTFT (p99) of any candidate is {floor * 1e3:.4g} ms"
         found.append(Rejected("TTFT above the SLO", int((roomy & ~quick).sum()), fix))
     return found
@@ -233,17 +250,25 @@ def _rejections(space: Space, roomy: Mask, quick: Mask, smooth: Mask) -> list[Re
 
 def does_not_fit(found: Searched, chip: Chip, domain: int) -> Rejected:
     """How many configurations have no room for their weights, and the least that would have it."""
-    narrow = min({s.precision for s in found.specs}, key=WEIGHT_BYTES.__getitem__)
-    weights = float(found.model.weights) * WEIGHT_BYTES[narrow]
+    asked = min({s.precision for s in found.specs}, key=WEIGHT_BYTES.__getitem__)
+    weights = float(found.model.weights) * WEIGHT_BYTES[asked]
     room = 0.8 * usable_memory_bytes(chip)
-    needed = int(np.ceil(weights / room))
     short = weights - room * domain
     text = (
-        f"{weights / 1e9:,.0f} GB of {narrow} weights need at least {needed} chips of {chip.memory_bytes / 1e9:.0f} GB"
+        f"{weights / 1e9:,.0f} GB of {asked} weights need at least {_chips(weights, room)} chips of "
+        f"{chip.memory_bytes / 1e9:.0f} GB"
     )
     if short > 0:
         text += f"; a scale-up domain of {domain} is {short / 1e9:,.0f} GB short"
+    narrower = [q for q in WEIGHT_BYTES if WEIGHT_BYTES[q] < WEIGHT_BYTES[asked] and q in chip.peak_flops]
+    if narrower:
+        less = [f"{q} on {_chips(float(found.model.weights) * WEIGHT_BYTES[q], room)}" for q in narrower]
+        text += f"; or weights in {', or '.join(less)}"
     return Rejected("the model does not fit", int((~found.fits).sum()), text)
+
+
+def _chips(weights: float, room: float) -> int:
+    return int(np.ceil(weights / room))
 
 
 def _empty(rejected: tuple[Rejected, ...], candidates: int = 0) -> Frontier:

@@ -1,11 +1,11 @@
-"""Every layout, precision, engine, power mode and concurrency of one model on one chip, in one array pass.
+"""Every layout, precision, engine, power mode, draft and concurrency of one model on one chip, in one array pass.
 
 Rows stand in runs of one ladder of concurrencies, which is the same for all. Rates are those of one replica; of pools, of one
 decode worker beside as much of a prefill pool as it needs, in fractions of a chip (`whole` makes whole workers of them).
 
     aggregated      the closed loop of `steady.aggregated`
-    disaggregated   decode pools of every layout, each beside the prefill layout of the same kin (precision, engine, mode)
-                    that does most prompts per chip within the TTFT asked for; prefill pools run at `POOL_LOAD`
+    disaggregated   decode workers of every layout beside the prefill configurations worth having (see `pairs`), which may be
+                    of another chip
 """
 
 from __future__ import annotations
@@ -17,34 +17,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gigawatt.physics.chip import PowerMode, chip_watts
+from gigawatt.physics.chip import PowerMode
 from gigawatt.physics.chip.device import Chip
 from gigawatt.physics.fabric import Fabric, default_fabric
-from gigawatt.physics.serving.engine.deployment import FULL, Deployment, Spec, deploy, take
+from gigawatt.physics.serving.engine.deployment import FULL, Spec, take
 from gigawatt.physics.serving.engine.layouts import Layout, layouts
-from gigawatt.physics.serving.engine.memory import max_requests
 from gigawatt.physics.serving.engine.model import Floats, ServedModel, served_model
-from gigawatt.physics.serving.engine.step import PARTS, decode_step, prefill_flops
+from gigawatt.physics.serving.engine.speculation import Draft
+from gigawatt.physics.serving.engine.step import PARTS
+from gigawatt.physics.serving.search.combos import Side, engines_of, side
+from gigawatt.physics.serving.search.pairs import pooled
+from gigawatt.physics.serving.search.spent import SPENT, largest
 from gigawatt.physics.serving.steady.aggregated import Load, steady_state
-from gigawatt.physics.serving.steady.disaggregated import pool_prefill_seconds, servers
+from gigawatt.physics.serving.steady.spread import closed_spread, tpot_quantile, ttft_quantile
+from gigawatt.physics.serving.steady.transfer import CachePath
 from gigawatt.physics.workload.architecture import Architecture
 
+__all__ = ["CONCURRENCY", "SPENT", "Mask", "PrefillOn", "Searched", "Space", "engines_of", "search"]
+
 CONCURRENCY = np.unique(np.round(2.0 ** np.arange(0.0, 12.51, 0.125)))
-POOL_LOAD = 0.7  # of a prefill pool's capacity, so that its queue stays short (planners take 0.9 and add a correction)
-SPENT = (*PARTS, "stall")  # what the time between two tokens is spent on; the stall is of prompts among the decoders
-BOUND_OF = {
-    "host": "host",
-    "launches": "launch floor",
-    "dense": "weights bandwidth",
-    "experts": "weights bandwidth",
-    "attention": "cache bandwidth",
-    "collectives": "scale-up links",
-    "drafting": "drafting",
-    "stall": "prefill compute",
-}
 
 Mask = NDArray[np.bool_]
-Combo = tuple[Layout, str, str, PowerMode]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +48,17 @@ class Space:
     one prefill worker and `prefill_capacity` the requests/s it takes, `decode_each` the chips of a decode worker (the whole
     replica where aggregated). `room` is how many requests the cache holds at once, `spent_s` (parts of SPENT, rows) what the
     mean time between two tokens goes to, `part` the largest of it. Times in s, `chip_w` the mean watts of a chip.
+    `precision`, `mode` are those of what decodes, `prefill_*` of what prefills. `ttft_slo_s` and `tpot_slo_s` are the times
+    that an SLO is held against: at the percentile asked for, else the 99th of TTFT and the mean of TPOT. `drafted` tokens
+    are drafted in a step.
     """
 
     mapping: NDArray[np.str_]
     precision: NDArray[np.str_]
     engine: NDArray[np.str_]
     mode: NDArray[np.str_]
+    prefill_precision: NDArray[np.str_]
+    prefill_mode: NDArray[np.str_]
     chips: Floats
     prefill_chips: Floats
     prefill_each: Floats
@@ -71,10 +69,13 @@ class Space:
     room: Floats
     ttft_s: Floats
     ttft_p99_s: Floats
+    ttft_slo_s: Floats
     tpot_s: Floats
+    tpot_slo_s: Floats
     chip_w: Floats
     prefill_load: Floats
     kernel_half: Floats
+    drafted: Floats
     part: NDArray[np.str_]
     spent_s: Floats
 
@@ -101,6 +102,21 @@ class Space:
         return Space(**{f.name: getattr(self, f.name)[..., rows] for f in fields(Space)})
 
 
+TEXT = ("mapping", "precision", "engine", "mode", "prefill_precision", "prefill_mode", "part")
+
+
+@dataclass(frozen=True, slots=True)
+class PrefillOn:
+    """Another kind of chip for the prefill pool, and the way of the caches from it to the decoders."""
+
+    chip: Chip
+    path: CachePath
+    fabric: Fabric | None = None
+    precisions: tuple[str, ...] = ()
+    modes: tuple[PowerMode, ...] = (FULL,)
+    maturity: float = 1.0
+
+
 @dataclass(frozen=True, slots=True)
 class Searched:
     """A space with what it was made of: `specs` one a configuration, `fits` where its weights leave room for a request."""
@@ -115,11 +131,6 @@ class Searched:
     def candidates(self) -> int:
         """What was looked at: every row, and every configuration that does not fit."""
         return len(self.space) + int((~self.fits).sum())
-
-
-def engines_of(chip: Chip) -> tuple[str, ...]:
-    """Serving stacks that run on a chip: TensorRT-LLM on CUDA only, vLLM and SGLang also elsewhere."""
-    return ("trtllm", "vllm", "sglang") if chip.stack == "cuda" else ("vllm", "sglang")
 
 
 def search(
@@ -138,65 +149,104 @@ def search(
     aggregate: bool = True,
     disaggregate: bool = True,
     speculation: float = 1.0,
+    drafts: Sequence[Draft | None] = (None,),
     mappings: Sequence[str] = (),
     replica_chips: int = 0,
     most_chips: int = 0,
+    stages: int = 1,
     ladder: Floats = CONCURRENCY,
+    partners: int = 1,
+    prefill_on: PrefillOn | None = None,
+    path: CachePath | None = None,
+    percentile: float | None = None,
+    **of_load: Any,
 ) -> Searched:
     """Evaluate everything; nothing is left out for an SLO.
 
     Args:
         fabric: the network; the chip's default one where None.
-        ttft_s: what a prefill layout must meet to stand beside decoders (p99).
+        ttft_s: what a prefill layout must meet to stand beside decoders.
         engines: every stack that runs on the chip where empty.
         release: of the engine, or a date of the software; the newest that constants were fitted to where none is named.
+        drafts: speculative decoding to try, None for none of it; `speculation` is a plain factor on all.
         mappings: layouts by name, however wide; all within a scale-up domain, or within `replica_chips`, where empty.
         most_chips: no replica and no worker is wider (0: no limit).
+        stages: pipelines of 2, 4, ... up to so many stages are tried beside single ones.
         ladder: concurrencies of a replica, rising.
+        partners: prefill configurations tried beside each decode layout.
+        prefill_on: another kind of chip to prefill on; the same one where None, its caches moved over `path`.
+        percentile: of TTFT and TPOT that the SLO is held against (0.99); p99 of TTFT and the mean of TPOT where None.
+        of_load: further fields of `Load`: cached_share, fetched_share, decode_derate, prefill_derate, input_cv, output_cv.
     """
     model = served_model(arch)
     wired = default_fabric(chip) if fabric is None else fabric
-    plans = [p for only in mappings or ("",) for p in layouts(model, wired.domain, only, replica_chips)]
-    plans = [p for p in dict.fromkeys(plans) if not most_chips or p.gpus <= most_chips]
-    combos = [(p, q, e, m) for p in plans for q in precisions for e in engines or engines_of(chip) for m in modes]
-    specs = tuple(
-        Spec(
-            arch, chip, p.gpus, p.dp, p.moe_tp, e, q,
-            release=release, maturity=maturity, mode=m, speculation=speculation, fabric=wired,
-        )
-        for p, q, e, m in combos
-    )  # fmt: skip
-    if not specs:
-        return Searched(_nothing(), specs, np.zeros(0, dtype=bool), model, ladder)
-    base = deploy(specs)
-    fits = max_requests(base, np.asarray(input_tokens), np.asarray(output_tokens)) >= 1.0
-    rows = np.repeat(np.flatnonzero(fits), len(ladder))
+    load = Load.of(input_tokens, output_tokens, 1.0, **of_load)
+    common: dict[str, Any] = {"release": release, "speculation": speculation}
+    plans = _plans(model, wired.domain, mappings, replica_chips, stages, most_chips)
+    stacks = tuple(engines or engines_of(chip))
+    sides = [
+        side(arch, chip, wired, plans, load, precisions=precisions, engines=stacks, modes=modes, draft=draft,
+             maturity=maturity, **common)
+        for draft in drafts
+    ]  # fmt: skip
+    laid = [s for s in sides if s is not None]
+    if not laid:
+        return Searched(nothing(), (), np.zeros(0, dtype=bool), model, ladder)
+    other = None
+    if (on := prefill_on) is not None:
+        near = default_fabric(on.chip) if on.fabric is None else on.fabric
+        shared = [engine for engine in stacks if engine in engines_of(on.chip)]
+        wide = _plans(model, near.domain, (), 0, 1, most_chips)
+        other = side(arch, on.chip, near, wide, load, precisions=on.precisions or precisions, engines=shared,
+                     modes=on.modes, cache_for=chip, maturity=on.maturity, **common)  # fmt: skip
+    way = path if prefill_on is None else prefill_on.path
     made = []
-    if len(rows):
-        load = Load.of(input_tokens, output_tokens, np.tile(ladder, int(fits.sum())))
-        if aggregate:
-            made.append(_aggregated(take(base, rows), rows, load, chip, combos))
-        if disaggregate:
-            made.append(_disaggregated(base, np.flatnonzero(fits), rows, load, chip, combos, ttft_s))
+    for s in laid:
+        if aggregate and s.fits.any():
+            made.append(_aggregated(s, load, ladder, percentile))
+        beside = s if prefill_on is None else other
+        if disaggregate and beside is not None:
+            found = pooled(
+                s, beside, load, ladder, ttft_s=ttft_s, partners=partners, share=percentile or 0.99, path=way
+            )
+            made += [] if found is None else [found]
+    specs = tuple(spec for s in laid for spec in s.specs)
+    fits = np.concatenate([s.fits for s in laid])
     if not made:
-        return Searched(_nothing(), specs, fits, model, ladder)
+        return Searched(nothing(), specs, fits, model, ladder)
     columns = {name: np.concatenate([part[name] for part in made], axis=-1) for name in made[0]}
     return Searched(Space(**columns), specs, fits, model, ladder)
 
 
-def _aggregated(
-    d: Deployment, rows: NDArray[np.intp], load: Load, chip: Chip, combos: Sequence[Combo]
-) -> dict[str, NDArray[Any]]:
-    """The columns of every configuration of `combos` that `rows` names, at its load."""
+def _plans(
+    model: ServedModel, domain: int, mappings: Sequence[str], replica_chips: int, stages: int, most_chips: int
+) -> list[Layout]:
+    found = [p for only in mappings or ("",) for p in layouts(model, domain, only, replica_chips, stages)]
+    return [p for p in dict.fromkeys(found) if not most_chips or p.chips <= most_chips]
+
+
+def _aggregated(s: Side, load: Load, ladder: Floats, percentile: float | None) -> dict[str, NDArray[Any]]:
+    """The columns of every configuration that fits, at every concurrency."""
+    fitting = np.flatnonzero(s.fits)
+    rows = np.repeat(fitting, len(ladder))
+    d = take(s.base, rows)
+    load = load.at(np.tile(ladder, len(fitting)))
     state = steady_state(d, load)
     peak = np.maximum(d.chip.dense_flops, d.chip.bf16_flops)
     busy = 1.0 - state.parts.host / np.maximum(state.parts.total, 1e-12)
     stall = state.tpot_s - state.step_s / d.yields
     spent = np.stack([*(getattr(state.parts, name) / d.yields for name in PARTS), stall])
     none = np.zeros_like(d.gpus)
+    ttft, tpot = state.ttft_p99_s, state.tpot_s
+    if percentile is not None:
+        spread = closed_spread(d, load, state)
+        ttft, tpot = ttft_quantile(spread, percentile), tpot_quantile(spread, percentile)
+    names = s.names(rows)
     return {
-        "mapping": np.array([p.name for p, *_ in combos])[rows],
-        **_names(combos, rows),
+        "mapping": s.mappings()[rows],
+        **names,
+        "prefill_precision": names["precision"],
+        "prefill_mode": names["mode"],
         "chips": d.chips,
         "prefill_chips": none,
         "prefill_each": none,
@@ -207,117 +257,21 @@ def _aggregated(
         "room": state.max_requests,
         "ttft_s": state.ttft_s,
         "ttft_p99_s": state.ttft_p99_s,
+        "ttft_slo_s": ttft,
         "tpot_s": state.tpot_s,
-        "chip_w": _watts(d, chip, state.flops_per_s / peak, state.bytes_per_s, busy, combos, rows),
+        "tpot_slo_s": tpot,
+        "chip_w": s.watts(d, state.flops_per_s / peak, state.bytes_per_s, busy, rows),
         "prefill_load": state.prefill_load,
         "kernel_half": d.kernels.half_width,
-        "part": _largest(spent, state.parts.compute_share, d.messages.domains),
+        "drafted": none if d.draft is None else d.draft.tokens,
+        "part": largest(spent, state.parts.compute_share, d.messages.domains),
         "spent_s": spent,
     }
 
 
-def _disaggregated(
-    base: Deployment,
-    fitting: NDArray[np.intp],
-    rows: NDArray[np.intp],
-    load: Load,
-    chip: Chip,
-    combos: Sequence[Combo],
-    ttft_s: float,
-) -> dict[str, NDArray[Any]]:
-    """Decode pools of every layout, each beside the prefill layout of the same kin that does most prompts per chip."""
-    one = pool_prefill_seconds(base, load.input_tokens)
-    wait = base.rates["queue_share"] * POOL_LOAD / (2.0 * (1.0 - POOL_LOAD)) * one
-    mean = (base.rates.api_s + base.rates["token_us"] * 1e-6 * load.input_tokens) / base.maturity
-    mean = mean + base.rates["transfer_s"] + one
-    first = mean + wait * np.log(100.0 * POOL_LOAD) / POOL_LOAD
-    capacity = POOL_LOAD * servers(base) / one
-    per_chip = np.where(first <= ttft_s, capacity / base.gpus, 0.0)
-    partner = np.zeros(len(combos), dtype=np.intp)
-    for i in fitting:
-        kin = [j for j in fitting if combos[j][1:] == combos[i][1:]]
-        partner[i] = max(kin, key=lambda j: (per_chip[j], -first[j]))
-    beside = partner[rows]
-    d, p = take(base, rows), take(base, beside)
-    out, n = load.output_tokens, load.input_tokens
-    room = max_requests(d, n, out)
-    batch = np.minimum(load.concurrency, room)
-    parts = decode_step(d, batch, n + out / 2.0)
-    tpot = parts.total / d.yields
-    flow = batch / (out * tpot)
-    prefill_chips = flow / capacity[beside] * p.gpus
-    chips = d.gpus + prefill_chips
-    peak = np.maximum(d.chip.dense_flops, d.chip.bf16_flops)
-    busy = 1.0 - parts.host / np.maximum(parts.total, 1e-12)
-    decode_w = _watts(d, chip, parts.flops / tpot / peak, parts.bytes_moved / tpot, busy, combos, rows)
-    prefill_util = prefill_flops(p, n) * flow / np.maximum(prefill_chips, 1e-12) / peak
-    prefill_bytes = 0.3 * p.chip.memory_bytes_per_s
-    prefill_w = _watts(p, chip, prefill_util, prefill_bytes, np.full_like(busy, POOL_LOAD), combos, rows)
-    names = [
-        f"{combos[int(j)][0].name} prefill + {combo[0].name} decode" for combo, j in zip(combos, partner, strict=True)
-    ]
-    spent = np.stack([*(getattr(parts, name) / d.yields for name in PARTS), np.zeros_like(tpot)])
-    return {
-        "mapping": np.array(names)[rows],
-        **_names(combos, rows),
-        "chips": chips,
-        "prefill_chips": prefill_chips,
-        "prefill_each": p.gpus,
-        "prefill_capacity": capacity[beside],
-        "decode_each": d.gpus,
-        "concurrency": load.concurrency,
-        "requests_per_s": flow,
-        "room": room,
-        "ttft_s": (mean + wait)[beside],
-        "ttft_p99_s": first[beside],
-        "tpot_s": tpot,
-        "chip_w": (decode_w * d.gpus + prefill_w * prefill_chips) / chips,
-        "prefill_load": np.full_like(tpot, POOL_LOAD),
-        "kernel_half": d.kernels.half_width,
-        "part": _largest(spent, parts.compute_share, d.messages.domains),
-        "spent_s": spent,
-    }
-
-
-def _names(combos: Sequence[Combo], rows: NDArray[np.intp]) -> dict[str, NDArray[Any]]:
-    return {
-        "precision": np.array([q for _, q, _, _ in combos])[rows],
-        "engine": np.array([e for _, _, e, _ in combos])[rows],
-        "mode": np.array([m.name for *_, m in combos])[rows],
-    }
-
-
-def _watts(
-    d: Deployment,
-    chip: Chip,
-    compute: Floats,
-    bytes_per_s: Floats,
-    busy: Floats,
-    combos: Sequence[Combo],
-    rows: NDArray[np.intp],
-) -> Floats:
-    """Chip watts, mode by mode (utilisation is what is reached in the mode)."""
-    memory = bytes_per_s / d.chip.memory_bytes_per_s
-    modes = {m.name: m for *_, m in combos}
-    number = np.array([list(modes).index(m.name) for *_, m in combos])[rows]
-    out = np.zeros(len(rows))
-    for i, mode in enumerate(modes.values()):
-        own = number == i
-        out[own] = chip_watts(chip, compute[own], memory[own], busy[own], mode)
-    return out
-
-
-def _largest(spent: Floats, compute_bound: Floats, domains: Floats) -> NDArray[Any]:
-    """Name of what the time between tokens mostly goes to; messages of several domains wait for the network."""
-    names = np.array([BOUND_OF[name] for name in SPENT])
-    found = names[np.argmax(spent, axis=0)]
-    found = np.where((found == BOUND_OF["collectives"]) & (domains > 1), "scale-out network", found)
-    return np.where((found == "weights bandwidth") & (compute_bound > 0.5), "compute", found)
-
-
-def _nothing() -> Space:
-    text = ("mapping", "precision", "engine", "mode", "part")
+def nothing() -> Space:
+    """A space of no rows."""
     columns: dict[str, Any] = {
-        f.name: np.array([], dtype=np.str_) if f.name in text else np.zeros(0) for f in fields(Space)
+        f.name: np.array([], dtype=np.str_) if f.name in TEXT else np.zeros(0) for f in fields(Space)
     }
     return Space(**columns | {"spent_s": np.zeros((len(SPENT), 0))})

@@ -14,7 +14,7 @@ Errors raised: none; a row that cannot run has `max_requests` below one and infi
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 
@@ -77,6 +77,10 @@ class Load:
         given = (input_tokens, output_tokens, concurrency, burst, extra_in_flight, max_batch)
         columns = {name: np.asarray(item, dtype=np.float64) for name, item in more.items()}
         return cls(*(np.asarray(item, dtype=np.float64) for item in given), **columns)
+
+    def at(self, concurrency: Floats) -> Load:
+        """The same load of other numbers of users."""
+        return replace(self, concurrency=concurrency)
 
     @property
     def cached_tokens(self) -> Floats:
