@@ -1,8 +1,4 @@
-"""Operating points of one host: the space of the engine with whole replicas, watts at three boundaries, bands, and the SLO.
-
-Derates take from throughput and leave latencies as they are. Of an aggregated replica the prefill share of its time is the
-prefill load, so what is kept is 1 / (load / prefill + (1 - load) / decode).
-"""
+"""Operating points of one host: the space of the engine with whole replicas, watts at three boundaries, bands, and the SLO."""
 
 from __future__ import annotations
 
@@ -16,13 +12,15 @@ from numpy.typing import NDArray
 from gigawatt.catalog import Catalog
 from gigawatt.physics.chip.power import power_constants
 from gigawatt.physics.serving.engine.calibration import CALIBRATION, sigmas
+from gigawatt.physics.serving.engine.speculation import Draft, eagle_head
 from gigawatt.physics.serving.search.frontier import bounds, throughput_half_width
 from gigawatt.physics.serving.search.space import CONCURRENCY, Searched, Space, search
 from gigawatt.physics.serving.search.whole import whole_workers
 from gigawatt.physics.workload.architecture import Architecture
 from gigawatt.study.serve.hosts import Host
-from gigawatt.study.serve.question import Derate, Question
+from gigawatt.study.serve.question import Drafts, Question
 
+HELD = 0.99  # the percentile of TTFT and TPOT beside their means
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Rows = NDArray[np.intp]
@@ -89,6 +87,7 @@ class Points:
 def searched(question: Question, arch: Architecture, host: Host) -> Searched:
     """Everything that the engine makes of a question on one host."""
     more: dict[str, Any] = {} if question.year is None else {"year": question.year}
+    draft = draft_of(question.speculation, arch)
     return search(
         arch,
         host.chip,
@@ -102,18 +101,43 @@ def searched(question: Question, arch: Architecture, host: Host) -> Searched:
         modes=host.modes,
         aggregate=question.pools != "only",
         disaggregate=question.pools != "never",
-        speculation=question.speculation,
+        speculation=question.speculation.factor,
+        drafts=(draft,),
         mappings=question.mappings,
         replica_chips=question.replica_chips,
         most_chips=question.chips,
+        stages=question.stages,
+        partners=question.partners,
+        percentile=HELD,
         ladder=np.array(question.concurrency, dtype=np.float64) if question.concurrency else CONCURRENCY,
+        **of_load(question),
         **more,
     )
 
 
+def of_load(question: Question) -> dict[str, Any]:
+    """What a load is beside lengths and concurrency."""
+    return {
+        "cached_share": question.cached_share,
+        "decode_derate": question.derate.decode,
+        "prefill_derate": question.derate.prefill,
+    }
+
+
+def draft_of(asked: Drafts, arch: Architecture) -> Draft | None:
+    """What drafts beside a model.
+
+    Raises:
+        InputError: the model predicts no tokens, or the numbers make no sense.
+    """
+    if not asked.by:
+        return None
+    return Draft(asked.tokens, asked.acceptance, eagle_head(arch) if asked.by == "eagle" else None)
+
+
 def points_of(found: Searched, question: Question, host: Host, catalog: Catalog) -> Points:
     """The operating points of everything that fits."""
-    space = derated(found.space, question.derate)
+    space = found.space
     one = np.ones(len(space))
     if question.chips:
         chips = np.full(len(space), float(question.chips))
@@ -136,9 +160,9 @@ def points_of(found: Searched, question: Question, host: Host, catalog: Catalog)
         chips, replicas, rate, used = space.chips, one, space.requests_per_s, space.chips
         prefill = np.where(space.pooled, space.prefill_chips / np.maximum(space.prefill_each, 1e-9), 0.0)
     slo = question.slo
-    quick = (space.ttft_p99_s <= slo.ttft_p99_s) & (space.ttft_s <= slo.ttft_mean_s)
+    quick = (space.ttft_slo_s <= slo.ttft_p99_s) & (space.ttft_s <= slo.ttft_mean_s)
     whole_s = space.ttft_s + question.output_tokens * space.tpot_s
-    smooth = (space.tpot_s <= slo.tpot_s) & (whole_s <= slo.latency_s)
+    smooth = (space.tpot_s <= slo.tpot_s) & (space.tpot_slo_s <= slo.tpot_p99_s) & (whole_s <= slo.latency_s)
     ttft, tpot = latency_half_widths(space.pooled, host.chip.name, question.model, catalog)
     constants = power_constants(host.chip)
     shares = {mode.name: mode.power_share for mode in host.modes}
@@ -161,24 +185,6 @@ def points_of(found: Searched, question: Question, host: Host, catalog: Catalog)
         quick=quick,
         smooth=smooth,
         bound=bounds(space, len(found.ladder), space.roomy, quick, smooth),
-    )
-
-
-def derated(space: Space, derate: Derate) -> Space:
-    """The space with what production keeps of its throughput; a slower prefill pool takes more chips."""
-    if derate == Derate():
-        return space
-    load = space.prefill_load
-    kept = np.where(space.pooled, derate.decode, 1.0 / (load / derate.prefill + (1.0 - load) / derate.decode))
-    capacity = space.prefill_capacity * derate.prefill
-    rate = space.requests_per_s * kept
-    beside = np.where(space.pooled, rate / np.where(space.pooled, capacity, 1.0) * space.prefill_each, 0.0)
-    return replace(
-        space,
-        requests_per_s=rate,
-        prefill_capacity=capacity,
-        prefill_chips=beside,
-        chips=space.decode_each + beside,
     )
 
 

@@ -22,7 +22,8 @@ from gigawatt.physics.serving.engine.memory import (
     max_requests,
     weight_bytes_per_chip,
 )
-from gigawatt.physics.serving.search.space import Searched, engines_of
+from gigawatt.physics.serving.search.combos import engines_of
+from gigawatt.physics.serving.search.space import Searched
 from gigawatt.physics.workload.architecture import Architecture
 from gigawatt.study.serve.hosts import Host
 from gigawatt.study.serve.points import Points
@@ -80,7 +81,7 @@ def _of_host(one: Tried, question: Question) -> list[tuple[str, int, str]]:
     possible = points.possible
     for reason, mask, values, limit in (
         (f"above {_smooth_words(question)}", possible & ~points.smooth, space.tpot_s, "TPOT"),
-        (f"above TTFT {_ttft_words(question)}", possible & ~points.quick, space.ttft_p99_s, "TTFT p99"),
+        (f"above TTFT {_ttft_words(question)}", possible & ~points.quick, space.ttft_slo_s, "TTFT p99"),
     ):
         if mask.any():
             at = _least(values, possible)
@@ -92,8 +93,8 @@ def _of_host(one: Tried, question: Question) -> list[tuple[str, int, str]]:
 
 def _smooth_words(question: Question) -> str:
     slo = question.slo
-    words = [f"TPOT {seconds(slo.tpot_s)}"] if slo.tpot_s < np.inf else []
-    return " or ".join([*words, *([f"a request's {seconds(slo.latency_s)}"] if slo.latency_s < np.inf else [])])
+    limits = (("TPOT", slo.tpot_s), ("TPOT p99", slo.tpot_p99_s), ("a request's", slo.latency_s))
+    return " or ".join(f"{name} {seconds(limit)}" for name, limit in limits if limit < np.inf)
 
 
 def _ttft_words(question: Question) -> str:
@@ -143,7 +144,8 @@ def _floor(points: Points, question: Question) -> tuple[str, list[Change]]:
     said, changes = [], []
     limits = (
         ("TPOT", slo.tpot_s, space.tpot_s, possible & points.quick, points.smooth),
-        ("TTFT p99", slo.ttft_p99_s, space.ttft_p99_s, possible & points.smooth, points.quick),
+        ("TPOT p99", slo.tpot_p99_s, space.tpot_slo_s, possible & points.quick, points.smooth),
+        ("TTFT p99", slo.ttft_p99_s, space.ttft_slo_s, possible & points.smooth, points.quick),
         ("mean TTFT", slo.ttft_mean_s, space.ttft_s, possible & points.smooth, points.quick),
         ("a request", slo.latency_s, space.ttft_s + question.output_tokens * space.tpot_s, possible, points.smooth),
     )

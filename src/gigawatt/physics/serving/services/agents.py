@@ -29,7 +29,8 @@ from gigawatt.physics.serving.engine.layouts import layouts
 from gigawatt.physics.serving.engine.memory import cache_bytes_per_request, free_bytes_per_chip, weight_bytes_per_chip
 from gigawatt.physics.serving.engine.model import Floats, served_model
 from gigawatt.physics.serving.engine.step import PARTS
-from gigawatt.physics.serving.search.space import BOUND_OF, engines_of
+from gigawatt.physics.serving.search.space import engines_of
+from gigawatt.physics.serving.search.spent import BOUND_OF
 from gigawatt.physics.serving.services.frontier import Candidates, ServiceFrontier, choose, positive
 from gigawatt.physics.serving.services.work import precisions_of
 from gigawatt.physics.serving.steady.aggregated import Load, SteadyState, steady_state
