@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gigawatt.catalog import Catalog
 from gigawatt.core.errors import InputError
+from gigawatt.physics.chip import host_path
 from gigawatt.physics.serving.services import AgentTask, Tier, agents, chips_by_deadline, offline, usual_task
 
 
@@ -72,6 +74,29 @@ def test_sessions_follow_littles_law_and_watts_stay_within_the_chip(model, chip)
     assert np.all((found.chip_w >= board.idle_w) & (found.chip_w <= board.tdp_w))
     assert np.all(found.joules_per_unit > 0)
     assert np.all((found.details["waiting_share"] >= 0) & (found.details["waiting_share"] < 1))
+
+
+def test_parking_caches_in_hosts_lies_between_holding_room_and_working_them_out_again(model, chip):
+    catalog = Catalog.load()
+    host = host_path(catalog.get("host", "xeon-8570"), 4)
+    args = model("gpt-oss-120b"), chip("h200-sxm")
+    task = usual_task(keep_s=1.0, tool_mean_s=120.0)
+    evicted = agents(*args, task=task)
+    parked = agents(*args, task=task, host=host, host_cache_bytes=host.memory_bytes)
+    assert best(parked) > 1.2 * best(evicted)
+    assert parked.details["host_bytes_per_chip"].max() <= host.memory_bytes
+    held = agents(*args, task=usual_task(tool_mean_s=120.0))
+    assert best(parked) > best(held)  # waits of minutes cost more room than a fetch costs time
+    none = agents(*args, task=task, host=host, host_cache_bytes=1e6)
+    assert len(none) == 0
+    assert any("host memory" in r.nearest_fix for r in none.rejected)
+
+
+def test_production_does_less_than_a_benchmark(model, chip):
+    args = model("gpt-oss-120b"), chip("h200-sxm")
+    whole = best(agents(*args))
+    assert best(agents(*args, decode_derate=0.8)) < whole
+    assert best(agents(*args, prefill_derate=0.51)) < whole
 
 
 def test_a_task_that_waits_longer_than_its_limit_says_the_floor(model, chip):

@@ -76,6 +76,8 @@ def test_fields_of_a_sample_a_loop_a_task_may_be_given_one_by_one(model, config,
         ("whisper-large-v3", {}),
         ("pi0", {"round_trip_s": 0.01}),
         ("gpt-oss-120b", {"as_service": "agents"}),
+        ("llama3-8b", {"as_service": "batch", "input_tokens": 500.0, "output_tokens": 200.0}),
+        ("orpheus-3b", {"as_service": "synthesis"}),
     ],
 )
 def test_a_power_mode_never_gives_more_and_draws_no_more(name, more, model, config, chip):

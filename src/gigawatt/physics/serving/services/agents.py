@@ -1,14 +1,15 @@
 """Agents: tasks of many calls whose context grows, with waits for tools in between, as tokens, cache and chip-seconds.
 
     call i      context c_i = first + i (tool + output); of its input, what was there before is found in the cache
-    hit         h (1 - P(wait > keep))            a cache is kept `keep` seconds into a wait, then evicted
+    hit         h (1 - P(wait > keep))            a cache is kept `keep` seconds into a wait, then evicted, or parked in the
+                                                  host's memory and fetched back: h
     call s      r = TTFT + output TPOT             steady state at C calls, with the mean context and the share found
     Little      X = C / r,  tasks/s = X / calls,  sessions N = X (r + wait)
     cache       X (r + E[min(wait, keep)]) contexts are held, and must fit
 
 Waits for tools are log-normal with a given mean and median (in published traces the median is 0.1 s and the mean 17 s).
-Keeping caches through long waits costs room and so calls at once; evicting them costs prefill. Means of a task are used: tasks
-that differ in length use more than a task of mean length does.
+Keeping caches through long waits costs room and so calls at once; evicting them costs prefill, parking them a fetch. Means of
+a task are used: tasks that differ in length use more than a task of mean length does.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from scipy.special import ndtr
 from gigawatt.core.errors import InputError, Problem
 from gigawatt.physics.chip import calibration, chip_watts
 from gigawatt.physics.chip.device import Chip, PowerMode
+from gigawatt.physics.chip.host import HostPath
 from gigawatt.physics.fabric import Fabric, default_fabric
 from gigawatt.physics.serving.engine.calibration import sigmas
 from gigawatt.physics.serving.engine.deployment import FULL, Deployment, Spec, deploy, take
@@ -86,11 +88,16 @@ class AgentTask:
         return self.tool_mean_s * self._below(self._sigma) + self.keep_s * self.evicted
 
     @property
-    def cached_share(self) -> float:
-        """Share of all input tokens of a task that is found in the cache."""
+    def repeated_share(self) -> float:
+        """Share of all input tokens of a task that a cache which is never evicted would hold and find."""
         total = self.calls * self.context_tokens
         repeated = total - self.first_tokens - (self.calls - 1.0) * self.tool_tokens
-        return self.hit * (1.0 - self.evicted) * max(repeated, 0.0) / total
+        return self.hit * max(repeated, 0.0) / total
+
+    @property
+    def cached_share(self) -> float:
+        """Share of all input tokens of a task that is found on the chips."""
+        return (1.0 - self.evicted) * self.repeated_share
 
     @property
     def _sigma(self) -> float:
@@ -151,22 +158,35 @@ def agents(
     precisions: Sequence[str] = (),
     engines: Sequence[str] = (),
     maturity: float = 1.0,
+    host: HostPath | None = None,
+    host_cache_bytes: float = 0.0,
+    decode_derate: float = 1.0,
+    prefill_derate: float = 1.0,
     ladder: Floats = CALLS_AT_ONCE,
     mode: PowerMode = FULL,
 ) -> ServiceFrontier:
     """Tasks/s per chip: every layout, precision and engine, by calls at once.
 
+    `decode_derate` and `prefill_derate` are what production leaves of a benchmark's speed. With a `host` what is evicted
+    goes to its memory, of which each chip has `host_cache_bytes`, and is fetched back.
     `task_s` limits a whole task, waits for tools included, at the mean; `tpot_s` the time between tokens. `batch` is the
     calls at once of a replica. `details`: `sessions` (tasks in flight on it), `call_s`, `ttft_s`, `tpot_s`,
     `chip_s_per_task`, `prefill_share` (of the replica's time), `waiting_share` (of the held cache: sessions that wait for
-    a tool), `fresh_tokens_per_task`.
+    a tool), `fresh_tokens_per_task`, `host_bytes_per_chip`.
 
     Raises:
         InputError: a task that makes no sense, or longer than the model's positions.
     """
     asked = task or usual_task()
     check_task(asked, arch)
-    positive("agents", task_s=task_s, tpot_s=tpot_s, maturity=maturity)
+    positive(
+        "agents",
+        task_s=task_s,
+        tpot_s=tpot_s,
+        maturity=maturity,
+        decode_derate=decode_derate,
+        prefill_derate=prefill_derate,
+    )
     wired = default_fabric(chip) if fabric is None else fabric
     able = precisions_of(chip, precisions)
     combos = [
@@ -177,14 +197,36 @@ def agents(
     ]
     base = deploy(
         [
-            Spec(arch, chip, layout.gpus, layout.dp, layout.moe_tp, e, p, maturity=maturity, mode=mode, fabric=wired)
+            Spec(
+                arch,
+                chip,
+                layout.gpus,
+                layout.dp,
+                layout.moe_tp,
+                e,
+                p,
+                maturity=maturity,
+                mode=mode,
+                fabric=wired,
+                host=host,
+                host_cache_bytes=host_cache_bytes,
+            )
             for layout, p, e in combos
         ]
     )
     rows = np.repeat(np.arange(len(combos)), len(ladder))
     at_once = np.tile(ladder, len(combos))
     d = take(base, rows)
-    load = Load.of(asked.context_tokens, asked.output_tokens, at_once, cached_share=asked.cached_share)
+    share, fetched = (asked.cached_share, 0.0) if host is None else (asked.repeated_share, asked.evicted)
+    load = Load.of(
+        asked.context_tokens,
+        asked.output_tokens,
+        at_once,
+        cached_share=share,
+        fetched_share=fetched,
+        decode_derate=decode_derate,
+        prefill_derate=prefill_derate,
+    )
     state = steady_state(d, load)
     call_s = state.ttft_s + asked.output_tokens * state.tpot_s
     flow = at_once / call_s
@@ -194,7 +236,9 @@ def agents(
     whole_s = asked.calls * call_s + (asked.calls - 1.0) * asked.tool_mean_s
     per_chip = flow / asked.calls / d.gpus
     half = np.hypot(sigmas()["throughput_fitted"], d.kernels.half_width)
-    fresh = asked.calls * asked.context_tokens * (1.0 - asked.cached_share)
+    fresh = asked.calls * asked.context_tokens * (1.0 - share)
+    # Caches that wait in the hosts, on each chip's part of them.
+    parked = flow * (asked.tool_mean_s - asked.kept_s) / d.dp * context * float(host is not None)
     candidates = Candidates(
         precision=np.array([p for _, p, _ in combos])[rows],
         chips=d.gpus,
@@ -217,6 +261,7 @@ def agents(
             "prefill_share": state.prefill_load,
             "waiting_share": asked.kept_s / (call_s + asked.kept_s),
             "fresh_tokens_per_task": np.full(len(rows), fresh),
+            "host_bytes_per_chip": parked,
         },
     )
     return choose(
@@ -225,11 +270,14 @@ def agents(
         candidates,
         limit_s=task_s,
         limit="task time",
-        refused=[(state.tpot_s > tpot_s, "TPOT above the limit", _tpot_floor(state))],
+        refused=[
+            (parked > host_cache_bytes, "more caches wait than the hosts hold", _host_room(parked, host_cache_bytes)),
+            (state.tpot_s > tpot_s, "TPOT above the limit", _tpot_floor(state)),
+        ],
         band="80 % factors of token serving's fit and its kernels; lengths of tasks are inputs and not in it",
         notes=(
             f"{asked.calls:g} calls, {asked.first_tokens:,.0f} to {asked.last_tokens:,.0f} tokens of context, "
-            f"{asked.cached_share:.0%} of input found in the cache",
+            f"{share:.0%} of input found in the cache" + (f", {fetched:.0%} of that in hosts" if fetched else ""),
             f"waits of {asked.tool_mean_s:g} s on average, the cache kept for {asked.kept_s:.3g} s of them",
         ),
     )
@@ -247,6 +295,11 @@ def _bound(state: SteadyState) -> np.ndarray[tuple[int, ...], np.dtype[np.str_]]
     table = np.vstack([decoding, state.prefill_load[None]])
     names = np.array([*(BOUND_OF[name] for name in PARTS), BOUND_OF["stall"]])
     return np.asarray(names[np.argmax(table, axis=0)])
+
+
+def _host_room(parked: Floats, room_bytes: float) -> str:
+    least = float(parked.min()) if len(parked) else 0.0
+    return f"at least {least / 1e9:,.1f} GB of host memory a chip, where there are {room_bytes / 1e9:,.1f} GB"
 
 
 def _tpot_floor(state: SteadyState) -> str:

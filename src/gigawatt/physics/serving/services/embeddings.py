@@ -1,7 +1,7 @@
 """Embeddings and rerankers: one pass over a batch of texts, taken as they come, under a limit at a percentile.
 
     batch s = host + host per text n + hypot(slow kernels(n texts), calls launch)        (`encoding`)
-    latency = that of dynamic batching at the percentile (`batching`)
+    latency = router and tokeniser + that of dynamic batching at the percentile (`batching`)
 
 An embedding is one pass of an encoder, or of a decoder without its head and cache. A reranker reads query and passage as one
 text: its unit is a pair. The index that the vectors go to, its memory and its search are left out.
@@ -44,7 +44,7 @@ def embeddings(
 ) -> ServiceFrontier:
     """Texts/s per chip by batch and precision; each chip holds the whole model.
 
-    `latency_s` is held at `percentile` of texts that come at random; with `open_stream` False by the batch's own seconds.
+    `latency_s` is held at `percentile` of texts that come at random; with `open_stream` False it is the batch's.
     `tokens` of a text, or of a picture for an encoder of pictures; 0: those of a passage, or all that the model takes.
     `details`: `tokens_per_s_per_chip`, `service_s`, `load`.
 
@@ -76,6 +76,7 @@ def embeddings(
         )
     by_batch = {name: np.stack([part[name] for part in parts]) for name in parts[0]}
     c = streamed(by_batch, batches, percentile, idle_watts(chip, mode)) if open_stream else closed(by_batch, batches)
+    c["latency_s"] = c["latency_s"] + host.outside_s(tokens) / maturity
     rungs = c["service_s"].shape[1]
     flat = {name: column.ravel() for name, column in c.items()}
     candidates = Candidates(

@@ -52,7 +52,9 @@ class Sample:
 
 
 @lru_cache(maxsize=8)
-def diffusion_rates(generation: str, stack: str = "published") -> tuple[DiffusionRates, float, str]:
+def diffusion_rates(
+    generation: str, stack: str = "published", video: bool = False
+) -> tuple[DiffusionRates, float, str]:
     """Rates of a chip generation, the 80 % half-width of their rate, and what that comes from.
 
     `published`: the stack of the ML.ENERGY benchmark; `tuned`: that of MLPerf submissions (kernels fused, 8-bit, one
@@ -67,7 +69,10 @@ def diffusion_rates(generation: str, stack: str = "published") -> tuple[Diffusio
     table = record.tables["diffusion"]
     row = table.get(generation, table["default"])
     rates = DiffusionRates(**{name: float(row[name]) for name in DiffusionRates.__slots__})
-    half, said = float(record.groups["vllm-benchmark.diffusion"]), "models left out of the fit of ML.ENERGY's rows"
+    half, said = (
+        float(record.groups[f"vllm-benchmark.{'videos' if video else 'images'}_s"]),
+        "models left out of the fit of ML.ENERGY's rows",
+    )
     if stack == "tuned":
         faster = float(record.tables["mlperf"]["diffusion"])
         rates = replace(rates, slowdown=rates.slowdown / faster, decode_s=rates.decode_s / faster)
@@ -132,8 +137,8 @@ def images(
     """
     asked = sample or Sample()
     shape = sample_shape(arch, config, asked)
-    rates, half, said = diffusion_rates(chip.generation, stack)
     video = "sample_frames" in config
+    rates, half, said = diffusion_rates(chip.generation, stack, video)
     each = clip_seconds(config, arch.family, asked) if video else 1.0
     able = precisions_of(chip, precisions)
     usable = [g for g in splits if g <= max(chip.scaleup_domain, 1)]

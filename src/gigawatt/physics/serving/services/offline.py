@@ -15,8 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from gigawatt.core.errors import InputError, Problem
-from gigawatt.physics.chip.device import Chip
+from gigawatt.physics.chip.device import Chip, PowerMode
 from gigawatt.physics.fabric import Fabric
+from gigawatt.physics.serving.engine.deployment import FULL
 from gigawatt.physics.serving.search.frontier import frontier
 from gigawatt.physics.serving.services.frontier import ServiceFrontier, positive
 from gigawatt.physics.serving.services.tokens import of_tokens
@@ -43,6 +44,7 @@ def offline(
     precisions: Sequence[str] = (),
     engine: str = "best",
     disaggregate: bool = True,
+    mode: PowerMode = FULL,
 ) -> ServiceFrontier:
     """Requests/s per chip at no limit. `details`: those of tokens, and `ratio_to_interactive` of every point (infinite where
     the tier can not be met at all).
@@ -68,6 +70,7 @@ def offline(
             precisions=precisions_of(chip, precisions),
             engine=engine,
             disaggregate=disaggregate,
+            modes=(mode,),
         )
         return of_tokens(points, chip, "batch", "request", 1.0 / output_tokens)
 

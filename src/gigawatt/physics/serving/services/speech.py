@@ -144,7 +144,8 @@ def recognition(
     """Seconds of sound a second and chip: also the live streams that a chip keeps up with.
 
     `latency_s` limits the time from a whole window to its text, at `percentile` of windows that come at random. `tokens` of a
-    window: the calibration's where zero. `details`: `streams_per_chip` (at real time), `tokens_per_s_per_chip`, `service_s`.
+    window: the calibration's where zero. `details`: `streams_per_chip` (at real time), `real_time_factor` (chip-seconds for
+    a second of sound), `tokens_per_s_per_chip`, `service_s`, `load`.
 
     Raises:
         InputError: the model has no encoder of sound and decoder, or sizes that make no sense.
@@ -185,6 +186,7 @@ def recognition(
         )
     by_batch = {name: np.stack([part[name] for part in parts]) for name in parts[0]}
     c = streamed(by_batch, batches, percentile, idle_watts(chip, mode)) if open_stream else closed(by_batch, batches)
+    c["latency_s"] = c["latency_s"] + engine_named(engine).outside_s()
     rungs = c["service_s"].shape[1]
     flat = {name: column.ravel() for name, column in c.items()}
     sound = flat["rate"] * window_s
@@ -203,6 +205,7 @@ def recognition(
         rungs=rungs,
         details={
             "streams_per_chip": sound,
+            "real_time_factor": 1.0 / sound,
             "tokens_per_s_per_chip": flat["rate"] * tokens,
             "service_s": flat["service_s"],
             "load": flat["load"],
@@ -234,6 +237,7 @@ def synthesis(
     precisions: Sequence[str] = (),
     engine: str = "best",
     real_time: bool = True,
+    mode: PowerMode = FULL,
 ) -> ServiceFrontier:
     """Seconds of sound a second and chip from a decoder that writes codec tokens; at real time also streams per chip.
 
@@ -255,6 +259,7 @@ def synthesis(
         precisions=precisions_of(chip, precisions),
         engine=engine,
         disaggregate=False,
+        modes=(mode,),
     )
     shaped = of_tokens(found, chip, "speech synthesis", "audio-second", 1.0 / rate)
     notes = (f"{rate:g} codec tokens a second of sound", "the codec's decoder is left out")
