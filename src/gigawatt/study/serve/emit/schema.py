@@ -44,10 +44,14 @@ class Argument:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A program (or a file's layout) with its arguments by name; `spellings` maps every alias to the name."""
+    """A program (or a file's layout) with its arguments by name; `spellings` maps every alias to the name.
+
+    `programs` are further ways to start it.
+    """
 
     name: str
     program: tuple[str, ...]
+    programs: tuple[tuple[str, ...], ...]
     title: str
     release: str
     date: str
@@ -131,6 +135,7 @@ def _command(name: str, rows: Mapping[str, dict[str, Argument]], about: Mapping[
     return Command(
         name=name,
         program=tuple(str(about.get("program", "")).split()),
+        programs=tuple(tuple(str(other).split()) for other in about.get("also", ())),
         title=str(about.get("title", about.get("program", ""))),
         release=str(about.get("release", head["release"])),
         date=str(about.get("date", head["date"])),
