@@ -31,10 +31,11 @@ class Points:
     """Columns beside those of `space`, of equal length.
 
     `replicas` (of pools: decode workers) and `prefill_workers` are whole where the number of chips is given; else there is
-    one replica, with as much of a prefill worker as it needs. `requests_per_s` are answered by all of them after the derate;
-    `chips` is what rates are counted over (all there are), `chips_used` what works. `*_half` are 80 % half-widths of the
-    logarithm, `watts_low` and `watts_high` the ends of the chip's watts, within what it can draw. `held`: the chips hold it;
-    `quick`, `smooth`: TTFT and TPOT are within the SLO.
+    one replica, with as much of a prefill worker as it needs. `requests_per_s` are answered by all of them, of `most_per_s`
+    that the SLO would hold; `load` is the share of what they can take (NaN in a closed loop), `ttft_low_s` and `ttft_high_s`
+    are the ends of TTFT at its percentile. `chips` is what rates are counted over (all there are), `chips_used` what works.
+    `*_half` are 80 % half-widths of the logarithm, `watts_low` and `watts_high` the ends of the chip's watts, within what it
+    can draw. `held`: the chips hold it; `quick`, `smooth`: TTFT and TPOT are within the SLO.
     """
 
     space: Space
@@ -43,6 +44,10 @@ class Points:
     chips: Floats
     chips_used: Floats
     requests_per_s: Floats
+    most_per_s: Floats
+    load: Floats
+    ttft_low_s: Floats
+    ttft_high_s: Floats
     it_w: Floats
     meter_w: Floats
     rate_half: Floats
@@ -164,9 +169,7 @@ def points_of(found: Searched, question: Question, host: Host, catalog: Catalog)
     whole_s = space.ttft_s + question.output_tokens * space.tpot_s
     smooth = (space.tpot_s <= slo.tpot_s) & (space.tpot_slo_s <= slo.tpot_p99_s) & (whole_s <= slo.latency_s)
     ttft, tpot = latency_half_widths(space.pooled, host.chip.name, question.model, catalog)
-    constants = power_constants(host.chip)
-    shares = {mode.name: mode.power_share for mode in host.modes}
-    limit_w = host.chip.tdp_w * np.array([shares[str(name)] for name in space.mode])
+    low_w, high_w = watts_of(space, host)
     return Points(
         space=space,
         replicas=replicas,
@@ -174,18 +177,31 @@ def points_of(found: Searched, question: Question, host: Host, catalog: Catalog)
         chips=chips,
         chips_used=used,
         requests_per_s=rate,
+        most_per_s=rate,
+        load=np.full(len(space), np.nan),
+        ttft_low_s=space.ttft_slo_s * np.exp(-ttft),
+        ttft_high_s=space.ttft_slo_s * np.exp(ttft),
         it_w=host.it_w(space.chip_w),
         meter_w=host.meter_w(space.chip_w),
         rate_half=throughput_half_width(host.chip, space.pooled, space.kernel_half),
         ttft_half=ttft,
         tpot_half=tpot,
-        watts_low=np.maximum(constants.low * space.chip_w, host.chip.idle_w),
-        watts_high=np.minimum(constants.high * space.chip_w, np.maximum(limit_w, space.chip_w)),
+        watts_low=low_w,
+        watts_high=high_w,
         held=replicas >= 1.0,
         quick=quick,
         smooth=smooth,
         bound=bounds(space, len(found.ladder), space.roomy, quick, smooth),
     )
+
+
+def watts_of(space: Space, host: Host) -> tuple[Floats, Floats]:
+    """Ends of the 80 % range of a chip's watts, within what it can draw."""
+    constants = power_constants(host.chip)
+    shares = {mode.name: mode.power_share for mode in host.modes}
+    limit_w = host.chip.tdp_w * np.array([shares[str(name)] for name in space.mode])
+    low = np.maximum(constants.low * space.chip_w, host.chip.idle_w)
+    return low, np.minimum(constants.high * space.chip_w, np.maximum(limit_w, space.chip_w))
 
 
 def latency_half_widths(pooled: Mask, chip: str, model: str, catalog: Catalog) -> tuple[Floats, Floats]:

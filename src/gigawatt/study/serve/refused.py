@@ -70,10 +70,17 @@ def _of_host(one: Tried, question: Question) -> list[tuple[str, int, str]]:
     if not len(space):
         return rows
     roomy = space.roomy
-    if not points.held.all():
-        wide = points.held | ~roomy
-        fix = "a smaller replica, or more chips"
-        rows.append((f"wider than {question.chips:,} chips", int((~wide).sum()), fix))
+    wide = points.replicas < 1.0
+    if (wide & roomy).any():
+        rows.append(
+            (f"wider than {question.chips:,} chips", int((wide & roomy).sum()), "a smaller replica, or more chips")
+        )
+    full = ~points.held & ~wide
+    if full.any():
+        most = float(points.most_per_s.max())
+        rows.append(
+            (f"too few chips for {question.rate_per_s:,.4g} requests/s", int(full.sum()), f"at most {most:,.4g}/s")
+        )
     if not roomy.all():
         at = int(np.argmax(space.room))
         fix = f"at most {space.room[at]:,.0f} at once, with {space.mapping[at]} {space.precision[at]}"
@@ -109,7 +116,7 @@ def _least(values: NDArray[np.float64], among: NDArray[np.bool_]) -> int:
 
 def _named(points: Points, at: int) -> str:
     space = points.space
-    requests = f"{space.concurrency[at]:,.0f} request{'s' if space.concurrency[at] > 1 else ''}"
+    requests = "1 request" if space.concurrency[at] <= 1.0 else f"{space.concurrency[at]:,.0f} requests"
     return f"with {space.mapping[at]} {space.precision[at]} {space.engine[at]} at {requests}"
 
 
@@ -125,6 +132,10 @@ def nothing_meets(tried: Sequence[Tried], question: Question, arch: Architecture
             hints.append(one.host.refusal[1])
         elif one.points is None or one.found is None:
             continue
+        elif question.rate_per_s and len(one.points) and (one.points.most_per_s > 0).any():
+            said, change = _too_much(one, one.points, question)
+            lines.append(f"{name}: {said}")
+            changes += change
         elif not len(one.points) or not one.points.possible.any():
             said, more = _too_large(one, question, arch, catalog)
             lines.append(f"{name}: {said}")
@@ -136,6 +147,21 @@ def nothing_meets(tried: Sequence[Tried], question: Question, arch: Architecture
     what = f"{question.model} is not served with {question.slo.words} on {', '.join(one.host.label for one in tried)}"
     fixes = list(dict.fromkeys(hints))
     return Infeasible(what + (f". What would do: {'; '.join(fixes)}" if fixes else ""), lines, changes)
+
+
+def _too_much(one: Tried, points: Points, question: Question) -> tuple[str, list[Change]]:
+    """The most requests/s that the chips hold within the SLO, and the chips that the rate takes."""
+    at = int(np.argmax(points.most_per_s))
+    most, name = float(points.most_per_s[at]), one.host.label
+    needed = float(np.ceil(question.rate_per_s / most * points.chips[at]))
+    said = (
+        f"{question.chips:,} chips hold at most {most:,.4g} requests/s within the SLO, with {points.space.mapping[at]} "
+        f"{points.space.precision[at]} {points.space.engine[at]}"
+    )
+    return said, [
+        Change(f"{name}, rate", question.rate_per_s, most, "requests/s"),
+        Change(f"{name}, chips", float(question.chips), needed, "chips"),
+    ]
 
 
 def _floor(points: Points, question: Question) -> tuple[str, list[Change]]:
