@@ -139,7 +139,7 @@ def _aggregated(found: Searched, question: Question, host: Host, catalog: Catalo
         requests_per_s=np.where(most > 0, question.rate_per_s, each),
         most_per_s=most * replicas,
         load=state.load,
-        ttft_low_s=np.minimum(tails.ttft.low_s[0], space.ttft_slo_s * np.exp(-ttft_half)),
+        ttft_low_s=np.fmin(tails.ttft.low_s[0], space.ttft_slo_s * np.exp(-ttft_half)),
         ttft_high_s=np.fmax(tails.ttft.high_s[0], space.ttft_slo_s * np.exp(ttft_half)),
         it_w=host.it_w(space.chip_w),
         meter_w=host.meter_w(space.chip_w),
