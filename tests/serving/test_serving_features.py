@@ -234,7 +234,9 @@ def test_eager_launches_cost_most_where_steps_are_short():
 def test_derates_slow_their_own_phase():
     load = [Load.of(1000.0, 500.0, 16.0, **more) for more in ({}, {"decode_derate": 0.8}, {"prefill_derate": 0.51})]
     full, decode, prefill = (evaluate([spec()], item) for item in load)
-    assert decode.step_s[0] >= full.step_s[0] / 0.8 * (1 - 1e-2) and decode.prefill_s[0] == pytest.approx(
-        full.prefill_s[0]
+    # Fewer or more prompts that enter together share a step a little differently.
+    assert decode.step_s[0] >= full.step_s[0] / 0.8 * (1 - 1e-2)
+    assert decode.prefill_s[0] == pytest.approx(full.prefill_s[0], rel=1e-3)
+    assert (
+        prefill.prefill_s[0] == pytest.approx(full.prefill_s[0] / 0.51, rel=1e-2) and prefill.tpot_s[0] > full.tpot_s[0]
     )
-    assert prefill.prefill_s[0] == pytest.approx(full.prefill_s[0] / 0.51) and prefill.tpot_s[0] > full.tpot_s[0]

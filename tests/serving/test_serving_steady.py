@@ -87,7 +87,8 @@ def test_littles_law_holds_for_the_batch_and_for_all_in_flight(model, part, n, c
 def test_a_higher_rate_is_never_faster_and_never_emptier(model, part, more, n):
     d, load = laid(model), Load.of(n, 300.0, 1.0)
     low, high = (open_loop(d, load, part * x * capacity(d, load)) for x in (1.0, more))
-    for name in ("tpot_s", "ttft_s", "decoding", "load", "in_flight"):
+    # Not so the load of the chips by prompts: where more come, more of them share a step.
+    for name in ("tpot_s", "ttft_s", "decoding", "in_flight"):
         assert getattr(high, name)[0] >= getattr(low, name)[0] * (1 - 1e-6), name
 
 

@@ -13,7 +13,7 @@ from gigawatt.physics.serving import Load, Spec, deploy, steady_state
 from gigawatt.physics.serving.engine.deployment import take
 from gigawatt.physics.serving.engine.step import decode_step, prefill_compute
 from gigawatt.physics.serving.engine.terms import CHUNK_STRIDE, TERMS, prior_sigma, scaled, step_terms
-from gigawatt.physics.serving.steady.anchor import anchor, weight, within
+from gigawatt.physics.serving.steady.one_point import anchor, weight, within
 from gigawatt.physics.workload import from_config
 
 CAT = Catalog.load()

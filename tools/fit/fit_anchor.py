@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from gigawatt.physics.serving import Load, deploy, steady_state
 from gigawatt.physics.serving.engine.calibration import sigmas
 from gigawatt.physics.serving.engine.terms import scaled
-from gigawatt.physics.serving.steady.anchor import anchor
+from gigawatt.physics.serving.steady.one_point import anchor
 from gigawatt.validation.serving_points import load_of, points
 
 LEAST_POINTS, ANCHORS = 3, 3

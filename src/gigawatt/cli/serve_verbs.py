@@ -112,7 +112,7 @@ def serve(
         str, typer.Option("--maturity", help="Speed of the software over the one fitted.", rich_help_panel=ENGINE)
     ] = "",
     release: Annotated[
-        str, typer.Option("--release", help="Month of the engine's release: 2026-03.", rich_help_panel=ENGINE)
+        str, typer.Option("--release", help="A month, 2026-03, or a version of --engine.", rich_help_panel=ENGINE)
     ] = "",
     derate: Annotated[
         str,

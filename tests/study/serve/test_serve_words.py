@@ -64,6 +64,7 @@ def test_lists_counts_and_caps():
         ({"derate": "decoding=0.5"}, "unknown_name", "decoding"),
         ({"speculation": "0.5"}, "out_of_range", "--speculation"),
         ({"release": "soon"}, "bad_date", "soon"),
+        ({"release": "0.11.0"}, "contradiction", "of which engine"),
         ({"pareto": 0}, "out_of_range", "--pareto"),
         ({"chips": "8", "replica_chips": "16"}, "contradiction", "--replica-chips"),
         ({"objective": "money"}, "unknown_name", "money"),
@@ -88,6 +89,11 @@ def test_rates_and_speculation():
     assert read_question("llama3-8b", speculation="1.6").speculation == Drafts(factor=1.6)
     assert read_question("llama3-8b", speculation="mtp").speculation == Drafts("mtp", 1, 0.85)
     assert read_question("llama3-8b", speculation="eagle,tokens=3,accepted=60 %").speculation == Drafts("eagle", 3, 0.6)
+
+
+def test_a_release_is_a_date_or_a_version():
+    assert float(read_question("llama3-8b", release="2026-03").release) == pytest.approx(2026.2, abs=0.05)
+    assert read_question("llama3-8b", release="0.11.0", engine="vllm").release == "0.11.0"
 
 
 def test_all_problems_at_once_with_the_nearest_name():

@@ -91,7 +91,6 @@ class Points:
 
 def searched(question: Question, arch: Architecture, host: Host) -> Searched:
     """Everything that the engine makes of a question on one host."""
-    more: dict[str, Any] = {} if question.year is None else {"year": question.year}
     draft = draft_of(question.speculation, arch)
     return search(
         arch,
@@ -115,8 +114,8 @@ def searched(question: Question, arch: Architecture, host: Host) -> Searched:
         partners=question.partners,
         percentile=HELD,
         ladder=np.array(question.concurrency, dtype=np.float64) if question.concurrency else CONCURRENCY,
+        release=question.release,
         **of_load(question),
-        **more,
     )
 
 

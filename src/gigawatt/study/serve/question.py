@@ -89,7 +89,8 @@ class Question:
     input is found in the cache. With `rate_per_s` requests come at that rate, answered or not. `chips` are all there are
     (0: a fleet without end, pools in fractions); `replica_chips` lets replicas span several scale-up domains, `stages`
     pipelines of up to so many. `pools` is 'both', 'only' (prefill and decode apart) or 'never'; `partners` are the prefill
-    layouts tried beside each decode layout. `objective` is what `best` has most tokens of: a chip, or a MW.
+    layouts tried beside each decode layout. `release` is a date of the software, or a version of the one engine that is named;
+    the newest that was fitted where empty. `objective` is what `best` has most tokens of: a chip, or a MW.
     """
 
     model: str
@@ -111,7 +112,7 @@ class Question:
     speculation: Drafts = Drafts()
     caps: tuple[Cap, ...] = ()
     maturity: float | None = None
-    year: float | None = None
+    release: str = ""
     fabric: str = ""
     facility: str = DEFAULT_FACILITY
     derate: Derate = Derate()

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from gigawatt.core.table import Table
+from gigawatt.physics.serving.engine.releases import fitted_years
 from gigawatt.physics.serving.search.spent import SPENT
 from gigawatt.study.serve.hosts import Assumed, Host
 from gigawatt.study.serve.points import Points
@@ -148,6 +149,9 @@ def defaults_of(question: Question, given: Sequence[str]) -> list[Assumed]:
     add("cached", "prefix cache", "no hits", "--cached '50 %' of the input are found in it")
     why = "--speculation mtp, eagle, or a factor on the speed of decoding"
     add("speculation", "speculation", question.speculation.words, why)
+    oldest, newest = fitted_years()
+    why = f"software of {oldest:.1f} to {newest:.1f} was fitted, and later counts as that; --release names a date"
+    add("release", "engine release", "the newest that was fitted", why)
     add("derate", "derate", "none: a benchmark's speed", "--derate profile-to-production is DeepSeek's own day")
     add("objective", "best", "most output tokens a chip", "--objective mw: a MW at the meter")
     if question.rate_per_s:

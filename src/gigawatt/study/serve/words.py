@@ -10,7 +10,6 @@ from gigawatt.core import units
 from gigawatt.core.errors import InputError, Problems, unknown_name
 from gigawatt.physics.chip.maturity import decimal_years
 from gigawatt.physics.serving import ENGINES
-from gigawatt.physics.serving.engine.calibration import YEARS
 from gigawatt.physics.serving.engine.speculation import MTP_ACCEPTANCE
 from gigawatt.study.serve.question import (
     DEFAULT_FACILITY,
@@ -82,12 +81,6 @@ def read_question(
     """
     alone = told is None
     told = Problems() if told is None else told
-    year = None
-    if release:
-        try:
-            year = float(decimal_years(release.strip()))
-        except InputError as error:
-            told.extend(error.problems)
     fewest = 12 if pareto is None else pareto
     if fewest < 1:
         told.add("out_of_range", f"--pareto must be at least 1, not {fewest}")
@@ -110,7 +103,7 @@ def read_question(
         speculation=_speculation(speculation, told),
         caps=tuple(cap for part in names_in(power_cap) if (cap := _cap(part, told)) is not None),
         maturity=_number("--maturity", maturity, told, 0.01, 5.0) if maturity else None,
-        year=year,
+        release=_release(release.strip(), engine, told),
         fabric=fabric.strip(),
         facility=facility.strip() or DEFAULT_FACILITY,
         derate=read_derate(derate, told),
@@ -128,12 +121,20 @@ def read_question(
     return question
 
 
-def release_note(year: float) -> str:
-    """What is said of a release beyond the software that was fitted."""
-    low, high = YEARS
-    return (
-        "" if low <= year <= high else f"software of {low:.1f} to {high:.2f} was fitted; held at the end of that range"
-    )
+def _release(text: str, engine: str, told: Problems) -> str:
+    """A date as a decimal year, or a version of the one engine that is named."""
+    if not text:
+        return ""
+    if re.fullmatch(r"v?\d+\.\d+(\.\d+)?[\w.]*", text) and not re.fullmatch(r"(19|20)\d\d\.\d+", text):
+        if len(names_in(engine)) != 1 or "best" in engine:
+            said = f"--release {text} is a version: of which engine?"
+            told.add("contradiction", said, None, "name one with --engine, or give a date such as 2026-03")
+        return text
+    try:
+        return f"{float(decimal_years(text)):.4f}"
+    except InputError as error:
+        told.extend(error.problems)
+        return ""
 
 
 def names_in(text: str) -> tuple[str, ...]:

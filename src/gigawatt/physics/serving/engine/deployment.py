@@ -18,6 +18,8 @@ from gigawatt.physics.serving.engine.kernel_times import Configuration, KernelTi
 from gigawatt.physics.serving.engine.messages import MessageTimes, Route, message_times
 from gigawatt.physics.serving.engine.model import Floats, ServedModel, served_model, stack
 from gigawatt.physics.serving.engine.pipeline import HandOver, HandOverTimes, hand_over_times
+from gigawatt.physics.serving.engine.releases import release_year
+from gigawatt.physics.serving.engine.scheduling import ENGINE_DEFAULT, Scheduling, SchedulingColumns
 from gigawatt.physics.serving.engine.speculation import Draft, drafted, drafter
 from gigawatt.physics.workload.architecture import Architecture
 
@@ -85,6 +87,7 @@ class Deployment:
     speculation: Floats
     maturity: Floats
     engine: NDArray[np.intp]
+    scheduling: SchedulingColumns
     stages: Floats
     micro_batches: Floats
     eager: Floats
@@ -132,11 +135,12 @@ class Spec:
     precision: str = "fp8"
     attention_precision: str = ""
     kv_precision: str = ""
-    year: float = 2026.0
+    release: str = ""
     speculation: float = 1.0
     maturity: float = 1.0
     mode: PowerMode = FULL
     fabric: Fabric | None = None
+    scheduling: Scheduling = ENGINE_DEFAULT
     stages: int = 1
     micro_batches: int = 0
     draft: Draft | None = None
@@ -240,7 +244,8 @@ def deploy(specs: Sequence[Spec], values: Mapping[str, float] | None = None) -> 
             found,
             index,
             np.array([s.chip.generation in BLACKWELL for s in specs]),
-            column([s.year for s in specs]),
+            column([release_year(s.engine, s.release) for s in specs]),
+            np.array([float(m.moe_layers) > 0 for m in models]),
         ),
         gpus=column([s.gpus for s in specs]),
         dp=column([s.dp for s in specs]),
@@ -253,6 +258,7 @@ def deploy(specs: Sequence[Spec], values: Mapping[str, float] | None = None) -> 
         speculation=column([s.speculation for s in specs]),
         maturity=column([s.maturity for s in specs]),
         engine=index,
+        scheduling=SchedulingColumns.of([s.scheduling for s in specs]),
         stages=column([s.stages for s in specs]),
         micro_batches=column([s.micro_batches or s.stages for s in specs]),
         eager=column([float(s.eager) for s in specs]),
@@ -351,7 +357,7 @@ def take(deployment: Deployment, rows: NDArray[np.intp]) -> Deployment:
             out[f.name] = part.take(rows)
         elif isinstance(part, ChipColumns):
             out[f.name] = ChipColumns(*(getattr(part, g.name)[rows] for g in fields(ChipColumns)))
-        elif isinstance(part, KernelTimes | MessageTimes | HandOverTimes):
+        elif isinstance(part, KernelTimes | MessageTimes | HandOverTimes | SchedulingColumns):
             out[f.name] = part.take(rows)
         elif isinstance(part, HostCache):
             out[f.name] = HostCache(*(getattr(part, g.name)[rows] for g in fields(HostCache)))

@@ -213,20 +213,26 @@ def chunks(d: Deployment, tokens: Floats) -> Floats:
 
 
 def prefill_compute(
-    d: Deployment, tokens: Floats, sharing: Floats | float = 1.0, cached: Floats | float = 0.0
+    d: Deployment,
+    tokens: Floats,
+    sharing: Floats | float = 1.0,
+    cached: Floats | float = 0.0,
+    ranks: Floats | float = 1.0,
 ) -> Floats:
     """Seconds of one prompt on one attention rank, launches left out: `tokens` of it beside `cached` ones found in the cache.
 
     `sharing` prompts that enter in one step read the weights once and send together; each bears its share. A prompt in
-    chunks reads the weights once a chunk. Queries meet all keys before them, cached or of an earlier chunk.
+    chunks reads the weights once a chunk. Queries meet all keys before them, cached or of an earlier chunk. As many prompts
+    enter on each of `ranks` data-parallel ranks side by side, and share the experts.
     """
     m, r, k = d.model, d.rates, d.kernels
     parts = chunks(d, tokens)
     each = tokens / parts
     together = each * sharing
     at = spot(together)
+    routed = together * ranks
     passed = (
-        k.prompt_dense_s(at) + k.experts_s(together * busiest_rank(d, together))
+        k.prompt_dense_s(at) + k.experts_s(routed * busiest_rank(d, routed))
     ) * parts / sharing + _prompt_attention(d, tokens, cached, parts)
     sums = 2.0 * m.layers * all_reduce_seconds(d, together, at)
     swap = m.moe_layers * d.messages.normal_s(together / d.attention_tp)
@@ -259,10 +265,18 @@ def prompts_on_their_way(d: Deployment, tokens: Floats) -> Floats:
     return _way(d, chunks(d, tokens))
 
 
-def prefill_seconds(d: Deployment, tokens: Floats, sharing: Floats, cached: Floats | float = 0.0) -> Floats:
-    """Prefill with eager launches (no CUDA graph), which `sharing` prompts of one step pay together."""
-    launches = d.kernels.calls * d.rates.eager_kernel_s * chunks(d, tokens) / sharing / d.maturity
-    return np.hypot(prefill_compute(d, tokens, sharing, cached), launches)
+def prefill_seconds(
+    d: Deployment, tokens: Floats, sharing: Floats, cached: Floats | float = 0.0, ranks: Floats | float = 1.0
+) -> Floats:
+    """Prefill with eager launches (no CUDA graph), which `sharing` prompts of one step pay together.
+
+    Layers whose mixer is no plain attention (latent, linear) launch more kernels than the floor's families count, and so does
+    an engine's unfused expert layer where fp4 weights are widened.
+    """
+    m, r = d.model, d.rates
+    further = (m.layers - m.gqa_layers) * r["eager_mixer_us"] * 1e-6 + m.moe_layers * d.widened * r.eager_unfused_s
+    launches = (d.kernels.calls * r.eager_kernel_s + further) * chunks(d, tokens) / sharing / d.maturity
+    return np.hypot(prefill_compute(d, tokens, sharing, cached, ranks), launches)
 
 
 def prefill_flops(d: Deployment, tokens: Floats, cached: Floats | float = 0.0) -> Floats:

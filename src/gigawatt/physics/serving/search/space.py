@@ -144,7 +144,7 @@ def search(
     precisions: Sequence[str] = ("fp8",),
     engines: Sequence[str] = (),
     maturity: float = 1.0,
-    year: float = 2026.0,
+    release: str = "",
     modes: Sequence[PowerMode] = (FULL,),
     aggregate: bool = True,
     disaggregate: bool = True,
@@ -167,7 +167,7 @@ def search(
         fabric: the network; the chip's default one where None.
         ttft_s: what a prefill layout must meet to stand beside decoders.
         engines: every stack that runs on the chip where empty.
-        year: date of the software as a decimal year.
+        release: of the engine, or a date of the software; the newest that constants were fitted to where none is named.
         drafts: speculative decoding to try, None for none of it; `speculation` is a plain factor on all.
         mappings: layouts by name, however wide; all within a scale-up domain, or within `replica_chips`, where empty.
         most_chips: no replica and no worker is wider (0: no limit).
@@ -181,7 +181,7 @@ def search(
     model = served_model(arch)
     wired = default_fabric(chip) if fabric is None else fabric
     load = Load.of(input_tokens, output_tokens, 1.0, **of_load)
-    common: dict[str, Any] = {"year": year, "speculation": speculation}
+    common: dict[str, Any] = {"release": release, "speculation": speculation}
     plans = _plans(model, wired.domain, mappings, replica_chips, stages, most_chips)
     stacks = tuple(engines or engines_of(chip))
     sides = [

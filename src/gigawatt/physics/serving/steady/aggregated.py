@@ -1,9 +1,10 @@
 """The closed-form steady state of an aggregated replica: `concurrency` users who each ask again as soon as they are answered.
 
-    TPOT = step(B, S) / speculation + kap B / output t_pf      prompts stall those who decode
-    TTFT = api + ctok n + t_pf + ri step + W + V
+    TPOT = step(B, S) / yields + kap B / output t_pf / p       prompts stall those who decode, p of them side by side
+    TTFT = api + ctok n + E + W + V
+    E    = (held + ri) step + t_pf k                           what the scheduler holds, a pass of k prompts (see `scheduling`)
     W    = q rho / (2 (1 - rho)) t_pf (C - 1) / C              a queue of constant service, finite source
-    V    = wave (C - 1) t_pf / 2                               the burst at the start of a benchmark, if its mean is asked for
+    V    = echo share (C / dp - 1) t_pf / 2                    the burst at the start of a benchmark (see `protocol`)
     C    = X (TTFT + output TPOT),  X = B / (output TPOT)      Little's law, solved by damped iteration
     Q    : requests beyond the cache wait for a place
 
@@ -21,6 +22,7 @@ from gigawatt.physics.serving.engine.caching import fetch_seconds
 from gigawatt.physics.serving.engine.deployment import Deployment
 from gigawatt.physics.serving.engine.memory import max_requests
 from gigawatt.physics.serving.engine.model import Floats
+from gigawatt.physics.serving.engine.scheduling import BUDGET_TOKENS, entry
 from gigawatt.physics.serving.engine.step import (
     StepSeconds,
     decode_step,
@@ -31,7 +33,6 @@ from gigawatt.physics.serving.engine.step import (
 
 ITERATIONS = 14
 MAX_LOAD = 0.98
-SHARED_TOKENS = 8192.0  # of prompts in one step, where no token budget is stated
 
 
 def _number(value: float) -> Callable[[], Floats]:
@@ -40,7 +41,7 @@ def _number(value: float) -> Callable[[], Floats]:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What is asked of each row. `burst` 1 adds the start burst of benchmarks (0: an open, steady stream);
+    """What is asked of each row. `burst` is the share of requests that come at once at a benchmark's start (`Protocol.burst`).
 
     `extra_in_flight` 1 says that one request more than the engine admits is kept in flight. `max_batch` caps admission.
     `cached_share` of the input is found in the cache, `fetched_share` of that in the host's memory. `decode_derate` and
@@ -110,22 +111,11 @@ class SteadyState:
     parts: StepSeconds
     flops_per_s: Floats
     bytes_per_s: Floats
+    side_by_side: Floats
 
     @property
     def fits(self) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
         return self.max_requests >= 1.0
-
-
-def overlap(d: Deployment) -> Floats:
-    """Prompts that data-parallel ranks prefill side by side."""
-    return np.power(d.dp, d.rates["rank_overlap"])
-
-
-def prompts_sharing(load: Load, decoding: Floats, d: Deployment) -> Floats:
-    """Prompts of one rank that enter in the same step and share its launches, as far as a step's token budget goes."""
-    entering = decoding / d.dp / np.maximum(load.output_tokens, 1.0)
-    budget = np.where(np.isfinite(d.token_budget), d.token_budget, SHARED_TOKENS)
-    return np.clip(entering, 1.0, np.maximum(budget / np.maximum(load.input_tokens - load.cached_tokens, 1.0), 1.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +127,8 @@ class Setting:
     output: Floats
     context: Floats
     api_s: Floats
-    side_by_side: Floats
+    on_their_way: Floats
+    budget: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +136,7 @@ class Moment:
     """A replica while so many requests decode: a step, a prompt's pass, and the mean time between two tokens of a request.
 
     `each_s` is what a prompt takes of the chips' time (less than its pass where several run side by side); `enter_s` what
-    passes from a request's arrival to its first token where no prompt is ahead of it.
+    passes from a request's arrival to its first token where no prompt is ahead of it: what the scheduler holds, and the pass.
     """
 
     parts: StepSeconds
@@ -153,6 +144,7 @@ class Moment:
     prefill_s: Floats
     each_s: Floats
     enter_s: Floats
+    side_by_side: Floats
     tpot_s: Floats
 
 
@@ -163,19 +155,33 @@ def setting(d: Deployment, load: Load) -> Setting:
     api = (r.api_s + r["token_us"] * 1e-6 * n) / d.maturity
     if np.any(load.fetched_share > 0):
         api = api + fetch_seconds(d, load.fetched_share * cached)
-    side_by_side = overlap(d) if d.hand_over is None else overlap(d) * prompts_on_their_way(d, n - cached)
-    return Setting(n - cached, cached, out, n + out / 2.0, api, side_by_side)
+    on_their_way = np.ones_like(d.gpus) if d.hand_over is None else prompts_on_their_way(d, n - cached)
+    tokens = np.where(np.isfinite(d.token_budget), d.token_budget, BUDGET_TOKENS)
+    budget = np.maximum(tokens / np.maximum(n - cached, 1.0), 1.0)
+    return Setting(n - cached, cached, out, n + out / 2.0, api, on_their_way, budget)
 
 
 def moment(d: Deployment, load: Load, at: Setting, batch: Floats) -> Moment:
     """A replica while `batch` requests decode (a mean), their successors' prompts among their steps."""
     parts = decode_step(d, batch, at.context)
     step = parts.total / load.decode_derate
-    sharing = prompts_sharing(load, batch, d)
-    prefill = prefill_seconds(d, at.fresh, sharing, at.cached) / load.prefill_derate + 0.0 * step
-    each = prefill / at.side_by_side
-    tpot = step / d.yields + d.rates["stall_share"] * batch / at.output * each
-    return Moment(parts, step, prefill, each, prefill + d.rates.poll_steps * step, tpot)
+    how = entry(d.scheduling, batch * d.yields / d.dp / at.output, d.dp, at.fresh)
+    sharing = np.minimum(how.beside, at.budget)
+    prefill = prefill_seconds(d, at.fresh, sharing, at.cached, how.ranks) / load.prefill_derate + 0.0 * step
+    side_by_side = how.ranks * at.on_their_way
+    each = prefill / side_by_side
+    stall = d.rates["stall_share"] * batch / at.output * each
+    # Prompts of one go are passed together as far as a step's tokens reach, then one go after the other.
+    passing = prefill * (how.beside + sharing) / 2.0
+    entering = passing + (how.steps + d.rates.poll_steps) * step
+    return Moment(parts, step, prefill, each, entering, side_by_side, step / d.yields + stall)
+
+
+def burst_wait(d: Deployment, load: Load, at: Setting, admitted: Floats) -> Floats:
+    """Mean wait that a start burst adds: each rank works off its share of the first wave, one full step after the other."""
+    mine = np.maximum(admitted / d.dp, 1.0)
+    rush = prefill_seconds(d, at.fresh, np.minimum(mine, at.budget), at.cached, np.minimum(admitted, d.dp))
+    return load.burst * d.rates["echo"] * (mine - 1.0) * rush / load.prefill_derate / 2.0 / at.on_their_way
 
 
 def steady_state(d: Deployment, load: Load) -> SteadyState:
@@ -184,16 +190,15 @@ def steady_state(d: Deployment, load: Load) -> SteadyState:
     n, out, cached = load.input_tokens, at.output, at.cached
     room = max_requests(d, n, out)
     admitted = np.minimum(np.minimum(load.concurrency, np.maximum(room, 1.0)), load.max_batch)
+    burst = burst_wait(d, load, at, admitted)
     batch = admitted * 0.9
     for _ in range(ITERATIONS):
         now = moment(d, load, at, batch)
-        parts, prefill, tpot = now.parts, now.prefill_s, now.tpot_s
+        prefill, tpot = now.prefill_s, now.tpot_s
         rate = batch / (out * tpot)
         rho = np.minimum(rate * now.each_s, MAX_LOAD)
         wait = r["queue_share"] * rho / (2.0 * (1.0 - rho)) * prefill * np.maximum(admitted - 1.0, 0.0) / admitted
-        serve = at.api_s + now.enter_s + wait
-        burst = load.burst * r.wave * np.maximum(admitted - 1.0, 0.0) * now.each_s / 2.0
-        first = serve + burst
+        first = at.api_s + now.enter_s + wait + burst
         batch = 0.5 * batch + 0.5 * admitted * out * tpot / (first + out * tpot)
     cycle = first + out * tpot
     queue = np.maximum(load.concurrency / admitted - 1.0, 0.0) * cycle
@@ -216,9 +221,10 @@ def steady_state(d: Deployment, load: Load) -> SteadyState:
         decoding=batch,
         max_requests=room,
         prefill_load=rho,
-        parts=parts,
-        flops_per_s=parts.flops * gap + rate * prefill_flops(d, at.fresh, cached) / d.chips,
-        bytes_per_s=parts.bytes_moved * gap,
+        parts=now.parts,
+        flops_per_s=now.parts.flops * gap + rate * prefill_flops(d, at.fresh, cached) / d.chips,
+        bytes_per_s=now.parts.bytes_moved * gap,
+        side_by_side=now.side_by_side,
     )
 
 

@@ -4,8 +4,9 @@
     TTFT = api + ctok n + t_pf / faster + W + transfer        a constant, and the bytes' time on a stated path
     X    = C / (TTFT + output TPOT),  X <= prefill capacity   beyond it requests wait, and TTFT follows Little's law
 
-The pools may stand on chips of different kinds. They prefill faster than the aggregated form says (batched prompts, no decode
-beside them); the constants were fitted to few rows and are weak. The constant of the transfer holds the second router too.
+A router fills workers unevenly, so that some wait for a place at one while another has places left. Prompts enter on all
+attention ranks of a prefill worker side by side, and beside others of their rank where it is busy. The pools may stand on
+chips of different kinds. The constant of the transfer holds the second router too.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import ndtr
 
 from gigawatt.physics.serving.engine.deployment import Deployment
 from gigawatt.physics.serving.engine.memory import max_requests
 from gigawatt.physics.serving.engine.model import Floats
+from gigawatt.physics.serving.engine.scheduling import BUDGET_TOKENS
 from gigawatt.physics.serving.engine.step import (
     StepSeconds,
     decode_step,
@@ -40,7 +43,7 @@ from gigawatt.physics.serving.steady.transfer import CachePath, transfer_load, t
 
 @dataclass(frozen=True, slots=True)
 class Pools:
-    """Times in s; rates per second over both pools."""
+    """Times in s; rates per second over both pools. `prefill_s` is a prompt's share of a step where workers are always busy."""
 
     ttft_s: Floats
     ttft_p99_s: Floats
@@ -56,14 +59,38 @@ class Pools:
 
 
 def servers(d: Deployment) -> Floats:
-    """Prompts that one prefill worker runs at once, in units of a lone prompt's speed: ranks overlap only in part."""
-    return np.maximum(1.0, d.rates["pool_rank_share"] * d.dp)
+    """Prompts that one prefill worker runs at once: one on each attention rank."""
+    return d.dp
 
 
-def pool_prefill_seconds(d: Deployment, tokens: Floats, cached: Floats | float = 0.0) -> Floats:
-    """One prompt of `tokens` beside `cached` ones, on a worker that does nothing else."""
-    shared = np.maximum(8192.0 / np.maximum(tokens, 1.0), 1.0)
-    return prefill_seconds(d, tokens, shared, cached) / d.rates["pool_prefill_speed"]
+def prompts_together(tokens: Floats, busy: Floats | float = 1.0) -> Floats:
+    """Prompts of a rank that one step takes: as many as its tokens hold where it is always busy, one where it is idle."""
+    return 1.0 + (np.maximum(BUDGET_TOKENS / np.maximum(tokens, 1.0), 1.0) - 1.0) * busy
+
+
+def pool_prefill_seconds(
+    d: Deployment, tokens: Floats, cached: Floats | float = 0.0, busy: Floats | float = 1.0
+) -> Floats:
+    """One prompt's share of a step on a rank of a worker that does nothing else: `tokens` of it beside `cached` ones.
+
+    Ranks are `busy` so much of the time.
+    """
+    beside = 1.0 + (d.dp - 1.0) * busy
+    return prefill_seconds(d, tokens, prompts_together(tokens, busy), cached, beside) / d.rates["pool_prefill_speed"]
+
+
+def overflow(mean: Floats, workers: Floats, slots: Floats) -> Floats:
+    """Requests in the mean that wait at one of `workers` with `slots` places, where `mean` are at each.
+
+    A router that sends requests by turns or at random leaves a binomial number at each; taken as normal.
+
+    >>> round(float(overflow(np.asarray(1.0), np.asarray(4.0), np.asarray(1.0))), 3)
+    0.345
+    """
+    spread = np.sqrt(np.maximum(mean * (1.0 - 1.0 / np.maximum(workers, 1.0)), 1e-12))
+    z = np.minimum((slots - mean) / spread, 40.0)
+    density = np.exp(-np.minimum(z * z, 1500.0) / 2.0) / np.sqrt(2.0 * np.pi)
+    return np.asarray(np.clip(spread * (density - z * ndtr(-z)), np.maximum(mean - slots, 0.0), mean))
 
 
 def lanes_of(d: Deployment, tokens: Floats) -> Floats:
@@ -87,35 +114,39 @@ def pools(
     n, out = load.input_tokens, at.output
     r = prefill.rates
     room = max_requests(decode, n, out) * decode_workers
-    admitted = np.minimum(np.minimum(load.concurrency, np.maximum(room, 1.0)), load.max_batch)
+    slots = np.minimum(np.maximum(room, 1.0), load.max_batch) / decode_workers
+    admitted = load.concurrency - decode_workers * overflow(load.concurrency / decode_workers, decode_workers, slots)
     context = at.context
-    one = pool_prefill_seconds(prefill, at.fresh, at.cached) / load.prefill_derate
     lanes = lanes_of(prefill, at.fresh) * prefill_workers
-    capacity = MAX_LOAD * lanes / one
-    base = at.api_s + r["transfer_s"] + one
+    full = pool_prefill_seconds(prefill, at.fresh, at.cached) / load.prefill_derate
+    capacity = MAX_LOAD * lanes / full
+    base = at.api_s + r["transfer_s"]
     if path is not None:
-        base = base + transfer_seconds(prefill, decode, n, path, one)
-    batch = 0.9 * admitted
+        base = base + transfer_seconds(prefill, decode, n, path, full)
+    burst = load.burst * r["pool_echo"] * np.maximum(admitted / lanes - 1.0, 0.0) * full / 2.0
+    batch, rho = 0.9 * admitted, np.full_like(admitted, 0.5) + 0.0 * full
     for _ in range(ITERATIONS):
         parts = decode_step(decode, np.maximum(batch / decode_workers, 1e-3), context)
         tpot = parts.total / load.decode_derate / decode.yields
         rate = np.minimum(batch / (out * tpot), capacity)
-        rho = np.minimum(rate * one / lanes, MAX_LOAD)
-        wait = r["queue_share"] * rho / (2.0 * (1.0 - rho)) * one / lanes * np.maximum(admitted - 1.0, 0.0) / admitted
-        burst = load.burst * r["pool_wave"] * np.maximum(admitted - 1.0, 0.0) * one / lanes / 2.0
-        serve = base + wait + burst
+        one = pool_prefill_seconds(prefill, at.fresh, at.cached, rho) / load.prefill_derate
+        rho = np.minimum(0.5 * rho + 0.5 * rate * one / lanes, MAX_LOAD)
+        passing = one * prompts_together(at.fresh, rho)
+        wait = r["queue_share"] * rho / (2.0 * (1.0 - rho)) * passing * np.maximum(admitted - 1.0, 0.0) / admitted
+        serve = base + passing + wait + burst
         flow = np.minimum(admitted / (serve + out * tpot), capacity)
         batch = 0.5 * batch + 0.5 * np.minimum(flow * out * tpot, admitted)
     first = np.maximum(serve, admitted / flow - out * tpot)
+    # Who waits for a place in a decode worker has been prefilled meanwhile.
     cycle = first + out * tpot
-    queue = np.maximum(load.concurrency / admitted - 1.0, 0.0) * cycle
+    queue = np.maximum(np.maximum(load.concurrency / admitted - 1.0, 0.0) * cycle - burst - wait, 0.0)
     tail = wait * np.maximum(np.log(100.0 * np.maximum(rho, 0.01)), 1.0) / np.maximum(rho, 0.2)
     return Pools(
         ttft_s=first + queue,
         ttft_p99_s=first - wait + np.maximum(tail, wait) + queue,
         tpot_s=tpot,
         step_s=parts.total,
-        prefill_s=one,
+        prefill_s=full,
         requests_per_s=flow,
         decoding=batch,
         max_requests=room,
@@ -166,7 +197,9 @@ def open_pools(
     prompts = np.maximum(rate * one / lanes, wires)
     stable = (np.maximum(prompts, rate / most) < 1.0) & (room >= 1.0)
     rho = np.minimum(prompts, 1.0 - 1e-9)
-    wait = prompt_waits(prefill, load, rho, arrival_cv) * one / lanes
+    lone = pool_prefill_seconds(prefill, at.fresh, at.cached, rho) / load.prefill_derate
+    passing = lone * prompts_together(at.fresh, rho)
+    wait = prompt_waits(prefill, load, rho, arrival_cv) * passing
     slower = slowing(decode, load, batch / decode_workers, at.context, step)
     places_found = place_waits(load, arrival_cv, slower, batch=batch, places=places, most=most, rate=rate)
     outside = at.api_s + r["transfer_s"] + moved
@@ -176,13 +209,13 @@ def open_pools(
         stable,
         requests_per_s=rate,
         capacity_per_s=np.where(room >= 1.0, np.minimum(most, rate / np.maximum(prompts, 1e-300)), 0.0),
-        ttft_s=outside + one + wait + places_found[2],
+        ttft_s=outside + passing + wait + places_found[2],
         tpot_s=step / decode.yields,
         step_s=step,
-        prefill_s=one,
+        prefill_s=passing,
         each_s=0.0 * one,  # no prompt stalls those who decode
         api_s=outside,
-        enter_s=one,
+        enter_s=passing,
         prompt_wait_s=wait,
         wait_share=rho,
         places_found=places_found,

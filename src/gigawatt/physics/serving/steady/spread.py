@@ -24,8 +24,9 @@ from scipy.special import ndtr, ndtri
 
 from gigawatt.physics.serving.engine.deployment import Deployment
 from gigawatt.physics.serving.engine.model import Floats
+from gigawatt.physics.serving.engine.scheduling import BUDGET_TOKENS
 from gigawatt.physics.serving.engine.step import chunks
-from gigawatt.physics.serving.steady.aggregated import SHARED_TOKENS, Load, SteadyState, setting
+from gigawatt.physics.serving.steady.aggregated import Load, SteadyState, setting
 from gigawatt.physics.serving.steady.open_loop import OpenLoop, slowing
 
 NODES = 25
@@ -113,7 +114,7 @@ def _mixed(d: Deployment, load: Load, rate: Floats, tpot_s: Floats, busy_s: Floa
     """Chunks that enter a step, what each adds, and how many fit."""
     fresh = np.maximum(load.input_tokens - load.cached_tokens, 1.0)
     parts = chunks(d, fresh)
-    budget = np.where(np.isfinite(d.token_budget), d.token_budget, SHARED_TOKENS)
+    budget = np.where(np.isfinite(d.token_budget), d.token_budget, BUDGET_TOKENS)
     return {
         "chunk_s": d.rates["stall_share"] * busy_s / parts,
         "entering": rate * parts * tpot_s * d.yields,
