@@ -172,6 +172,9 @@ def images(
         details={name: flat[name] for name in ("step_s", "service_s", "decode_share", "load")},
     )
     notes = [f"{shape.steps:g} steps, {shape.passes:g} passes each, {shape.tokens:,.0f} latent tokens"]
+    alone = pays.reshape(len(able), len(usable), rungs)[0, :, 0]
+    most = int(np.array(usable)[alone].max())
+    notes.append(f"a lone sample gets shorter on up to {most} chip{'s' if most > 1 else ''}")
     if not asked.companions:
         notes.append("text encoders and image decoder are not in memory: name them as companions")
     return choose(
