@@ -147,7 +147,11 @@ def taken_apart(made):
             else:
                 kind = "disaggregated-config" if "context_servers" in data else "config"
             found = dict(leaves(data, tables[kind]))
-            assert set(found) <= set(tables[kind]), set(found) - set(tables[kind])
+            free = {name for name, row in tables[kind].items() if row["type"] == "open"}
+            unknown = {
+                name for name in set(found) - set(tables[kind]) if not any(name.startswith(part) for part in free)
+            }
+            assert not unknown, unknown
             out[f"{name}#{i}" if i else name] = found if made.engine != "dynamo" else data
     return out
 
@@ -165,6 +169,7 @@ def test_a_layout_in_the_words_of_vllm():
     assert "--enable-expert-parallel" in words
     assert words["--max-num-seqs"] == "64"  # of one rank
     assert words["--max-num-batched-tokens"] == "8192"  # of one rank
+    assert "--data-parallel-address" not in words and len(emit(WIDE, "vllm").files) == 1  # a whole node is one node
     apart = taken_apart(emit(APART, "vllm"))
     assert apart["serve-decode.sh"]["--all2all-backend"] == "deepep_low_latency"
     assert json.loads(apart["serve-decode.sh"]["--speculative-config"]) == {
@@ -223,6 +228,8 @@ def test_a_graph_of_dynamo(inner):
         assert all(table["--" + w.removeprefix("--no-")]["pinned"] != "no" for w in words if w.startswith("--no-"))
         assert all(table[w]["pinned"] != "no" for w in words if w in table)  # the release that Dynamo pins has it too
         assert words["--disaggregation-mode"] == kind
+        told = "--publish-kv-events" if inner == "trtllm" else "--kv-events-config"
+        assert (told in words) == (kind == "prefill")  # the router looks where prompts go
         assert container["resources"]["limits"]["nvidia.com/gpu"] == "8"
     front = parts["frontend"]["podTemplate"]["spec"]["containers"][0]
     assert options(front["args"], TABLES["dynamo"]["frontend"]) == {"--router-mode": "kv"}
@@ -246,6 +253,14 @@ def test_old_caches_in_host_memory():
     assert "--hicache-size" in apart["serve-prefill.sh"] and "--hicache-size" not in apart["serve-decode.sh"]
 
 
+def test_nodes_of_one_scale_up_domain():
+    rack = replace(WIDE, machine=machine_of("gb200-nvl72", CATALOG), engine="trtllm")
+    made = emit(rack, "dynamo").files["graph.yaml"]
+    assert "nodeCount: 2" in made and "ComputeDomain" in made and "nvidia.com/gpu: '4'" in made
+    assert "ComputeDomain" not in emit(WIDE, "dynamo").files["graph.yaml"]
+    assert "--gpus_per_node 4" in emit(rack, "trtllm").files["serve.sh"]
+
+
 def test_the_head_says_what_for_and_what_is_left():
     head = [line for line in emit(WIDE, "vllm").files["serve.sh"].splitlines() if line.startswith("#")]
     text = " ".join(line.lstrip("# ") for line in head)
@@ -256,6 +271,7 @@ def test_the_head_says_what_for_and_what_is_left():
     assert "as served by trtllm" in text
     assert f"{schema('vllm').release} of {schema('vllm').date}" in text
     assert "Left to the engine's defaults: --all2all-backend (allgather_reducescatter)" in text
+    assert "--headless" not in text and "--max-num-seqs" not in text  # no choice, and chosen
 
 
 def test_a_checkpoint_is_named_or_asked_for():
@@ -296,7 +312,7 @@ def test_records_are_whole():
         for name, means in head["means"].items():
             table = TABLES[engine][name]
             assert not set(means) - set(table), (engine, name, set(means) - set(table))
-        kinds = {"int", "size", "float", "str", "bool", "list", "json", "flag", "switch"}
+        kinds = {"int", "size", "float", "str", "bool", "list", "json", "flag", "switch", "open"}
         for rows in TABLES[engine].values():
             assert {row["type"] for row in rows.values()} <= kinds
             for row in rows.values():
@@ -340,6 +356,8 @@ def test_a_fleet_is_filled_with_whole_workers():
     assert (made.prefill.replicas, made.serve.replicas) == (3, 6) and made.chips <= 64
     alone = settings_of(row, "llama3-70b", "hgx-h200", GOAL, catalog=CATALOG)
     assert (alone.prefill.replicas, alone.serve.replicas) == (1, 2)
+    near = settings_of(row | {"chips_per_replica": 12.16}, "llama3-70b", "hgx-h200", GOAL, catalog=CATALOG)
+    assert (near.prefill.replicas, near.serve.replicas) == (1, 1)  # 1.04 workers: one comes within 5 %
     more = row | {"token_budget": 2048.0, "eager": True, "host_cache_bytes": 1e11}
     told = settings_of(more, "llama3-70b", "hgx-h200", GOAL, catalog=CATALOG)
     assert (told.serve.token_budget, told.cuda_graphs, told.offload_bytes) == (2048, False, 4e11)
@@ -443,6 +461,7 @@ def said(engine, words, asked, pool):
         assert ("--disable-radix-cache" in words) != asked.prefix_caching
         assert ("--cuda-graph-backend-decode" in words) != asked.cuda_graphs
         drafted = int(words.get("--speculative-num-steps", 0))
+        assert int(words.get("--speculative-num-draft-tokens", 1)) == drafted + 1
         assert int(words["--chunked-prefill-size"]) == pool.token_budget * pool.attention_dp
     else:
         assert words["kv_cache_config.enable_block_reuse"] == asked.prefix_caching

@@ -144,6 +144,44 @@ def test_a_user_s_own_command_passes(engine, text):
     check(text, engine)
 
 
+GRAPH = """apiVersion: nvidia.com/v1beta1
+kind: DynamoGraphDeployment
+metadata: {name: mine, labels: {team: a}}
+spec:
+  backendFramework: vllm
+  components:
+    - name: worker
+      type: worker
+      replicas: 2
+      scalingAdapter: {}
+      podTemplate:
+        spec:
+          tolerations: [{key: gpu, operator: Exists}]
+          containers:
+            - name: main
+              startupProbe: {httpGet: {path: /live, port: 9090}}
+              command: [/bin/bash, -lc]
+              args: ["ulimit -l unlimited; exec python3 -m dynamo.vllm --model m --tensor-parallel-size 8"]
+            - {name: logs, image: mine, command: [tail, -f, log]}
+"""
+
+
+def test_a_graph_of_ones_own():
+    """What is Kubernetes' own is let be; roles, counts and the commands of the main container are checked."""
+    check(GRAPH, "dynamo")
+    for old, new, words in (
+        ("type: worker", "type: wrker", "did you mean 'worker'?"),
+        ("replicas: 2", "replicas: -1", "at least 0"),
+        ("replicas: 2", "replica: 2", "replicas'?"),
+        ("--tensor-parallel-size", "--tensor-parallel-sizes", "did you mean '--tensor-parallel-size'?"),
+        ("v1beta1", "v1alpha1", "nvidia.com/v1beta1"),
+        ("exec python3", "exec ./run", "starts no component"),
+    ):
+        with pytest.raises(InputError) as refused:
+            check(GRAPH.replace(old, new, 1), "dynamo")
+        assert words in str(refused.value), (old, str(refused.value))
+
+
 def test_problems_have_their_place():
     text = "#!/bin/bash\n# vllm serve --nonsense\nexport A=1\nexec vllm serve m \\\n  --bogus 1\npython3 x.py --also-bogus\n"
     (problem,) = problems(text, "vllm", "run.sh")

@@ -236,7 +236,7 @@ def _is(kind: str, value: Any) -> bool:
         return number or isinstance(value, float)
     if kind in ("bool", "switch", "flag"):
         return isinstance(value, bool) or str(value) in TRUTH
-    if kind == "json":
+    if kind in ("json", "open"):
         return isinstance(value, Mapping | list) or value is None
     if kind == "list":
         return isinstance(value, list | str)
@@ -281,7 +281,7 @@ def check_file(read: document.Document, layout: Command, known: Schema) -> list[
         if argument is None and any(known_name.startswith(f"{name}.") for known_name in layout.arguments):
             found += [] if value is None else [_problem("wrong_type", f"'{name}' is a structure, not '{value}'", where)]
         elif argument is None:
-            found.append(_unknown(name, layout, where))
+            found += [] if _open(name, layout) else [_unknown(name, layout, where)]
         elif value is not None:
             found += check_value(argument, value, name, where)
     if layout.name == "graph":
@@ -307,6 +307,12 @@ def _entries(data: Any, layout: Command, path: document.Path_ = ()) -> Iterator[
         yield path, data
 
 
+def _open(name: str, layout: Command) -> bool:
+    """Whether a name lies in a structure of which only the recorded fields are checked."""
+    parts = [name[: at.start()] for at in re.finditer(r"\[\]|\.", name)]
+    return any((a := layout.arguments.get(part)) is not None and a.type == "open" for part in parts)
+
+
 def _has_fields(argument: Argument, layout: Command) -> bool:
     return any(name.startswith(f"{argument.name}.") for name in layout.arguments)
 
@@ -328,6 +334,8 @@ def _containers(read: document.Document) -> Iterator[tuple[Where, list[str]]]:
     for i, component in enumerate((read.data.get("spec") or {}).get("components") or []):
         containers = ((component.get("podTemplate") or {}).get("spec") or {}).get("containers") or []
         for j, container in enumerate(containers):
+            if container.get("name", "main") != "main":
+                continue  # a sidecar of the user's own
             words = [str(w) for key in ("command", "args") for w in container.get(key) or []]
             place = ("spec", "components", i, "podTemplate", "spec", "containers", j)
             yield read.where((*place, "args") if container.get("args") else place), words
@@ -338,6 +346,10 @@ def _check_container(words: list[str], known: Schema, where: Where) -> list[Prob
         for program in (command.program, *command.programs):
             if tuple(words[: len(program)]) == program:
                 return check_words(words[len(program) :], command, known, where)
+    if len(words) == 3 and words[0].rpartition("/")[2] in ("sh", "bash") and words[1].startswith("-"):  # -c, -lc
+        inside = list(commands_in(words[2], known))
+        if inside:
+            return [p for _, command, rest in inside for p in check_words(rest, command, known, where)]
     programs = tuple(" ".join(c.program) for c in known.commands.values())
     shown = " ".join(words[:3])
     return [_problem("no_command", f"'{shown}' starts no component of {known.title}", where, *programs)]

@@ -5,7 +5,7 @@ release; those of TensorRT-LLM and of Dynamo's manifests were recorded from the 
 `schema/<engine>.yaml` says which release it was and, in our words, what the arguments that a launch could set mean.
 
 Types: int, size (an int that may end in k, m, g), float, str, bool, list, json (a structure), flag (takes no value), switch
-(--x and --no-x).
+(--x and --no-x), open (a structure of which only the recorded fields are checked: a pod template is Kubernetes' own).
 """
 
 from __future__ import annotations

@@ -95,12 +95,13 @@ class ModelFacts:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Where it runs: the platform's name, its chip's software and number formats, chips of a node."""
+    """Where it runs: the platform's name, its chip's software and number formats, chips of a node and of a scale-up domain."""
 
     name: str
     stack: str = "cuda"
     formats: tuple[str, ...] = ("bf16", "fp8")
     node_chips: int = 8
+    domain_chips: int = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,9 +220,12 @@ def machine_of(platform: str, catalog: Catalog | None = None) -> Machine:
     if platform in found.ids("platform"):
         record = found.get("platform", platform)
         chip = chip_from_record(found.get("accelerator", record.accelerator))
-        return Machine(platform, chip.stack, tuple(chip.peak_flops), int(record.chips_per_node))
+        return Machine(
+            platform, chip.stack, tuple(chip.peak_flops), int(record.chips_per_node), int(record.scaleup_domain)
+        )
     chip = chip_from_record(found.get("accelerator", platform))
-    return Machine(platform, chip.stack, tuple(chip.peak_flops), min(chip.scaleup_domain, 8))
+    domain = chip.scaleup_domain
+    return Machine(platform, chip.stack, tuple(chip.peak_flops), min(domain, 8), domain)
 
 
 def settings_of(
