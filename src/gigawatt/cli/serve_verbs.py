@@ -58,17 +58,23 @@ def serve(
     ] = "",
     isl: Annotated[str, typer.Option("--isl", help="Input tokens of a request (1024).", rich_help_panel=ASK)] = "",
     osl: Annotated[str, typer.Option("--osl", help="Output tokens of a request (1024).", rich_help_panel=ASK)] = "",
+    cached: Annotated[
+        str, typer.Option("--cached", help="Share of the input found in the cache: '50 %'.", rich_help_panel=ASK)
+    ] = "",
     slo: Annotated[
         str,
         typer.Option(
             "--slo",
-            help="'ttft=1s,tpot=30ms': ttft is its p99, ttft_mean the mean; tpot a request's own mean.",
+            help="'ttft=1s,tpot=30ms': of TTFT the p99, of TPOT the mean; or ttft_mean, tpot_p99, latency.",
             rich_help_panel=ASK,
         ),
     ] = "",
     concurrency: Annotated[
         str,
         typer.Option("--concurrency", help="Users of a replica who ask again at once: 1,8,64.", rich_help_panel=ASK),
+    ] = "",
+    rate: Annotated[
+        str, typer.Option("--rate", help="Requests that come in a second: 20, '3e6/day'.", rich_help_panel=ASK)
     ] = "",
     objective: Annotated[
         str, typer.Option("--objective", help="Most tokens of a chip, or of a MW: chip, mw.", rich_help_panel=ASK)
@@ -96,13 +102,17 @@ def serve(
     ] = None,
     speculation: Annotated[
         str,
-        typer.Option("--speculation", help="mtp, or a factor on the speed of decoding.", rich_help_panel=ENGINE),
+        typer.Option(
+            "--speculation",
+            help="mtp, eagle ('mtp,tokens=2,accepted=80 %'), or a factor on the speed of decoding.",
+            rich_help_panel=ENGINE,
+        ),
     ] = "",
     maturity: Annotated[
         str, typer.Option("--maturity", help="Speed of the software over the one fitted.", rich_help_panel=ENGINE)
     ] = "",
     release: Annotated[
-        str, typer.Option("--release", help="Month of the engine's release: 2026-03.", rich_help_panel=ENGINE)
+        str, typer.Option("--release", help="A month, 2026-03, or a version of --engine.", rich_help_panel=ENGINE)
     ] = "",
     derate: Annotated[
         str,
@@ -118,6 +128,9 @@ def serve(
     replica_chips: Annotated[
         str,
         typer.Option("--replica-chips", help="A replica may span domains, up to this many.", rich_help_panel=PLACE),
+    ] = "",
+    stages: Annotated[
+        str, typer.Option("--stages", help="Pipelines of up to so many stages.", rich_help_panel=PLACE)
     ] = "",
     power_cap: Annotated[
         str,
@@ -174,10 +187,10 @@ def serve(
         if value:
             told.add("contradiction", f"{option} does nothing without a file")
     words = {
-        "on": on, "isl": isl, "osl": osl, "slo": slo, "concurrency": concurrency, "precision": precision, "engine": engine,
-        "mapping": mapping, "chips": chips, "replica_chips": replica_chips, "speculation": speculation,
-        "power_cap": power_cap, "maturity": maturity, "release": release, "fabric": fabric, "facility": facility,
-        "derate": derate, "objective": objective,
+        "on": on, "isl": isl, "osl": osl, "cached": cached, "slo": slo, "rate": rate, "concurrency": concurrency,
+        "stages": stages, "precision": precision, "engine": engine, "mapping": mapping, "chips": chips,
+        "replica_chips": replica_chips, "speculation": speculation, "power_cap": power_cap, "maturity": maturity,
+        "release": release, "fabric": fabric, "facility": facility, "derate": derate, "objective": objective,
     }  # fmt: skip
     question = read_question(model, disaggregate=disaggregate, pareto=pareto, told=told, **words)
     question = _for_launch(question, emit, output, told)
@@ -215,7 +228,8 @@ def _for_launch(question: Question, emit: str, output: Path | None, told: Proble
         told.extend([unknown_name("engine to launch", emit, ENGINES)])
     if output is None:
         told.add("contradiction", "--emit does nothing without -o DIR")
-    return replace(question, engines=engine_for(emit, question.engines, told))
+    # Both pools of a launch store their weights alike: one partner, of the decoders' own kin.
+    return replace(question, engines=engine_for(emit, question.engines, told), partners=1)
 
 
 def _of_file(file: Path, workload: str, overrides: list[str], catalog: Catalog) -> LoadedServe:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from gigawatt.physics.serving.search.space import SPENT
+from gigawatt.physics.serving.search.spent import SPENT
 from gigawatt.report.chart_parts import axis, band, note, panel_axes, rows_with
 from gigawatt.report.sentences import rows_of
 from gigawatt.report.theme import INK, PALETTE, Figure, layout, wrap

@@ -77,6 +77,8 @@ SIDES: tuple[tuple[str, str, str], ...] = (
     ("mode", "", "power mode"),
     ("replicas", "", "replicas"),
     ("users", "", "requests at once"),
+    ("load_share", "share", "load"),
+    ("most_requests_per_s", "1/s", "most within the SLO"),
     ("interactivity", "token/s", "output a user"),
     ("ttft_mean_ms", "ms", "TTFT, mean"),
     ("ttft_p99_ms", "ms", "TTFT, p99"),
@@ -101,6 +103,8 @@ def side_by_side(result: RunResult, most: int = 3) -> Table:
     for column, unit, words in SIDES:
         values = [row[column] for row in rows]
         if all(value is None for value in values) or (column == "replicas" and max(values) <= 1):
+            continue
+        if column == "most_requests_per_s" and all(row["load_share"] is None for row in rows):
             continue
         made: dict[str, Any] = {"what": words}
         if unit:

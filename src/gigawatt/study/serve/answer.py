@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gigawatt.catalog import Catalog
 from gigawatt.core.errors import Problems
@@ -15,6 +16,7 @@ from gigawatt.study.result import RunResult
 from gigawatt.study.serve.hosts import Host, hosts_of
 from gigawatt.study.serve.points import Points, front, points_of, searched
 from gigawatt.study.serve.question import Question, seconds
+from gigawatt.study.serve.rates import rated_points
 from gigawatt.study.serve.refused import Tried, nothing_meets, rejections
 from gigawatt.study.serve.services import asked_service, service_answer
 from gigawatt.study.serve.subject import Subject, check_length, subject_of
@@ -99,12 +101,21 @@ def _try(question: Question, subject: Subject, host: Host, cat: Catalog) -> Trie
     if host.refusal is not None:
         return Tried(host, None, None)
     found = searched(question, subject.arch, host)
+    if question.rate_per_s and len(found.space):
+        return Tried(host, found, rated_points(found, question, host, cat))
     return Tried(host, found, points_of(found, question, host, cat))
 
 
-def _best(points: Points, objective: str) -> int:
-    """The point that meets the SLO and has most tokens of a chip, or of a MW."""
-    value = points.per_mw if objective == "mw" else points.per_chip
+def _value(points: Points, question: Question, objective: str) -> NDArray[np.float64]:
+    """What is maximised: requests of a chip or of a MW; with rate and chips both given, what the SLO would hold."""
+    if objective == "mw":
+        return points.per_mw
+    return points.most_per_s / points.chips if question.rate_per_s and question.chips else points.per_chip
+
+
+def _best(points: Points, question: Question) -> int:
+    """The point that meets the SLO and has most."""
+    value = _value(points, question, question.objective)
     return int(np.argmax(np.where(points.good & np.isfinite(value), value, -np.inf)))
 
 
@@ -120,10 +131,11 @@ def _result(
         if points is None:
             continue
         if points.good.any():
-            best += point_rows(one.host, points.take(np.array([_best(points, question.objective)])), question)
+            best += point_rows(one.host, points.take(np.array([_best(points, question)])), question)
         open_ = np.flatnonzero(points.possible & points.quick)
         latency = points.space.tpot_s[open_]
-        for rows, value in ((fronts, points.per_chip), (of_mw, points.per_mw)):
+        for rows, objective in ((fronts, "chip"), (of_mw, "mw")):
+            value = _value(points, question, objective)
             if np.isfinite(value[open_]).all():
                 kept = open_[front(latency, value[open_], question.pareto)]
                 rows += point_rows(one.host, points.take(kept), question)
@@ -179,13 +191,21 @@ def sentences(
 def _point(row: dict[str, Any]) -> str:
     engine = ENGINE_NAMES.get(row["engine"], row["engine"])
     mode = "" if row["mode"] == "full" else f" in mode {row['mode']}"
-    size = f"{row['users']:,.0f} requests at once"
+    size = f"{row['users']:,.3g} requests at once" if row["users"] < 1000 else f"{row['users']:,.0f} requests at once"
     if row["replicas"] > 1 or row["prefill_workers"] >= 1:
         size += f" on {row['chips']:,.0f} chips"
+    if row["load_share"] is not None:
+        size = f"{row['requests_per_s']:,.4g} requests/s on {row['chips']:,.0f} chip{'s' if row['chips'] > 1 else ''}"
+        size += f", {100 * row['load_share']:.0f} % loaded (up to {row['most_requests_per_s']:,.4g}/s)"
     rate = f"{row['tokens_out_per_s_per_chip']:,.0f} output tokens/s a chip [{row['low']:,.0f} to {row['high']:,.0f}]"
     if row["tokens_out_per_s_per_mw"] is not None:
         rate += f", {row['tokens_out_per_s_per_mw'] / 1e6:,.3g} M a MW"
-    times = f"TTFT p99 {seconds(row['ttft_p99_ms'] / 1e3)}, TPOT {seconds(row['tpot_ms'] / 1e3)}"
+    low, high = (
+        None if row[f"ttft_p99_ms_{end}"] is None else row[f"ttft_p99_ms_{end}"] / 1e3 for end in ("low", "high")
+    )
+    p99 = row["ttft_p99_ms"]
+    first = seconds(p99 / 1e3) if p99 is not None else f"between {seconds(low or 0.0)} and {seconds(high or np.inf)}"
+    times = f"TTFT p99 {first}, TPOT {seconds(row['tpot_ms'] / 1e3)}"
     return f"{row['mapping']}, {row['precision']}, {engine}{mode}, {size}: {rate}; {times}; bound by {row['bound']}."
 
 

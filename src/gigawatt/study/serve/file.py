@@ -58,15 +58,18 @@ class ServeFile(Strict):
     on: Some = ""
     isl: str | int = ""
     osl: str | int = ""
+    cached: str | float = ""
     slo: str | dict[str, str | float] = ""
+    rate: str | float = ""
     concurrency: Some = ""
     precision: Some = ""
     engine: Some = ""
     mapping: Some = ""
     chips: str | int = ""
     replica_chips: str | int = ""
+    stages: str | int = ""
     disaggregate: bool | None = None
-    speculation: str | float = ""
+    speculation: str | float | list[str] = ""
     power_cap: Some = ""
     maturity: str | float = ""
     release: str | int = ""
@@ -125,8 +128,9 @@ def load_serve(path: Path | str, overrides: Sequence[str] = (), catalog: Catalog
 
 
 WORDS = (
-    "on", "isl", "osl", "slo", "concurrency", "precision", "engine", "mapping", "chips", "replica_chips", "speculation",
-    "power_cap", "maturity", "release", "fabric", "facility", "derate", "objective",
+    "on", "isl", "osl", "cached", "slo", "rate", "concurrency", "precision", "engine", "mapping", "chips",
+    "replica_chips", "stages", "speculation", "power_cap", "maturity", "release", "fabric", "facility", "derate",
+    "objective",
 )  # fmt: skip
 
 
@@ -170,7 +174,7 @@ def load_workload(
     work = works[workload or next(iter(works))]
     question = _question(work, resolved)
     hosts = _hosts(question, work, resolved)
-    given = ("on", "isl", "osl", "slo", "derate", "fabric")
+    given = ("on", "isl", "osl", "cached", "slo", "derate", "fabric")
     scenario = loaded.scenario
     return LoadedServe(
         f"{scenario.name}-{work.id}",
@@ -194,7 +198,8 @@ def _question(work: Work, resolved: Resolved) -> Question:
         on=tuple(offered.offer.id for offered in resolved.offers),
         input_tokens=spec.input_tokens,
         output_tokens=spec.output_tokens,
-        slo=Slo(ttft_p99_s=spec.slo.ttft_p99, tpot_s=spec.slo.tpot_p99),
+        cached_share=spec.cached_share,
+        slo=Slo(ttft_p99_s=spec.slo.ttft_p99, tpot_p99_s=spec.slo.tpot_p99),
         precisions=() if isinstance(spec.precisions, str) else tuple(spec.precisions),
         facility=resolved.scenario.site.facility,
         derate=Derate(share, share),

@@ -45,6 +45,8 @@ def launch_settings(result: RunResult, question: Question, catalog: Catalog, **c
         "high": best["high"] / best["tokens_out_per_s_per_chip"],
     }
     slo = question.slo
+    if question.speculation.by == "mtp":
+        changes.setdefault("draft_tokens", question.speculation.tokens)
     goal = Goal(float(question.input_tokens), float(question.output_tokens), slo.ttft_p99_s, slo.tpot_s)
     place = result.manifest["places"][best["platform"]]
     return settings_of(

@@ -24,7 +24,8 @@ from gigawatt.physics.serving.engine.step import PARTS, decode_step, prefill_flo
 from gigawatt.physics.serving.search.combos import Rows, Side
 from gigawatt.physics.serving.search.spent import largest
 from gigawatt.physics.serving.steady.aggregated import Load, setting
-from gigawatt.physics.serving.steady.disaggregated import lanes_of, pool_prefill_seconds
+from gigawatt.physics.serving.steady.disaggregated import lanes_of, pool_prefill_seconds, prompts_together
+from gigawatt.physics.serving.steady.open_loop import prompt_waits
 from gigawatt.physics.serving.steady.transfer import CachePath, transfer_seconds
 
 POOL_LOAD = 0.7  # of a prefill pool's capacity, so that its queue stays short (planners take 0.9 and add a correction)
@@ -57,15 +58,17 @@ def prefill_of(s: Side, load: Load) -> Prefill:
     d = s.base
     at = setting(d, load)
     one = pool_prefill_seconds(d, at.fresh, at.cached) / load.prefill_derate
-    wait = d.rates["queue_share"] * (1.0 + load.input_cv**2) * POOL_LOAD / (2.0 * (1.0 - POOL_LOAD)) * one
-    served = at.api_s + d.rates["transfer_s"] + one
+    lone = pool_prefill_seconds(d, at.fresh, at.cached, POOL_LOAD) / load.prefill_derate
+    passing = prompts_together(at.fresh, POOL_LOAD) * lone
+    wait = prompt_waits(d, load, np.asarray(POOL_LOAD), 1.0) * lone
+    served = at.api_s + d.rates["transfer_s"] + passing
     capacity = POOL_LOAD * lanes_of(d, at.fresh) / one
     peak = np.maximum(d.chip.dense_flops, d.chip.bf16_flops)
     every = np.arange(len(s.combos))
     util = prefill_flops(d, at.fresh, at.cached) * capacity / d.chips / peak
     moved = PREFILL_BANDWIDTH * d.chip.memory_bytes_per_s
     watts = s.watts(d, util, moved, np.full(len(every), POOL_LOAD), every)
-    return Prefill(capacity, watts * d.chips / capacity, watts, one, served, wait)
+    return Prefill(capacity, watts * d.chips / capacity, watts, passing, served, wait)
 
 
 def partners_of(
