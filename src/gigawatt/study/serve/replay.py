@@ -345,6 +345,24 @@ def _sentence(manifest: Mapping[str, Any], question: Question) -> str:
             f"between {low} and {high}" if times["p99"] is None else f"{seconds(times['p99'] / 1e3)} [{low} to {high}]"
         )
         parts.append(f"{name} p50 {seconds(times['p50'] / 1e3)}, p99 {p99}")
-    return (
-        f"{manifest['requests']:,} requests of {Path(manifest['trace']).name}, simulated: {'; '.join(parts)}; {load}."
+    name = Path(manifest["trace"]).name
+    said = f"{manifest['requests']:,} requests of {name}, simulated: {'; '.join(parts)}; {load}."
+    broken = _broken(manifest, question)
+    return f"{said} It does not hold {' nor '.join(broken)}." if broken else said
+
+
+def _broken(manifest: Mapping[str, Any], question: Question) -> list[str]:
+    """Limits that the simulated requests do not keep; a percentile without a point is judged by its far end."""
+    slo = question.slo
+
+    def at(times: Mapping[str, Any]) -> float:
+        return float(times["p99_high"] if times["p99"] is None else times["p99"]) / 1e3
+
+    first, gap = manifest["ttft_ms"], manifest["tpot_ms"]
+    limits = (
+        ("TTFT p99", at(first), slo.ttft_p99_s),
+        ("mean TTFT", first["mean"] / 1e3, slo.ttft_mean_s),
+        ("TPOT", gap["mean"] / 1e3, slo.tpot_s),
+        ("TPOT p99", at(gap), slo.tpot_p99_s),
     )
+    return [f"{name} within {seconds(limit)}" for name, value, limit in limits if value > limit]
