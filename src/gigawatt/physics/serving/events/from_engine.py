@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gigawatt.core.errors import InputError, Problem
-from gigawatt.physics.serving.engine.calibration import ENGINES
+from gigawatt.physics.serving.engine.calibration import ENGINES, sigmas
 from gigawatt.physics.serving.engine.deployment import Deployment, take
 from gigawatt.physics.serving.engine.memory import free_bytes_per_chip
 from gigawatt.physics.serving.engine.model import Floats
@@ -119,6 +119,7 @@ def fit_curve(
         reserve=ENGINES[int(d.engine[0])] == "trtllm",
         prefix_cache=prefix_cache,
         max_context=longest,
+        step_error=sigmas()["agg.tpot_ms"],
     )
     return CurveFit(curve, lost)
 

@@ -19,7 +19,7 @@ class InstanceUse:
 
     on_s powered; decode_s in steps that only decode; mixed_s in steps that prompts enter; queue_s, batch_s: waiting and
     decoding requests x seconds; context_token_s: cached tokens of those who decode x seconds; used_block_s: blocks in
-    use x seconds; most_used: of blocks at once.
+    use x seconds; most_used, still_used: blocks at once, and at the end.
     """
 
     on_s: Floats
@@ -33,6 +33,7 @@ class InstanceUse:
     prompt_tokens: Ints
     output_tokens: Ints
     most_used: Ints
+    still_used: Ints
     blocks: Ints
     lookup_tokens: Ints
     hit_tokens: Ints
@@ -144,6 +145,7 @@ class Outcome:
                 prompt_tokens=insts["prompt_tokens"].copy(),
                 output_tokens=insts["output_tokens"].copy(),
                 most_used=insts["most_used"].copy(),
+                still_used=blocks - insts["free"] - insts["idle"],
                 blocks=blocks,
                 lookup_tokens=insts["lookups"].copy(),
                 hit_tokens=insts["hits"].copy(),

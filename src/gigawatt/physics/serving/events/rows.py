@@ -284,6 +284,17 @@ class World(NamedTuple):
     floats: list[float]
 
 
+# The row class of each table of records.
+RECORDS: dict[str, type[Any]] = {
+    "state": StateRow,
+    "reqs": RequestRow,
+    "insts": InstanceRow,
+    "curves": CurveRow,
+    "nodes": NodeRow,
+    "heap": HeapRow,
+    "controls": ControlRow,
+}
+
 # Columns of the integrals by interval of time.
 BUSY, MIXED, BATCH, CONTEXT, USED, ON_TIME, PROMPTS, OUTPUTS, STEPS = range(9)
 BIN_COLUMNS = 9

@@ -18,15 +18,6 @@ from gigawatt.physics.serving.events.requests import Ints, Requests
 
 SOLVERS = ("auto", "python", "numba")
 MAX_CLASSES = 64
-KINDS: dict[str, type[Any]] = {
-    "state": rows.StateRow,
-    "reqs": rows.RequestRow,
-    "insts": rows.InstanceRow,
-    "curves": rows.CurveRow,
-    "nodes": rows.NodeRow,
-    "heap": rows.HeapRow,
-    "controls": rows.ControlRow,
-}
 # Loading the compiled kernel takes about as long as Python needs for so many requests; compiling it once, longer.
 _WORTH_COMPILING = 20_000
 
@@ -161,7 +152,7 @@ def _instance_rows(fleet: Fleet, curve_of: list[int], curves: NDArray[Any]) -> N
 
 
 def _controls(fleet: Fleet) -> NDArray[Any]:
-    events = [(at_s, rows.SET_SPEED, 0, factor) for at_s, factor in fleet.speed]
+    events = [(at_s, rows.SET_SPEED, 0, factor * fleet.pace) for at_s, factor in fleet.speed]
     for outage in fleet.outages:
         events.append((outage.start_s, rows.BREAK, outage.instance, 0.0))
         events.append((outage.end_s, rows.REPAIR, outage.instance, 0.0))
@@ -220,7 +211,7 @@ def _world(
         "free_node": 0 if len(nodes) else -1,
         "lost_head": -1,
         "lost_tail": -1,
-        "speed": 1.0,
+        "speed": fleet.pace,
         "tick_s": scaling.every_s,
         "requests": n,
         "instances": count,
@@ -283,9 +274,8 @@ def _bins(requests: Requests, bin_s: float, users: int) -> int:
 def _in_python(world: rows.World) -> None:
     """Run on lists and objects, which Python reads faster than arrays, and write back what changed."""
     arrays = cast(dict[str, NDArray[Any]], world._asdict())
-    lists = {
-        name: rows.as_objects(KINDS[name], array) if name in KINDS else array.tolist() for name, array in arrays.items()
-    }
+    lists: dict[str, Any] = {name: rows.as_objects(row, arrays[name]) for name, row in rows.RECORDS.items()}
+    lists.update({name: arrays[name].tolist() for name in ("ints", "floats")})
     plain(rows.World(**lists))
     for name in ("state", "reqs", "insts"):
         rows.write_back(lists[name], arrays[name])

@@ -151,24 +151,14 @@ def admit(w: World, i: int, r: int, now_s: float) -> bool:
     """Give the first of the queue its blocks, if there are enough, and let it run."""
     x, q = w.insts[i], w.reqs[r]
     c = w.curves[x.curve]
-    moved = x.role == DECODE and q.source >= 0
-    extra = q.input + q.output - q.goal if c.reserve > 0 else (math.ceil(c.tokens_per_step) if moved else 0)
+    extra = q.input + q.output - q.goal if c.reserve > 0 else 0
     room = x.free + x.idle - (c.held_back if x.decoding + x.prefilling > 0 else 0)
+    if q.source >= 0:
+        return receive(w, i, r, room, extra, now_s)
     found = claim(w, i, q, room, extra)
     if found < 0:
         return False
-    unqueue(w, i, r, now_s)
-    join(w, i, r)
-    if q.scheduled_s < 0.0:
-        q.scheduled_s = now_s
-    if moved:
-        # Its cache came from another instance; the next token is made in this step.
-        q.computed = q.goal
-        q.source = -1
-        if q.first_s < 0.0:
-            q.first_s = now_s
-        start_decoding(w, i, r)
-        return True
+    enroll(w, i, r, now_s)
     if q.full > 0:
         x.lookups += q.goal
         x.hits += found
@@ -183,6 +173,42 @@ def admit(w: World, i: int, r: int, now_s: float) -> bool:
     x.tail = r
     x.prefilling += 1
     return True
+
+
+def enroll(w: World, i: int, r: int, now_s: float) -> None:
+    """From the queue to those that run."""
+    q = w.reqs[r]
+    unqueue(w, i, r, now_s)
+    join(w, i, r)
+    if q.scheduled_s < 0.0:
+        q.scheduled_s = now_s
+
+
+def receive(w: World, i: int, r: int, room: int, extra: int, now_s: float) -> bool:
+    """Admit a request whose cache comes from the prefill pool, where it stays until now; it decodes in this very step."""
+    x, q = w.insts[i], w.reqs[r]
+    c = w.curves[x.curve]
+    own = (q.goal + extra + c.block - 1) // c.block
+    steps = int((own * c.block - q.goal) / c.tokens_per_step + 1e-9)
+    growth = c.growth_blocks if c.reserve == 0 and steps % c.growth_steps == 0 else 0
+    if own + growth > room:
+        return False
+    give_up_source(w, q, now_s)
+    take(w, x, own + growth)
+    q.units, q.full = own, 0
+    enroll(w, i, r, now_s)
+    q.computed = q.goal
+    if q.first_s < 0.0:
+        q.first_s = now_s
+    start_decoding(w, i, r)
+    return True
+
+
+def give_up_source(w: World, q: RequestRow, now_s: float) -> None:
+    """Free the blocks that a moving request still has on the prefill pool."""
+    let_go(w, w.insts[q.source], q)
+    rouse(w, q.source, now_s)
+    q.source = -1
 
 
 def plan(w: World, i: int, now_s: float) -> bool:
@@ -254,6 +280,18 @@ def cut(w: World, i: int, now_s: float) -> None:
     if steps < x.steps:
         x.steps = steps
         x.clock_s = x.began_s + stretch_s(x, steps)
+
+
+def rouse(w: World, i: int, now_s: float) -> None:
+    """Something changed at an instance: it looks at its queue at the end of its step, at once if it is idle."""
+    s = w.state[0]
+    x = w.insts[i]
+    if w.ints[s.agenda_where + i] < 0:
+        push(w.heap, w.ints, s.agenda_where, s.agenda_at, s.agenda, now_s, i)
+        s.agenda += 1
+    elif x.steps > 1:
+        cut(w, i, now_s)
+        change(w.heap, w.ints, s.agenda_where, s.agenda_at, s.agenda, w.ints[s.agenda_where + i], x.clock_s)
 
 
 def close(w: World, i: int, now_s: float) -> None:
