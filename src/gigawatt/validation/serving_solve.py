@@ -18,7 +18,7 @@ from gigawatt.physics.serving.engine.calibration import calibration
 from gigawatt.physics.serving.engine.memory import max_requests
 from gigawatt.physics.serving.engine.model import Floats
 from gigawatt.physics.serving.engine.step import decode_step, prefill_compute, prefill_flops
-from gigawatt.physics.serving.steady.aggregated import overlap
+from gigawatt.validation.serving_launches import PROTOCOL
 from gigawatt.validation.serving_models import architecture_of, catalog, chip_of
 from gigawatt.validation.serving_published import Case
 
@@ -68,14 +68,14 @@ def solve(cases: Sequence[Case], factors: Mapping[str, float] | None = None) -> 
     kind = np.array([c.kind for c in cases])
     room = np.maximum(max_requests(d, n, out), 1.0)
     users = np.where(kind == "full", np.minimum(room, given.get("admitted", 2048.0) * d.dp), asked)
-    state = steady_state(d, Load.of(n, out, np.maximum(users, 1.0), burst=(kind == "closed") * 1.0))
+    state = steady_state(d, Load.of(n, out, np.maximum(users, 1.0), burst=(kind == "closed") * PROTOCOL.burst))
     batch = np.where((kind == "closed") | (kind == "full"), state.decoding, asked)
     step = decode_step(d, batch, n + out / 2.0)
     launches = d.kernels.calls * d.rates.eager_kernel_s
     vision = np.array([given.get(f"prompt_ms.{c.task}", 0.0) for c in cases]) * 1e-3
     alone = prefill_compute(d, n)
     # Prompts that enter in one step, and what they add to it: the launches of a step are paid once, beyond the decode's own.
-    entering = batch / out / overlap(d)
+    entering = batch / out / state.side_by_side
     added = entering * (alone + vision) + np.minimum(entering, 1.0) * launches * given.get("mixed_launch", 0.3)
     mean = step.total + added
     # Half of the steps see this many prompts or fewer (Poisson), one in a hundred more than that.
@@ -91,7 +91,7 @@ def solve(cases: Sequence[Case], factors: Mapping[str, float] | None = None) -> 
     # While a prompt's images are encoded and queued by the host, the chips wait.
     busy = 1.0 - (step.host + entering * vision) / np.maximum(mean, 1e-12)
     peak = np.maximum(d.chip.dense_flops, d.chip.bf16_flops)
-    flops = step.flops + entering * overlap(d) * prefill_flops(d, n) / d.gpus
+    flops = step.flops + entering * state.side_by_side * prefill_flops(d, n) / d.gpus
     keys = (
         "step",
         "mean",

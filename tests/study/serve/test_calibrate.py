@@ -29,7 +29,7 @@ LIMITS = {"max_num_seqs": 64, "token_budget": 2048}
 def deployment(model="llama3-8b", gpus=1):
     arch = from_config(model, CAT.get("model", model).config)
     chip = chip_from_record(CAT.get("accelerator", "rtx-pro-6000"))
-    return deploy([Spec(arch, chip, gpus, engine="vllm", precision="bf16", year=2026.25)])
+    return deploy([Spec(arch, chip, gpus, engine="vllm", precision="bf16", release="0.19.0")])
 
 
 def served(d, count, rate, seed=1, **limits):

@@ -1,1 +1,7 @@
-"""A question about serving: a model on a platform at a service level, a trace of requests, a deployment's own measurements."""
+"""How a model is served on which chips, at a service level: the search, its answer, and what fell out."""
+
+from gigawatt.study.serve.answer import answer
+from gigawatt.study.serve.question import Question, Slo
+from gigawatt.study.serve.words import read_question
+
+__all__ = ["Question", "Slo", "answer", "read_question"]

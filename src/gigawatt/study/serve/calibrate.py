@@ -132,6 +132,13 @@ def calibrate(
     )
 
 
+def calibrated_curve(found: Calibrated, d: Deployment, row: int, limits: Limits) -> StepCurve:
+    """The curve of an instance of any deployment on the chip and engine that were calibrated, within its own limits."""
+    terms = step_terms(d, row, limits.max_num_seqs.value, limits.token_budget.value)
+    outside = Outside.of(d, row, found.outside.api_factor, found.outside.seen_factor)
+    return curve_of_terms(terms, found.factors, outside, limits)
+
+
 def predict(
     log: RequestLog, d: Deployment, found: Calibrated, row: int = 0, limits: Limits | None = None
 ) -> tuple[Errors, ...]:
@@ -143,10 +150,8 @@ def predict(
         log, d, row, max_num_seqs=found.limits.max_num_seqs.value, token_budget=found.limits.token_budget.value
     )
     _check_lengths(log, here)
-    terms = step_terms(d, row, here.max_num_seqs.value, here.token_budget.value)
-    outside = Outside.of(d, row, found.outside.api_factor, found.outside.seen_factor)
-    curve = curve_of_terms(terms, found.factors, outside, here)
-    return errors_of(log, replay(log, curve), np.ones(len(log), dtype=np.bool_), "predicted")
+    outcome = replay(log, calibrated_curve(found, d, row, here))
+    return errors_of(log, outcome, np.ones(len(log), dtype=np.bool_), "predicted")
 
 
 def _check_lengths(log: RequestLog, limits: Limits) -> None:

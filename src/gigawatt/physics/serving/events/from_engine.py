@@ -20,7 +20,6 @@ from gigawatt.physics.serving.engine.memory import free_bytes_per_chip
 from gigawatt.physics.serving.engine.model import Floats
 from gigawatt.physics.serving.engine.step import cache_shards, cached_values, decode_step, prefill_seconds
 from gigawatt.physics.serving.events.curve import StepCurve
-from gigawatt.physics.serving.steady.aggregated import overlap
 from gigawatt.physics.serving.steady.disaggregated import servers
 
 CHUNKS = 512  # entries of the table of prompt seconds; between them it is linear
@@ -113,7 +112,7 @@ def fit_curve(
         token_budget=token_budget,
         kv_blocks=kv_tokens // block_size,
         block_size=block_size,
-        tokens_per_step=float(d.speculation[0]),
+        tokens_per_step=float(d.yields[0]),
         api_s=float((r.api_s / d.maturity)[0]) + alone_s,
         api_token_s=float((r["token_us"] * 1e-6 / d.maturity)[0]) + alone_token_s,
         seen_steps=float(r.poll_steps[0]),
@@ -146,8 +145,9 @@ def _lines(contexts: Floats, step: Floats) -> tuple[Floats, Floats, float]:
 
 def _share(d: Deployment, pool: bool) -> float:
     """Of a lone prompt's seconds, what it adds to the replica's step where ranks do others' prompts beside it."""
-    faster = d.rates["pool_prefill_speed"] * servers(d) if pool else overlap(d)
-    return 1.0 / float(faster[0])
+    # A rank of a busy replica has a prompt of its own with the chance that one of a Poisson mean of one has come.
+    side_by_side = 1.0 + (d.dp - 1.0) * -np.expm1(-1.0)
+    return 1.0 / float((d.rates["pool_prefill_speed"] * servers(d) if pool else side_by_side)[0])
 
 
 def _alone(d: Deployment, pool: bool) -> tuple[float, float]:

@@ -1,103 +1,106 @@
-"""One measured point of a deployment: factors that other points of the same deployment then share.
+"""A deployment's own speed, from one measured point of it or several: how much slower or faster than the constants say.
 
-    w      = 1 - (within / total)^2                         what of a point's residual is the deployment's own
-    step   : all terms of the step times this, so that TPOT is predicted (measured / predicted)^w
-    ttft   = (measured / predicted with that step)^w        on TTFT as it comes out
+    decode, prefill    two factors on the speed of a deployment's decode steps and of its prompts
+    log TPOT, log TTFT of the measured points, each with its noise, and the spread of such factors between deployments, make
+    the likeliest pair:     min  sum ((log predicted - log measured) / noise)^2 + sum (log factor / spread)^2
 
-`total` is the sigma of the logarithm of a point's residual before anything of its deployment is known (the serving
-calibration's bands), `within` that of points of one deployment around their own level (calibration `serving-anchor`): the
-rest lasts. A measured TTFT does not move the step: most of its residual is how requests were released, and taken for slow
-prompts it made TPOT worse. An anchor is of one layout and release: for another one of the same model and chip it says nothing
-(see the record).
+One point pulls the factors only as far as its noise allows; many points pull them all the way. The factors enter as derates of
+a load (`Load.decode_derate`, `prefill_derate`), so that whatever is asked of the deployment after is asked of the anchored one.
+Noise and spreads are the calibration's: the scatter within deployments, and between them, of fits that left a model out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gigawatt.catalog import Catalog
-from gigawatt.physics.serving.engine.deployment import Deployment, take
+from gigawatt.physics.serving.engine.deployment import Deployment
 from gigawatt.physics.serving.engine.model import Floats
-from gigawatt.physics.serving.engine.terms import TERMS, scaled
 from gigawatt.physics.serving.steady.aggregated import Load, steady_state
 
-RECORD = "serving-anchor"
-OF_80 = 1.2815515655446004  # an 80 % half-width in sigmas
-ROUNDS = 30
-RANGE = (0.05, 20.0)  # factors beyond which a point is of another deployment than the one stated
+TURNS = 6
+STEP = 1e-3
+LARGEST = 1.0  # of a factor's logarithm in one turn
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Sigmas of logarithms: of the two factors between deployments, and of a measured point's times within one."""
+
+    decode: float = 0.15
+    prefill: float = 0.35
+    tpot: float = 0.06
+    ttft: float = 0.25
+
+
+TYPICAL = Spread()
 
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """Factors on the step and on TTFT, and what share of each measured residual was taken over (0 where none was)."""
+    """Factors on the speed of decoding and of prefill; below 1 where the deployment is slower than the constants say."""
 
-    step: float
-    ttft: float
-    tpot_weight: float
-    ttft_weight: float
+    decode: float = 1.0
+    prefill: float = 1.0
 
-    @property
-    def factors(self) -> Floats:
-        """A factor for each of `TERMS`."""
-        return np.full(len(TERMS), self.step)
-
-
-@lru_cache(maxsize=1)
-def within() -> Mapping[str, float]:
-    """Sigma of the logarithm of 'tpot' and 'ttft' of points around their deployment's level."""
-    record = Catalog.load().get("calibration", RECORD)
-    return {name: float(record.parameters[f"within_{name}"].value) for name in ("tpot", "ttft")}
+    def anchored(self, load: Load) -> Load:
+        """A load on the deployment as it was measured."""
+        return replace(
+            load, decode_derate=load.decode_derate * self.decode, prefill_derate=load.prefill_derate * self.prefill
+        )
 
 
-def weight(half_width: float, within_sigma: float) -> float:
-    """Share of a residual that lasts, of the 80 % half-width of the logarithm of a point's residual.
-
-    >>> round(weight(0.155, 0.054), 2)
-    0.8
-    """
-    total = half_width / OF_80
-    return 1.0 - (within_sigma / total) ** 2 if total > within_sigma else 0.0
+Times = Callable[[Load], tuple[Floats, Floats]]
 
 
 def anchor(
     d: Deployment,
-    row: int,
     load: Load,
-    *,
-    tpot_s: float | None = None,
-    ttft_s: float | None = None,
-    tpot_half_width: float,
-    ttft_half_width: float,
+    tpot_s: Floats,
+    ttft_s: Floats,
+    spread: Spread = TYPICAL,
+    times: Times | None = None,
 ) -> Anchor:
-    """Factors of one row from its measured mean TPOT, TTFT or both, s, at the load (one row) that they were measured at.
+    """The likeliest factors of a deployment; each row of `d` and `load` is one measured point of it.
 
-    Raises:
-        ValueError: neither time is given, one is not above 0, the row does not fit, or no step gives the point.
+    A time that was not measured is nan. `times` answers (TPOT, TTFT) for a load where the deployment is no aggregated replica.
     """
-    given = [one for one in (tpot_s, ttft_s) if one is not None]
-    if not given or min(given) <= 0.0:
-        raise ValueError("an anchor has a TPOT or a TTFT above zero")
-    one = take(d, np.array([row], dtype=np.intp))
-    now = steady_state(one, load)
-    if not bool(now.fits[0]):
-        raise ValueError("the deployment does not fit its chips, so no point can have been measured on it")
-    weights = weight(tpot_half_width, within()["tpot"]), weight(ttft_half_width, within()["ttft"])
-    step = 1.0
-    if tpot_s is not None:
-        before = float(now.tpot_s[0])
-        target = before * (tpot_s / before) ** weights[0]
-        for _ in range(ROUNDS):
-            off = target / float(now.tpot_s[0])
-            step *= off
-            if not RANGE[0] < step < RANGE[1]:
-                message = f"no step of this deployment gives that point: its TPOT is {before * 1e3:.3g} ms here"
-                raise ValueError(message)
-            if abs(np.log(off)) < 1e-5:
-                break
-            now = steady_state(scaled(one, np.full(len(TERMS), step)), load)
-    ttft = 1.0 if ttft_s is None else (ttft_s / float(now.ttft_s[0])) ** weights[1]
-    return Anchor(step, ttft, weights[0] if tpot_s is not None else 0.0, weights[1] if ttft_s is not None else 0.0)
+
+    def aggregated(asked: Load) -> tuple[Floats, Floats]:
+        state = steady_state(d, asked)
+        return state.tpot_s, state.ttft_s
+
+    solve = aggregated if times is None else times
+    truth = np.log(np.concatenate([np.atleast_1d(tpot_s), np.atleast_1d(ttft_s)]))
+    noise = np.repeat([spread.tpot, spread.ttft], len(truth) // 2)
+    known = np.isfinite(truth)
+    width = np.array([spread.decode, spread.prefill])
+
+    def away(x: Floats) -> Floats:
+        found = solve(Anchor(*np.exp(x)).anchored(load))
+        return np.asarray(((np.log(np.concatenate(found)) - truth) / noise)[known])
+
+    x = np.zeros(2)
+    for _ in range(TURNS):
+        here = away(x)
+        slopes = np.stack([(away(x + STEP * unit) - here) / STEP for unit in np.eye(2)], axis=1)
+        normal = slopes.T @ slopes + np.diag(1.0 / width**2)
+        move = -np.linalg.solve(normal, slopes.T @ here + x / width**2)
+        x = x + np.clip(move, -LARGEST, LARGEST)
+        if np.abs(move).max() < STEP:
+            break
+    return Anchor(*(float(f) for f in np.exp(x)))
+
+
+def spread_of(errors: Mapping[str, tuple[Floats, Floats]]) -> Spread:
+    """Spreads from errors (log predicted / measured of TPOT, TTFT) by deployment: between medians, and about them.
+
+    Robust: medians of absolute values over 0.6745, the quantile of a normal variable that holds half of them.
+    """
+    middle = np.array([[np.median(part) for part in pair] for pair in errors.values()])
+    about = [np.concatenate([np.abs(pair[k] - np.median(pair[k])) for pair in errors.values()]) for k in (0, 1)]
+    between = np.median(np.abs(middle), axis=0) / 0.6745
+    within = [float(np.median(a)) / 0.6745 for a in about]
+    return Spread(float(between[0]), float(between[1]), max(within[0], 0.01), max(within[1], 0.05))
