@@ -15,11 +15,12 @@ from gigawatt.core.errors import InputError
 from gigawatt.physics.chip import chip_from_record
 from gigawatt.physics.serving import Spec, deploy
 from gigawatt.physics.serving.engine.terms import TERMS, step_terms
+from gigawatt.physics.serving.events import Fleet, simulate
 from gigawatt.physics.serving.events.arrivals import Lengths, Poisson, generate
 from gigawatt.physics.workload import from_config
-from gigawatt.study.serve.calibrate import calibrate, curve_of_terms, predict, replay
-from gigawatt.study.serve.calibrated import Outside, errors_table, factors_of, factors_table, limits_of
-from gigawatt.study.serve.request_log import RequestLog, read_log
+from gigawatt.study.serve.calibrate import calibrate, curve_of_terms, predict
+from gigawatt.study.serve.calibrated import Limits, Outside, errors_table, factors_of, factors_table, limits_of
+from gigawatt.study.serve.request_log import RequestLog, log_of, read_log, write_log
 
 CAT = Catalog.load()
 HIDDEN = {"host": 1.3, "weights": 1.1, "cache": 0.85, "prompts": 0.8}
@@ -32,15 +33,13 @@ def deployment(model="llama3-8b", gpus=1):
     return deploy([Spec(arch, chip, gpus, engine="vllm", precision="bf16", release="0.19.0")])
 
 
-def served(d, count, rate, seed=1, **limits):
+def served(d, count, rate, seed=1, max_num_seqs=64):
     """A log of a deployment whose step is `HIDDEN` times what the catalog knows."""
     asked = generate(Poisson(), rate, count, (Lengths(600.0, 1.0, 16, 4000), Lengths(150.0, 0.4, 8, 600)), seed=seed)
-    blank = np.full(count, np.nan)
-    log = RequestLog("made", asked.arrival_s, blank, blank, blank, asked.input_tokens, asked.output_tokens, None)
-    here = limits_of(log, d, **(LIMITS | limits))
-    terms = step_terms(d, 0, here.max_num_seqs.value, here.token_budget.value)
-    out = replay(log, curve_of_terms(terms, factors_of(HIDDEN), Outside.of(d, 0, 1.2, 1.2), here))
-    return replace(log, scheduled_s=out.scheduled_s, first_token_s=out.first_token_s, finish_s=out.finish_s)
+    terms = step_terms(d, 0, max_num_seqs, 2048)
+    limits = Limits.given(max_num_seqs, 2048, 500_000)
+    curve = curve_of_terms(terms, factors_of(HIDDEN), Outside.of(d, 0, 1.2, 1.2), limits)
+    return log_of(simulate(asked.requests(), Fleet.of(curve)))
 
 
 @pytest.fixture(scope="module")
@@ -177,6 +176,14 @@ def test_durations_do_instead_of_times(read):
         dict(zip(("arrival", "input", "output", "ttft", "latency"), ["t", "p", "a", "wait", "all"], strict=True)),
     )
     assert named.tpot_s == pytest.approx([0.2])
+
+
+def test_a_log_that_is_written_is_read_back(known, tmp_path):
+    _, log, _ = known
+    write_log(log, tmp_path / "log.jsonl")
+    again = read_log(tmp_path / "log.jsonl")
+    assert np.array_equal(again.output_tokens, log.output_tokens)
+    assert again.ttft_s == pytest.approx(log.ttft_s) and again.e2e_s == pytest.approx(log.e2e_s)
 
 
 @pytest.mark.parametrize(

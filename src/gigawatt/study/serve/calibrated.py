@@ -45,6 +45,16 @@ class Limits:
     kv_tokens: Limit
     block_size: int = 16
 
+    @classmethod
+    def given(cls, max_num_seqs: int, token_budget: int, kv_tokens: int, block_size: int = 16) -> Limits:
+        """Limits that are all known."""
+        return cls(
+            max_num_seqs=Limit("max_num_seqs", max_num_seqs, "given"),
+            token_budget=Limit("token_budget", token_budget, "given"),
+            kv_tokens=Limit("kv_tokens", kv_tokens, "given"),
+            block_size=block_size,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Errors:
