@@ -97,7 +97,9 @@ def test_matched_pools_are_both_as_full_as_asked():
     found = open_pools(PREFILL, DECODE, LOAD, each * workers, workers, rate)
     assert first.stable[0] and found.prefill_load[0] == pytest.approx(0.7 * found.decoding[0] / 320.0, rel=0.5)
     exact = open_pools(PREFILL, DECODE, LOAD, each * workers, workers, 320.0 / (400.0 * _tpot_at(batch)))
-    assert exact.prefill_load[0] == pytest.approx(0.7, rel=1e-3) and exact.decoding[0] == pytest.approx(320.0, rel=1e-3)
+    assert exact.prefill_load[0] == pytest.approx(0.7, rel=1e-3)
+    # Each of a random stream meets one more than the mean of a worker, so a little more decode at the same rate.
+    assert 320.0 <= exact.decoding[0] <= 1.03 * 320.0
 
 
 def _tpot_at(batch):
