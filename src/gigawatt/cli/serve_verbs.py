@@ -36,6 +36,8 @@ Examples:
 
   gigawatt serve llama3-70b --on hgx-h200 --chips 16 --emit vllm -o launch
 
+  gigawatt serve llama3-8b --on hgx-h100 --trace AzureLLMInferenceTrace_conv.csv --trace-with factor=4
+
   gigawatt serve flux-1-dev --on hgx-b200,hgx-h100 --slo latency=10s --with steps=20
 
   gigawatt serve gpt-oss-120b --on hgx-h200 --as agents --with calls=40,hit=0.9
@@ -43,6 +45,7 @@ Examples:
   gigawatt serve examples/one-gigawatt.yaml --workload chat --set workloads.chat.slo.tpot_p99='30 ms'
 """
 ASK, ENGINE, PLACE, OUT = "What", "How it may be run", "Where", "Results"
+TRACE = "A trace"
 
 
 def serve(
@@ -145,6 +148,25 @@ def serve(
     workload: Annotated[
         str, typer.Option("--workload", help="Of a plan's scenario: which serving workload.", rich_help_panel=OUT)
     ] = "",
+    trace: Annotated[
+        Path | None,
+        typer.Option("--trace", metavar="FILE", help="Requests to simulate, CSV or JSONL.", rich_help_panel=TRACE),
+    ] = None,
+    trace_format: Annotated[
+        str,
+        typer.Option(
+            "--trace-format", help="azure, mooncake, vidur, burstgpt, vllm, csv, jsonl.", rich_help_panel=TRACE
+        ),
+    ] = "",
+    trace_with: Annotated[
+        list[str],
+        typer.Option(
+            "--trace-with",
+            metavar="NAME=VALUE",
+            help="first=1000,factor=2,routing=prefix,arrival=ts",
+            rich_help_panel=TRACE,
+        ),
+    ] = [],
     pareto: Annotated[int | None, typer.Option("--pareto", help="Points of a front (12).", rich_help_panel=OUT)] = None,
     plot: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE.html", help="The front as a chart.", rich_help_panel=OUT)
@@ -171,6 +193,7 @@ def serve(
     from gigawatt.core.errors import Problems
     from gigawatt.study.serve import answer, read_question
     from gigawatt.study.serve.file import run_serve
+    from gigawatt.study.serve.replay import read_replay, replay
 
     told = Problems()
     catalog = Catalog.load(tuple(overlay))
@@ -195,6 +218,14 @@ def serve(
     question = read_question(model, disaggregate=disaggregate, pareto=pareto, told=told, **words)
     question = _for_launch(question, emit, output, told)
     given = tuple(name for name, value in {**words, "disaggregate": disaggregate}.items() if value not in ("", None))
+    if trace is not None:
+        asked = read_replay(trace, trace_format, trace_with, question.rate_per_s, told)
+        found = _shown(lambda say: replay(asked, question, catalog, given=given, told=told, say=say), as_json)
+        _finish(found, question, catalog, plot, emit, output, as_json)
+        return
+    for option, value in {"--trace-format": trace_format, "--trace-with": trace_with}.items():
+        if value:
+            told.add("contradiction", f"{option} does nothing without --trace FILE")
     found = _shown(
         lambda say: answer(question, catalog, given=given, as_service=as_service, options=options, told=told, say=say),
         as_json,

@@ -30,6 +30,8 @@ LABELS = {
     "meets_slo": "in SLO",
     "nearest_fix": "nearest fix",
     "prefill_chips": "of them prefill",
+    "ttft_ms": "TTFT",
+    "request_ms": "a request",
 }
 POINT = (
     "platform", "mapping", "precision", "engine", "mode", "chips_per_replica", "users", "ttft_mean_ms", "ttft_p99_ms",
@@ -234,6 +236,14 @@ SERVICE: tuple[Section, ...] = (
 )
 
 SERVE: tuple[Section, ...] = (
+    Section("trace", "The trace"),
+    Section(
+        "simulated",
+        "The trace, simulated",
+        "Share of requests that are faster; shaded: 80 % range. Near saturation a high percentile is its range, and no point.",
+        labels=LABELS,
+        charts=("simulated_tpot",),
+    ),
     Section("platforms", "The best within the SLO", labels=LABELS, shows=lambda result: side_by_side(result, 6)),
     Section(
         "pareto",

@@ -43,6 +43,8 @@ class Part:
 
 
 PARTS: tuple[Part, ...] = (
+    Part("trace", "THE TRACE", least=20),
+    Part("simulated", "THE TRACE, SIMULATED", note=True),
     Part("platforms", "THE BEST WITHIN THE SLO", shows=side_by_side, most=24),
     Part(
         "pareto",

@@ -89,8 +89,10 @@ class Points:
         return Points(space=self.space.take(rows), **columns)
 
 
-def searched(question: Question, arch: Architecture, host: Host) -> Searched:
-    """Everything that the engine makes of a question on one host."""
+def searched(
+    question: Question, arch: Architecture, host: Host, input_cv: float = 0.0, output_cv: float = 0.0
+) -> Searched:
+    """Everything that the engine makes of a question on one host; lengths vary by so much of their mean."""
     draft = draft_of(question.speculation, arch)
     return search(
         arch,
@@ -115,6 +117,8 @@ def searched(question: Question, arch: Architecture, host: Host) -> Searched:
         percentile=HELD,
         ladder=np.array(question.concurrency, dtype=np.float64) if question.concurrency else CONCURRENCY,
         release=question.release,
+        input_cv=input_cv,
+        output_cv=output_cv,
         **of_load(question),
     )
 
