@@ -61,6 +61,7 @@ class Fleet:
         transfer_s, transfer_token_s: seconds for a cache to move to the decode pool, and more for each token.
         balance_requests, balance_ratio: a prefix is followed unless that instance has more requests than the least loaded
             one by both.
+        pace: factor on the speed of all steps, from the beginning.
         speed: (time, factor) pairs: steps that begin from then on take 1 / factor as long (power cap, curtailment).
 
     Raises:
@@ -73,6 +74,7 @@ class Fleet:
     transfer_token_s: float = 0.0
     balance_requests: float = 64.0
     balance_ratio: float = 1.5
+    pace: float = 1.0
     speed: tuple[tuple[float, float], ...] = ()
     outages: tuple[Outage, ...] = ()
     scaling: Scaling | None = None
@@ -94,7 +96,7 @@ class Fleet:
             problems.add("missing", f"a {there} pool needs the other pool beside it")
         if min(self.transfer_s, self.transfer_token_s, self.balance_requests, self.balance_ratio) < 0:
             problems.add("out_of_range", "transfer and balance must not be negative")
-        for at_s, factor in self.speed:
+        for at_s, factor in ((0.0, self.pace), *self.speed):
             if not (factor > 0 and np.isfinite(factor) and np.isfinite(at_s)):
                 hint = "for a full stop state an outage of each instance"
                 problems.add("out_of_range", f"speed {factor:g} at {at_s:g} s must be above 0", None, hint)

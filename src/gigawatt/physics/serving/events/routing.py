@@ -12,7 +12,7 @@ A router knows prompts and its own decisions, not the length of answers nor what
 
 from __future__ import annotations
 
-from gigawatt.physics.serving.events.heap import change, push, remove
+from gigawatt.physics.serving.events.heap import push, remove
 from gigawatt.physics.serving.events.instance import first_waiting, wait
 from gigawatt.physics.serving.events.prefix import most_blocks
 from gigawatt.physics.serving.events.rows import (
@@ -28,7 +28,7 @@ from gigawatt.physics.serving.events.rows import (
     InstanceRow,
     World,
 )
-from gigawatt.physics.serving.events.step import add_load, cut, over, send, steps_by
+from gigawatt.physics.serving.events.step import add_load, give_up_source, over, rouse, send, steps_by
 
 
 def open_to_router(w: World, i: int) -> None:
@@ -86,18 +86,6 @@ def route(w: World, r: int, pool: int) -> int:
     return best
 
 
-def rouse(w: World, i: int, now_s: float) -> None:
-    """Something changed at an instance: it looks at its queue at the end of its step, at once if it is idle."""
-    s = w.state[0]
-    x = w.insts[i]
-    if w.ints[s.agenda_where + i] < 0:
-        push(w.heap, w.ints, s.agenda_where, s.agenda_at, s.agenda, now_s, i)
-        s.agenda += 1
-    elif x.steps > 1:
-        cut(w, i, now_s)
-        change(w.heap, w.ints, s.agenda_where, s.agenda_at, s.agenda, w.ints[s.agenda_where + i], x.clock_s)
-
-
 def enqueue(w: World, i: int, r: int, now_s: float) -> None:
     """Send a request to an instance, or refuse it: longer than the context or the cache, or a full queue."""
     x, q = w.insts[i], w.reqs[r]
@@ -138,13 +126,14 @@ def line_up(w: World, i: int, r: int, now_s: float) -> None:
         rouse(w, i, now_s)
 
 
-def lose(w: World, r: int) -> None:
+def lose(w: World, r: int, now_s: float) -> None:
     """No instance is on: the request waits for the first that is."""
     s = w.state[0]
     q = w.reqs[r]
+    if q.source >= 0:
+        give_up_source(w, q, now_s)
     q.status = WAITING
     q.instance = -1
-    q.source = -1
     q.next = -1
     if s.lost_tail >= 0:
         w.reqs[s.lost_tail].next = r

@@ -108,7 +108,6 @@ class InstanceRow:
     batch_s: float
     context_s: float
     used_s: float
-    stretches: int
     all_steps: int
     prompt_tokens: int
     output_tokens: int
@@ -137,6 +136,7 @@ class CurveRow:
     tokens_per_step: float
     seen_steps: float
     reserve: int
+    static: int
     node_blocks: int
     longest: int
     queue_limit: int
@@ -283,6 +283,17 @@ class World(NamedTuple):
     ints: list[int]
     floats: list[float]
 
+
+# The row class of each table of records.
+RECORDS: dict[str, type[Any]] = {
+    "state": StateRow,
+    "reqs": RequestRow,
+    "insts": InstanceRow,
+    "curves": CurveRow,
+    "nodes": NodeRow,
+    "heap": HeapRow,
+    "controls": ControlRow,
+}
 
 # Columns of the integrals by interval of time.
 BUSY, MIXED, BATCH, CONTEXT, USED, ON_TIME, PROMPTS, OUTPUTS, STEPS = range(9)
