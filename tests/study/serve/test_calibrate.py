@@ -114,6 +114,13 @@ def test_a_limit_of_sequences_is_seen_where_others_waited():
     assert idle.origin == "assumed" and idle.value == 256 and "none waited" in idle.note
 
 
+def test_tokens_of_a_step_are_found_where_they_are_not_stated(known):
+    d, log, stated = known
+    found = calibrate(log, d, max_num_seqs=64)
+    assert (found.limits.token_budget.value, found.limits.token_budget.origin) == (2048, "fitted to the log")
+    assert found.factors.tobytes() == stated.factors.tobytes()
+
+
 def test_the_cache_is_what_memory_leaves():
     d = deployment()
     log = served(d, 60, 0.5)
