@@ -10,7 +10,7 @@ import numpy as np
 from gigawatt.physics.serving.services.diffusion import DiffusionRates, batch_seconds, diffusion_shape
 from gigawatt.validation.serving_models import architecture_of, catalog
 from gigawatt.validation.serving_published import Case
-from gigawatt.validation.serving_solve import mlperf_rate, solve
+from gigawatt.validation.serving_solve import Solved, mlperf_rate, solve
 
 # Fields of DiffusionRates where no stack table names them: kernels as fast as the floor's, 10 us a launch.
 DIFFUSION_START: Mapping[str, float] = {
@@ -48,33 +48,33 @@ def answers(cases: Sequence[Case]) -> list[float | None]:
     return found
 
 
-def metric_of(case: Case, solved: Mapping[str, float]) -> float | None:
+def metric_of(case: Case, solved: Solved) -> float | None:
     """The row's metric from the times and rates of its case."""
     metric, out = case.row.get("metric") or "", case.output_tokens
-    rate, gpus = solved["rate"], case.gpus
+    rate, gpus = solved.tokens_per_s, case.gpus
     replicas = max(gpus / max(case.spec.gpus, 1), 1.0) if case.spec else 1.0
     per_gpu = rate / (case.spec.gpus if case.spec else gpus)
-    ttft, tpot = solved["ttft"], solved["tpot"]
+    ttft, tpot = solved.ttft_s, solved.tpot_s
     prompts = rate / out * case.input_tokens
     table = {
         "total_output_tok_s": rate * replicas,
         "output_tok_s_per_gpu": per_gpu,
         "output_tok_s_per_gpu_ambiguous": per_gpu,
         "total_tok_s_per_gpu": per_gpu * (1.0 + case.input_tokens / out),
-        "itl_p50_ms": solved["itl_p50"] * 1e3,
-        "itl_p99_ms": solved["itl_p99"] * 1e3,
+        "itl_p50_ms": solved.itl_p50_s * 1e3,
+        "itl_p99_ms": solved.itl_p99_s * 1e3,
         "tpot_p50_ms": tpot * 1e3,
         "tpot_mean_ms": tpot * 1e3,
         "tpot_p99_ms": tpot * 1.25e3,
-        "token_time_ms": solved["step"] * 1e3,
-        "prompt_time_ms": solved["prefill"] * 1e3,
+        "token_time_ms": solved.step_s * 1e3,
+        "prompt_time_ms": solved.prefill_s * 1e3,
         "ttft_ms": ttft * 1e3,
         "ttft_p50_ms": ttft * 1e3,
         "ttft_mean_ms": ttft * 1e3,
-        "ttft_p99_ms": max(solved["ttft_p99"], ttft * 1.8) * 1e3,
+        "ttft_p99_ms": max(solved.ttft_p99_s, ttft * 1.8) * 1e3,
         "e2e_mean_ms": (ttft + out * tpot) * 1e3,
         "e2e_p99_ms": (ttft + out * tpot) * 1.7e3,
-        "input_tok_s_per_gpu": case.input_tokens / solved["prefill"] / (case.spec.gpus if case.spec else 1) * 0.8,
+        "input_tok_s_per_gpu": case.input_tokens / solved.prefill_s / (case.spec.gpus if case.spec else 1) * 0.8,
         "input_tok_s_per_node_prefill": prompts,
         "output_tok_s_per_node_decode": per_gpu * 8.0,
     }

@@ -16,8 +16,10 @@ from gigawatt.validation.wiring import usual_fabric
 
 Row = Mapping[str, str]
 
-# Mean tokens of a prompt by task, where the table does not say. Assumed: chat turns, exam questions, a file around a hole, and
-# the tokens of one image or of sampled video frames before a short question.
+# Mean tokens of a prompt by task, where the table does not say. The data sets are those of ml-energy/benchmark (mlenergy/llm/
+# workloads.py): LMArena human preferences, GPQA extended, Sourcegraph context-aware FIM, VisionArena, LLaVA-Video-178K. Lengths
+# are assumed (chat turns, exam questions, a file around a hole, one image or sampled frames before a short question); a stack's
+# `input.<task>` corrects them.
 TASK_INPUT: Mapping[str, float] = {
     "lm-arena-chat": 150.0,
     "gpqa": 250.0,
@@ -25,6 +27,8 @@ TASK_INPUT: Mapping[str, float] = {
     "image-chat": 1200.0,
     "video-chat": 5000.0,
 }
+# Models that give every image so many tokens whatever its size (Gemma 3 report: 256 at 896 x 896), with the question beside it.
+FIXED_IMAGE: Mapping[str, float] = {"gemma3": 356.0}
 TASK_OUTPUT: Mapping[str, float] = {
     "lm-arena-chat": 700.0,
     "gpqa": 7000.0,
@@ -152,7 +156,7 @@ def case_of(row: Row) -> Case:
     scenario = next(
         (s for name, s in MLPERF.items() if (row.get("model") or "").lower().startswith(name)), DEFAULT_SCENARIO
     )
-    n, has_n = _float(row.get("isl"), TASK_INPUT.get(task, scenario.input_tokens))
+    n, has_n = _float(row.get("isl"), _prompt(task, named, scenario))
     out, has_out = _float(row.get("osl"), TASK_OUTPUT.get(task, scenario.output_tokens))
     if not has_n:
         defaults.append(f"{n:.0f} input tokens assumed")
@@ -185,6 +189,14 @@ def case_of(row: Row) -> Case:
         group,
         {"precision": {"bf16": 2.0, "fp8": 1.0, "fp4": 0.5}[precision]},
     )
+
+
+def _prompt(task: str, named: Named, scenario: Scenario) -> float:
+    """Mean tokens of a prompt that the row does not state."""
+    if task == "image-chat":
+        fixed = [size for family, size in FIXED_IMAGE.items() if named.model_id.startswith(family)]
+        return fixed[0] if fixed else TASK_INPUT[task]
+    return TASK_INPUT.get(task, scenario.input_tokens)
 
 
 def _load(row: Row, stack: str) -> tuple[str, float, str]:

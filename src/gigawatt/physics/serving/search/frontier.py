@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gigawatt.physics.chip import PowerMode, chip_watts
+from gigawatt.physics.chip import PowerMode
 from gigawatt.physics.chip.device import Chip
 from gigawatt.physics.fabric import Fabric, default_fabric
 from gigawatt.physics.serving.engine.calibration import BLACKWELL, WEIGHT_BYTES, sigmas
@@ -22,6 +22,7 @@ from gigawatt.physics.serving.engine.layouts import Layout, layouts
 from gigawatt.physics.serving.engine.memory import max_requests
 from gigawatt.physics.serving.engine.model import Floats, ServedModel, served_model
 from gigawatt.physics.serving.engine.step import PARTS, decode_step, prefill_flops
+from gigawatt.physics.serving.power import Phases, phase_watts, phases_of, prefilling
 from gigawatt.physics.serving.steady.aggregated import Load, steady_state
 from gigawatt.physics.serving.steady.disaggregated import pool_prefill_seconds, servers
 from gigawatt.physics.workload.architecture import Architecture
@@ -160,9 +161,11 @@ def _aggregated(
     """The columns of every configuration of `combos` that `rows` names, at its load."""
     state = steady_state(d, load)
     peak = np.maximum(d.chip.dense_flops, d.chip.bf16_flops)
-    busy = 1.0 - state.parts.host / np.maximum(state.step_s, 1e-12)
     parts = np.stack([getattr(state.parts, name) for name in PARTS])
     stall = state.tpot_s - state.step_s / d.speculation
+    # Over the time of one step, `speculation` tokens long, prompts take their stalls.
+    prompt_flops = state.requests_per_s * prefill_flops(d, load.input_tokens) / d.gpus * state.tpot_s * d.speculation
+    phases = phases_of(state.parts, stall * d.speculation, peak, d.chip.memory_bytes_per_s, prompt_flops)
     return {
         "mapping": np.array([p.name for p, *_ in combos])[rows],
         **_names(combos, rows),
@@ -172,7 +175,7 @@ def _aggregated(
         "room": state.max_requests,
         "ttft_s": state.ttft_p99_s,
         "tpot_s": state.tpot_s,
-        "chip_w": _watts(d, chip, state.flops_per_s / peak, state.bytes_per_s, busy, combos, rows),
+        "chip_w": _watts(chip, phases, combos, rows),
         "kernel_half": d.kernels.half_width,
         "part": _largest(parts, state.parts.compute_share, stall, d.messages.domains),
         "input_tokens": np.broadcast_to(load.input_tokens, d.gpus.shape),
@@ -209,11 +212,9 @@ def _disaggregated(
     prefill_chips = flow * pool_prefill_seconds(p, n) / (POOL_LOAD * servers(p)) * p.gpus
     chips = d.gpus + prefill_chips
     peak = np.maximum(d.chip.dense_flops, d.chip.bf16_flops)
-    busy = 1.0 - parts.host / np.maximum(parts.total, 1e-12)
-    decode_w = _watts(d, chip, parts.flops / tpot / peak, parts.bytes_moved / tpot, busy, combos, rows)
+    decode_w = _watts(chip, phases_of(parts, 0.0, peak, d.chip.memory_bytes_per_s), combos, rows)
     prefill_util = prefill_flops(p, n) * flow / np.maximum(prefill_chips, 1e-12) / peak
-    prefill_bytes = 0.3 * p.chip.memory_bytes_per_s
-    prefill_w = _watts(p, chip, prefill_util, prefill_bytes, np.full_like(busy, POOL_LOAD), combos, rows)
+    prefill_w = _watts(chip, prefilling(POOL_LOAD, prefill_util), combos, rows)
     names = [
         f"{combos[int(j)][0].name} prefill + {combo[0].name} decode" for combo, j in zip(combos, partner, strict=True)
     ]
@@ -243,23 +244,14 @@ def _names(combos: Sequence[Combo], rows: NDArray[np.intp]) -> dict[str, NDArray
     }
 
 
-def _watts(
-    d: Deployment,
-    chip: Chip,
-    compute: Floats,
-    bytes_per_s: Floats,
-    busy: Floats,
-    combos: Sequence[Combo],
-    rows: NDArray[np.intp],
-) -> Floats:
-    """Chip watts, mode by mode (utilisation is what is reached in the mode)."""
-    memory = bytes_per_s / d.chip.memory_bytes_per_s
+def _watts(chip: Chip, phases: Phases, combos: Sequence[Combo], rows: NDArray[np.intp]) -> Floats:
+    """Chip watts, mode by mode (phases are those of the mode)."""
     modes = {m.name: m for *_, m in combos}
     number = np.array([list(modes).index(m.name) for *_, m in combos])[rows]
     out = np.zeros(len(rows))
     for i, mode in enumerate(modes.values()):
         own = number == i
-        out[own] = chip_watts(chip, compute[own], memory[own], busy[own], mode)
+        out[own] = phase_watts(chip, phases.take(own), mode)
     return out
 
 
