@@ -34,11 +34,11 @@ METRICS = ("gpu_power_w", "itl_p50_ms", "output_tok_s")
 TEXT = ("lm-arena-chat", "gpqa", "sourcegraph-fim")
 # Plateaus over the limit, and their ratio on Blackwell to Hopper ("b.").
 PLATEAUS: Priors = {
-    "wait": (0.27, 0.3), "launches": (0.4, 0.4), "dense": (0.75, 0.3), "experts": (0.75, 0.3), "attention": (0.75, 0.3),
-    "collectives": (0.4, 0.4), "prompts": (0.95, 0.2), "compute": (1.0, 0.6), "memory": (0.2, 0.6),
-    "b.wait": (0.9, 0.25), "b.launches": (1.0, 0.2), "b.dense": (1.0, 0.25), "b.experts": (1.0, 0.2),
-    "b.attention": (1.0, 0.2), "b.collectives": (1.0, 0.2), "b.prompts": (1.0, 0.15), "b.compute": (1.0, 0.2),
-    "b.memory": (1.0, 0.2),
+    "wait": (0.25, 0.2), "launches": (0.3, 0.3), "dense": (0.75, 0.2), "experts": (0.75, 0.2), "attention": (0.75, 0.2),
+    "collectives": (0.3, 0.3), "prompts": (0.95, 0.12), "compute": (1.0, 0.4), "memory": (0.2, 0.4),
+    "b.wait": (0.9, 0.15), "b.launches": (1.0, 0.15), "b.dense": (1.0, 0.2), "b.experts": (1.0, 0.15),
+    "b.attention": (1.0, 0.15), "b.collectives": (1.0, 0.15), "b.prompts": (1.0, 0.1), "b.compute": (1.0, 0.15),
+    "b.memory": (1.0, 0.15),
 }  # fmt: skip
 CHIPS = {"hopper": "h100-sxm", "blackwell": "b200-sxm"}
 WATT_SIGMA = 0.1
@@ -100,17 +100,17 @@ def left_out(curve: Curve, rows: Rows, whole: Mapping[str, float]) -> dict[str, 
     return found
 
 
-def with_anchors(curve: Curve, watts: Floats) -> Floats:
-    """Relative errors of the points between the first and the last of each curve, once it is met at both."""
+def with_anchors(curve: Curve, watts: Floats, mask: Mask) -> Floats:
+    """Relative errors of the points between the first and the last of each curve of a mask, once it is met at both."""
     truth, errors = curve.truth["gpu_power_w"], []
     batch = np.array([c.batch for c in curve.cases])
-    for label in sorted(set(curve.curve)):
+    for label in sorted(set(curve.curve[mask])):
         rows = np.flatnonzero(curve.curve == label)
         rows = rows[np.argsort(batch[rows])]
         if len(rows) >= 3:
-            ends = rows[[0, -1]]
-            own = anchored(watts[ends], truth[ends])
-            errors += list(own.watts(watts[rows[1:-1]]) / truth[rows[1:-1]] - 1.0)
+            met, rest = rows[[0, -1]], rows[1:-1]
+            own = anchored(watts[met], truth[met], batch[met])
+            errors += list(own.watts(watts[rest], batch[rest]) / truth[rest] - 1.0)
     return np.array(errors)
 
 
@@ -144,7 +144,9 @@ def main() -> None:
         errors[f"vision.{name}"] = relative(off[~curve.text])
         for generation, chip in CHIPS.items():
             errors[f"{chip}.{name}"] = relative(off[curve.generation == generation])
-    errors["two_anchors.model_left_out"] = relative(with_anchors(curve, outside["gpu_power_w"]))
+    dense = curve.text & ~curve.sparse
+    for name, mask in (("all", every), ("text", curve.text), ("dense_text", dense)):
+        errors[f"{name}.two_anchors.model_left_out"] = relative(with_anchors(curve, outside["gpu_power_w"], mask))
     per_token = outside["gpu_power_w"] / outside["output_tok_s"] * curve.truth["output_tok_s"] / truth
     errors["joules_per_token.model_left_out"] = relative(per_token - 1.0)
     null = np.array([np.median(truth[curve.generation == g]) for g in curve.generation])

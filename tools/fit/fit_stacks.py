@@ -21,7 +21,8 @@ from scipy.optimize import least_squares
 from stack_priors import METRIC_SIGMA, STACKS, USUAL_SIGMA, Priors
 
 from gigawatt.validation import serving_answers
-from gigawatt.validation.serving_answers import DIFFUSION_START, MLPERF_START, metric_of
+from gigawatt.validation.serving_answers import DIFFUSION_START, MLPERF_START, SPEECH_START, metric_of
+from gigawatt.validation.serving_phases import is_phase, phase_rate
 from gigawatt.validation.serving_published import Case, case_of
 from gigawatt.validation.serving_solve import solve
 from gigawatt.validation.tables import layout_of, read_rows
@@ -140,7 +141,7 @@ def main() -> None:
     errors: dict[str, dict[str, float]] = {}
     left_out: list[tuple[Case, float]] = []
     for stack, priors in STACKS.items():
-        rows = Rows.of([(c, v) for c, v in pairs if c.stack == stack and c.spec is not None])
+        rows = Rows.of([(c, v) for c, v in pairs if c.stack == stack and c.spec is not None and not is_phase(c)])
         stacks[stack], found = fit_stack(priors, rows)
         inside = np.log(rows.predicted(stacks[stack]) / rows.truth)
         left_out += [(c, float(e)) for c, e in zip(rows.cases, found, strict=True) if np.isfinite(e)]
@@ -151,8 +152,19 @@ def main() -> None:
             if np.isfinite(found[mask]).any():
                 errors[f"{name}.model_left_out"] = summary(found[mask & np.isfinite(found)])
             print(name, errors[f"{name}.fitted"], errors.get(f"{name}.model_left_out"))
-    diffusion, speech = _diffusion(pairs, left_out), _mlperf(pairs, left_out)
-    write(stacks, diffusion, speech, left_out, errors)
+    diffusion, shares = _diffusion(pairs, left_out), _mlperf(pairs, left_out)
+    speech = _speech(pairs, left_out)
+    for case, value in pairs:
+        if is_phase(case):  # no constant is fitted to them
+            left_out.append((case, float(np.log((phase_rate(case) or np.nan) / value))))
+    by_kind = {
+        f"{c.stack}.{c.kind}.{c.row['metric']}" for c, _ in left_out if c.stack not in STACKS or c.kind == "diffusion"
+    }
+    for name in sorted(by_kind):
+        found = np.array([e for c, e in left_out if f"{c.stack}.{c.kind}.{c.row['metric']}" == name and np.isfinite(e)])
+        errors[f"{name}.model_left_out"] = summary(found)
+        print(name, errors[f"{name}.model_left_out"])
+    write(stacks, diffusion, shares, speech, [(c, e) for c, e in left_out if np.isfinite(e)], errors)
 
 
 def kept(cases: Sequence[Case]) -> Mask:
@@ -200,7 +212,7 @@ def _mlperf(pairs: Sequence[tuple[Case, float]], left_out: list[tuple[Case, floa
     serving_answers.mlperf_shares = lambda: start  # type: ignore[assignment]
     kinds: dict[str, list[tuple[Case, float]]] = {}
     for case, value in pairs:
-        if case.spec is None and (case.stack.startswith("mlperf") or case.kind == "speech"):
+        if case.spec is None and case.stack.startswith("mlperf") and case.kind != "speech":
             ratio = value / (serving_answers.unsolved(case) or np.nan)
             if np.isfinite(ratio):
                 kinds.setdefault(serving_answers.share_of(case), []).append((case, ratio))
@@ -211,13 +223,37 @@ def _mlperf(pairs: Sequence[tuple[Case, float]], left_out: list[tuple[Case, floa
             left = rows.fold == k
             errors[left] = np.median(ratios[~left] if (~left).any() else ratios) - ratios[left]
         left_out += [(c, float(e)) for c, e in zip(rows.cases, errors, strict=True)]
-        start[name] = MLPERF_START[name] * float(np.exp(np.median(ratios)))
+        start[name] = MLPERF_START.get(name, 1.0) * float(np.exp(np.median(ratios)))
         print("mlperf", name, round(start[name], 3), summary(np.median(ratios) - ratios), summary(errors))
     return start
 
 
+def _speech(pairs: Sequence[tuple[Case, float]], left_out: list[tuple[Case, float]]) -> dict[str, float]:
+    """Constants of speech; errors leave out chips, as there is one model."""
+    rows = Rows.of([(c, v) for c, v in pairs if c.kind == "speech"])
+    priors = {name: (value, 0.7) for name, value in SPEECH_START.items()}
+    chips = np.array([c.chip.name for c in rows.cases])
+
+    def answer(f: Mapping[str, float], chosen: Sequence[Case]) -> Floats:
+        serving_answers.speech_rates = lambda: f  # type: ignore[assignment]
+        return np.array([serving_answers.unsolved(c) or np.nan for c in chosen])
+
+    def fitted(of: Rows) -> dict[str, float]:
+        return fit(priors, lambda f: answer(f, of.cases), of.truth, of.weight)
+
+    errors = np.zeros(len(chips))
+    for chip in sorted(set(chips)):
+        left = chips == chip
+        errors[left] = np.log(answer(fitted(rows.take(~left)), rows.take(left).cases) / rows.truth[left])
+    left_out += [(c, float(e)) for c, e in zip(rows.cases, errors, strict=True)]
+    found = fitted(rows)
+    print("speech", found, summary(np.log(answer(found, rows.cases) / rows.truth)), summary(errors))
+    return found
+
+
 def write(
     stacks: Mapping[str, Mapping[str, float]], diffusion: Mapping[str, Mapping[str, float]], shares: Mapping[str, float],
+    speech: Mapping[str, float],
     left_out: Sequence[tuple[Case, float]], found: Mapping[str, Mapping[str, float]],
 ) -> None:  # fmt: skip
     """The record: factors, rates, errors, and half-widths by stack and metric."""
@@ -259,6 +295,7 @@ def write(
         *(f"    {name}: {row(item)}" for name, item in diffusion.items()),
         "  # Rates over the engine's frontier, and how close servers run to their limits.",
         f"  mlperf: {row(shares)}",
+        f"  speech: {row(speech)}",
     ]
     OUT.write_text("\n".join(lines) + "\n", encoding="utf-8")
     print("all left out", whole)

@@ -21,7 +21,8 @@ EXPERTS: Priors = {
 # Host time of a prompt, and of its images or frames; prompts that enter at once; pieces of a graph launched eagerly.
 PROMPTS: Priors = {
     "prompt_us": (300.0, 1.0), "prompt_ms.image-chat": (20.0, 0.8), "prompt_ms.video-chat": (40.0, 0.8),
-    "clump": (2.0, 0.3), "mixed_launch": (0.3, 0.8), "tail": (1.0, 0.5),
+    "chunked_ms": (2.0, 0.8), "chunked_request_us": (20.0, 1.0), "clump": (2.0, 0.3), "mixed_launch": (0.3, 0.8),
+    "tail": (1.0, 0.5),
 }  # fmt: skip
 # Servers of one chip that share their node's processors: least time of a step, by task the share of it that was met and the
 # batch from which it was.

@@ -10,12 +10,15 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from gigawatt.physics.chip import Chip, capped, chip_watts
-from gigawatt.physics.serving.power import RECORD, phase_watts
+import numpy as np
+
+from gigawatt.physics.chip import Chip, PowerMode, capped, chip_watts
+from gigawatt.physics.chip.power import FULL
+from gigawatt.physics.serving.power import RECORD, Phases, phase_watts
 from gigawatt.validation.base import Prediction
 from gigawatt.validation.power_facility import node_watts, published_fact
 from gigawatt.validation.serving import banded, half_width
-from gigawatt.validation.serving_answers import answers
+from gigawatt.validation.serving_answers import answers, mlperf_operating, speech_seconds
 from gigawatt.validation.serving_models import catalog, chip_of
 from gigawatt.validation.serving_published import Case, case_of
 from gigawatt.validation.serving_solve import Solved, solve
@@ -25,6 +28,7 @@ LEADERBOARD = "ML.ENERGY leaderboard, tasks/{task}.json"
 # Utilisation (arithmetic, memory) of a denoising step where only chip_watts says what it draws: large products, few bytes.
 DENOISING = (0.4, 0.3)
 SATURATED = (0.4, 0.6)  # the same of a server that is full (assumed)
+LIQUID_FROM_W = 1000.0
 MAX_Q = 0.7  # power share of a submission tuned for efficiency (assumed: the set point that DGX B200 ships with)
 
 
@@ -175,14 +179,33 @@ def _energy_answer(row: Mapping[str, str], case: Case | None, solved: Solved | N
 def _node_energy(case: Case, metric: str) -> float | None:
     """Wall watts of the nodes of a saturated server, or the joules of a token or a sample there."""
     # A vendor's Max-Q submission runs its chips below their limit; the source's path says so.
-    mode = capped(MAX_Q) if "maxq" in (case.row.get("source") or "").lower() else None
-    chip_w = float(chip_watts(case.chip, *SATURATED, mode=mode))
-    wall_w = node_watts(case.chip, chip_w, case.gpus)
+    mode = capped(MAX_Q) if "maxq" in (case.row.get("source") or "").lower() else FULL
+    chip_w = _saturated_watts(case, mode)
+    boxes = [node_watts(case.chip, chip_w, case.gpus, fans) for fans in ((True, False) if _either(case) else (True,))]
+    known = [w for w in boxes if w is not None]
+    wall_w = sum(known) / len(known) if known else None
     if metric == "system_wall_power" or wall_w is None:
         return wall_w
     wanted = "total_output_tok_s" if "token" in metric else "samples_s"
     rate = answers([replace(case, row={**case.row, "metric": wanted})])[0]
     return wall_w / rate if rate else None
+
+
+def _either(case: Case) -> bool:
+    """Whether boxes of a chip are sold with air and with liquid in like numbers: from 1,000 W on. Rows do not say which."""
+    return case.chip.tdp_w >= LIQUID_FROM_W
+
+
+def _saturated_watts(case: Case, mode: PowerMode) -> float:
+    """Watts of one chip of a saturated server: at the engine's own operating point where there is one."""
+    if case.kind == "mlperf" and (point := mlperf_operating(case, mode)) is not None:
+        return point.chip_w
+    if case.kind == "speech":
+        host, moved, arithmetic = (np.array([seconds]) for seconds in speech_seconds(case))
+        none = np.zeros(1)
+        phases = Phases(host, none, none, none, moved, none, arithmetic, none, none)
+        return float(phase_watts(case.chip, phases, mode)[0])
+    return float(chip_watts(case.chip, *SATURATED, mode=mode))
 
 
 def _sample_energy(case: Case, metric: str) -> float | None:

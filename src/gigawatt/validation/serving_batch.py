@@ -34,12 +34,13 @@ class Server:
     """What a software stack and its host add, a column each.
 
     `experts` multiplies the expert kernels of a step, `experts_many` them again where a step has more tokens than a chip has
-    experts (untuned kernels then take larger tiles). `contended_s` is the host's least time of a step where servers share it.
-    `prompt_s` is host time of a prompt: tokens, blocks, images.
+    experts (untuned kernels then take larger tiles). `host_s` is host time of a step beside the engine's, `contended_s` the
+    least time of a step where servers share the host, `prompt_s` host time of a prompt: tokens, blocks, images.
     """
 
     experts: Floats
     experts_many: float
+    host_s: Floats
     contended_s: Floats
     prompt_s: Floats
     clump: float
@@ -59,7 +60,7 @@ class Gaps:
 
 def client_gaps(d: Deployment, batch: Floats, n: Floats, out: Floats, server: Server) -> Gaps:
     """Gaps of `batch` sequences over the replica, each of `n` input and `out` output tokens."""
-    parts = _with_experts(d, decode_step(d, batch, n + out / 2.0), batch, server)
+    parts = _served(d, decode_step(d, batch, n + out / 2.0), batch, server)
     entering = batch / out
     clumps = entering / server.clump
     none = np.exp(-clumps)  # steps without a prompt
@@ -85,10 +86,10 @@ def poisson_median(mean: Floats) -> Floats:
     return np.maximum(mean - 0.35, 0.0) * (1.0 - np.exp(-((mean / 0.75) ** 6)))
 
 
-def _with_experts(d: Deployment, parts: StepSeconds, batch: Floats, server: Server) -> StepSeconds:
+def _served(d: Deployment, parts: StepSeconds, batch: Floats, server: Server) -> StepSeconds:
     held = np.maximum(d.model.experts / d.expert_parallel, 1e-9)
     many = 1.0 + (server.experts_many - 1.0) / (1.0 + (held / np.maximum(batch, 1e-3)) ** 3)
-    return replace(parts, experts=parts.experts * server.experts * many)
+    return replace(parts, host=parts.host + server.host_s, experts=parts.experts * server.experts * many)
 
 
 def _fitting(n: Floats) -> Floats:
@@ -115,11 +116,14 @@ def _step(d: Deployment, parts: StepSeconds, batch: Floats, n: Floats, prompts: 
     return np.maximum(parts.host + prompts * server.prompt_s + chip, server.contended_s)
 
 
-def server_of(given: Mapping[str, float], experts: Floats, contended_s: Floats, prompt_s: Floats) -> Server:
+def server_of(
+    given: Mapping[str, float], experts: Floats, host_s: Floats, contended_s: Floats, prompt_s: Floats
+) -> Server:
     """A stack's scalars from its table, beside columns of its rows."""
     return Server(
         experts=experts,
         experts_many=given.get("experts_many", 1.0),
+        host_s=host_s,
         contended_s=contended_s,
         prompt_s=prompt_s,
         clump=given.get("clump", 1.0),

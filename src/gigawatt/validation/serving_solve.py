@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gigawatt.physics.chip import PowerMode
+from gigawatt.physics.chip.power import FULL
 from gigawatt.physics.serving import Load, SteadyState, deploy, frontier, steady_state
 from gigawatt.physics.serving.engine.calibration import calibration
 from gigawatt.physics.serving.engine.deployment import Deployment
@@ -83,7 +85,17 @@ def factors_of(stack: str) -> Mapping[str, float]:
 
 
 def solve(cases: Sequence[Case], factors: Mapping[str, float] | None = None) -> list[Solved]:
-    """Times and rates of cases of one stack that have a layout."""
+    """Times and rates of cases of one stack that have a layout; of a case with several, those of the fastest."""
+    tried = [(i, replace(c, spec=spec)) for i, c in enumerate(cases) for spec in (c.spec, *c.others)]
+    best: dict[int, Solved] = {}
+    for (i, _), solved in zip(tried, _solved([c for _, c in tried], factors), strict=True):
+        if i not in best or solved.tokens_per_s > best[i].tokens_per_s:
+            best[i] = solved
+    return [best[i] for i in range(len(cases))]
+
+
+def _solved(cases: Sequence[Case], factors: Mapping[str, float] | None) -> list[Solved]:
+    """The same for cases of one layout each."""
     if not cases:
         return []
     given = factors_of(cases[0].stack) if factors is None else factors
@@ -139,7 +151,10 @@ def _server(cases: Sequence[Case], given: Mapping[str, float], rank: Floats) -> 
     contended = (
         share * crowded * (given.get("shared_ms", 0.0) * 1e-3 + given.get("shared_request_us", 0.0) * 1e-6 * rank)
     )
-    return server_of(given, experts, contended, prompt)
+    # Attention in chunks: the host cuts every sequence into its local pieces at each step, and builds their tables.
+    chunked = np.array([any(g.mixer.chunked for g in c.spec.arch.groups) if c.spec else False for c in cases])
+    host = chunked * (given.get("chunked_ms", 0.0) * 1e-3 + given.get("chunked_request_us", 0.0) * 1e-6 * rank)
+    return server_of(given, experts, host, contended, prompt)
 
 
 def _kernels(case: Case) -> str:
@@ -159,14 +174,30 @@ def _phases(d: Deployment, batched: Phases, state: SteadyState, loop: NDArray[np
     return Phases(*(np.where(loop, getattr(closed, f.name), getattr(batched, f.name)) for f in fields(Phases)))
 
 
+@dataclass(frozen=True, slots=True)
+class Operating:
+    """Output tokens/s and watts of a chip at one operating point."""
+
+    tokens_per_s: float
+    chip_w: float
+
+
 @lru_cache(maxsize=4096)
-def mlperf_rate(key: tuple[str, str, str, float, float, float, float, float]) -> tuple[float, float, float]:
-    """(output tokens/s, TTFT, TPOT) per chip of the best point within an MLPerf scenario's limits; zeros where none is."""
-    model, gpu, precision, chips, n, out, ttft_s, tpot_s = key
+def mlperf_point(
+    model: str,
+    gpu: str,
+    precision: str,
+    chips: float,
+    n: float,
+    out: float,
+    ttft_s: float,
+    tpot_s: float,
+    mode: PowerMode = FULL,
+) -> Operating | None:
+    """The best point within an MLPerf scenario's limits, which give way where nothing meets them; None where nothing fits."""
     arch, chip = architecture_of(model).arch, chip_of(gpu)[0]
     domain = max(int(min(chips, max(chip.scaleup_domain, 8))), 1)
     chip = replace(chip, scaleup_domain=2 ** int(np.log2(domain)))
-    engine = "trtllm" if chip.stack == "cuda" else "vllm"
     for slack in (1.0, 2.0, 4.0, 1e9):
         found = frontier(
             arch,
@@ -176,10 +207,10 @@ def mlperf_rate(key: tuple[str, str, str, float, float, float, float, float]) ->
             ttft_s=ttft_s * slack,
             tpot_s=tpot_s * slack,
             precisions=(precision,),
-            engine=engine,
+            engine="trtllm" if chip.stack == "cuda" else "vllm",
+            modes=(mode,),
             disaggregate=False,
         )
         if found.best is not None:
-            i = found.best
-            return float(found.tokens_out_per_s_per_chip[i]), float(found.ttft_s[i]), float(found.tpot_s[i])
-    return 0.0, 0.0, 0.0
+            return Operating(float(found.tokens_out_per_s_per_chip[found.best]), float(found.chip_w[found.best]))
+    return None
