@@ -35,7 +35,14 @@ STACKS: Mapping[str, Priors] = {
     "vllm-benchmark": {**COMMON, **TASKS, **EXPERTS, **PROMPTS, **SHARED},
     "splitwise-2024": COMMON,
     "trtllm-2023": COMMON,
-    "trtllm-offline": {**COMMON, "admitted": (1024.0, 0.7)},
+    "trtllm-offline": {
+        **COMMON,
+        "admitted": (1024.0, 0.7),
+        "experts.fp4.hopper": (1.3, 0.4),
+        "experts.fp8.hopper": (1.0, 0.3),
+        "experts.block.hopper": (1.0, 0.3),
+        "experts.fp4.blackwell": (1.0, 0.3),
+    },  # fmt: skip
     "neuronx": COMMON,
     "vllm-online": COMMON,
 }

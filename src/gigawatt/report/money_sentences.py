@@ -358,6 +358,7 @@ SENTENCES_BY_QUESTION: Mapping[str, Mapping[str, Says]] = {
         "rent_fan": rent_fan,
     },
     "network": {},
+    "serve": {},
     "project": {"debt_service": debt_service, "sources_uses": sources_uses, "covenants": covenants},
 }
 

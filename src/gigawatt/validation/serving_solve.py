@@ -24,6 +24,7 @@ from gigawatt.physics.serving.engine.model import Floats
 from gigawatt.physics.serving.engine.step import decode_step, prefill_compute
 from gigawatt.physics.serving.power import Phases, phases_of
 from gigawatt.validation.serving_batch import Server, client_gaps, server_of
+from gigawatt.validation.serving_launches import PROTOCOL
 from gigawatt.validation.serving_models import architecture_of, catalog, chip_of
 from gigawatt.validation.serving_published import Case
 
@@ -105,9 +106,10 @@ def _solved(cases: Sequence[Case], factors: Mapping[str, float] | None) -> list[
     asked = np.array([c.batch for c in cases])
     kind = np.array([c.kind for c in cases])
     loop = (kind == "closed") | (kind == "full")
+    d = _slower_experts(d, np.where(loop, _experts(cases, given), 1.0))
     room = np.maximum(max_requests(d, n, out), 1.0)
     users = np.where(kind == "full", np.minimum(room, given.get("admitted", 2048.0) * d.dp), asked)
-    state = steady_state(d, Load.of(n, out, np.maximum(users, 1.0), burst=(kind == "closed") * 1.0))
+    state = steady_state(d, Load.of(n, out, np.maximum(users, 1.0), burst=(kind == "closed") * PROTOCOL.burst))
     batch = np.where(loop, state.decoding, np.maximum(asked, 1e-3))
     gaps = client_gaps(d, batch, n, out, _server(cases, given, asked / d.dp))
     step = decode_step(d, batch, n + out / 2.0)
@@ -135,9 +137,23 @@ def _solved(cases: Sequence[Case], factors: Mapping[str, float] | None) -> list[
     ]
 
 
+def _experts(cases: Sequence[Case], given: Mapping[str, float]) -> Floats:
+    """Factors on the expert kernels of rows, by how their weights are stored and the generation of the chip."""
+    return np.array([given.get(f"experts.{_kernels(c)}.{c.chip.generation}", 1.0) for c in cases])
+
+
+def _slower_experts(d: Deployment, factor: Floats) -> Deployment:
+    """The deployment with its expert kernels slower by a factor, rows of one table alike."""
+    if not np.any(factor != 1.0):
+        return d
+    by_table = np.zeros(len(d.kernels.experts))
+    by_table[d.kernels.row] = np.log2(factor)
+    return replace(d, kernels=replace(d.kernels, experts=d.kernels.experts + by_table[:, None]))
+
+
 def _server(cases: Sequence[Case], given: Mapping[str, float], rank: Floats) -> Server:
     """What the stack's software and hosts add to the rows."""
-    experts = np.array([given.get(f"experts.{_kernels(c)}.{c.chip.generation}", 1.0) for c in cases])
+    experts = _experts(cases, given)
     # The steady state's constants hold for many experts, of which a part carries the load; of few, all work.
     few = np.array([0.0 < float(c.spec.model.experts) <= FEW_EXPERTS if c.spec else False for c in cases])
     experts = np.where(few, experts / calibration()["loaded_share"], experts)

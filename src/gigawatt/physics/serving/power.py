@@ -80,7 +80,7 @@ def phases_of(
     return Phases(
         wait=column(parts.host + np.asarray(idle_s)),
         launches=column(parts.launches),
-        dense=column(parts.dense),
+        dense=column(parts.dense + parts.drafting),
         experts=column(parts.experts),
         attention=column(parts.attention),
         collectives=column(parts.collectives),

@@ -1,0 +1,25 @@
+"""Serving event by event: requests, a fleet of instances with step curves, the outcome of every request."""
+
+from gigawatt.physics.serving.events.curve import StepCurve
+from gigawatt.physics.serving.events.fleet import Fleet, Group, Outage, Scaling, random_outages
+from gigawatt.physics.serving.events.from_engine import CurveFit, curve_of, fit_curve
+from gigawatt.physics.serving.events.outcome import InstanceUse, Outcome, Use
+from gigawatt.physics.serving.events.requests import Requests
+from gigawatt.physics.serving.events.simulate import simulate
+
+__all__ = [
+    "CurveFit",
+    "Fleet",
+    "Group",
+    "InstanceUse",
+    "Outage",
+    "Outcome",
+    "Requests",
+    "Scaling",
+    "StepCurve",
+    "Use",
+    "curve_of",
+    "fit_curve",
+    "random_outages",
+    "simulate",
+]

@@ -1,0 +1,345 @@
+"""The steps of one instance: what enters the next one, how long it takes, what has ended after it.
+
+    step      = base[b] + slope[b] context + chunk(p) + pair_s pairs         b decode, p prompt tokens enter
+    k steps   = k first + rise k (k - 1) / 2                                 rise = slope[b] b tokens_per_step
+
+While nothing but decoding happens, steps up to the next end of a request, the next arrival that could be admitted, or
+the end of the cache are one stretch. An arrival cuts it at the end of the step in which it falls.
+"""
+
+from __future__ import annotations
+
+import math
+
+from gigawatt.physics.serving.events.heap import change, push
+from gigawatt.physics.serving.events.instance import (
+    first_waiting,
+    grown,
+    join,
+    last_admitted,
+    leave,
+    start_decoding,
+    steps_with_room,
+    stop_decoding,
+    unqueue,
+    wait,
+)
+from gigawatt.physics.serving.events.prefix import claim, let_go, share, take
+from gigawatt.physics.serving.events.rows import (
+    BATCH,
+    BIN_COLUMNS,
+    BUSY,
+    BY_TOKENS,
+    CONTEXT,
+    DECODE,
+    DONE,
+    MIXED,
+    MOVING,
+    OUTPUTS,
+    PREFILL,
+    PROMPTS,
+    ROUND_ROBIN,
+    STEPS,
+    USED,
+    CurveRow,
+    InstanceRow,
+    RequestRow,
+    World,
+)
+
+ENDLESS = 1 << 60
+
+
+def stretch_s(x: InstanceRow, steps: int) -> float:
+    """Seconds of the first `steps` steps of the stretch."""
+    return steps * x.first_s + x.rise_s * (0.5 * steps * (steps - 1))
+
+
+def steps_by(x: InstanceRow, seconds: float) -> int:
+    """The least number of steps of the stretch, at least one, that end at or after `seconds` from its beginning."""
+    if x.rise_s > 0.0:
+        half = x.first_s - 0.5 * x.rise_s
+        steps = int((math.sqrt(half * half + 2.0 * x.rise_s * max(seconds, 0.0)) - half) / x.rise_s)
+    elif x.first_s > 0.0:
+        steps = int(seconds / x.first_s)
+    else:
+        steps = x.steps
+    steps = max(min(steps, x.steps) - 1, 1)
+    while steps < x.steps and x.began_s + stretch_s(x, steps) < x.began_s + seconds:
+        steps += 1
+    return steps
+
+
+def chunk_s(w: World, c: CurveRow, tokens: int) -> float:
+    """Seconds that `tokens` prompt tokens add to a step, attention among them left out; linear between table entries."""
+    at = tokens // c.stride
+    if at >= c.chunk_size - 1:
+        low, high = w.floats[c.chunk_at + c.chunk_size - 2], w.floats[c.chunk_at + c.chunk_size - 1]
+        return high + (high - low) * (tokens - (c.chunk_size - 1) * c.stride) / c.stride
+    low, high = w.floats[c.chunk_at + at], w.floats[c.chunk_at + at + 1]
+    return low + (high - low) * (tokens - at * c.stride) / c.stride
+
+
+def add_load(w: World, i: int, q: RequestRow, sign: float) -> None:
+    """Count a request among those sent to an instance, or no more."""
+    s = w.state[0]
+    x = w.insts[i]
+    x.load += sign * (q.input if s.routing == BY_TOKENS else 1.0)
+    if s.routing != ROUND_ROBIN and w.ints[s.load_where + i] >= 0:
+        pool = 1 if x.role == DECODE else 0
+        base, size = s.load_at + pool * s.instances, w.ints[s.pools + 2 * pool]
+        change(w.heap, w.ints, s.load_where, base, size, w.ints[s.load_where + i], x.load)
+
+
+def send(w: World, r: int, at_s: float) -> None:
+    """Let a request come in at a time."""
+    s = w.state[0]
+    push(w.heap, w.ints, s.entry_where, s.entry_at, s.entries, at_s, r)
+    s.entries += 1
+
+
+def over(w: World, r: int, now_s: float, status: int) -> None:
+    """A request is done or refused; in a closed loop its user thinks and asks again."""
+    s = w.state[0]
+    q = w.reqs[r]
+    q.status = status
+    q.finish_s = now_s
+    s.over += 1
+    s.inside -= 1
+    if s.users > 0 and s.next < s.requests:
+        following = s.next
+        s.next += 1
+        asks = w.reqs[following]
+        asks.enter_s = now_s + s.think_s + s.door_s + s.door_token_s * asks.input
+        send(w, following, asks.enter_s)
+
+
+def end(w: World, i: int, r: int, now_s: float) -> None:
+    """A request has all its tokens."""
+    q = w.reqs[r]
+    leave(w, i, q)
+    let_go(w, w.insts[i], q)
+    add_load(w, i, q, -1.0)
+    over(w, r, now_s, DONE)
+
+
+def preempt(w: World, i: int, r: int, now_s: float) -> None:
+    """Take a running request's blocks and put it first in its queue, to compute all again."""
+    s = w.state[0]
+    x, q = w.insts[i], w.reqs[r]
+    if w.ints[s.finish_where + r] >= 0:
+        stop_decoding(w, i, r)
+    else:
+        if q.prev >= 0:
+            w.reqs[q.prev].next = q.next
+        else:
+            x.head = q.next
+        if q.next >= 0:
+            w.reqs[q.next].prev = q.prev
+        else:
+            x.tail = q.prev
+        x.prefilling -= 1
+    leave(w, i, q)
+    let_go(w, x, q)
+    q.goal = q.input + q.made
+    q.computed = 0
+    q.preempted += 1
+    wait(w, i, r, now_s, True)
+
+
+def admit(w: World, i: int, r: int, now_s: float) -> bool:
+    """Give the first of the queue its blocks, if there are enough, and let it run."""
+    x, q = w.insts[i], w.reqs[r]
+    c = w.curves[x.curve]
+    moved = x.role == DECODE and q.source >= 0
+    extra = q.input + q.output - q.goal if c.reserve > 0 else (math.ceil(c.tokens_per_step) if moved else 0)
+    room = x.free + x.idle - (c.held_back if x.decoding + x.prefilling > 0 else 0)
+    found = claim(w, i, q, room, extra)
+    if found < 0:
+        return False
+    unqueue(w, i, r, now_s)
+    join(w, i, r)
+    if q.scheduled_s < 0.0:
+        q.scheduled_s = now_s
+    if moved:
+        # Its cache came from another instance; the next token is made in this step.
+        q.computed = q.goal
+        q.source = -1
+        if q.first_s < 0.0:
+            q.first_s = now_s
+        start_decoding(w, i, r)
+        return True
+    if q.full > 0:
+        x.lookups += q.goal
+        x.hits += found
+    if q.preempted + q.restarts == 0:
+        q.cached = found
+    q.computed = found
+    q.prev, q.next = x.tail, -1
+    if x.tail >= 0:
+        w.reqs[x.tail].next = r
+    else:
+        x.head = r
+    x.tail = r
+    x.prefilling += 1
+    return True
+
+
+def plan(w: World, i: int, now_s: float) -> bool:
+    """Make up the next stretch of steps of an instance; False where there is nothing to do."""
+    s = w.state[0]
+    x = w.insts[i]
+    c = w.curves[x.curve]
+    pushed = False
+    growth = grown(w, i, x, c, x.step, 1)
+    while growth > x.free + x.idle:
+        preempt(w, i, last_admitted(w, i), now_s)
+        growth = grown(w, i, x, c, x.step, 1)
+        pushed = True
+    if growth > 0:
+        take(w, x, growth)
+    budget, tokens, pairs = c.budget - x.decoding, 0, 0.0
+    r = x.head
+    while r >= 0 and budget > 0:
+        q = w.reqs[r]
+        part = min(q.goal - q.computed, budget)
+        pairs += part * (q.computed + 0.5 * (part + 1))
+        q.computed += part
+        budget -= part
+        tokens += part
+        share(w, i, x, q)
+        r = q.next
+    while x.waiting > 0 and not pushed and budget > 0 and x.decoding + x.prefilling < c.seqs:
+        r = first_waiting(w, i)
+        if not admit(w, i, r, now_s):
+            break
+        q = w.reqs[r]
+        if q.computed < q.goal:
+            part = min(q.goal - q.computed, budget)
+            pairs += part * (q.computed + 0.5 * (part + 1))
+            q.computed += part
+            tokens += part
+            share(w, i, x, q)
+        else:
+            part = 1
+        budget -= part
+    if tokens == 0 and x.decoding == 0:
+        return False
+    b = x.decoding
+    slope = w.floats[c.token_at + b]
+    speed = s.speed
+    seconds = 0.0
+    if b > 0:
+        seconds = w.floats[c.decode_at + b] + slope * (x.context + b * c.tokens_per_step)
+    steps = 1
+    if tokens > 0:
+        seconds += chunk_s(w, c, tokens) + c.pair_s * pairs
+    elif s.skip > 0 and not pushed:
+        steps = int(w.heap[i * s.seats].key) - x.step
+        if x.growers > 0:
+            steps = 1 + steps_with_room(w, i, x, c, steps - 1)
+    x.began_s = now_s
+    x.first_s = seconds / speed
+    x.rise_s = slope * b * c.tokens_per_step / speed
+    x.chunk = tokens
+    x.steps = steps
+    x.clock_s = now_s + stretch_s(x, steps)
+    return True
+
+
+def cut(w: World, i: int, now_s: float) -> None:
+    """End the stretch at the end of the step under way."""
+    x = w.insts[i]
+    steps = steps_by(x, now_s - x.began_s)
+    if steps < x.steps:
+        x.steps = steps
+        x.clock_s = x.began_s + stretch_s(x, steps)
+
+
+def close(w: World, i: int, now_s: float) -> None:
+    """The stretch is over: count it, let those go who are done, move finished prompts on."""
+    s = w.state[0]
+    x = w.insts[i]
+    c = w.curves[x.curve]
+    account(w, x, c)
+    steps = x.steps
+    x.steps = 0
+    if steps > 1 and x.growers > 0:
+        take(w, x, grown(w, i, x, c, x.step + 1, steps - 1))
+    x.most_used = max(x.most_used, c.blocks - x.free - x.idle)
+    x.step += steps
+    x.context += x.decoding * c.tokens_per_step * steps
+    base = i * s.seats
+    while x.decoding > 0 and w.heap[base].key <= x.step:
+        r = w.heap[base].item
+        stop_decoding(w, i, r)
+        end(w, i, r, now_s)
+    r = x.head
+    while r >= 0 and w.reqs[r].computed == w.reqs[r].goal:
+        following = w.reqs[r].next
+        x.prefilling -= 1
+        prompt_done(w, i, r, now_s)
+        r = following
+    x.head = r
+    if r >= 0:
+        w.reqs[r].prev = -1
+    else:
+        x.tail = -1
+
+
+def prompt_done(w: World, i: int, r: int, now_s: float) -> None:
+    """A prompt is in the cache and has made a token: it decodes on, moves to the decode pool, or is done."""
+    s = w.state[0]
+    x, q = w.insts[i], w.reqs[r]
+    q.made += 1
+    x.output_tokens += 1
+    if x.role == PREFILL and q.made < q.output:
+        # Its blocks stay until the cache has moved.
+        leave(w, i, q)
+        q.status = MOVING
+        q.source = i
+        send(w, r, now_s + s.transfer_s + s.transfer_token_s * q.goal)
+        return
+    if q.first_s < 0.0:
+        q.first_s = now_s
+    if q.made >= q.output:
+        end(w, i, r, now_s)
+    else:
+        start_decoding(w, i, r)
+
+
+def account(w: World, x: InstanceRow, c: CurveRow) -> None:
+    """Integrals of the stretch that ends: by instance, and over the fleet by interval of time."""
+    s = w.state[0]
+    seconds = x.clock_s - x.began_s
+    used = c.blocks - x.free - x.idle
+    context = x.context + x.decoding * c.tokens_per_step * 0.5 * (x.steps + 1)
+    made = x.decoding * c.tokens_per_step * x.steps
+    x.stretches += 1
+    x.all_steps += x.steps
+    x.prompt_tokens += x.chunk
+    if x.chunk > 0:
+        x.mixed_s += seconds
+    else:
+        x.decode_s += seconds
+    x.batch_s += x.decoding * seconds
+    x.context_s += context * seconds
+    x.used_s += used * seconds
+    at = min(int(x.began_s / s.bin_s), s.bins - 1)
+    last = min(int(x.clock_s / s.bin_s), s.bins - 1)
+    begin_s = x.began_s
+    while at <= last:
+        until_s = x.clock_s if at == last else (at + 1) * s.bin_s
+        part = 1.0 if at == last and begin_s == x.began_s else (until_s - begin_s) / seconds
+        base = s.bins_at + at * BIN_COLUMNS
+        w.floats[base + BUSY] += part * seconds
+        if x.chunk > 0:
+            w.floats[base + MIXED] += part * seconds
+        w.floats[base + BATCH] += part * seconds * x.decoding
+        w.floats[base + CONTEXT] += part * seconds * context
+        w.floats[base + USED] += part * seconds * used
+        w.floats[base + PROMPTS] += part * x.chunk
+        w.floats[base + OUTPUTS] += part * made
+        w.floats[base + STEPS] += part * x.steps
+        begin_s = until_s
+        at += 1

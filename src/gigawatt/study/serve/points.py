@@ -1,0 +1,215 @@
+"""Operating points of one host: the space of the engine with whole replicas, watts at three boundaries, bands, and the SLO.
+
+Derates take from throughput and leave latencies as they are. Of an aggregated replica the prefill share of its time is the
+prefill load, so what is kept is 1 / (load / prefill + (1 - load) / decode).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gigawatt.catalog import Catalog
+from gigawatt.physics.serving.engine.calibration import CALIBRATION, sigmas
+from gigawatt.physics.serving.power import constants_of
+from gigawatt.physics.serving.search.frontier import bounds, throughput_half_width
+from gigawatt.physics.serving.search.space import CONCURRENCY, Searched, Space, search
+from gigawatt.physics.serving.search.whole import whole_workers
+from gigawatt.physics.workload.architecture import Architecture
+from gigawatt.study.serve.hosts import Host
+from gigawatt.study.serve.question import Derate, Question
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+Rows = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class Points:
+    """Columns beside those of `space`, of equal length.
+
+    `replicas` (of pools: decode workers) and `prefill_workers` are whole where the number of chips is given; else there is
+    one replica, with as much of a prefill worker as it needs. `requests_per_s` are answered by all of them after the derate;
+    `chips` is what rates are counted over (all there are), `chips_used` what works. `*_half` are 80 % half-widths of the
+    logarithm, `watts_low` and `watts_high` the ends of the chip's watts, within what it can draw. `held`: the chips hold it;
+    `quick`, `smooth`: TTFT and TPOT are within the SLO.
+    """
+
+    space: Space
+    replicas: Floats
+    prefill_workers: Floats
+    chips: Floats
+    chips_used: Floats
+    requests_per_s: Floats
+    it_w: Floats
+    meter_w: Floats
+    rate_half: Floats
+    ttft_half: Floats
+    tpot_half: Floats
+    watts_low: Floats
+    watts_high: Floats
+    held: Mask
+    quick: Mask
+    smooth: Mask
+    bound: NDArray[np.str_]
+
+    def __len__(self) -> int:
+        return len(self.chips)
+
+    @property
+    def possible(self) -> Mask:
+        """It fits: the cache holds the requests, the chips the replicas."""
+        return self.space.roomy & self.held
+
+    @property
+    def good(self) -> Mask:
+        """It fits and meets the SLO."""
+        return self.possible & self.quick & self.smooth
+
+    @property
+    def per_chip(self) -> Floats:
+        """Requests/s per chip."""
+        return self.requests_per_s / self.chips
+
+    @property
+    def per_mw(self) -> Floats:
+        """Requests/s per MW at the meter of the chips that work; NaN where no platform is known."""
+        return self.requests_per_s / np.maximum(self.chips_used, 1e-9) / self.meter_w * 1e6
+
+    def take(self, rows: Rows) -> Points:
+        """The rows named, in that order."""
+        columns = {f.name: getattr(self, f.name)[rows] for f in fields(Points) if f.name != "space"}
+        return Points(space=self.space.take(rows), **columns)
+
+
+def searched(question: Question, arch: Architecture, host: Host) -> Searched:
+    """Everything that the engine makes of a question on one host."""
+    more: dict[str, Any] = {} if question.year is None else {"release": f"{question.year:.4f}"}
+    return search(
+        arch,
+        host.chip,
+        fabric=host.fabric,
+        input_tokens=float(question.input_tokens),
+        output_tokens=float(question.output_tokens),
+        ttft_s=min(question.slo.ttft_p99_s, question.slo.ttft_mean_s),
+        precisions=host.precisions,
+        engines=question.engines,
+        maturity=host.speed,
+        modes=host.modes,
+        aggregate=question.pools != "only",
+        disaggregate=question.pools != "never",
+        speculation=question.speculation,
+        mappings=question.mappings,
+        replica_chips=question.replica_chips,
+        most_chips=question.chips,
+        ladder=np.array(question.concurrency, dtype=np.float64) if question.concurrency else CONCURRENCY,
+        **more,
+    )
+
+
+def points_of(found: Searched, question: Question, host: Host, catalog: Catalog) -> Points:
+    """The operating points of everything that fits."""
+    space = derated(found.space, question.derate)
+    one = np.ones(len(space))
+    if question.chips:
+        chips = np.full(len(space), float(question.chips))
+        whole = whole_workers(
+            float(question.chips),
+            np.where(space.pooled, space.prefill_each, 1.0),
+            np.where(space.pooled, space.prefill_capacity, 1.0),
+            space.decode_each,
+            space.requests_per_s,
+        )
+        alone = np.floor(chips / space.decode_each + 1e-9)
+        replicas = np.where(space.pooled, whole.decode_workers, alone)
+        prefill = np.where(space.pooled, whole.prefill_workers, 0.0)
+        rate = np.where(space.pooled, whole.requests_per_s, alone * space.requests_per_s)
+        used = replicas * space.decode_each + prefill * space.prefill_each
+        space = replace(
+            space, prefill_chips=np.where(space.pooled, np.maximum(prefill * space.prefill_each, 1e-9), 0.0)
+        )
+    else:
+        chips, replicas, rate, used = space.chips, one, space.requests_per_s, space.chips
+        prefill = np.where(space.pooled, space.prefill_chips / np.maximum(space.prefill_each, 1e-9), 0.0)
+    slo = question.slo
+    quick = (space.ttft_p99_s <= slo.ttft_p99_s) & (space.ttft_s <= slo.ttft_mean_s)
+    smooth = space.tpot_s <= slo.tpot_s
+    ttft, tpot = latency_half_widths(space.pooled, host.chip.name, question.model, catalog)
+    constants = constants_of(host.chip)
+    shares = {mode.name: mode.power_share for mode in host.modes}
+    limit_w = host.chip.tdp_w * np.array([shares[str(name)] for name in space.mode])
+    return Points(
+        space=space,
+        replicas=replicas,
+        prefill_workers=prefill,
+        chips=chips,
+        chips_used=used,
+        requests_per_s=rate,
+        it_w=host.it_w(space.chip_w),
+        meter_w=host.meter_w(space.chip_w),
+        rate_half=throughput_half_width(host.chip, space.pooled, space.kernel_half),
+        ttft_half=ttft,
+        tpot_half=tpot,
+        watts_low=np.maximum(constants.low * space.chip_w, host.chip.idle_w),
+        watts_high=np.minimum(constants.high * space.chip_w, np.maximum(limit_w, space.chip_w)),
+        held=replicas >= 1.0,
+        quick=quick,
+        smooth=smooth,
+        bound=bounds(space, len(found.ladder), space.roomy, quick, smooth),
+    )
+
+
+def derated(space: Space, derate: Derate) -> Space:
+    """The space with what production keeps of its throughput; a slower prefill pool takes more chips."""
+    if derate == Derate():
+        return space
+    load = space.prefill_load
+    kept = np.where(space.pooled, derate.decode, 1.0 / (load / derate.prefill + (1.0 - load) / derate.decode))
+    capacity = space.prefill_capacity * derate.prefill
+    rate = space.requests_per_s * kept
+    beside = np.where(space.pooled, rate / np.where(space.pooled, capacity, 1.0) * space.prefill_each, 0.0)
+    return replace(
+        space,
+        requests_per_s=rate,
+        prefill_capacity=capacity,
+        prefill_chips=beside,
+        chips=space.decode_each + beside,
+    )
+
+
+def latency_half_widths(pooled: Mask, chip: str, model: str, catalog: Catalog) -> tuple[Floats, Floats]:
+    """80 % half-widths of the logarithm of TTFT and TPOT: wider for chips and models that the fit has not seen."""
+    groups = sigmas()
+    seen: Mapping[str, Sequence[str]] = catalog.get("calibration", CALIBRATION).tables.get("seen", {})
+    classes = [] if model in seen.get("models", ()) else ["model"]
+    classes += [] if chip in seen.get("chips", ()) else ["generation", "model"]
+
+    def width(metric: str) -> Floats:
+        alone = max(groups[f"agg.{metric}"], *(groups[f"agg.{metric}.{name}"] for name in classes), 0.0)
+        return np.where(pooled, max(groups[f"disagg.{metric}"], alone), alone)
+
+    return width("ttft_ms"), width("tpot_ms")
+
+
+def front(latency: Floats, rate: Floats, count: int) -> Rows:
+    """Rows that no other beats in both (less latency, more rate), at most `count`, by rising latency; the ends stay.
+
+    >>> front(np.array([1.0, 2.0, 2.0, 3.0]), np.array([1.0, 3.0, 2.0, 2.5]), 9).tolist()
+    [0, 1]
+    """
+    if not len(rate):
+        return np.zeros(0, dtype=np.intp)
+    order = np.lexsort((-rate, latency))
+    best = np.maximum.accumulate(rate[order])
+    kept = order[np.concatenate([[True], rate[order][1:] > best[:-1] * (1.0 + 1e-9)])]
+    if len(kept) <= count:
+        return np.asarray(kept)
+    # Even in the logarithm of latency: few points tell the curve.
+    at = np.log(latency[kept])
+    steps = np.linspace(at[0], at[-1], count)
+    chosen = np.unique([int(np.argmin(np.abs(at - step))) for step in steps])
+    return np.asarray(kept[chosen])
