@@ -42,7 +42,7 @@ STACKS: Mapping[str, Priors] = {
         "experts.fp8.hopper": (1.0, 0.3),
         "experts.block.hopper": (1.0, 0.3),
         "experts.fp4.blackwell": (1.0, 0.3),
-    },  # fmt: skip
+    },
     "neuronx": COMMON,
     "vllm-online": COMMON,
 }
