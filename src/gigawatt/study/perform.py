@@ -12,7 +12,7 @@ from gigawatt.physics.fabric import Fabric
 from gigawatt.physics.reliability import goodput
 from gigawatt.physics.serving import frontier
 from gigawatt.physics.serving.engine.speculation import Draft
-from gigawatt.physics.serving.search.pairs import POOL_LOAD
+from gigawatt.physics.serving.search.pairs import kept_speed
 from gigawatt.physics.serving.steady.production import PROFILE_TO_PRODUCTION
 from gigawatt.physics.training import best_mapping
 from gigawatt.physics.workload import from_config
@@ -126,18 +126,18 @@ def usable_precisions(asked: list[str] | str, usual: Sequence[str], box: Box) ->
     return have or ["bf16"]
 
 
-def asked_of(spec: Serving) -> dict[str, Any]:
-    """What a workload asks of a frontier: lengths, its SLO at the 99th percentile, and speeds as production keeps them.
-
-    `profile-to-production` is what DeepSeek's published serving day keeps of its own published profile. What a pool of
-    prefill workers keeps is of a profile at full load, so the load that the search leaves it counts as a part of that.
-    """
+def derates_of(spec: Serving) -> tuple[float, float]:
+    """Speed kept of decoding and of prefill; `profile-to-production`: DeepSeek's published day over its own profile."""
     if isinstance(spec.derate, Derates):
-        decode, prefill = spec.derate.decode, spec.derate.prefill
-    elif isinstance(spec.derate, str):
-        decode, prefill = PROFILE_TO_PRODUCTION["decode"], PROFILE_TO_PRODUCTION["prefill"]
-    else:
-        decode = prefill = spec.derate
+        return spec.derate.decode, spec.derate.prefill
+    if isinstance(spec.derate, str):
+        return PROFILE_TO_PRODUCTION["decode"], PROFILE_TO_PRODUCTION["prefill"]
+    return spec.derate, spec.derate
+
+
+def asked_of(spec: Serving) -> dict[str, Any]:
+    """What a workload asks of a frontier: lengths, its SLO at the 99th percentile, and speeds as production keeps them."""
+    decode, prefill = derates_of(spec)
     drafting = spec.speculation
     return {
         "input_tokens": spec.input_tokens,
@@ -148,7 +148,7 @@ def asked_of(spec: Serving) -> dict[str, Any]:
         "drafts": (None,) if isinstance(drafting, str) else (None, Draft(drafting.tokens, drafting.acceptance)),
         "cached_share": spec.cached_share,
         "decode_derate": decode,
-        "prefill_derate": min(prefill / POOL_LOAD, 1.0),
+        "prefill_derate": kept_speed(prefill),
     }
 
 
