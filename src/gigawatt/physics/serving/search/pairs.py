@@ -58,7 +58,7 @@ def prefill_of(s: Side, load: Load) -> Prefill:
     at = setting(d, load)
     one = pool_prefill_seconds(d, at.fresh, at.cached) / load.prefill_derate
     wait = d.rates["queue_share"] * (1.0 + load.input_cv**2) * POOL_LOAD / (2.0 * (1.0 - POOL_LOAD)) * one
-    served = at.api_s + d.rates["transfer_s"] + one
+    served = at.api_s + d.rates.transfer_s + one
     capacity = POOL_LOAD * lanes_of(d, at.fresh) / one
     peak = np.maximum(d.chip.dense_flops, d.chip.bf16_flops)
     every = np.arange(len(s.combos))
