@@ -10,17 +10,16 @@ import math
 
 from gigawatt.physics.serving.events.heap import change, push, remove
 from gigawatt.physics.serving.events.instance import first_waiting, grown, leave, stop_decoding, unqueue
+from gigawatt.physics.serving.events.ledger import was_on
 from gigawatt.physics.serving.events.prefix import forget, let_go, unlink
 from gigawatt.physics.serving.events.routing import close_to_router, find_lost, open_to_router
 from gigawatt.physics.serving.events.rows import (
-    BIN_COLUMNS,
     BREAK,
     BROKEN,
     DECODE,
     DRAINING,
     OFF,
     ON,
-    ON_TIME,
     SET_SPEED,
     STARTING,
     WAITING,
@@ -31,18 +30,9 @@ from gigawatt.physics.serving.events.step import add_load, close, give_up_source
 
 def power_off(w: World, i: int, now_s: float, state: int) -> None:
     """Count the time an instance was on; it is in another state from now on."""
-    s = w.state[0]
     x = w.insts[i]
-    x.on_s += now_s - x.on_since_s
+    was_on(w, x, now_s)
     x.state = state
-    begin_s = x.on_since_s
-    at = min(int(begin_s / s.bin_s), s.bins - 1)
-    last = min(int(now_s / s.bin_s), s.bins - 1)
-    while at <= last:
-        until_s = now_s if at == last else (at + 1) * s.bin_s
-        w.floats[s.bins_at + at * BIN_COLUMNS + ON_TIME] += until_s - begin_s
-        begin_s = until_s
-        at += 1
 
 
 def power_on(w: World, i: int, at_s: float) -> None:

@@ -108,7 +108,6 @@ class InstanceRow:
     batch_s: float
     context_s: float
     used_s: float
-    stretches: int
     all_steps: int
     prompt_tokens: int
     output_tokens: int
@@ -137,6 +136,7 @@ class CurveRow:
     tokens_per_step: float
     seen_steps: float
     reserve: int
+    static: int
     node_blocks: int
     longest: int
     queue_limit: int

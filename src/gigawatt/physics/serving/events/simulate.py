@@ -133,6 +133,7 @@ def _curve_rows(curves: list[StepCurve], block_tokens: int, hashed: bool) -> tup
         row["growth_steps"] = max(1, int(c.block_size / c.tokens_per_step + 1e-9))
         row["growth_blocks"] = max(1, math.ceil(c.tokens_per_step / c.block_size - 1e-9))
         row["tokens_per_step"], row["seen_steps"], row["reserve"] = c.tokens_per_step, c.seen_steps, int(c.reserve)
+        row["static"] = int(c.static_batch)
         row["node_blocks"] = -(-block_tokens // c.block_size) if hashed and c.prefix_cache else 0
         row["longest"], row["queue_limit"] = c.longest, c.max_waiting
     return table, np.concatenate(parts)

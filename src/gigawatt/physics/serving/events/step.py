@@ -24,23 +24,15 @@ from gigawatt.physics.serving.events.instance import (
     unqueue,
     wait,
 )
+from gigawatt.physics.serving.events.ledger import account, made
 from gigawatt.physics.serving.events.prefix import claim, let_go, share, take
 from gigawatt.physics.serving.events.rows import (
-    BATCH,
-    BIN_COLUMNS,
-    BUSY,
     BY_TOKENS,
-    CONTEXT,
     DECODE,
     DONE,
-    MIXED,
     MOVING,
-    OUTPUTS,
     PREFILL,
-    PROMPTS,
     ROUND_ROBIN,
-    STEPS,
-    USED,
     CurveRow,
     InstanceRow,
     RequestRow,
@@ -235,7 +227,8 @@ def plan(w: World, i: int, now_s: float) -> bool:
         tokens += part
         share(w, i, x, q)
         r = q.next
-    while x.waiting > 0 and not pushed and budget > 0 and x.decoding + x.prefilling < c.seqs:
+    closed = pushed or (c.static > 0 and x.decoding + x.prefilling > 0)
+    while x.waiting > 0 and not closed and budget > 0 and x.decoding + x.prefilling < c.seqs:
         r = first_waiting(w, i)
         if not admit(w, i, r, now_s):
             break
@@ -330,7 +323,7 @@ def prompt_done(w: World, i: int, r: int, now_s: float) -> None:
     s = w.state[0]
     x, q = w.insts[i], w.reqs[r]
     q.made += 1
-    x.output_tokens += 1
+    made(w, x, 1, 0.0)
     if x.role == PREFILL and q.made < q.output:
         # Its blocks stay until the cache has moved.
         leave(w, i, q)
@@ -344,40 +337,3 @@ def prompt_done(w: World, i: int, r: int, now_s: float) -> None:
         end(w, i, r, now_s)
     else:
         start_decoding(w, i, r)
-
-
-def account(w: World, x: InstanceRow, c: CurveRow) -> None:
-    """Integrals of the stretch that ends: by instance, and over the fleet by interval of time."""
-    s = w.state[0]
-    seconds = x.clock_s - x.began_s
-    used = c.blocks - x.free - x.idle
-    context = x.context + x.decoding * c.tokens_per_step * 0.5 * (x.steps + 1)
-    made = x.decoding * c.tokens_per_step * x.steps
-    x.stretches += 1
-    x.all_steps += x.steps
-    x.prompt_tokens += x.chunk
-    if x.chunk > 0:
-        x.mixed_s += seconds
-    else:
-        x.decode_s += seconds
-    x.batch_s += x.decoding * seconds
-    x.context_s += context * seconds
-    x.used_s += used * seconds
-    at = min(int(x.began_s / s.bin_s), s.bins - 1)
-    last = min(int(x.clock_s / s.bin_s), s.bins - 1)
-    begin_s = x.began_s
-    while at <= last:
-        until_s = x.clock_s if at == last else (at + 1) * s.bin_s
-        part = 1.0 if at == last and begin_s == x.began_s else (until_s - begin_s) / seconds
-        base = s.bins_at + at * BIN_COLUMNS
-        w.floats[base + BUSY] += part * seconds
-        if x.chunk > 0:
-            w.floats[base + MIXED] += part * seconds
-        w.floats[base + BATCH] += part * seconds * x.decoding
-        w.floats[base + CONTEXT] += part * seconds * context
-        w.floats[base + USED] += part * seconds * used
-        w.floats[base + PROMPTS] += part * x.chunk
-        w.floats[base + OUTPUTS] += part * made
-        w.floats[base + STEPS] += part * x.steps
-        begin_s = until_s
-        at += 1
