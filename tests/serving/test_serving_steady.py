@@ -205,7 +205,7 @@ def test_shares_within_are_those_of_the_parts_thrown_at_random(rho, place, cv, l
     for share in (0.2, 0.5, 0.9, 0.99):
         at = np.quantile(thrown, share)
         assert float(ttft_share_within(s, at * one)[0]) == pytest.approx(share, abs=0.025)
-        assert float(ttft_share_within(s, ttft_quantile(s, share))[0]) == pytest.approx(share, abs=1e-4)
+        assert float(ttft_share_within(s, ttft_quantile(s, share))[0]) == pytest.approx(share, abs=1e-3)
 
 
 def test_the_share_that_waits_for_a_place_follows_erlang():

@@ -111,7 +111,7 @@ def fit_curve(
         token_budget=token_budget,
         kv_blocks=kv_tokens // block_size,
         block_size=block_size,
-        tokens_per_step=float(d.speculation[0]),
+        tokens_per_step=float(d.yields[0]),
         api_s=float((r.api_s / d.maturity)[0]) + alone_s,
         api_token_s=float((r["token_us"] * 1e-6 / d.maturity)[0]) + alone_token_s,
         seen_steps=float(r.poll_steps[0]),

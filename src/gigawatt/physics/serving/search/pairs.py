@@ -58,9 +58,9 @@ def prefill_of(s: Side, load: Load) -> Prefill:
     d = s.base
     at = setting(d, load)
     one = pool_prefill_seconds(d, at.fresh, at.cached) / load.prefill_derate
-    passing = prompts_together(at.fresh, POOL_LOAD) * pool_prefill_seconds(d, at.fresh, at.cached, POOL_LOAD)
-    passing = passing / load.prefill_derate
-    wait = prompt_waits(d, load, np.asarray(POOL_LOAD), 1.0) * passing
+    lone = pool_prefill_seconds(d, at.fresh, at.cached, POOL_LOAD) / load.prefill_derate
+    passing = prompts_together(at.fresh, POOL_LOAD) * lone
+    wait = prompt_waits(d, load, np.asarray(POOL_LOAD), 1.0) * lone
     served = at.api_s + d.rates["transfer_s"] + passing
     capacity = POOL_LOAD * lanes_of(d, at.fresh) / one
     peak = np.maximum(d.chip.dense_flops, d.chip.bf16_flops)

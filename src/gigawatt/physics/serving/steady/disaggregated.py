@@ -203,7 +203,8 @@ def open_pools(
     rho = np.minimum(prompts, 1.0 - 1e-9)
     lone = pool_prefill_seconds(prefill, at.fresh, at.cached, rho) / load.prefill_derate
     passing = lone * prompts_together(at.fresh, rho)
-    wait = prompt_waits(prefill, load, rho, arrival_cv) * passing
+    # Work ahead is worked off at a lone prompt's time each, whatever goes in one pass; the pass itself ends for all at once.
+    wait = prompt_waits(prefill, load, rho, arrival_cv) * lone
     slower = slowing(decode, load, batch / decode_workers, at.context)
     places_found = place_waits(load, arrival_cv, slower, batch=batch, places=fullest, most=most, rate=rate)
     outside = at.api_s + r["transfer_s"] + moved

@@ -202,11 +202,11 @@ def ttft_quantile(s: Spread, share: float) -> Floats:
 
     straight in an exponential tail, by false position (Illinois) within bounds of the parts' own quantiles.
     """
-    least = s.fixed_s + 0.0 * s.prefill_s
     late = (2.0 - np.log(1.0 - share)) * np.maximum(wait_variation(s.wait_share, s.prompt_cv), 1.0)
     waits = s.wait_s / np.maximum(s.wait_share, 1e-6) + s.place_s / np.maximum(s.place_share, 1e-6)
     wide = np.sqrt(np.log1p(s.prompt_cv**2))
-    low, high = least, least + 2.0 * s.held_s + waits * late + s.prefill_s * np.exp(3.5 * wide) * (1.0 + 1e-9)
+    low = s.fixed_s + s.prefill_s * np.exp(-4.0 * wide)
+    high = s.fixed_s + s.prefill_s * np.exp(3.5 * wide) * (1.0 + 1e-9) + 2.0 * s.held_s + waits * late
 
     def later(seconds: Floats) -> Floats:
         return np.log((1.0 - share) / np.maximum(1.0 - ttft_share_within(s, seconds), 1e-12))
