@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigawatt.catalog import Catalog
-from gigawatt.physics.chip.power import power_constants
 from gigawatt.physics.serving.engine.calibration import CALIBRATION, ENGINES, sigmas
 from gigawatt.physics.serving.engine.speculation import Draft, eagle_head
+from gigawatt.physics.serving.power import constants_of
 from gigawatt.physics.serving.search.frontier import bounds, throughput_half_width
 from gigawatt.physics.serving.search.space import CONCURRENCY, Searched, Space, search
 from gigawatt.physics.serving.search.whole import whole_workers
@@ -200,7 +200,7 @@ def points_of(found: Searched, question: Question, host: Host, catalog: Catalog)
 
 def watts_of(space: Space, host: Host) -> tuple[Floats, Floats]:
     """Ends of the 80 % range of a chip's watts, within what it can draw."""
-    constants = power_constants(host.chip)
+    constants = constants_of(host.chip)
     shares = {mode.name: mode.power_share for mode in host.modes}
     limit_w = host.chip.tdp_w * np.array([shares[str(name)] for name in space.mode])
     low = np.maximum(constants.low * space.chip_w, host.chip.idle_w)

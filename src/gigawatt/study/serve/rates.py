@@ -15,10 +15,10 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from gigawatt.catalog import Catalog
-from gigawatt.physics.chip import chip_watts
 from gigawatt.physics.serving.engine.deployment import Deployment, Spec, deploy
 from gigawatt.physics.serving.engine.layouts import Layout
 from gigawatt.physics.serving.engine.step import PARTS
+from gigawatt.physics.serving.power import phase_watts, phases_of
 from gigawatt.physics.serving.search.pairs import POOL_LOAD
 from gigawatt.physics.serving.search.space import Searched, Space
 from gigawatt.physics.serving.search.spent import largest
@@ -175,13 +175,20 @@ def _space(
 ) -> Space:
     """The state as rows of a search."""
     peak = np.maximum(d.chip.dense_flops, d.chip.bf16_flops)
-    busy = np.clip(1.0 - state.parts.host / np.maximum(state.parts.total, 1e-12), 0.0, 1.0)
+    step_s, gap_s = np.nan_to_num(state.step_s), np.nan_to_num(state.tpot_s) * d.yields
+    lost_s = np.maximum(step_s - state.parts.total, 0.0)
+    # Nobody is there for a share exp(-N) of the time, N in the mean and coming at random: then the chips wait.
+    empty = np.exp(-np.nan_to_num(state.in_flight, nan=1e3))
+    idle_s = lost_s + gap_s * empty / np.maximum(1.0 - empty, 1e-12)
+    shown = phases_of(state.parts, np.maximum(gap_s - step_s, 0.0), peak, d.chip.memory_bytes_per_s, idle_s=idle_s)
+    used = {"compute_util": state.flops_per_s / peak, "memory_util": state.bytes_per_s / d.chip.memory_bytes_per_s}
+    # What is achieved is the closed form's while somebody is there.
+    shown = replace(shown, **{name: np.nan_to_num(value) * (1.0 - empty) for name, value in used.items()})
     watts = np.zeros(len(specs))
     modes = [s.mode for s in specs]
     for mode in dict.fromkeys(modes):
         own = np.array([m == mode for m in modes])
-        compute, memory = state.flops_per_s / peak, state.bytes_per_s / d.chip.memory_bytes_per_s
-        watts[own] = chip_watts(host.chip, np.nan_to_num(compute[own]), np.nan_to_num(memory[own]), busy[own], mode)
+        watts[own] = phase_watts(host.chip, shown.take(own), mode)
     spent = np.stack([getattr(state.parts, name) / d.yields for name in PARTS])
     spent = np.concatenate([spent, (state.tpot_s - spent.sum(axis=0))[None]])
     names = np.array([Layout(s.gpus, s.dp, s.moe_tp, s.stages).name for s in specs])
