@@ -64,7 +64,7 @@ ways = {
     "seed": SEEDS,
     "classes": st.sampled_from([1, 3]),
     "instances": st.sampled_from([1, 3]),
-    "routing": st.sampled_from(["round_robin", "least_requests", "least_tokens", "prefix", "session"]),
+    "routing": st.sampled_from(["round_robin", "least_requests", "least_tokens", "prefix", "session", "pull"]),
     "per_s": st.sampled_from([1.0, 6.0, 1000.0]),
     "speculation": st.sampled_from([1.0, 1.6, 3.0]),
     "seen": st.sampled_from([0.0, 4.0]),
@@ -258,3 +258,12 @@ def test_bad_fleets_and_curves_are_told():
         replace(CURVE, pair_s=-1.0)
     with pytest.raises(InputError, match="solver"):
         simulate(traffic(1), Fleet.of(CURVE), solver="fortran")
+
+
+def test_a_static_batch_is_admitted_and_ends_before_the_next():
+    requests = traffic(21, per_s=50.0)
+    o = simulate(requests, Fleet.of(replace(CURVE, static_batch=True, token_budget=100_000, kv_blocks=3000)))
+    batches = np.unique(o.scheduled_s)
+    ends = [o.finish_s[o.scheduled_s == start].max() for start in batches]
+    assert max(np.sum(o.scheduled_s == start) for start in batches) == 16
+    assert np.all(np.array(ends[:-1]) <= batches[1:] + 1e-12)

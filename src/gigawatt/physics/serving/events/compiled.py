@@ -6,11 +6,11 @@ import importlib.util
 from collections.abc import Callable
 from functools import lru_cache
 
-from gigawatt.physics.serving.events import control, heap, instance, kernel, prefix, routing, step
+from gigawatt.physics.serving.events import control, heap, instance, kernel, ledger, prefix, routing, step
 from gigawatt.physics.serving.events.rows import World
 
 # Callees first.
-MODULES = (heap, prefix, instance, step, routing, control, kernel)
+MODULES = (heap, prefix, ledger, instance, step, routing, control, kernel)
 
 
 def has_numba() -> bool:

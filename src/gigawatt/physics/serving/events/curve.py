@@ -37,6 +37,7 @@ class StepCurve:
             way and the decoding in the step it enters are among them (up to 1.5: no wait beyond these).
         reserve: True reserves blocks to the end of the answer at admission, so that nobody is preempted.
         held_back: share of blocks left free when a request is admitted beside others.
+        static_batch: admit only when nobody runs, and then as many as fit: no continuous batching.
         prefix_cache: keep hashed blocks of prompts for reuse.
         max_context: longest prompt and answer together; longer requests are refused.
         max_waiting: longest queue; beyond it requests are refused.
@@ -60,6 +61,7 @@ class StepCurve:
     seen_steps: float = 0.0
     reserve: bool = False
     held_back: float = 0.0
+    static_batch: bool = False
     prefix_cache: bool = True
     max_context: int = UNLIMITED
     max_waiting: int = UNLIMITED

@@ -114,7 +114,7 @@ def fit_curve(
         tokens_per_step=float(d.yields[0]),
         api_s=float((r.api_s / d.maturity)[0]) + alone_s,
         api_token_s=float((r["token_us"] * 1e-6 / d.maturity)[0]) + alone_token_s,
-        seen_steps=float(r.poll_steps[0]),
+        seen_steps=0.0 if prefill_pool else float(r.poll_steps[0]),
         reserve=ENGINES[int(d.engine[0])] == "trtllm",
         prefix_cache=prefix_cache,
         max_context=longest,

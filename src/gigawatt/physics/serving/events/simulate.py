@@ -133,6 +133,7 @@ def _curve_rows(curves: list[StepCurve], block_tokens: int, hashed: bool) -> tup
         row["growth_steps"] = max(1, int(c.block_size / c.tokens_per_step + 1e-9))
         row["growth_blocks"] = max(1, math.ceil(c.tokens_per_step / c.block_size - 1e-9))
         row["tokens_per_step"], row["seen_steps"], row["reserve"] = c.tokens_per_step, c.seen_steps, int(c.reserve)
+        row["static"] = int(c.static_batch)
         row["node_blocks"] = -(-block_tokens // c.block_size) if hashed and c.prefix_cache else 0
         row["longest"], row["queue_limit"] = c.longest, c.max_waiting
     return table, np.concatenate(parts)
@@ -190,6 +191,7 @@ def _world(
         entry_where=np.full(n, -1),
         load_where=np.full(count, -1),
         queue=np.full(4 * count * classes, -1),
+        outside=np.full(2 * classes, -1),
         phases=np.zeros(count * cycle, dtype=np.int64),
         hashes=hashes,
         held=np.zeros(len(hashes), dtype=np.int64),
@@ -209,8 +211,6 @@ def _world(
         "entry_at": heaps[2],
         "load_at": heaps[3],
         "free_node": 0 if len(nodes) else -1,
-        "lost_head": -1,
-        "lost_tail": -1,
         "speed": fleet.pace,
         "tick_s": scaling.every_s,
         "requests": n,
