@@ -1,4 +1,4 @@
-"""The step's terms sum to the closed form and scale with it; one measured point moves a deployment by what of it lasts."""
+"""The step's terms sum to the closed form and scale with it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from gigawatt.physics.serving import Load, Spec, deploy, steady_state
 from gigawatt.physics.serving.engine.deployment import take
 from gigawatt.physics.serving.engine.step import decode_step, prefill_compute
 from gigawatt.physics.serving.engine.terms import CHUNK_STRIDE, TERMS, prior_sigma, scaled, step_terms
-from gigawatt.physics.serving.steady.one_point import anchor, weight, within
 from gigawatt.physics.workload import from_config
 
 CAT = Catalog.load()
@@ -98,49 +97,3 @@ def test_priors_are_the_catalogs(deployments):
     assert sigma["requests"] == 0.3  # not stated
     with pytest.raises(ValueError, match="no constants"):
         prior_sigma(terms, "vlm", stated)
-
-
-# -- one measured point ---------------------------------------------------------------------------------------------------
-
-WIDTHS = {"tpot_half_width": 0.155, "ttft_half_width": 0.464}
-LOAD = Load.of(np.array([1000.0]), np.array([500.0]), np.array([32.0]))
-
-
-@settings(max_examples=20, deadline=None)
-@given(case=st.sampled_from(list(CASES)), ratio=st.floats(0.4, 2.5))
-def test_an_anchor_moves_a_point_by_what_of_it_lasts(deployments, case, ratio):
-    d = deployments[case]
-    before = steady_state(d, LOAD)
-    found = anchor(d, 0, LOAD, tpot_s=float(before.tpot_s[0]) * ratio, **WIDTHS)
-    after = steady_state(scaled(d, found.factors), LOAD)
-    lasting = weight(0.155, within()["tpot"])
-    assert float(after.tpot_s[0] / before.tpot_s[0]) == pytest.approx(ratio**lasting, rel=1e-3)
-    assert (found.step >= 1.0) == (ratio >= 1.0) or found.step == pytest.approx(1.0, abs=1e-3)
-    assert (found.ttft, found.ttft_weight) == (1.0, 0.0)
-
-
-def test_a_measured_ttft_leaves_the_step_alone(deployments):
-    d = deployments["dense"]
-    before = steady_state(d, LOAD)
-    found = anchor(d, 0, LOAD, ttft_s=float(before.ttft_s[0]) * 2.0, **WIDTHS)
-    assert found.step == 1.0
-    assert found.ttft == pytest.approx(2.0 ** weight(0.464, within()["ttft"]))
-
-
-@given(half=st.floats(0.0, 3.0), inner=st.floats(0.0, 1.0))
-def test_a_weight_is_a_share_and_grows_with_what_is_not_known(half, inner):
-    assert 0.0 <= weight(half, inner) <= 1.0
-    assert weight(half, inner) <= weight(half + 0.1, inner) + 1e-12
-
-
-def test_points_that_can_not_be_are_refused(deployments):
-    d = deployments["dense"]
-    with pytest.raises(ValueError, match="above zero"):
-        anchor(d, 0, LOAD, **WIDTHS)
-    with pytest.raises(ValueError, match="above zero"):
-        anchor(d, 0, LOAD, tpot_s=-1.0, **WIDTHS)
-    with pytest.raises(ValueError, match="no step of this deployment"):
-        anchor(d, 0, LOAD, tpot_s=1e4, **WIDTHS)
-    big = deploy([Spec(spec("wide").arch, spec("dense").chip, gpus=1, engine="vllm", precision="bf16")])
-    with pytest.raises(ValueError, match="does not fit"):
-        anchor(big, 0, LOAD, tpot_s=0.05, **WIDTHS)

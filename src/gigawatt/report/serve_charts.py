@@ -239,10 +239,46 @@ def service_chart(result: RunResult) -> Figure | None:
     return {"data": data, "layout": ground}
 
 
+def simulated_chart(result: RunResult) -> Figure | None:
+    """Share of requests by the time to their first token."""
+    return _shares(result, "ttft_ms", "time to the first token [ms]")
+
+
+def simulated_tpot_chart(result: RunResult) -> Figure | None:
+    """Share of requests by their mean time between tokens."""
+    return _shares(result, "tpot_ms", "time between tokens [ms]")
+
+
+def _shares(result: RunResult, column: str, title: str) -> Figure | None:
+    rows = rows_with(rows_of(result, "simulated"), f"{column}_low", f"{column}_high")
+    if not rows:
+        return None
+    shares = [row["percentile"] for row in rows]
+    shade = band(shares, [row[f"{column}_low"] for row in rows], [row[f"{column}_high"] for row in rows], PALETTE[0])
+    known = rows_with(rows, column)
+    line = {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "x": [row["percentile"] for row in known],
+        "y": [row[column] for row in known],
+        "line": {"color": PALETTE[0], "width": 2.5},
+        "hovertemplate": "%{x} % of requests: %{y:,.4g} ms<extra></extra>",
+    }
+    ground = layout(
+        height=330,
+        margin={"l": 70, "r": 24, "t": 20, "b": 60},
+        xaxis=axis("share of requests that are faster [%]"),
+        yaxis=axis(title, type="log"),
+    )
+    return {"data": [*shade, line], "layout": ground}
+
+
 SERVICE_CHARTS: Mapping[str, Callable[[RunResult], Figure | None]] = {"pareto": service_chart}
 SERVE_CHARTS: Mapping[str, Callable[[RunResult], Figure | None]] = {
     "pareto": front_chart,
     "pareto_mw": front_mw_chart,
     "spent": spent_chart,
     "room": room_chart,
+    "simulated": simulated_chart,
+    "simulated_tpot": simulated_tpot_chart,
 }

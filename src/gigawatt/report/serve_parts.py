@@ -30,6 +30,14 @@ LABELS = {
     "meets_slo": "in SLO",
     "nearest_fix": "nearest fix",
     "prefill_chips": "of them prefill",
+    "ttft_ms": "TTFT",
+    "request_ms": "a request",
+    "measured_ms": "measured",
+    "mean_share": "mean",
+    "p50_share": "p50",
+    "p99_share": "p99",
+    "sigma_share": "sigma",
+    "prior_share": "before the log",
 }
 POINT = (
     "platform", "mapping", "precision", "engine", "mode", "chips_per_replica", "users", "ttft_mean_ms", "ttft_p99_ms",
@@ -234,6 +242,18 @@ SERVICE: tuple[Section, ...] = (
 )
 
 SERVE: tuple[Section, ...] = (
+    Section("anchor", "One measured point"),
+    Section("calibration", "Factors on the step's terms"),
+    Section("calibration_errors", "How wrong it still is"),
+    Section("limits", "Limits of the engine"),
+    Section("trace", "The trace"),
+    Section(
+        "simulated",
+        "The trace, simulated",
+        "Share of requests that are faster; shaded: 80 % range. Near saturation a high percentile is its range, and no point.",
+        labels=LABELS,
+        charts=("simulated_tpot",),
+    ),
     Section("platforms", "The best within the SLO", labels=LABELS, shows=lambda result: side_by_side(result, 6)),
     Section(
         "pareto",

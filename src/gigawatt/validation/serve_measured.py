@@ -16,7 +16,7 @@ from gigawatt.physics.serving.engine.layouts import Layout
 from gigawatt.study.result import RunResult
 from gigawatt.validation.base import number
 from gigawatt.validation.serving_models import CHIPS, catalog
-from gigawatt.validation.serving_points import Point, points, source_field
+from gigawatt.validation.serving_points import STATED, Point, points, source_field
 from gigawatt.validation.tables import find_tables, read_rows
 from gigawatt.validation.tables import layout_of as table_of
 
@@ -72,7 +72,11 @@ def _read(paths: tuple[Path, ...], model: str, chips: frozenset[str]) -> tuple[d
         answers = table_of("serving", everything, path).measured(everything)
         rows = [row for row in everything if known & set(model_keys(row.get("model_path") or ""))]
         rows = [row for row in rows if any(chip_named(row.get("system") or "", chip) for chip in chips)]
-        for row, point in zip(rows, points(rows), strict=True):
+        for row in rows:
+            readings = points([row])
+            if len(readings) > 1:  # pools that are not stated: no one layout can be said
+                continue
+            (point,) = readings
             made = _point(row, point, *(answers[row["id"], metric] for metric in ("ttft_ms", "tpot_ms")))
             out += [made] if made is not None else []
     return tuple(out)
@@ -85,7 +89,7 @@ def chip_named(text: str, chip: str) -> bool:
 
 def _point(row: Mapping[str, str], point: Point, ttft: float | None, tpot: float | None) -> dict[str, Any] | None:
     concurrency = number(source_field(row, "silicon_concurrency"))
-    if ttft is None or tpot is None or not tpot > 0 or not concurrency or point.notes:
+    if ttft is None or tpot is None or not tpot > 0 or not concurrency or point.notes or point.sized != STATED:
         return None
     spec, prefill = point.spec, point.prefill
     chips = spec.gpus * point.decode_workers + (prefill.gpus * point.prefill_workers if prefill is not None else 0.0)

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gigawatt.catalog import Catalog
-from gigawatt.core.errors import Problems
+from gigawatt.core.errors import Problems, unknown_name
 from gigawatt.core.table import Table
+from gigawatt.physics.serving.engine.deployment import Spec
 from gigawatt.study.result import RunResult
 from gigawatt.study.serve.hosts import Host, hosts_of
 from gigawatt.study.serve.points import Points, front, points_of, searched
-from gigawatt.study.serve.question import Question, seconds
-from gigawatt.study.serve.rates import rated_points
+from gigawatt.study.serve.question import Question, Slo, seconds
+from gigawatt.study.serve.rates import Lengths, rated_points
 from gigawatt.study.serve.refused import Tried, nothing_meets, rejections
 from gigawatt.study.serve.services import asked_service, service_answer
 from gigawatt.study.serve.subject import Subject, check_length, subject_of
@@ -35,6 +37,14 @@ METRICS = (
     ("energy_per_token", "J/token", "joules_per_token", "joules_per_token_low", "joules_per_token_high", 1.0),
     ("chip_power", "W", "chip_w", "chip_w_low", "chip_w_high", 1.0),
 )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """An answer, and the configurations behind the rows of each platform."""
+
+    result: RunResult
+    specs: Mapping[str, tuple[Spec, ...]]
 
 
 def answer(
@@ -64,45 +74,98 @@ def answer(
         InputError: unknown names, facts that are missing, requests longer than the model takes: all of them.
         Infeasible: nothing serves it within the SLO; says the floor, and the smallest change that fits.
     """
-    started = time.perf_counter()
     cat = catalog or Catalog.load()
     told = Problems() if told is None else told
-    subject = subject_of(question.model, cat, told)
-    if subject is None:
-        _known_places(question, cat, told)
-        told.raise_if_any()
-        raise AssertionError("a model that is not known is a problem")
+    subject = _subject(question, cat, told)
     asked = asked_service(subject, as_service, options, question, given, told)
     if asked is None:
-        check_length(subject, question, told)
+        return chosen(question, cat, given=given, hosts=hosts, told=told, say=say).result
     hosts = hosts_of(question, subject.arch, cat, told) if hosts is None else hosts
     told.raise_if_any()
-    if asked is not None:
-        return service_answer(asked, question, subject, hosts, say)
+    return service_answer(asked, question, subject, hosts, say)
+
+
+def chosen(
+    question: Question,
+    catalog: Catalog,
+    *,
+    given: Sequence[str] = (),
+    hosts: Sequence[Host] | None = None,
+    lengths: Lengths = Lengths(),
+    even_if_not: bool = False,
+    told: Problems | None = None,
+    say: Say = lambda _: None,
+) -> Chosen:
+    """The answer of a model that writes text; the arguments are those of `answer`.
+
+    Args:
+        lengths: how requests that come at a rate vary.
+        even_if_not: where nothing holds a rate within the SLO, take what holds most of it.
+    """
+    started = time.perf_counter()
+    told = Problems() if told is None else told
+    subject = _subject(question, catalog, told)
+    if not subject.writes:
+        said = f"{subject.record.name or subject.id} writes no tokens ({subject.record.model_kind})"
+        told.add("not_text", said)
+    check_length(subject, question, told)
+    hosts = hosts_of(question, subject.arch, catalog, told) if hosts is None else hosts
+    told.raise_if_any()
     tried = []
     for host in hosts:
         say(host.label)
-        tried.append(_try(question, subject, host, cat))
-    good = [one for one in tried if one.points is not None and one.points.good.any()]
-    if not good:
-        raise nothing_meets(tried, question, subject.arch, cat)
-    return _result(question, subject, tried, given, time.perf_counter() - started)
+        tried.append(_try(question, subject, host, catalog, lengths))
+    if not any(one.points is not None and one.points.good.any() for one in tried):
+        tried = [_as_it_is(one, question, catalog, lengths) for one in tried] if even_if_not else tried
+        if not any(one.points is not None and one.points.good.any() for one in tried):
+            raise nothing_meets(tried, question, subject.arch, catalog)
+    specs = {one.host.label: one.found.specs if one.found is not None else () for one in tried}
+    return Chosen(_result(question, subject, tried, given, time.perf_counter() - started), specs)
+
+
+def _subject(question: Question, catalog: Catalog, told: Problems) -> Subject:
+    """The model.
+
+    Raises:
+        InputError: there is none of that name; unknown platforms are told beside it.
+    """
+    subject = subject_of(question.model, catalog, told)
+    if subject is None:
+        _known_places(question, catalog, told)
+        told.raise_if_any()
+        raise AssertionError("a model that is not known is a problem")
+    return subject
+
+
+def _as_it_is(one: Tried, question: Question, catalog: Catalog, lengths: Lengths) -> Tried:
+    """A host on what holds most requests, whatever the SLO; beyond that its row is the fullest that is stable."""
+    if one.found is None or one.points is None or not len(one.points):
+        return one
+    free, points = replace(question, slo=Slo()), one.points
+    if not (points.most_per_s > 0).any():
+        points = rated_points(one.found, free, one.host, catalog, lengths)
+    at = int(np.argmax(points.most_per_s))
+    if not points.most_per_s[at] > 0:
+        return one
+    rate = min(question.rate_per_s, 0.999 * float(points.most_per_s[at]))
+    calm = rated_points(one.found, replace(free, rate_per_s=rate), one.host, catalog, lengths).take(np.array([at]))
+    yes = np.ones(1, dtype=bool)
+    beyond = question.rate_per_s / rate
+    return replace(one, points=replace(calm, load=calm.load * beyond, held=yes, quick=yes, smooth=yes))
 
 
 def _known_places(question: Question, cat: Catalog, told: Problems) -> None:
     """Unknown platforms beside an unknown model."""
-    from gigawatt.core.errors import unknown_name
-
     known = [*cat.ids("platform"), *cat.ids("accelerator")]
     told.extend(unknown_name("platform or accelerator", name, known) for name in question.on if name not in known)
 
 
-def _try(question: Question, subject: Subject, host: Host, cat: Catalog) -> Tried:
+def _try(question: Question, subject: Subject, host: Host, cat: Catalog, lengths: Lengths) -> Tried:
     if host.refusal is not None:
         return Tried(host, None, None)
-    found = searched(question, subject.arch, host)
+    found = searched(question, subject.arch, host, lengths.input_cv, lengths.output_cv)
     if question.rate_per_s and len(found.space):
-        return Tried(host, found, rated_points(found, question, host, cat))
+        return Tried(host, found, rated_points(found, question, host, cat, lengths))
     return Tried(host, found, points_of(found, question, host, cat))
 
 

@@ -13,6 +13,7 @@ time to be queued; so a front end's fastest path counts as nothing.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigawatt.core.errors import InputError, Problem, Problems, Where, nearest
+from gigawatt.physics.serving.events.outcome import Outcome
 from gigawatt.study.serve.trace_text import Cells, read_cells, tell_bad, times_s, tokens
 from gigawatt.study.serve.traces import KNOWN_AS, called
 
@@ -123,6 +125,29 @@ def read_log(path: Path | str, columns: Mapping[str, str] | None = None) -> Requ
         output_tokens=outputs[order],
         clock_shift_s=shift,
     )
+
+
+def log_of(outcome: Outcome, file: str = "simulated") -> RequestLog:
+    """What a simulated run would have logged, of the requests that were served."""
+    rows = outcome.served
+    return RequestLog(
+        file=file,
+        arrival_s=outcome.arrival_s[rows],
+        scheduled_s=outcome.scheduled_s[rows],
+        first_token_s=outcome.first_token_s[rows],
+        finish_s=outcome.finish_s[rows],
+        input_tokens=outcome.input_tokens[rows],
+        output_tokens=outcome.output_tokens[rows],
+        clock_shift_s=None,
+    )
+
+
+def write_log(log: RequestLog, path: Path | str) -> None:
+    """Write a log as JSONL that `read_log` reads."""
+    names = ("arrival_s", "scheduled_s", "first_token_s", "finish_s", "input_tokens", "output_tokens")
+    rows = zip(*(getattr(log, name).tolist() for name in names), strict=True)
+    text = "".join(json.dumps(dict(zip(names, row, strict=True))) + "\n" for row in rows)
+    Path(path).write_text(text, encoding="utf-8", newline="\n")
 
 
 def _columns(cells: Cells, given: dict[str, str]) -> dict[str, str]:

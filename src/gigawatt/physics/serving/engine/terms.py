@@ -152,8 +152,15 @@ def prior_sigma(terms: StepTerms, engine: str, sigmas: Mapping[str, float]) -> F
     return np.array([found[name] for name in TERMS])
 
 
-def scaled(d: Deployment, factors: Floats, api: float = 1.0) -> Deployment:
-    """The deployment with its terms times factors, in the order of `TERMS`, and its time outside the engine times `api`.
+def outside_sigma(engine: str, sigmas: Mapping[str, float]) -> Floats:
+    """Sigma of the same for what comes before a step: the time of the front end, and the steps until a request is seen."""
+    return np.array([sigmas.get(f"{name}.{engine}", UNSTATED_SIGMA) for name in ("api_ms", "poll_steps")])
+
+
+def scaled(d: Deployment, factors: Floats, api: float = 1.0, seen: float = 1.0) -> Deployment:
+    """The deployment with its terms times factors, in the order of `TERMS`.
+
+    Its time outside the engine is times `api`, the steps until a request is seen times `seen`.
 
     Messages of up to so many rows as may decode at once are scaled by `messages`, larger ones by `bulk`.
     """
@@ -168,6 +175,7 @@ def scaled(d: Deployment, factors: Floats, api: float = 1.0) -> Deployment:
         launch_share=r.launch_share * f["host"],
         unfused_s=r.unfused_s * f["host"],
         api_s=r.api_s * api,
+        poll_steps=r.poll_steps * seen,
         decode_slowdown=r.decode_slowdown * f["weights"],
         prefill_slowdown=r.prefill_slowdown * f["prompts"],
         values=values,
