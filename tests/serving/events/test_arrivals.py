@@ -154,6 +154,13 @@ def test_equal_blocks_are_equal_prefixes():
         by_session[session] = row
 
 
+def test_what_is_made_is_what_the_simulation_takes():
+    made = conversations(system_tokens=640, block_tokens=64)
+    asked = made.requests()
+    assert np.array_equal(asked.arrival_s, made.arrival_s) and np.array_equal(asked.hash_from, made.block_start)
+    assert 0.4 < asked.reusable_share() < 0.9
+
+
 def test_a_session_ends_at_its_context():
     made = conversations(context=4000)
     assert (made.input_tokens + made.output_tokens).max() <= 4000

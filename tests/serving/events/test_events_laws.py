@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gigawatt.core.errors import InputError
-from gigawatt.physics.serving.events import Fleet, Group, Requests, StepCurve, simulate
+from gigawatt.physics.serving.events import Fleet, Group, Requests, StepCurve, random_outages, simulate
 from gigawatt.physics.serving.events.compiled import has_numba
 
 CURVE = StepCurve.affine(
@@ -64,7 +64,7 @@ ways = {
     "seed": SEEDS,
     "classes": st.sampled_from([1, 3]),
     "instances": st.sampled_from([1, 3]),
-    "routing": st.sampled_from(["round_robin", "least_requests", "least_tokens", "prefix", "session"]),
+    "routing": st.sampled_from(["round_robin", "least_requests", "least_tokens", "prefix", "session", "pull"]),
     "per_s": st.sampled_from([1.0, 6.0, 1000.0]),
     "speculation": st.sampled_from([1.0, 1.6, 3.0]),
     "seen": st.sampled_from([0.0, 4.0]),
@@ -93,6 +93,7 @@ def test_tokens_are_served_once_and_the_cache_never_overflows(
     if o.preemptions.sum() == 0:
         assert again == 0
     assert np.all(o.use.most_used <= curve.kv_blocks)
+    assert np.all(o.use.still_used == 0)
     done = o.served
     assert np.all(o.arrival_s[done] <= o.scheduled_s[done] + 1e-12)
     assert np.all(o.scheduled_s[done] < o.first_token_s[done])
@@ -189,6 +190,31 @@ def test_the_urgent_never_wait_for_others_to_be_admitted(seed, seats):
         assert not ahead.any()
 
 
+@given(
+    seed=SEEDS,
+    classes=st.sampled_from([1, 3]),
+    per_s=st.sampled_from([2.0, 1000.0]),
+    blocks=st.sampled_from([24, 60, 900]),
+)
+@settings(max_examples=40, deadline=None)
+def test_pools_serve_all_whatever_their_room(seed, classes, per_s, blocks):
+    requests = traffic(seed, classes=classes, per_s=per_s)
+    tight = replace(CURVE, kv_blocks=blocks)
+    pools = Fleet(
+        (Group(tight, 2, "prefill"), Group(replace(tight, reserve=seed % 2 == 0), 2, "decode")),
+        transfer_s=0.05,
+        transfer_token_s=1e-5,
+        outages=random_outages(4, 20.0, 2.0, 60.0, seed),
+    )
+    one, other = (simulate(requests, pools, skip=skip) for skip in (True, False))
+    fits = requests.input_tokens + requests.output_tokens <= tight.longest
+    assert np.array_equal(one.served, fits)
+    assert one.use.output_tokens.sum() == requests.output_tokens[fits].sum()
+    assert np.all(one.use.still_used == 0)
+    assert np.all(one.use.most_used <= blocks)
+    assert np.allclose(one.finish_s, other.finish_s, rtol=1e-9, equal_nan=True)
+
+
 def test_pools_hand_over():
     requests = traffic(3, per_s=6.0)
     roomy = replace(CURVE, kv_blocks=2000)
@@ -204,6 +230,7 @@ def test_pools_hand_over():
     longest = CURVE.step_seconds(16, 16 * 400)
     assert np.nanmax(o.tpot_s) <= longest
     assert o.use.prompt_tokens[2:].sum() == 0
+    assert np.all(o.use.still_used == 0)
 
 
 @pytest.mark.parametrize(
@@ -231,3 +258,12 @@ def test_bad_fleets_and_curves_are_told():
         replace(CURVE, pair_s=-1.0)
     with pytest.raises(InputError, match="solver"):
         simulate(traffic(1), Fleet.of(CURVE), solver="fortran")
+
+
+def test_a_static_batch_is_admitted_and_ends_before_the_next():
+    requests = traffic(21, per_s=50.0)
+    o = simulate(requests, Fleet.of(replace(CURVE, static_batch=True, token_budget=100_000, kv_blocks=3000)))
+    batches = np.unique(o.scheduled_s)
+    ends = [o.finish_s[o.scheduled_s == start].max() for start in batches]
+    assert max(np.sum(o.scheduled_s == start) for start in batches) == 16
+    assert np.all(np.array(ends[:-1]) <= batches[1:] + 1e-12)

@@ -117,6 +117,14 @@ def test_the_same_requests_in_a_window_and_at_another_rate(read):
     assert np.array_equal(at_rate(read(UNTIMED), 2.0, seed=5).arrival_s, untimed.arrival_s)
 
 
+def test_a_trace_is_what_the_simulation_takes(read):
+    asked = read(MOONCAKE).requests()
+    assert asked.hash_from.tolist() == [0, 3, 6, 8] and asked.block_tokens == 512
+    assert asked.reusable_share() == statistics(read(MOONCAKE)).prefix_block_share
+    assert told(lambda: read(UNTIMED).requests())[0].code == "no_times"
+    assert len(read(UNTIMED, rate_per_s=1.0).requests()) == 2
+
+
 def test_statistics_by_hand(read):
     found = statistics(read(MOONCAKE))
     assert (found.rows, found.span_s, found.rate_per_s) == (3, 1.5, pytest.approx(2 / 1.5))

@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from gigawatt.core.errors import InputError, Problem, Where
 from gigawatt.physics.serving.events.arrivals import Poisson, arrival_times
+from gigawatt.physics.serving.events.requests import Requests
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -36,6 +38,25 @@ class Trace:
 
     def __len__(self) -> int:
         return len(self.arrival_s)
+
+    def requests(self) -> Requests:
+        """The same as the simulation takes them.
+
+        Raises:
+            InputError: the trace has no times and was given no rate.
+        """
+        if not self.timed:
+            hint = "state a rate: requests then come as a Poisson process"
+            raise InputError(Problem("no_times", "the trace says not when requests arrive", Where(self.file), (hint,)))
+        return Requests.of(
+            self.arrival_s,
+            self.input_tokens,
+            self.output_tokens,
+            session=self.session,
+            hash_from=self.block_start,
+            hashes=self.block_hash,
+            block_tokens=self.block_tokens,
+        )
 
 
 @dataclass(frozen=True, slots=True)

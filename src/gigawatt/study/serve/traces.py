@@ -177,7 +177,7 @@ def format_of(cells: Cells, options: TraceOptions) -> Format:
         named = next((f for f in FORMATS if set(f.marks) <= set(cells.header)), None)
     if named is None:
         kind = "csv" if cells.separator else "jsonl"
-        found = {role: _called(cells.header, KNOWN_AS[role]) for role in ROLES}
+        found = {role: called(cells.header, KNOWN_AS[role]) for role in ROLES}
         named = Format(
             kind,
             found["arrival"],
@@ -215,7 +215,7 @@ def _renamed(form: Format, columns: Mapping[str, str]) -> Format:
     )
 
 
-def _called(header: tuple[str, ...], names: tuple[str, ...]) -> str:
+def called(header: tuple[str, ...], names: tuple[str, ...]) -> str:
     """The file's own spelling of the first of `names` that it has, or ''."""
     plain = {column.lower().strip().replace(" ", "_").replace("-", "_"): column for column in header}
     return next((plain[name] for name in names if name in plain), "")

@@ -22,6 +22,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from gigawatt.physics.serving.events.requests import Requests
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -125,6 +127,18 @@ class Arrivals:
 
     def __len__(self) -> int:
         return len(self.arrival_s)
+
+    def requests(self) -> Requests:
+        """The same as the simulation takes them."""
+        return Requests.of(
+            self.arrival_s,
+            self.input_tokens,
+            self.output_tokens,
+            session=self.session,
+            hash_from=self.block_start,
+            hashes=self.block_hash,
+            block_tokens=self.block_tokens,
+        )
 
 
 def stream(seed: int, which: int) -> np.random.Generator:

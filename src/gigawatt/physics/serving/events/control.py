@@ -9,39 +9,30 @@ from __future__ import annotations
 import math
 
 from gigawatt.physics.serving.events.heap import change, push, remove
-from gigawatt.physics.serving.events.instance import first_waiting, leave, stop_decoding, unqueue
+from gigawatt.physics.serving.events.instance import first_waiting, grown, leave, stop_decoding, unqueue
+from gigawatt.physics.serving.events.ledger import was_on
 from gigawatt.physics.serving.events.prefix import forget, let_go, unlink
-from gigawatt.physics.serving.events.routing import close_to_router, find_lost, open_to_router
+from gigawatt.physics.serving.events.routing import close_to_router, open_to_router
 from gigawatt.physics.serving.events.rows import (
-    BIN_COLUMNS,
     BREAK,
     BROKEN,
     DECODE,
     DRAINING,
     OFF,
     ON,
-    ON_TIME,
     SET_SPEED,
     STARTING,
+    WAITING,
     World,
 )
-from gigawatt.physics.serving.events.step import add_load, close, send, steps_by, stretch_s
+from gigawatt.physics.serving.events.step import add_load, call_in, close, give_up_source, send, steps_by, stretch_s
 
 
 def power_off(w: World, i: int, now_s: float, state: int) -> None:
     """Count the time an instance was on; it is in another state from now on."""
-    s = w.state[0]
     x = w.insts[i]
-    x.on_s += now_s - x.on_since_s
+    was_on(w, x, now_s)
     x.state = state
-    begin_s = x.on_since_s
-    at = min(int(begin_s / s.bin_s), s.bins - 1)
-    last = min(int(now_s / s.bin_s), s.bins - 1)
-    while at <= last:
-        until_s = now_s if at == last else (at + 1) * s.bin_s
-        w.floats[s.bins_at + at * BIN_COLUMNS + ON_TIME] += until_s - begin_s
-        begin_s = until_s
-        at += 1
 
 
 def power_on(w: World, i: int, at_s: float) -> None:
@@ -60,7 +51,8 @@ def ready(w: World, i: int, now_s: float) -> None:
     """An instance has started."""
     w.insts[i].state = ON
     open_to_router(w, i)
-    find_lost(w, now_s)
+    s = w.state[0]
+    call_in(w, s.held_up, now_s)
 
 
 def happen(w: World, kind: int, who: int, value: float, now_s: float) -> None:
@@ -95,6 +87,9 @@ def fail(w: World, i: int, now_s: float) -> None:
         if whole > 0:
             x.clock_s = x.began_s + stretch_s(x, whole)
             close(w, i, x.clock_s)
+        else:
+            # The blocks taken for the step under way belong to no request yet.
+            x.free += grown(w, i, x, w.curves[x.curve], x.step, 1)
     if w.ints[s.agenda_where + i] >= 0:
         remove(w.heap, w.ints, s.agenda_where, s.agenda_at, s.agenda, w.ints[s.agenda_where + i])
         s.agenda -= 1
@@ -127,10 +122,11 @@ def again(w: World, i: int, r: int, now_s: float) -> None:
     s = w.state[0]
     q = w.reqs[r]
     add_load(w, i, q, -1.0)
+    if q.source >= 0:
+        give_up_source(w, q, now_s)
     q.computed = 0
     q.restarts += 1
-    q.status = 0
-    q.source = -1
+    q.status = WAITING
     s.inside -= 1
     send(w, r, now_s)
 

@@ -37,9 +37,11 @@ class StepCurve:
             way and the decoding in the step it enters are among them (up to 1.5: no wait beyond these).
         reserve: True reserves blocks to the end of the answer at admission, so that nobody is preempted.
         held_back: share of blocks left free when a request is admitted beside others.
+        static_batch: admit only when nobody runs, and then as many as fit: no continuous batching.
         prefix_cache: keep hashed blocks of prompts for reuse.
         max_context: longest prompt and answer together; longer requests are refused.
         max_waiting: longest queue; beyond it requests are refused.
+        step_error: 80 % half-width of the logarithm of step seconds, as whoever made the curve knows it (0: exact).
 
     Raises:
         InputError: tables of other lengths, negative times, limits below one.
@@ -59,9 +61,11 @@ class StepCurve:
     seen_steps: float = 0.0
     reserve: bool = False
     held_back: float = 0.0
+    static_batch: bool = False
     prefix_cache: bool = True
     max_context: int = UNLIMITED
     max_waiting: int = UNLIMITED
+    step_error: float = 0.0
     name: str = field(default="instance")
 
     def __post_init__(self) -> None:
@@ -72,7 +76,7 @@ class StepCurve:
             problems.add("shape", "decode_s and token_s need the same length, max_num_seqs + 1, at least 2")
         if self.chunk_s.ndim != 1 or len(self.chunk_s) < 2:
             problems.add("shape", "chunk_s needs at least two entries")
-        for table in ("decode_s", "token_s", "chunk_s", "pair_s", "api_s", "api_token_s", "seen_steps"):
+        for table in ("decode_s", "token_s", "chunk_s", "pair_s", "api_s", "api_token_s", "seen_steps", "step_error"):
             values = np.asarray(getattr(self, table))
             if not bool(np.all(np.isfinite(values) & (values >= 0))):
                 problems.add("out_of_range", f"{table} must be finite and not negative")

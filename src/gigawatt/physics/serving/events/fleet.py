@@ -12,7 +12,7 @@ from gigawatt.core.errors import Problems, unknown_name
 from gigawatt.physics.serving.events.curve import StepCurve
 from gigawatt.physics.serving.events.rows import BOTH, DECODE, PREFILL
 
-ROUTINGS = ("round_robin", "least_requests", "least_tokens", "prefix", "session")
+ROUTINGS = ("round_robin", "least_requests", "least_tokens", "prefix", "session", "pull")
 ROLES = {"both": BOTH, "prefill": PREFILL, "decode": DECODE}
 
 
@@ -57,10 +57,12 @@ class Fleet:
     Args:
         groups: like instances together; those of role prefill hand over to those of role decode.
         routing: round_robin, least_requests, least_tokens (prompt tokens sent and not done), prefix (where the longest
-            known prefix went), session (where the session went first).
+            known prefix went), session (where the session went first), pull (a common queue; an instance with a free seat
+            takes the next).
         transfer_s, transfer_token_s: seconds for a cache to move to the decode pool, and more for each token.
         balance_requests, balance_ratio: a prefix is followed unless that instance has more requests than the least loaded
             one by both.
+        pace: factor on the speed of all steps, from the beginning.
         speed: (time, factor) pairs: steps that begin from then on take 1 / factor as long (power cap, curtailment).
 
     Raises:
@@ -73,6 +75,7 @@ class Fleet:
     transfer_token_s: float = 0.0
     balance_requests: float = 64.0
     balance_ratio: float = 1.5
+    pace: float = 1.0
     speed: tuple[tuple[float, float], ...] = ()
     outages: tuple[Outage, ...] = ()
     scaling: Scaling | None = None
@@ -94,7 +97,7 @@ class Fleet:
             problems.add("missing", f"a {there} pool needs the other pool beside it")
         if min(self.transfer_s, self.transfer_token_s, self.balance_requests, self.balance_ratio) < 0:
             problems.add("out_of_range", "transfer and balance must not be negative")
-        for at_s, factor in self.speed:
+        for at_s, factor in ((0.0, self.pace), *self.speed):
             if not (factor > 0 and np.isfinite(factor) and np.isfinite(at_s)):
                 hint = "for a full stop state an outage of each instance"
                 problems.add("out_of_range", f"speed {factor:g} at {at_s:g} s must be above 0", None, hint)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gigawatt.core.errors import InputError, Problem
-from gigawatt.physics.serving.engine.calibration import ENGINES
+from gigawatt.physics.serving.engine.calibration import ENGINES, sigmas
 from gigawatt.physics.serving.engine.deployment import Deployment, take
 from gigawatt.physics.serving.engine.memory import free_bytes_per_chip
 from gigawatt.physics.serving.engine.model import Floats
@@ -111,13 +111,14 @@ def fit_curve(
         token_budget=token_budget,
         kv_blocks=kv_tokens // block_size,
         block_size=block_size,
-        tokens_per_step=float(d.speculation[0]),
+        tokens_per_step=float(d.yields[0]),
         api_s=float((r.api_s / d.maturity)[0]) + alone_s,
         api_token_s=float((r["token_us"] * 1e-6 / d.maturity)[0]) + alone_token_s,
-        seen_steps=float(r.poll_steps[0]),
+        seen_steps=0.0 if prefill_pool else float(r.poll_steps[0]),
         reserve=ENGINES[int(d.engine[0])] == "trtllm",
         prefix_cache=prefix_cache,
         max_context=longest,
+        step_error=sigmas()["agg.tpot_ms"],
     )
     return CurveFit(curve, lost)
 

@@ -1,6 +1,7 @@
 """Binary heaps in one shared table: rows `base .. base + size`, and where each item stands in its heap.
 
-Least key first. `ints[where + item]` is the item's place, -1 outside, so that any item can be moved or taken out.
+Least key first, of like keys the least item. `ints[where + item]` is the item's place, -1 outside, so that any item can
+be moved or taken out.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ def sift_up(heap: list[HeapRow], ints: list[int], where: int, base: int, at: int
     key, item = heap[base + at].key, heap[base + at].item
     while at > 0:
         above = heap[base + ((at - 1) >> 1)]
-        if above.key <= key:
+        if above.key < key or (above.key == key and above.item < item):
             break
         row = heap[base + at]
         row.key, row.item = above.key, above.item
@@ -29,10 +30,13 @@ def sift_down(heap: list[HeapRow], ints: list[int], where: int, base: int, size:
     key, item = heap[base + at].key, heap[base + at].item
     child = 2 * at + 1
     while child < size:
-        if child + 1 < size and heap[base + child + 1].key < heap[base + child].key:
-            child += 1
         below = heap[base + child]
-        if below.key >= key:
+        if child + 1 < size:
+            beside = heap[base + child + 1]
+            if beside.key < below.key or (beside.key == below.key and beside.item < below.item):
+                child += 1
+                below = beside
+        if below.key > key or (below.key == key and below.item > item):
             break
         row = heap[base + at]
         row.key, row.item = below.key, below.item

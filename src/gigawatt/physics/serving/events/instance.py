@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 from gigawatt.physics.serving.events.heap import push, remove
+from gigawatt.physics.serving.events.ledger import made
 from gigawatt.physics.serving.events.rows import RUNNING, WAITING, CurveRow, InstanceRow, RequestRow, World
 
 
@@ -152,9 +153,9 @@ def stop_decoding(w: World, i: int, r: int) -> None:
         w.ints[s.phases + i * s.cycle + q.phase] -= 1
         x.growers -= 1
         q.phase = -1
-    made = q.output if x.step >= q.finish_step else min(q.made + int(done * c.tokens_per_step + 1e-9), q.output - 1)
-    x.output_tokens += made - q.made
-    q.made = made
+    total = q.output if x.step >= q.finish_step else min(q.made + int(done * c.tokens_per_step + 1e-9), q.output - 1)
+    made(w, x, total - q.made, done * c.tokens_per_step)
+    q.made = total
 
 
 def start_decoding(w: World, i: int, r: int) -> None:

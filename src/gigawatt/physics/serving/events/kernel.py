@@ -11,8 +11,7 @@ from collections.abc import Callable
 
 from gigawatt.physics.serving.events.control import happen, power_off, ready, tick
 from gigawatt.physics.serving.events.heap import change, remove
-from gigawatt.physics.serving.events.prefix import let_go
-from gigawatt.physics.serving.events.routing import enqueue, line_up, lose, rouse, route
+from gigawatt.physics.serving.events.routing import enqueue, hold_up, line_up, route
 from gigawatt.physics.serving.events.rows import (
     BROKEN,
     DRAINING,
@@ -23,7 +22,7 @@ from gigawatt.physics.serving.events.rows import (
     WAITING,
     World,
 )
-from gigawatt.physics.serving.events.step import add_load, close, plan
+from gigawatt.physics.serving.events.step import add_load, call_in, close, plan
 
 
 def enter(w: World, r: int, now_s: float) -> None:
@@ -39,16 +38,16 @@ def enter(w: World, r: int, now_s: float) -> None:
         q.status = WAITING
     elif q.status == MOVING:
         pool = 1
-        let_go(w, w.insts[q.source], q)
         add_load(w, q.source, q, -1.0)
-        rouse(w, q.source, now_s)
+        if s.held_up > 0:
+            call_in(w, 1, now_s)
         q.goal = q.input
     else:
         q.goal = q.input + q.made
         s.inside += 1
     i = route(w, r, pool)
     if i < 0:
-        lose(w, r)
+        hold_up(w, r, now_s)
     else:
         enqueue(w, i, r, now_s)
 
@@ -113,11 +112,16 @@ def run(w: World) -> None:
             power_off(w, i, s.now_s, x.state)
 
 
-def stamped(stamp: int) -> Callable[[World], int]:
-    """`run` under a stamp of the kernel's sources, so that a compiled copy of older sources is never taken for it."""
+def world_at(address: int) -> World:
+    """The world at an address; the compiled kernel has its own."""
+    raise NotImplementedError
 
-    def run_stamped(w: World) -> int:
-        run(w)
+
+def stamped(stamp: int) -> Callable[[int], int]:
+    """`run` on the world at an address, under a stamp of the sources, so that a compiled copy of older ones is not used."""
+
+    def run_stamped(address: int) -> int:
+        run(world_at(address))
         return stamp
 
     return run_stamped

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -19,7 +20,7 @@ class InstanceUse:
 
     on_s powered; decode_s in steps that only decode; mixed_s in steps that prompts enter; queue_s, batch_s: waiting and
     decoding requests x seconds; context_token_s: cached tokens of those who decode x seconds; used_block_s: blocks in
-    use x seconds; most_used: of blocks at once.
+    use x seconds; most_used, still_used: blocks at once, and at the end.
     """
 
     on_s: Floats
@@ -33,6 +34,7 @@ class InstanceUse:
     prompt_tokens: Ints
     output_tokens: Ints
     most_used: Ints
+    still_used: Ints
     blocks: Ints
     lookup_tokens: Ints
     hit_tokens: Ints
@@ -117,8 +119,24 @@ class Outcome:
             return np.where(known, reqs[name], np.nan)
 
         door_s = state["door_s"] + state["door_token_s"] * requests.input_tokens
-        bins = np.asarray(world.floats)[state["bins_at"] :].reshape(-1, rows.BIN_COLUMNS)
         blocks = cast(NDArray[Any], world.curves)["blocks"][insts["curve"]]
+        use = InstanceUse(
+            on_s=insts["on_s"].copy(),
+            decode_s=insts["decode_s"].copy(),
+            mixed_s=insts["mixed_s"].copy(),
+            queue_s=insts["queue_s"].copy(),
+            batch_s=insts["batch_s"].copy(),
+            context_token_s=insts["context_s"].copy(),
+            used_block_s=insts["used_s"].copy(),
+            steps=insts["all_steps"].copy(),
+            prompt_tokens=insts["prompt_tokens"].copy(),
+            output_tokens=insts["output_tokens"].copy(),
+            most_used=insts["most_used"].copy(),
+            still_used=blocks - insts["free"] - insts["idle"],
+            blocks=blocks,
+            lookup_tokens=insts["lookups"].copy(),
+            hit_tokens=insts["hits"].copy(),
+        )
         return cls(
             arrival_s=reqs["enter_s"] - door_s if closed else requests.arrival_s,
             scheduled_s=time_of("scheduled_s", reqs["scheduled_s"] >= 0),
@@ -132,34 +150,31 @@ class Outcome:
             instance=reqs["instance"].copy(),
             served=served,
             refused=status == rows.REFUSED,
-            use=InstanceUse(
-                on_s=insts["on_s"].copy(),
-                decode_s=insts["decode_s"].copy(),
-                mixed_s=insts["mixed_s"].copy(),
-                queue_s=insts["queue_s"].copy(),
-                batch_s=insts["batch_s"].copy(),
-                context_token_s=insts["context_s"].copy(),
-                used_block_s=insts["used_s"].copy(),
-                steps=insts["all_steps"].copy(),
-                prompt_tokens=insts["prompt_tokens"].copy(),
-                output_tokens=insts["output_tokens"].copy(),
-                most_used=insts["most_used"].copy(),
-                blocks=blocks,
-                lookup_tokens=insts["lookups"].copy(),
-                hit_tokens=insts["hits"].copy(),
-            ),
-            by_time=Use(
-                bin_s=float(state["bin_s"]),
-                on_s=bins[:, rows.ON_TIME],
-                busy_s=bins[:, rows.BUSY],
-                mixed_s=bins[:, rows.MIXED],
-                batch_s=bins[:, rows.BATCH],
-                context_token_s=bins[:, rows.CONTEXT],
-                used_block_s=bins[:, rows.USED],
-                prompt_tokens=bins[:, rows.PROMPTS],
-                output_tokens=bins[:, rows.OUTPUTS],
-                steps=bins[:, rows.STEPS],
-            ),
+            use=use,
+            by_time=_by_time(world, use),
             end_s=float(state["now_s"]),
             events=int(state["events"]),
         )
+
+
+# Column of the kernel's integrals by interval -> the same integral by instance.
+_COLUMNS = {
+    "on_s": rows.ON_TIME,
+    "busy_s": rows.BUSY,
+    "mixed_s": rows.MIXED,
+    "batch_s": rows.BATCH,
+    "context_token_s": rows.CONTEXT,
+    "used_block_s": rows.USED,
+    "prompt_tokens": rows.PROMPTS,
+    "output_tokens": rows.OUTPUTS,
+    "steps": rows.STEPS,
+}
+
+
+def _by_time(world: rows.World, use: InstanceUse) -> Use:
+    """The kernel's intervals, or one made of the instances' sums."""
+    state = cast(NDArray[Any], world.state)[0]
+    if state["bins"] == 1:
+        return Use(math.inf, **{name: np.array([float(getattr(use, name).sum())]) for name in _COLUMNS})
+    bins = np.asarray(world.floats)[state["bins_at"] :].reshape(-1, rows.BIN_COLUMNS)
+    return Use(float(state["bin_s"]), **{name: bins[:, at] for name, at in _COLUMNS.items()})

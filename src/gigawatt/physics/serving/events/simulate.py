@@ -18,15 +18,6 @@ from gigawatt.physics.serving.events.requests import Ints, Requests
 
 SOLVERS = ("auto", "python", "numba")
 MAX_CLASSES = 64
-KINDS: dict[str, type[Any]] = {
-    "state": rows.StateRow,
-    "reqs": rows.RequestRow,
-    "insts": rows.InstanceRow,
-    "curves": rows.CurveRow,
-    "nodes": rows.NodeRow,
-    "heap": rows.HeapRow,
-    "controls": rows.ControlRow,
-}
 # Loading the compiled kernel takes about as long as Python needs for so many requests; compiling it once, longer.
 _WORTH_COMPILING = 20_000
 
@@ -142,6 +133,7 @@ def _curve_rows(curves: list[StepCurve], block_tokens: int, hashed: bool) -> tup
         row["growth_steps"] = max(1, int(c.block_size / c.tokens_per_step + 1e-9))
         row["growth_blocks"] = max(1, math.ceil(c.tokens_per_step / c.block_size - 1e-9))
         row["tokens_per_step"], row["seen_steps"], row["reserve"] = c.tokens_per_step, c.seen_steps, int(c.reserve)
+        row["static"] = int(c.static_batch)
         row["node_blocks"] = -(-block_tokens // c.block_size) if hashed and c.prefix_cache else 0
         row["longest"], row["queue_limit"] = c.longest, c.max_waiting
     return table, np.concatenate(parts)
@@ -161,7 +153,7 @@ def _instance_rows(fleet: Fleet, curve_of: list[int], curves: NDArray[Any]) -> N
 
 
 def _controls(fleet: Fleet) -> NDArray[Any]:
-    events = [(at_s, rows.SET_SPEED, 0, factor) for at_s, factor in fleet.speed]
+    events = [(at_s, rows.SET_SPEED, 0, factor * fleet.pace) for at_s, factor in fleet.speed]
     for outage in fleet.outages:
         events.append((outage.start_s, rows.BREAK, outage.instance, 0.0))
         events.append((outage.end_s, rows.REPAIR, outage.instance, 0.0))
@@ -199,6 +191,7 @@ def _world(
         entry_where=np.full(n, -1),
         load_where=np.full(count, -1),
         queue=np.full(4 * count * classes, -1),
+        outside=np.full(2 * classes, -1),
         phases=np.zeros(count * cycle, dtype=np.int64),
         hashes=hashes,
         held=np.zeros(len(hashes), dtype=np.int64),
@@ -218,9 +211,7 @@ def _world(
         "entry_at": heaps[2],
         "load_at": heaps[3],
         "free_node": 0 if len(nodes) else -1,
-        "lost_head": -1,
-        "lost_tail": -1,
-        "speed": 1.0,
+        "speed": fleet.pace,
         "tick_s": scaling.every_s,
         "requests": n,
         "instances": count,
@@ -283,9 +274,8 @@ def _bins(requests: Requests, bin_s: float, users: int) -> int:
 def _in_python(world: rows.World) -> None:
     """Run on lists and objects, which Python reads faster than arrays, and write back what changed."""
     arrays = cast(dict[str, NDArray[Any]], world._asdict())
-    lists = {
-        name: rows.as_objects(KINDS[name], array) if name in KINDS else array.tolist() for name, array in arrays.items()
-    }
+    lists: dict[str, Any] = {name: rows.as_objects(row, arrays[name]) for name, row in rows.RECORDS.items()}
+    lists.update({name: arrays[name].tolist() for name in ("ints", "floats")})
     plain(rows.World(**lists))
     for name in ("state", "reqs", "insts"):
         rows.write_back(lists[name], arrays[name])

@@ -24,23 +24,16 @@ from gigawatt.physics.serving.events.instance import (
     unqueue,
     wait,
 )
+from gigawatt.physics.serving.events.ledger import account, made
 from gigawatt.physics.serving.events.prefix import claim, let_go, share, take
 from gigawatt.physics.serving.events.rows import (
-    BATCH,
-    BIN_COLUMNS,
-    BUSY,
     BY_TOKENS,
-    CONTEXT,
     DECODE,
     DONE,
-    MIXED,
     MOVING,
-    OUTPUTS,
     PREFILL,
-    PROMPTS,
+    PULLED,
     ROUND_ROBIN,
-    STEPS,
-    USED,
     CurveRow,
     InstanceRow,
     RequestRow,
@@ -80,6 +73,28 @@ def chunk_s(w: World, c: CurveRow, tokens: int) -> float:
     return low + (high - low) * (tokens - at * c.stride) / c.stride
 
 
+def call_in(w: World, most: int, now_s: float) -> None:
+    """Let so many of those that wait outside come in, the most urgent first."""
+    s = w.state[0]
+    for k in range(s.classes):
+        at = s.outside + 2 * k
+        while most > 0 and w.ints[at] >= 0:
+            r = w.ints[at]
+            w.ints[at] = w.reqs[r].next
+            if w.ints[at] < 0:
+                w.ints[at + 1] = -1
+            s.held_up -= 1
+            s.inside -= 1
+            most -= 1
+            send(w, r, now_s)
+
+
+def fullness(w: World, x: InstanceRow) -> float:
+    """By what routers order instances: their load, or of their seats the share that is taken."""
+    s = w.state[0]
+    return x.load / w.curves[x.curve].seqs if s.routing == PULLED else x.load
+
+
 def add_load(w: World, i: int, q: RequestRow, sign: float) -> None:
     """Count a request among those sent to an instance, or no more."""
     s = w.state[0]
@@ -88,7 +103,7 @@ def add_load(w: World, i: int, q: RequestRow, sign: float) -> None:
     if s.routing != ROUND_ROBIN and w.ints[s.load_where + i] >= 0:
         pool = 1 if x.role == DECODE else 0
         base, size = s.load_at + pool * s.instances, w.ints[s.pools + 2 * pool]
-        change(w.heap, w.ints, s.load_where, base, size, w.ints[s.load_where + i], x.load)
+        change(w.heap, w.ints, s.load_where, base, size, w.ints[s.load_where + i], fullness(w, x))
 
 
 def send(w: World, r: int, at_s: float) -> None:
@@ -121,6 +136,9 @@ def end(w: World, i: int, r: int, now_s: float) -> None:
     let_go(w, w.insts[i], q)
     add_load(w, i, q, -1.0)
     over(w, r, now_s, DONE)
+    s = w.state[0]
+    if s.held_up > 0:
+        call_in(w, 1, now_s)
 
 
 def preempt(w: World, i: int, r: int, now_s: float) -> None:
@@ -151,24 +169,14 @@ def admit(w: World, i: int, r: int, now_s: float) -> bool:
     """Give the first of the queue its blocks, if there are enough, and let it run."""
     x, q = w.insts[i], w.reqs[r]
     c = w.curves[x.curve]
-    moved = x.role == DECODE and q.source >= 0
-    extra = q.input + q.output - q.goal if c.reserve > 0 else (math.ceil(c.tokens_per_step) if moved else 0)
+    extra = q.input + q.output - q.goal if c.reserve > 0 else 0
     room = x.free + x.idle - (c.held_back if x.decoding + x.prefilling > 0 else 0)
+    if q.source >= 0:
+        return receive(w, i, r, room, extra, now_s)
     found = claim(w, i, q, room, extra)
     if found < 0:
         return False
-    unqueue(w, i, r, now_s)
-    join(w, i, r)
-    if q.scheduled_s < 0.0:
-        q.scheduled_s = now_s
-    if moved:
-        # Its cache came from another instance; the next token is made in this step.
-        q.computed = q.goal
-        q.source = -1
-        if q.first_s < 0.0:
-            q.first_s = now_s
-        start_decoding(w, i, r)
-        return True
+    enroll(w, i, r, now_s)
     if q.full > 0:
         x.lookups += q.goal
         x.hits += found
@@ -183,6 +191,42 @@ def admit(w: World, i: int, r: int, now_s: float) -> bool:
     x.tail = r
     x.prefilling += 1
     return True
+
+
+def enroll(w: World, i: int, r: int, now_s: float) -> None:
+    """From the queue to those that run."""
+    q = w.reqs[r]
+    unqueue(w, i, r, now_s)
+    join(w, i, r)
+    if q.scheduled_s < 0.0:
+        q.scheduled_s = now_s
+
+
+def receive(w: World, i: int, r: int, room: int, extra: int, now_s: float) -> bool:
+    """Admit a request whose cache comes from the prefill pool, where it stays until now; it decodes in this very step."""
+    x, q = w.insts[i], w.reqs[r]
+    c = w.curves[x.curve]
+    own = (q.goal + extra + c.block - 1) // c.block
+    steps = int((own * c.block - q.goal) / c.tokens_per_step + 1e-9)
+    growth = c.growth_blocks if c.reserve == 0 and steps % c.growth_steps == 0 else 0
+    if own + growth > room:
+        return False
+    give_up_source(w, q, now_s)
+    take(w, x, own + growth)
+    q.units, q.full = own, 0
+    enroll(w, i, r, now_s)
+    q.computed = q.goal
+    if q.first_s < 0.0:
+        q.first_s = now_s
+    start_decoding(w, i, r)
+    return True
+
+
+def give_up_source(w: World, q: RequestRow, now_s: float) -> None:
+    """Free the blocks that a moving request still has on the prefill pool."""
+    let_go(w, w.insts[q.source], q)
+    rouse(w, q.source, now_s)
+    q.source = -1
 
 
 def plan(w: World, i: int, now_s: float) -> bool:
@@ -209,7 +253,8 @@ def plan(w: World, i: int, now_s: float) -> bool:
         tokens += part
         share(w, i, x, q)
         r = q.next
-    while x.waiting > 0 and not pushed and budget > 0 and x.decoding + x.prefilling < c.seqs:
+    closed = pushed or (c.static > 0 and x.decoding + x.prefilling > 0)
+    while x.waiting > 0 and not closed and budget > 0 and x.decoding + x.prefilling < c.seqs:
         r = first_waiting(w, i)
         if not admit(w, i, r, now_s):
             break
@@ -256,6 +301,18 @@ def cut(w: World, i: int, now_s: float) -> None:
         x.clock_s = x.began_s + stretch_s(x, steps)
 
 
+def rouse(w: World, i: int, now_s: float) -> None:
+    """Something changed at an instance: it looks at its queue at the end of its step, at once if it is idle."""
+    s = w.state[0]
+    x = w.insts[i]
+    if w.ints[s.agenda_where + i] < 0:
+        push(w.heap, w.ints, s.agenda_where, s.agenda_at, s.agenda, now_s, i)
+        s.agenda += 1
+    elif x.steps > 1:
+        cut(w, i, now_s)
+        change(w.heap, w.ints, s.agenda_where, s.agenda_at, s.agenda, w.ints[s.agenda_where + i], x.clock_s)
+
+
 def close(w: World, i: int, now_s: float) -> None:
     """The stretch is over: count it, let those go who are done, move finished prompts on."""
     s = w.state[0]
@@ -292,7 +349,7 @@ def prompt_done(w: World, i: int, r: int, now_s: float) -> None:
     s = w.state[0]
     x, q = w.insts[i], w.reqs[r]
     q.made += 1
-    x.output_tokens += 1
+    made(w, x, 1, 0.0)
     if x.role == PREFILL and q.made < q.output:
         # Its blocks stay until the cache has moved.
         leave(w, i, q)
@@ -306,40 +363,3 @@ def prompt_done(w: World, i: int, r: int, now_s: float) -> None:
         end(w, i, r, now_s)
     else:
         start_decoding(w, i, r)
-
-
-def account(w: World, x: InstanceRow, c: CurveRow) -> None:
-    """Integrals of the stretch that ends: by instance, and over the fleet by interval of time."""
-    s = w.state[0]
-    seconds = x.clock_s - x.began_s
-    used = c.blocks - x.free - x.idle
-    context = x.context + x.decoding * c.tokens_per_step * 0.5 * (x.steps + 1)
-    made = x.decoding * c.tokens_per_step * x.steps
-    x.stretches += 1
-    x.all_steps += x.steps
-    x.prompt_tokens += x.chunk
-    if x.chunk > 0:
-        x.mixed_s += seconds
-    else:
-        x.decode_s += seconds
-    x.batch_s += x.decoding * seconds
-    x.context_s += context * seconds
-    x.used_s += used * seconds
-    at = min(int(x.began_s / s.bin_s), s.bins - 1)
-    last = min(int(x.clock_s / s.bin_s), s.bins - 1)
-    begin_s = x.began_s
-    while at <= last:
-        until_s = x.clock_s if at == last else (at + 1) * s.bin_s
-        part = 1.0 if at == last and begin_s == x.began_s else (until_s - begin_s) / seconds
-        base = s.bins_at + at * BIN_COLUMNS
-        w.floats[base + BUSY] += part * seconds
-        if x.chunk > 0:
-            w.floats[base + MIXED] += part * seconds
-        w.floats[base + BATCH] += part * seconds * x.decoding
-        w.floats[base + CONTEXT] += part * seconds * context
-        w.floats[base + USED] += part * seconds * used
-        w.floats[base + PROMPTS] += part * x.chunk
-        w.floats[base + OUTPUTS] += part * made
-        w.floats[base + STEPS] += part * x.steps
-        begin_s = until_s
-        at += 1

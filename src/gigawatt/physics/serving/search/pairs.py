@@ -25,7 +25,8 @@ from gigawatt.physics.serving.power import phases_of, prefilling
 from gigawatt.physics.serving.search.combos import Rows, Side
 from gigawatt.physics.serving.search.spent import largest
 from gigawatt.physics.serving.steady.aggregated import Load, setting
-from gigawatt.physics.serving.steady.disaggregated import lanes_of, pool_prefill_seconds
+from gigawatt.physics.serving.steady.disaggregated import lanes_of, pool_prefill_seconds, prompts_together
+from gigawatt.physics.serving.steady.open_loop import prompt_waits
 from gigawatt.physics.serving.steady.transfer import CachePath, transfer_seconds
 
 POOL_LOAD = 0.7  # of a prefill pool's capacity, so that its queue stays short (planners take 0.9 and add a correction)
@@ -55,14 +56,16 @@ def prefill_of(s: Side, load: Load) -> Prefill:
     d = s.base
     at = setting(d, load)
     one = pool_prefill_seconds(d, at.fresh, at.cached) / load.prefill_derate
-    wait = d.rates["queue_share"] * (1.0 + load.input_cv**2) * POOL_LOAD / (2.0 * (1.0 - POOL_LOAD)) * one
-    served = at.api_s + d.rates["transfer_s"] + one
+    lone = pool_prefill_seconds(d, at.fresh, at.cached, POOL_LOAD) / load.prefill_derate
+    passing = prompts_together(at.fresh, POOL_LOAD) * lone
+    wait = prompt_waits(d, load, np.asarray(POOL_LOAD), 1.0) * lone
+    served = at.api_s + d.rates.transfer_s + passing
     capacity = POOL_LOAD * lanes_of(d, at.fresh) / one
     peak = np.maximum(d.chip.dense_flops, d.chip.bf16_flops)
     every = np.arange(len(s.combos))
     util = prefill_flops(d, at.fresh, at.cached) * capacity / d.chips / peak
     watts = s.watts(prefilling(POOL_LOAD, util), every)
-    return Prefill(capacity, watts * d.chips / capacity, watts, one, served, wait)
+    return Prefill(capacity, watts * d.chips / capacity, watts, passing, served, wait)
 
 
 def partners_of(
@@ -161,7 +164,7 @@ def _decoding(s: Side, rows: Rows, load: Load, concurrency: Floats) -> dict[str,
     tpot = step / d.yields
     peak = np.maximum(d.chip.dense_flops, d.chip.bf16_flops)
     # What the derate loses, chips wait.
-    phases = phases_of(parts, 0.0, peak, d.chip.memory_bytes_per_s, idle_s=step - parts.total)
+    phases = phases_of(parts, 0.0, peak, d.chip.memory_bytes_per_s, idle_s=np.maximum(step - parts.total, 0.0))
     spent = np.stack([*(getattr(parts, name) / d.yields for name in PARTS), np.zeros_like(tpot)])
     return {
         "concurrency": concurrency,

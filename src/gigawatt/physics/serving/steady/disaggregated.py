@@ -4,10 +4,9 @@
     TTFT = api + ctok n + t_pf / faster + W + transfer        a constant, and the bytes' time on a stated path
     X    = C / (TTFT + output TPOT),  X <= prefill capacity   beyond it requests wait, and TTFT follows Little's law
 
-    places of a decode worker: a router fills workers unevenly, so that some wait at one while another has places left
-
-Prompts enter on all attention ranks of a prefill worker side by side, and beside others of their rank where it is busy. The
-pools may stand on chips of different kinds. The constant of the transfer holds the second router too.
+A router fills workers unevenly, so that some wait for a place at one while another has places left. Prompts enter on all
+attention ranks of a prefill worker side by side, and beside others of their rank where it is busy. The pools may stand on
+chips of different kinds. The constant of the transfer holds the second router too.
 """
 
 from __future__ import annotations
@@ -34,6 +33,7 @@ from gigawatt.physics.serving.steady.open_loop import (
     OpenLoop,
     answered,
     batch_at,
+    met,
     most_per_s,
     place_waits,
     prompt_waits,
@@ -80,16 +80,17 @@ def pool_prefill_seconds(
     return prefill_seconds(d, tokens, prompts_together(tokens, busy), cached, beside) / d.rates["pool_prefill_speed"]
 
 
-def overflow(mean: Floats, workers: Floats, slots: Floats) -> Floats:
+def overflow(mean: Floats, workers: Floats, slots: Floats, uneven: float = 1.0) -> Floats:
     """Requests in the mean that wait at one of `workers` with `slots` places, where `mean` are at each.
 
-    A router that sends requests by turns or at random leaves a binomial number at each; taken as normal.
+    A router that sends requests at random leaves a binomial number at each, taken as normal; `uneven` is its deviation over
+    that: little where the router looks at how busy workers are, 0 where it always finds the free one.
 
     >>> round(float(overflow(np.asarray(1.0), np.asarray(4.0), np.asarray(1.0))), 3)
     0.345
     """
-    spread = np.sqrt(np.maximum(mean * (1.0 - 1.0 / np.maximum(workers, 1.0)), 1e-12))
-    z = np.minimum((slots - mean) / spread, 40.0)
+    spread = uneven * np.sqrt(np.maximum(mean * (1.0 - 1.0 / np.maximum(workers, 1.0)), 0.0)) + 1e-6
+    z = np.clip((slots - mean) / spread, -40.0, 40.0)
     density = np.exp(-np.minimum(z * z, 1500.0) / 2.0) / np.sqrt(2.0 * np.pi)
     return np.asarray(np.clip(spread * (density - z * ndtr(-z)), np.maximum(mean - slots, 0.0), mean))
 
@@ -116,12 +117,14 @@ def pools(
     r = prefill.rates
     room = max_requests(decode, n, out) * decode_workers
     slots = np.minimum(np.maximum(room, 1.0), load.max_batch) / decode_workers
-    admitted = load.concurrency - decode_workers * overflow(load.concurrency / decode_workers, decode_workers, slots)
+    admitted = load.concurrency - decode_workers * overflow(
+        load.concurrency / decode_workers, decode_workers, slots, r["routing_spread"]
+    )
     context = at.context
     lanes = lanes_of(prefill, at.fresh) * prefill_workers
     full = pool_prefill_seconds(prefill, at.fresh, at.cached) / load.prefill_derate
     capacity = MAX_LOAD * lanes / full
-    base = at.api_s + r["transfer_s"]
+    base = at.api_s + r.transfer_s
     if path is not None:
         base = base + transfer_seconds(prefill, decode, n, path, full)
     burst = load.burst * r["pool_echo"] * np.maximum(admitted / lanes - 1.0, 0.0) * full / 2.0
@@ -177,14 +180,17 @@ def open_pools(
     room = max_requests(decode, n, out) * decode_workers + 0.0 * rate
     places = np.maximum(np.minimum(room, load.max_batch), LEAST_BATCH)
 
+    itself = decode_workers * met(arrival_cv)
+
     def step_at(batch: Floats) -> StepSeconds:
-        return decode_step(decode, np.maximum(batch / decode_workers, LEAST_BATCH), at.context)
+        seen = np.minimum(batch + itself, np.maximum(places, batch))
+        return decode_step(decode, seen / decode_workers, at.context)
 
     def tpot_s(batch: Floats) -> Floats:
         return step_at(batch).total / load.decode_derate / decode.yields
 
-    places, most = most_per_s(tpot_s, out, places)
-    batch = batch_at(tpot_s, out, rate, places, most)
+    fullest, most = most_per_s(tpot_s, out, places)
+    batch = batch_at(tpot_s, out, rate, fullest, most)
     parts = step_at(batch)
     step = parts.total / load.decode_derate
     one = pool_prefill_seconds(prefill, at.fresh, at.cached) / load.prefill_derate
@@ -200,10 +206,11 @@ def open_pools(
     rho = np.minimum(prompts, 1.0 - 1e-9)
     lone = pool_prefill_seconds(prefill, at.fresh, at.cached, rho) / load.prefill_derate
     passing = lone * prompts_together(at.fresh, rho)
-    wait = prompt_waits(prefill, load, rho, arrival_cv) * passing
-    slower = slowing(decode, load, batch / decode_workers, at.context, step)
-    places_found = place_waits(load, arrival_cv, slower, batch=batch, places=places, most=most, rate=rate)
-    outside = at.api_s + r["transfer_s"] + moved
+    # Work ahead is worked off at a lone prompt's time each, whatever goes in one pass; the pass itself ends for all at once.
+    wait = prompt_waits(prefill, load, rho, arrival_cv) * lone
+    slower = slowing(decode, load, batch / decode_workers, at.context)
+    places_found = place_waits(load, arrival_cv, slower, batch=batch, places=fullest, most=most, rate=rate)
+    outside = at.api_s + r.transfer_s + moved
     gap = step if decode.draft is None else step / decode.speculation
     return answered(
         load,
@@ -213,10 +220,11 @@ def open_pools(
         ttft_s=outside + passing + wait + places_found[2],
         tpot_s=step / decode.yields,
         step_s=step,
-        prefill_s=one,
+        prefill_s=passing,
         each_s=0.0 * one,  # no prompt stalls those who decode
         api_s=outside,
         enter_s=passing,
+        held_s=0.0 * passing,
         prompt_wait_s=wait,
         wait_share=rho,
         places_found=places_found,
