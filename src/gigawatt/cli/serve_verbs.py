@@ -38,6 +38,8 @@ Examples:
 
   gigawatt serve llama3-8b --on hgx-h100 --trace AzureLLMInferenceTrace_conv.csv --trace-with factor=4
 
+  gigawatt serve llama3-8b --on hgx-h100 --mapping tp1 --engine vllm --precision fp8 --anchor concurrency=64,tpot=15ms
+
   gigawatt serve flux-1-dev --on hgx-b200,hgx-h100 --slo latency=10s --with steps=20
 
   gigawatt serve gpt-oss-120b --on hgx-h200 --as agents --with calls=40,hit=0.9
@@ -45,7 +47,7 @@ Examples:
   gigawatt serve examples/one-gigawatt.yaml --workload chat --set workloads.chat.slo.tpot_p99='30 ms'
 """
 ASK, ENGINE, PLACE, OUT = "What", "How it may be run", "Where", "Results"
-TRACE = "A trace"
+TRACE = "A trace, one's own deployment"
 
 
 def serve(
@@ -167,6 +169,22 @@ def serve(
             rich_help_panel=TRACE,
         ),
     ] = [],
+    calibrate: Annotated[
+        Path | None,
+        typer.Option("--calibrate", metavar="FILE", help="A log of one's own deployment.", rich_help_panel=TRACE),
+    ] = None,
+    calibrate_with: Annotated[
+        list[str],
+        typer.Option(
+            "--calibrate-with", metavar="NAME=VALUE", help="max_num_seqs=128,token_budget=2048", rich_help_panel=TRACE
+        ),
+    ] = [],
+    anchor: Annotated[
+        str,
+        typer.Option(
+            "--anchor", help="One measured point: concurrency=64,tpot=30ms,ttft=400ms.", rich_help_panel=TRACE
+        ),
+    ] = "",
     pareto: Annotated[int | None, typer.Option("--pareto", help="Points of a front (12).", rich_help_panel=OUT)] = None,
     plot: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE.html", help="The front as a chart.", rich_help_panel=OUT)
@@ -193,6 +211,7 @@ def serve(
     from gigawatt.core.errors import Problems
     from gigawatt.study.serve import answer, read_question
     from gigawatt.study.serve.file import run_serve
+    from gigawatt.study.serve.own import own_of, read_measured, with_own
     from gigawatt.study.serve.replay import read_replay, replay
 
     told = Problems()
@@ -218,10 +237,19 @@ def serve(
     question = read_question(model, disaggregate=disaggregate, pareto=pareto, told=told, **words)
     question = _for_launch(question, emit, output, told)
     given = tuple(name for name, value in {**words, "disaggregate": disaggregate}.items() if value not in ("", None))
+    measured = read_measured(calibrate, calibrate_with, anchor, told)
+    own = None
+    if measured is not None:
+        told.raise_if_any()
+        own = own_of(measured, question, catalog)
+        question = own.question
     if trace is not None:
         asked = read_replay(trace, trace_format, trace_with, question.rate_per_s, told)
-        found = _shown(lambda say: replay(asked, question, catalog, given=given, told=told, say=say), as_json)
-        _finish(found, question, catalog, plot, emit, output, as_json)
+        fitted = own.calibrated if own is not None else None
+        found = _shown(
+            lambda say: replay(asked, question, catalog, given=given, calibrated=fitted, told=told, say=say), as_json
+        )
+        _finish(with_own(found, own) if own else found, question, catalog, plot, emit, output, as_json)
         return
     for option, value in {"--trace-format": trace_format, "--trace-with": trace_with}.items():
         if value:
@@ -230,7 +258,7 @@ def serve(
         lambda say: answer(question, catalog, given=given, as_service=as_service, options=options, told=told, say=say),
         as_json,
     )
-    _finish(found, question, catalog, plot, emit, output, as_json)
+    _finish(with_own(found, own) if own else found, question, catalog, plot, emit, output, as_json)
 
 
 Made = Callable[[Callable[[str], Any]], "RunResult"]

@@ -32,6 +32,12 @@ LABELS = {
     "prefill_chips": "of them prefill",
     "ttft_ms": "TTFT",
     "request_ms": "a request",
+    "measured_ms": "measured",
+    "mean_share": "mean",
+    "p50_share": "p50",
+    "p99_share": "p99",
+    "sigma_share": "sigma",
+    "prior_share": "before the log",
 }
 POINT = (
     "platform", "mapping", "precision", "engine", "mode", "chips_per_replica", "users", "ttft_mean_ms", "ttft_p99_ms",
@@ -236,6 +242,10 @@ SERVICE: tuple[Section, ...] = (
 )
 
 SERVE: tuple[Section, ...] = (
+    Section("anchor", "One measured point"),
+    Section("calibration", "Factors on the step's terms"),
+    Section("calibration_errors", "How wrong it still is"),
+    Section("limits", "Limits of the engine"),
     Section("trace", "The trace"),
     Section(
         "simulated",

@@ -43,6 +43,10 @@ class Part:
 
 
 PARTS: tuple[Part, ...] = (
+    Part("anchor", "ONE MEASURED POINT"),
+    Part("calibration", "FACTORS ON THE STEP'S TERMS"),
+    Part("calibration_errors", "HOW WRONG IT STILL IS", note=True),
+    Part("limits", "LIMITS OF THE ENGINE"),
     Part("trace", "THE TRACE", least=20),
     Part("simulated", "THE TRACE, SIMULATED", note=True),
     Part("platforms", "THE BEST WITHIN THE SLO", shows=side_by_side, most=24),

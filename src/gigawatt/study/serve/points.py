@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigawatt.catalog import Catalog
-from gigawatt.physics.serving.engine.calibration import CALIBRATION, sigmas
+from gigawatt.physics.serving.engine.calibration import CALIBRATION, ENGINES, sigmas
 from gigawatt.physics.serving.engine.speculation import Draft, eagle_head
 from gigawatt.physics.serving.power import constants_of
 from gigawatt.physics.serving.search.frontier import bounds, throughput_half_width
@@ -130,7 +130,7 @@ def of_load(question: Question) -> dict[str, Any]:
         "cached_share": question.cached_share,
         "decode_derate": question.derate.decode,
         "prefill_derate": kept_speed(question.derate.prefill),
-    }
+    } | ({"max_batch": float(question.most_at_once)} if question.most_at_once else {})
 
 
 def draft_of(asked: Drafts, arch: Architecture) -> Draft | None:
@@ -172,7 +172,7 @@ def points_of(found: Searched, question: Question, host: Host, catalog: Catalog)
     quick = (space.ttft_slo_s <= slo.ttft_p99_s) & (space.ttft_s <= slo.ttft_mean_s)
     whole_s = space.ttft_s + question.output_tokens * space.tpot_s
     smooth = (space.tpot_s <= slo.tpot_s) & (space.tpot_slo_s <= slo.tpot_p99_s) & (whole_s <= slo.latency_s)
-    ttft, tpot = latency_half_widths(space.pooled, host.chip.name, question.model, catalog)
+    ttft, tpot = latency_half_widths(space, host, question, catalog)
     low_w, high_w = watts_of(space, host)
     return Points(
         space=space,
@@ -187,7 +187,7 @@ def points_of(found: Searched, question: Question, host: Host, catalog: Catalog)
         ttft_high_s=space.ttft_slo_s * np.exp(ttft),
         it_w=host.it_w(space.chip_w),
         meter_w=host.meter_w(space.chip_w),
-        rate_half=throughput_half_width(host.chip, space.pooled, space.kernel_half),
+        rate_half=rate_half_width(space.pooled, space.kernel_half, host, question),
         ttft_half=ttft,
         tpot_half=tpot,
         watts_low=low_w,
@@ -208,18 +208,29 @@ def watts_of(space: Space, host: Host) -> tuple[Floats, Floats]:
     return low, np.minimum(constants.high * space.chip_w, np.maximum(limit_w, space.chip_w))
 
 
-def latency_half_widths(pooled: Mask, chip: str, model: str, catalog: Catalog) -> tuple[Floats, Floats]:
-    """80 % half-widths of the logarithm of TTFT and TPOT: wider for chips and models that the fit has not seen."""
+def latency_half_widths(space: Space, host: Host, question: Question, catalog: Catalog) -> tuple[Floats, Floats]:
+    """80 % half-widths of the logarithm of TTFT and TPOT, by engine: wider for chips and models that the fit has not seen.
+
+    A deployment that was measured has its own.
+    """
     groups = sigmas()
     seen: Mapping[str, Sequence[str]] = catalog.get("calibration", CALIBRATION).tables.get("seen", {})
-    classes = [] if model in seen.get("models", ()) else ["model"]
-    classes += [] if chip in seen.get("chips", ()) else ["generation", "model"]
+    classes = [] if question.model in seen.get("models", ()) else ["model"]
+    classes += [] if host.chip.name in seen.get("chips", ()) else ["generation", "model"]
 
-    def width(metric: str) -> Floats:
-        alone = max(groups[f"agg.{metric}"], *(groups[f"agg.{metric}.{name}"] for name in classes), 0.0)
-        return np.where(pooled, max(groups[f"disagg.{metric}"], alone), alone)
+    def width(metric: str, known: float | None) -> Floats:
+        least = max((groups[f"agg.{metric}.{name}"] for name in classes), default=0.0)
+        by_engine = {name: max(groups.get(f"agg.{metric}.{name}", groups[f"agg.{metric}"]), least) for name in ENGINES}
+        alone = np.array([by_engine[str(name)] if known is None else known for name in space.engine])
+        return np.where(space.pooled, np.maximum(groups[f"disagg.{metric}"], alone), alone)
 
-    return width("ttft_ms"), width("tpot_ms")
+    return width("ttft_ms", question.known.ttft), width("tpot_ms", question.known.tpot)
+
+
+def rate_half_width(pooled: Mask, kernel_half: Floats, host: Host, question: Question) -> Floats:
+    """80 % half-width of the logarithm of throughput; of a measured deployment that of its TPOT."""
+    half = throughput_half_width(host.chip, pooled, kernel_half)
+    return half if question.known.tpot is None else np.where(pooled, half, question.known.tpot)
 
 
 def front(latency: Floats, rate: Floats, count: int) -> Rows:

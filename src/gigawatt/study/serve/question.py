@@ -81,6 +81,14 @@ class Cap:
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """80 % half-widths of the logarithm of a deployment's own TPOT and TTFT where it was measured; None where it was not."""
+
+    tpot: float | None = None
+    ttft: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """How a model is served on each of `on`, within an SLO.
 
@@ -89,8 +97,10 @@ class Question:
     input is found in the cache. With `rate_per_s` requests come at that rate, answered or not. `chips` are all there are
     (0: a fleet without end, pools in fractions); `replica_chips` lets replicas span several scale-up domains, `stages`
     pipelines of up to so many. `pools` is 'both', 'only' (prefill and decode apart) or 'never'; `partners` are the prefill
-    layouts tried beside each decode layout. `release` is a date of the software, or a version of the one engine that is named;
-    the newest that was fitted where empty. `objective` is what `best` has most tokens of: a chip, or a MW.
+    layouts tried beside each decode layout. `release` is a date of the software, or a version of the one engine that is
+    named; the newest that was fitted where empty. `known` is how well a measured deployment is known, `most_at_once` what its
+    replica runs at once (0: what the cache holds). `objective` is what
+    `best` has most tokens of: a chip, or a MW.
     """
 
     model: str
@@ -116,6 +126,8 @@ class Question:
     fabric: str = ""
     facility: str = DEFAULT_FACILITY
     derate: Derate = Derate()
+    known: Known = Known()
+    most_at_once: int = 0
     objective: str = "chip"
     pareto: int = 12
 

@@ -15,11 +15,10 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from gigawatt.catalog import Catalog
-from gigawatt.physics.chip import chip_watts
 from gigawatt.physics.serving.engine.deployment import Deployment, Spec, deploy
 from gigawatt.physics.serving.engine.layouts import Layout
 from gigawatt.physics.serving.engine.step import PARTS
-from gigawatt.physics.serving.search.frontier import throughput_half_width
+from gigawatt.physics.serving.power import phase_watts, phases_of
 from gigawatt.physics.serving.search.pairs import POOL_LOAD
 from gigawatt.physics.serving.search.space import Searched, Space
 from gigawatt.physics.serving.search.spent import largest
@@ -29,7 +28,16 @@ from gigawatt.physics.serving.steady.open_loop import OpenLoop, open_loop
 from gigawatt.physics.serving.steady.spread import open_spread, tpot_quantile, tpot_share_within, ttft_share_within
 from gigawatt.physics.serving.steady.tails import NEAR, Percentiles, open_tails
 from gigawatt.study.serve.hosts import Host
-from gigawatt.study.serve.points import HELD, Floats, Mask, Points, latency_half_widths, of_load, watts_of
+from gigawatt.study.serve.points import (
+    HELD,
+    Floats,
+    Mask,
+    Points,
+    latency_half_widths,
+    of_load,
+    rate_half_width,
+    watts_of,
+)
 from gigawatt.study.serve.question import Question, Slo
 
 HALVINGS = 18
@@ -118,12 +126,12 @@ def _aggregated(found: Searched, question: Question, host: Host, catalog: Catalo
     each = question.rate_per_s / np.maximum(replicas, 1.0)
     # Where not even a lone request keeps the SLO the lone one is shown: it says by how much.
     each = np.where(most > 0, each, LONE * capacity)
-    half = throughput_half_width(host.chip, np.zeros(len(specs), dtype=bool), d.kernels.half_width)
+    half = rate_half_width(np.zeros(len(specs), dtype=bool), d.kernels.half_width, host, question)
     state = open_loop(d, load, each, lengths.arrival_cv)
     tails = open_tails(d, load, each, lengths.arrival_cv, (HELD,), float(half.max()))
     tpot_p99 = tpot_quantile(open_spread(d, load, state), HELD)
     space = _space(specs, d, state, host, tails.ttft, tpot_p99)
-    ttft_half, tpot_half = latency_half_widths(space.pooled, host.chip.name, question.model, catalog)
+    ttft_half, tpot_half = latency_half_widths(space, host, question, catalog)
     low_w, high_w = watts_of(space, host)
     slo, whole_s = question.slo, state.ttft_s + out * state.tpot_s
     p99 = np.where(np.isfinite(tails.ttft.middle_s[0]), tails.ttft.middle_s[0], tails.ttft.high_s[0])
@@ -167,13 +175,20 @@ def _space(
 ) -> Space:
     """The state as rows of a search."""
     peak = np.maximum(d.chip.dense_flops, d.chip.bf16_flops)
-    busy = np.clip(1.0 - state.parts.host / np.maximum(state.parts.total, 1e-12), 0.0, 1.0)
+    step_s, gap_s = np.nan_to_num(state.step_s), np.nan_to_num(state.tpot_s) * d.yields
+    lost_s = np.maximum(step_s - state.parts.total, 0.0)
+    # Nobody is there for a share exp(-N) of the time, N in the mean and coming at random: then the chips wait.
+    empty = np.exp(-np.nan_to_num(state.in_flight, nan=1e3))
+    idle_s = lost_s + gap_s * empty / np.maximum(1.0 - empty, 1e-12)
+    shown = phases_of(state.parts, np.maximum(gap_s - step_s, 0.0), peak, d.chip.memory_bytes_per_s, idle_s=idle_s)
+    used = {"compute_util": state.flops_per_s / peak, "memory_util": state.bytes_per_s / d.chip.memory_bytes_per_s}
+    # What is achieved is the closed form's while somebody is there.
+    shown = replace(shown, **{name: np.nan_to_num(value) * (1.0 - empty) for name, value in used.items()})
     watts = np.zeros(len(specs))
     modes = [s.mode for s in specs]
     for mode in dict.fromkeys(modes):
         own = np.array([m == mode for m in modes])
-        compute, memory = state.flops_per_s / peak, state.bytes_per_s / d.chip.memory_bytes_per_s
-        watts[own] = chip_watts(host.chip, np.nan_to_num(compute[own]), np.nan_to_num(memory[own]), busy[own], mode)
+        watts[own] = phase_watts(host.chip, shown.take(own), mode)
     spent = np.stack([getattr(state.parts, name) / d.yields for name in PARTS])
     spent = np.concatenate([spent, (state.tpot_s - spent.sum(axis=0))[None]])
     names = np.array([Layout(s.gpus, s.dp, s.moe_tp, s.stages).name for s in specs])
@@ -250,7 +265,7 @@ def _pooled(space: Space, rungs: int, question: Question, host: Host, catalog: C
         concurrency=np.where(enough, wanted * (out * taken.tpot_s), taken.concurrency),
         prefill_load=np.minimum(rate / np.maximum(x * capacity, 1e-300) * POOL_LOAD, 1.0),
     )
-    ttft_half, tpot_half = latency_half_widths(taken.pooled, host.chip.name, question.model, catalog)
+    ttft_half, tpot_half = latency_half_widths(taken, host, question, catalog)
     low_w, high_w = watts_of(taken, host)
     return Points(
         space=taken,
@@ -265,7 +280,7 @@ def _pooled(space: Space, rungs: int, question: Question, host: Host, catalog: C
         ttft_high_s=taken.ttft_slo_s * np.exp(ttft_half),
         it_w=host.it_w(taken.chip_w),
         meter_w=host.meter_w(taken.chip_w),
-        rate_half=throughput_half_width(host.chip, taken.pooled, taken.kernel_half),
+        rate_half=rate_half_width(taken.pooled, taken.kernel_half, host, question),
         ttft_half=ttft_half,
         tpot_half=tpot_half,
         watts_low=low_w,

@@ -27,6 +27,8 @@ from gigawatt.physics.serving.events.fleet import ROUTINGS
 from gigawatt.physics.serving.steady.tails import HIGH, NEAR, at_speed
 from gigawatt.study.result import RunResult
 from gigawatt.study.serve.answer import Chosen, chosen
+from gigawatt.study.serve.calibrate import calibrated_curve
+from gigawatt.study.serve.calibrated import Calibrated
 from gigawatt.study.serve.hosts import Host
 from gigawatt.study.serve.question import Question, seconds
 from gigawatt.study.serve.rates import Lengths
@@ -100,10 +102,13 @@ def replay(
     *,
     given: Sequence[str] = (),
     hosts: Sequence[Host] | None = None,
+    calibrated: Calibrated | None = None,
     told: Problems | None = None,
     say: Callable[[str], Any] = lambda _: None,
 ) -> RunResult:
     """The answer at the trace's means, and what a simulation of the trace says of the best point.
+
+    With a calibration its own step is simulated.
 
     Raises:
         InputError: as `answer`; and all that is wrong with the trace, each at its place.
@@ -119,7 +124,7 @@ def replay(
     kept = (*given, "isl", "osl", "rate", "arrivals", "concurrency", *(("cached",) if means.cached_share else ()))
     made = chosen(means, cat, given=kept, hosts=hosts, lengths=lengths, even_if_not=True, told=told, say=say)
     say("simulation")
-    return with_simulation(made, trace, asked.routing, means)
+    return with_simulation(made, trace, asked.routing, means, calibrated)
 
 
 def _read(asked: Replay, question: Question, catalog: Catalog, told: Problems) -> Trace | None:
@@ -173,7 +178,9 @@ def requests_of(trace: Trace) -> Requests:
     )
 
 
-def with_simulation(made: Chosen, trace: Trace, routing: str, question: Question) -> RunResult:
+def with_simulation(
+    made: Chosen, trace: Trace, routing: str, question: Question, calibrated: Calibrated | None = None
+) -> RunResult:
     """The answer with the trace simulated on its best point."""
     best = made.result.manifest["best"]
     half = float(np.log(best["high"] / best["tokens_out_per_s_per_chip"]))
@@ -182,7 +189,7 @@ def with_simulation(made: Chosen, trace: Trace, routing: str, question: Question
     outcomes: dict[str, Outcome] = {}
     spent_s = 0.0
     for name, factor in (("middle", 1.0), ("fast", float(np.exp(half))), ("slow", float(np.exp(-half)))):
-        fleet = fleet_of(made, best, question, trace, route, factor)
+        fleet = fleet_of(made, best, trace, route, factor, calibrated)
         started = time.perf_counter()
         outcomes[name] = simulate(requests, fleet)
         spent_s = time.perf_counter() - started if name == "middle" else spent_s
@@ -218,7 +225,12 @@ def utilisation(load: float | None, half: float) -> dict[str, float | None] | st
 
 
 def fleet_of(
-    made: Chosen, best: Mapping[str, Any], question: Question, trace: Trace, routing: str, factor: float
+    made: Chosen,
+    best: Mapping[str, Any],
+    trace: Trace,
+    routing: str,
+    factor: float,
+    calibrated: Calibrated | None = None,
 ) -> Fleet:
     """Instances of the best point, its engine `factor` times as fast."""
     contexts = trace.input_tokens + 0.5 * trace.output_tokens
@@ -229,6 +241,10 @@ def fleet_of(
     slots = int(np.clip(4.0 * each, LEAST_SEQUENCES, min(MOST_SEQUENCES, max(room, 1.0))))
     words: dict[str, Any] = {"contexts": (low, max(high, low + 1.0)), "max_num_seqs": max(slots, 1)}
     budget = int(TOKEN_BUDGET * decode.dp[0])
+    if calibrated is not None:
+        own = replace(calibrated, factors=calibrated.factors / factor)
+        plain = _deployment(made, best, decode=True, factor=1.0)
+        return Fleet.of(calibrated_curve(own, plain, 0, own.limits), int(best["replicas"]), routing=routing)
     if not best["prefill_workers"]:
         return Fleet.of(curve_of(decode, token_budget=budget, **words), int(best["replicas"]), routing=routing)
     prefill = _deployment(made, best, decode=False, factor=factor)

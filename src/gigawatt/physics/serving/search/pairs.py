@@ -68,7 +68,7 @@ def prefill_of(s: Side, load: Load) -> Prefill:
     lone = pool_prefill_seconds(d, at.fresh, at.cached, POOL_LOAD) / load.prefill_derate
     passing = prompts_together(at.fresh, POOL_LOAD) * lone
     wait = prompt_waits(d, load, np.asarray(POOL_LOAD), 1.0) * lone
-    served = at.api_s + d.rates["transfer_s"] + passing
+    served = at.api_s + d.rates.transfer_s + passing
     capacity = POOL_LOAD * lanes_of(d, at.fresh) / one
     peak = np.maximum(d.chip.dense_flops, d.chip.bf16_flops)
     every = np.arange(len(s.combos))
@@ -173,7 +173,7 @@ def _decoding(s: Side, rows: Rows, load: Load, concurrency: Floats) -> dict[str,
     tpot = step / d.yields
     peak = np.maximum(d.chip.dense_flops, d.chip.bf16_flops)
     # What the derate loses, chips wait.
-    phases = phases_of(parts, 0.0, peak, d.chip.memory_bytes_per_s, idle_s=step - parts.total)
+    phases = phases_of(parts, 0.0, peak, d.chip.memory_bytes_per_s, idle_s=np.maximum(step - parts.total, 0.0))
     spent = np.stack([*(getattr(parts, name) / d.yields for name in PARTS), np.zeros_like(tpot)])
     return {
         "concurrency": concurrency,
