@@ -65,6 +65,7 @@ def curve_of_terms(terms: StepTerms, factors: Floats, outside: Outside, limits: 
         token_budget=limits.token_budget.value,
         kv_blocks=max(limits.kv_tokens.value // limits.block_size, 1),
         block_size=limits.block_size,
+        tokens_per_step=terms.tokens_per_step,
         api_s=outside.api_s,
         seen_steps=outside.seen_steps,
     )
