@@ -84,7 +84,8 @@ def prompt_seconds(terms: StepTerms, log: RequestLog, token_budget: int) -> Floa
 
     Prompts with the same moment of their first token shared a step, or as many full ones as their tokens fill.
     """
-    tokens, first = log.input_tokens.astype(np.float64), log.first_token_s
+    cached, first = log.cached_tokens.astype(np.float64), log.first_token_s
+    tokens = log.input_tokens - cached  # that are worked out
     order = np.argsort(first, kind="stable")
     apart = np.diff(first[order]) > SAME_STEP * float(np.nanmedian(log.tpot_s))
     group = np.empty(len(log), dtype=np.intp)
@@ -100,7 +101,9 @@ def prompt_seconds(terms: StepTerms, log: RequestLog, token_budget: int) -> Floa
             for table in terms.chunk_s
         ]
     )
-    return np.asarray((chunks / together)[:, group] * tokens + terms.pair_s[:, None] * 0.5 * tokens * (tokens + 1.0))
+    return np.asarray(
+        (chunks / together)[:, group] * tokens + terms.pair_s[:, None] * tokens * (0.5 * (tokens + 1.0) + cached)
+    )
 
 
 def fit_terms(
