@@ -114,6 +114,30 @@ def test_files_charts_and_folders(gigawatt, tmp_path):
     assert "gigawatt net" in err
 
 
+@pytest.mark.parametrize("engine", ["vllm", "trtllm", "dynamo"])
+def test_launch_settings_of_the_best_point(gigawatt, tmp_path, engine):
+    code, out, _ = gigawatt(*SHORT, "--chips", "8", "--no-disaggregate", "--emit", engine, "-o", "launch", "--json")
+    made = json.loads(out)
+    assert code == 0
+    assert made["emit"]["engine"] == engine
+    assert all((tmp_path / file).is_file() for file in made["emit"]["files"])
+    assert engine == "dynamo" or made["best"]["engine"] == engine
+    text = "".join((tmp_path / file).read_text() for file in made["emit"]["files"])
+    assert "512 tokens in and 256 out" in text
+
+
+def test_launch_settings_need_a_folder_and_their_own_engine(gigawatt):
+    code, _, err = gigawatt(*SHORT, "--emit", "vllm")
+    assert code == 2
+    assert "without -o DIR" in err
+    code, _, err = gigawatt(*SHORT, "--emit", "sglang", "--engine", "vllm", "-o", "x")
+    assert code == 2
+    assert "--engine sglang" in err
+    code, _, err = gigawatt(*SHORT, "--emit", "vlm", "-o", "x")
+    assert code == 2
+    assert "did you mean 'vllm'?" in err
+
+
 def test_every_option_of_the_examples_exists():
     known = {option for parameter in get_command(app).commands["serve"].params for option in parameter.opts}
     examples = [shlex.split(line) for line in HELP.splitlines() if line.strip().startswith("gigawatt serve")]

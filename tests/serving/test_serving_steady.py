@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from gigawatt.catalog import Catalog
 from gigawatt.physics.chip import chip_from_record
 from gigawatt.physics.serving import Load, Spec, deploy, evaluate, steady_state
+from gigawatt.physics.serving.engine.calibration import calibration
 from gigawatt.physics.serving.engine.memory import max_requests
+from gigawatt.physics.serving.events import Fleet, Group, Requests, curve_of, simulate
 from gigawatt.physics.serving.steady.goodput import best_rate, goodput_per_s, share_within
 from gigawatt.physics.serving.steady.open_loop import open_loop, take, waits_for_a_place
 from gigawatt.physics.serving.steady.spread import (
@@ -23,6 +25,7 @@ from gigawatt.physics.serving.steady.spread import (
     itl_quantile,
     open_spread,
     tpot_quantile,
+    tpot_share_within,
     ttft_quantile,
     ttft_share_within,
     wait_variation,
@@ -48,8 +51,9 @@ MODELS = st.sampled_from(sorted(ROWS))
 
 
 @lru_cache(maxsize=8)
-def laid(model, engine="trtllm"):
-    return deploy([replace(ROWS[model], engine=engine)])
+def laid(model, engine="trtllm", stall_share=None):
+    changed = {} if stall_share is None else {"stall_share": stall_share}
+    return deploy([replace(ROWS[model], engine=engine)], dict(calibration()) | changed)
 
 
 def capacity(d, load):
@@ -59,16 +63,16 @@ def capacity(d, load):
 @given(model=MODELS, engine=ENGINES, users=st.floats(2.0, 512.0), out=st.sampled_from([100.0, 800.0]))
 @settings(max_examples=20, deadline=None)
 def test_the_open_loop_at_the_rate_of_a_closed_one_finds_its_batch_and_its_users(model, engine, users, out):
-    d, load = laid(model, engine), Load.of(1500.0, out, users)
+    # Closed loops of like requests fall into step, which the fitted share of stalls holds; strangers do not.
+    d, load = laid(model, engine, 1.0), Load.of(1500.0, out, users)
     closed = steady_state(d, load)
     found = open_loop(d, load, closed.requests_per_s)
-    # A lone queue of infinitely many users waits longer than that of a few, and damped iterations end near their limit.
     assert found.stable[0] or found.load[0] > 0.98
     if found.load[0] < 0.95:
-        assert found.tpot_s[0] == pytest.approx(closed.tpot_s[0], rel=5e-3)
-        assert found.decoding[0] == pytest.approx(closed.decoding[0], rel=5e-3)
+        # A stream of strangers is less even than a fixed number of users: each meets one more than the mean of them.
+        assert closed.tpot_s[0] * (1 - 2e-3) <= found.tpot_s[0] <= closed.tpot_s[0] * (1.1 if users < 16 else 1.04)
         assert found.ttft_s[0] == pytest.approx(closed.ttft_s[0], rel=0.12)
-        assert found.in_flight[0] == pytest.approx(users, rel=0.03)
+        assert found.in_flight[0] == pytest.approx(users, rel=0.1 if users < 16 else 0.05)
 
 
 @given(model=MODELS, part=st.floats(0.001, 0.999), n=st.floats(100.0, 8000.0), cv=st.floats(0.0, 4.0))
@@ -126,6 +130,25 @@ def test_better_chips_never_lower_the_rate_or_raise_a_time(faster, part):
     assert (found.ttft_s[1:] <= found.ttft_s[0] * (1 + 1e-3)).all()
 
 
+@pytest.mark.parametrize(
+    ("n", "out", "part"), [(1000, 300, 0.5), (1000, 300, 0.7), (4000, 300, 0.3), (1000, 1000, 0.5)]
+)
+def test_means_and_percentiles_lie_by_the_simulation_of_every_request(n, out, part):
+    d, load = deploy([spec(engine="vllm")]), Load.of(float(n), float(out), 1.0, max_batch=256.0)
+    rate = part * capacity(d, load)
+    curve = curve_of(d, max_num_seqs=256, prefix_cache=False, contexts=(256.0, float(n + out)))
+    arrive = np.cumsum(np.random.default_rng(3).exponential(1 / rate[0], 3000))
+    seen = simulate(Requests.of(arrive, n, out), Fleet((Group(curve, 1),)), solver="python")
+    ttft, tpot = seen.ttft_s[500:], seen.tpot_s[500:]
+    state = open_loop(d, load, rate)
+    s = open_spread(d, load, state)
+    assert state.ttft_s[0] == pytest.approx(ttft.mean(), rel=0.12)
+    assert state.tpot_s[0] == pytest.approx(tpot.mean(), rel=0.05)
+    for share in (0.5, 0.9, 0.99):
+        assert ttft_quantile(s, share)[0] == pytest.approx(np.quantile(ttft, share), rel=0.2)
+        assert tpot_quantile(s, share)[0] == pytest.approx(np.quantile(tpot, share), rel=0.2)
+
+
 # Waits and percentiles
 
 
@@ -134,7 +157,7 @@ def even_wait(rho, service=1.0, prompt_cv=0.0, poll=1e-6):
     wait = rho / (2 * (1 - rho)) * service
     return Spread(
         0 * one, poll * one, service * one, prompt_cv * one, wait * one, rho * one, 0 * one, 0 * one,
-        one, 0.1 * one, one, one, 0.1 * one, one,
+        one, 0.1 * one, 0.5 * one, one, one, 0.1 * one, one,
     )  # fmt: skip
 
 
@@ -168,7 +191,7 @@ def test_shares_within_are_those_of_the_parts_thrown_at_random(rho, place, cv, l
     one, rng, n = np.ones(1), np.random.default_rng(7), 40_000
     wait, queue = 0.4 * rho, long * place
     s = replace(
-        even_wait(0.5), fixed_s=0.2 * one, poll_s=poll * one, prefill_s=0.3 * one, prompt_cv=cv * one,
+        even_wait(0.5), fixed_s=0.2 * one, held_s=poll * one, prefill_s=0.3 * one, prompt_cv=cv * one,
         wait_s=wait * one, wait_share=rho * one, place_s=queue * one, place_share=place * one,
     )  # fmt: skip
     sigma = np.sqrt(np.log1p(cv**2))
@@ -182,7 +205,7 @@ def test_shares_within_are_those_of_the_parts_thrown_at_random(rho, place, cv, l
     for share in (0.2, 0.5, 0.9, 0.99):
         at = np.quantile(thrown, share)
         assert float(ttft_share_within(s, at * one)[0]) == pytest.approx(share, abs=0.025)
-        assert float(ttft_share_within(s, ttft_quantile(s, share))[0]) == pytest.approx(share, abs=1e-6)
+        assert float(ttft_share_within(s, ttft_quantile(s, share))[0]) == pytest.approx(share, abs=1e-3)
 
 
 def test_the_share_that_waits_for_a_place_follows_erlang():
@@ -224,6 +247,8 @@ def test_means_are_the_means_of_what_is_spread():
     shares = (np.arange(100) + 0.5) / 100
     assert np.mean([ttft_quantile(s, x)[0] for x in shares]) == pytest.approx(state.ttft_s[0], rel=0.02)
     assert np.mean([tpot_quantile(s, x)[0] for x in shares]) == pytest.approx(state.tpot_s[0], rel=0.01)
+    for x in (0.1, 0.5, 0.99):
+        assert tpot_share_within(s, tpot_quantile(s, x))[0] == pytest.approx(x, abs=1e-6)
 
 
 def test_a_lone_user_never_waits_and_never_varies():

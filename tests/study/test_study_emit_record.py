@@ -1,14 +1,24 @@
 """The reader of engines' arguments: what it takes from sources written in each engine's manner."""
 
-import importlib.util
+import importlib
+import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-SPEC = importlib.util.spec_from_file_location("record_arguments", ROOT / "tools" / "emit" / "record_arguments.py")
-reader = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(reader)
+TOOLS = Path(__file__).parents[2] / "tools" / "emit"
+
+
+def loaded():
+    """The reader as it is run: from its own folder."""
+    sys.path.insert(0, str(TOOLS))
+    try:
+        return importlib.import_module("record_arguments")
+    finally:
+        sys.path.remove(str(TOOLS))
+
+
+reader = loaded()
 
 SGLANG = {
     "sglang/srt/arg_groups/choices.py": 'KINDS = ["none", "far"]\n',
@@ -29,7 +39,8 @@ class One:
 }
 VLLM = {
     "vllm/config/one.py": """
-Kind = Literal["auto", "fp8"]
+Narrow = Literal["fp8", "gone"]
+Kind = Literal["auto", Narrow]
 
 class Inner:
     deep: int = 1
@@ -46,6 +57,7 @@ class OneConfig:
 def add():
     one_kwargs = get_kwargs(OneConfig)
     group.add_argument("--size", "-s", **one_kwargs["size"])
+    one_kwargs["kind"]["choices"].remove("gone")
     group.add_argument("--kind", **one_kwargs["kind"])
     group.add_argument("--free", **one_kwargs["free"])
     group.add_argument("--on", **{**one_kwargs["on"], "default": None})
@@ -108,6 +120,7 @@ def test_fields_in_the_manner_of_vllm(tmp_path):
         "--free": ("str", "auto", "", ""),
         "--on": ("switch", "true", "", ""),
         "--inner": ("json", "", "", ""),
+        "--inner.deep": ("int", "1", "", ""),
         "--names": ("list", "", "", ""),
         "--rank": ("int", "2", "", ""),
         "--host": ("str", "", "", ""),

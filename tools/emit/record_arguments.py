@@ -16,149 +16,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from source import SCALARS, Source, called, default_of, flag_of, keywords, name_of
+
 COLUMNS = ("command", "name", "also", "type", "default", "choices", "pinned")
-SCALARS = {"int": "int", "float": "float", "str": "str", "Path": "str"}
 # What is parsed by a function of its own: text, unless the function's name says a number.
 NUMBERS = {"human_readable_int": "size", "nullable_int": "int", "nullable_float": "float", "_positive_int": "int"}
 Row = dict[str, str]
-
-
-class Source:
-    """The parsed modules under a folder, with their constants (so that `choices=NAMES` can be followed)."""
-
-    def __init__(self, folder: Path, patterns: tuple[str, ...]) -> None:
-        files = [file for pattern in patterns for file in sorted(folder.glob(pattern))]
-        if not files:
-            raise SystemExit(f"{folder} holds none of {', '.join(patterns)}")
-        self.trees = {file: ast.parse(file.read_text(encoding="utf-8")) for file in files}
-        self.constants: dict[str, ast.expr] = {}
-        self.classes: dict[str, ast.ClassDef] = {}
-        for tree in self.trees.values():
-            for node in ast.walk(tree):
-                if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-                    self.constants.setdefault(node.targets[0].id, node.value)
-                elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value:
-                    self.constants.setdefault(node.target.id, node.value)
-                elif isinstance(node, ast.ClassDef):
-                    self.classes[node.name] = node
-
-    def calls(self, *names: str) -> Iterator[ast.Call]:
-        """Every call of a function or method of these names."""
-        for tree in self.trees.values():
-            for node in ast.walk(tree):
-                if isinstance(node, ast.Call) and _called(node) in names:
-                    yield node
-
-    def values(self, node: ast.expr | None, depth: int = 0) -> list[str]:
-        """The strings or numbers of a list, a Literal, a sum of lists, a name for one, or an enum."""
-        if node is None or depth > 6:
-            return []
-        if isinstance(node, ast.Constant):
-            return [] if node.value is None else [str(node.value)]
-        if isinstance(node, ast.List | ast.Tuple | ast.Set):
-            return [v for item in node.elts for v in self.values(item, depth + 1)]
-        if isinstance(node, ast.Subscript) and _name(node.value) == "Literal":
-            return self.values(node.slice, depth + 1)
-        if isinstance(node, ast.BinOp):
-            return self.values(node.left, depth + 1) + self.values(node.right, depth + 1)
-        if isinstance(node, ast.Call) and _called(node) in ("list", "set", "tuple", "sorted", "frozenset", "get_args"):
-            return self.values(node.args[0], depth + 1) if node.args else []
-        if isinstance(node, ast.Starred):
-            return self.values(node.value, depth + 1)
-        if isinstance(node, ast.ListComp):
-            return self._enum(node.generators[0])
-        if isinstance(node, ast.Name):
-            return self.values(self.constants.get(node.id), depth + 1)
-        return []
-
-    def _enum(self, loop: ast.comprehension) -> list[str]:
-        """The values of an enum that is looped over, without those that a condition leaves out (`if mode != Mode.NONE`)."""
-        left = {_name(side) for test in loop.ifs if isinstance(test, ast.Compare) for side in test.comparators}
-        kind = self.classes.get(_name(loop.iter))
-        body = [node for node in (kind.body if kind else []) if isinstance(node, ast.Assign)]
-        return [v for node in body if _name(node.targets[0]) not in left for v in self.values(node.value)]
-
-    def annotated(self, node: ast.expr) -> tuple[str, list[str]]:
-        """The type and the choices of an annotation, as the engines' own parsers derive them."""
-        if isinstance(node, ast.BinOp):
-            parts = [self.annotated(side) for side in (node.left, node.right) if not _none(side)]
-            return _widest(parts)
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            return self.annotated(ast.parse(node.value, mode="eval").body)
-        if isinstance(node, ast.Subscript):
-            outer = _name(node.value)
-            inner = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-            if outer == "Optional":
-                return self.annotated(inner[0])
-            if outer == "Union":
-                return _widest([self.annotated(part) for part in inner if not _none(part)])
-            if outer in ("Annotated", "SkipValidation", "Final"):
-                return self.annotated(inner[0])
-            if outer == "Literal":
-                return "str", self.values(node)
-            return ("list", []) if outer.lower() in ("list", "tuple", "set", "sequence") else ("json", [])
-        name = _name(node)
-        if name == "bool":
-            return "switch", []
-        if name in SCALARS:
-            return SCALARS[name], []
-        alias = self.constants.get(name)
-        if alias is not None and name[:1].isupper():
-            return self.annotated(alias)
-        return ("json", []) if name in self.classes or name in ("dict", "Dict", "Any") else ("str", [])
-
-
-def _widest(parts: list[tuple[str, list[str]]]) -> tuple[str, list[str]]:
-    """A union as one type: text with free values wins over choices, a structure over a scalar."""
-    kinds = {kind for kind, _ in parts}
-    choices = [c for _, found in parts for c in found]
-    free = any(kind == "str" and not found for kind, found in parts)
-    for kind in ("json", "switch", "list", "str", "float", "int"):
-        if kind in kinds:
-            return kind, [] if free else choices
-    return "str", []
-
-
-def _name(node: ast.expr) -> str:
-    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
-
-
-def _called(node: ast.Call) -> str:
-    return _name(node.func)
-
-
-def _none(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and node.value is None
-
-
-def _keywords(node: ast.Call) -> dict[str, ast.expr]:
-    return {k.arg: k.value for k in node.keywords if k.arg}
-
-
-def _default(source: Source, node: ast.expr | None) -> str:
-    """A plain default as text; blank where it is computed."""
-    if isinstance(node, ast.Call) and _called(node) in ("Field", "field"):
-        node = node.args[0] if node.args else _keywords(node).get("default")
-    if isinstance(node, ast.Attribute):  # RouterArgs.port: the class's own default
-        kind = source.classes.get(_name(node.value))
-        body = kind.body if kind else []
-        node = next((n.value for n in body if isinstance(n, ast.AnnAssign) and _name(n.target) == node.attr), None)
-    try:
-        value = ast.literal_eval(node) if node is not None else None
-    except (ValueError, TypeError):
-        return ""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return "" if value is None or isinstance(value, list | dict | set | tuple) else str(value)
-
-
-def _flag(node: ast.expr) -> str:
-    """`--name` of a literal or of f"--{prefix}name"."""
-    if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        return node.value
-    if isinstance(node, ast.JoinedStr):
-        return "".join(str(part.value) for part in node.values if isinstance(part, ast.Constant))
-    return ""
 
 
 def _row(command: str, names: list[str], kind: str, choices: list[str], default: str) -> Row:
@@ -170,22 +33,22 @@ def _row(command: str, names: list[str], kind: str, choices: list[str], default:
 
 def _explicit(source: Source, command: str, call: ast.Call) -> Row | None:
     """A call of argparse's own add_argument."""
-    names = [flag for flag in map(_flag, call.args) if flag.startswith("-")]
-    if not names:
+    names = [flag for flag in map(flag_of, call.args) if flag.startswith("-")]
+    if not names or names[0] == "--":
         return None
-    words = _keywords(call)
-    action = _flag(words["action"]) if "action" in words else ""
+    words = keywords(call)
+    action = flag_of(words["action"]) if "action" in words else ""
     if "action" in words and not action:
-        action = _name(words["action"])
+        action = name_of(words["action"])
     if action in ("version", "help"):
         return None
     kind = {"store_true": "flag", "DeprecatedStoreTrueAction": "flag", "BooleanOptionalAction": "switch"}.get(
         action, ""
     )
-    parser = _name(words["type"]) if "type" in words else ""
+    parser = name_of(words["type"]) if "type" in words else ""
     kind = kind or ("list" if "nargs" in words or action == "append" else "")
     kind = kind or SCALARS.get(parser) or NUMBERS.get(parser) or ("json" if "json" in parser else "str")
-    return _row(command, names, kind, source.values(words.get("choices")), _default(source, words.get("default")))
+    return _row(command, names, kind, source.values(words.get("choices")), default_of(source, words.get("default")))
 
 
 def sglang(folder: Path) -> list[Row]:
@@ -195,7 +58,7 @@ def sglang(folder: Path) -> list[Row]:
     for kind in source.classes.values():
         for node in kind.body:
             annotation = node.annotation if isinstance(node, ast.AnnAssign) else None
-            if isinstance(annotation, ast.Subscript) and _name(annotation.value) in ("A", "Annotated"):
+            if isinstance(annotation, ast.Subscript) and name_of(annotation.value) in ("A", "Annotated"):
                 rows += _sglang_field(source, node)  # type: ignore[arg-type]
     server = Source(folder, ("sglang/srt/server_args.py",))
     return rows + [row for call in server.calls("add_argument") if (row := _explicit(source, "server", call))]
@@ -204,71 +67,108 @@ def sglang(folder: Path) -> list[Row]:
 def _sglang_field(source: Source, node: ast.AnnAssign) -> list[Row]:
     assert isinstance(node.annotation, ast.Subscript) and isinstance(node.annotation.slice, ast.Tuple)
     annotation, *notes = node.annotation.slice.elts
-    arg = next((note for note in notes if isinstance(note, ast.Call) and _called(note) == "Arg"), None)
-    words = _keywords(arg) if arg else {}
+    arg = next((note for note in notes if isinstance(note, ast.Call) and called(note) == "Arg"), None)
+    words = keywords(arg) if arg else {}
     if "no_cli" in words:
         return []
     kind, choices = source.annotated(annotation)
-    parser = _name(words["type_parser"]) if "type_parser" in words else ""
-    action = _name(words["action"]) if "action" in words else ""
+    parser = name_of(words["type_parser"]) if "type_parser" in words else ""
+    action = name_of(words["action"]) if "action" in words else ""
     if kind == "switch":
         kind = "switch" if action == "BooleanOptionalAction" else "flag"
     if parser:
         kind = NUMBERS.get(parser) or ("json" if "json" in parser or "loads" in parser else "str")
-    elif "nargs" in words:
+    elif "nargs" in words or "action_kwargs" in words:
         kind = "list"
-    own = _flag(words["cli_name"]) if "cli_name" in words else "--" + _name(node.target).replace("_", "-")
+    elif kind == "json":  # a structure without a parser of its own is taken as text
+        kind = "str"
+    elif choices and all(choice.isdigit() for choice in choices):
+        kind = "int"
+    own = flag_of(words["cli_name"]) if "cli_name" in words else "--" + name_of(node.target).replace("_", "-")
     names = [own, *source.values(words.get("aliases"))]
-    return [_row("server", names, kind, source.values(words.get("choices")) or choices, _default(source, node.value))]
+    return [_row("server", names, kind, source.values(words.get("choices")) or choices, default_of(source, node.value))]
+
+
+# What vLLM reads as a number with a unit (8k, 2M), by its own list of names.
+SIZES = ("max_model_len", "max_num_batched_tokens", "max_num_scheduled_tokens", "kv_cache_memory_bytes")
+SIZES += ("safetensors_prefetch_block_size", "max_num_queued_tokens")
 
 
 def vllm(folder: Path) -> list[Row]:
-    """vLLM: add_argument(name, **kwargs_of_a_config["field"]), the front end's own fields, and explicit arguments."""
+    """vLLM: add_argument(name, **kwargs_of_a_config["field"]), the front end's own fields, and explicit arguments.
+
+    An argument that takes a structure has its fields recorded as --name.field.
+    """
     source = Source(folder, ("vllm/config/*.py", "vllm/entrypoints/**/cli_args.py"))
     engine = Source(folder, ("vllm/engine/arg_utils.py",))
+    assigned = dict(_assigned(engine))
     configs = {
-        target.id: value.args[0].id
-        for target, value in _assigned(engine)
-        if isinstance(value, ast.Call) and _called(value) == "get_kwargs" and isinstance(value.args[0], ast.Name)
+        name: name_of(v.args[0])
+        for name, v in assigned.items()
+        if isinstance(v, ast.Call) and called(v) == "get_kwargs"
     }
-    rows = []
+    removed = {(configs.get(kwargs, ""), field): gone for (kwargs, field), gone in _removed(engine, source)}
+    rows: list[Row] = []
     for call in engine.calls("add_argument"):
-        names = [flag for flag in map(_flag, call.args) if flag.startswith("-")]
-        spread = next((k.value for k in call.keywords if k.arg is None), None)
-        if isinstance(spread, ast.Dict):  # {**kwargs["field"], "default": None}
-            spread = next((v for k, v in zip(spread.keys, spread.values, strict=True) if k is None), None)
-        if isinstance(spread, ast.Subscript) and isinstance(spread.slice, ast.Constant):
-            kind = source.classes.get(configs.get(_name(spread.value), ""))
-            field = _field(source, kind, spread.slice.value)
-            if field is not None:
-                typed, choices = source.annotated(field.annotation)
-                rows.append(_row("server", names, typed, choices, _default(source, field.value)))
-        elif row := _explicit(engine, "server", call):
-            rows.append(row)
+        names = [flag for flag in map(flag_of, call.args) if flag.startswith("-")]
+        place = _spread(call, assigned, configs)
+        if place is None:
+            rows += [row] if (row := _explicit(engine, "server", call)) else []
+            continue
+        kind = source.classes.get(place[0])
+        field = next((n for n in source.fields(kind) if name_of(n.target) == place[1]), None) if kind else None
+        if field is not None:
+            rows += _vllm_field(source, names, field, removed.get(place, []))
     for name in ("BaseFrontendArgs", "FrontendArgs"):
-        for node in source.classes[name].body if name in source.classes else []:
-            if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-                typed, choices = source.annotated(node.annotation)
-                flag = "--" + node.target.id.replace("_", "-")
-                rows.append(_row("server", [flag], typed, choices, _default(source, node.value)))
+        for node in source.fields(source.classes[name]) if name in source.classes else []:
+            rows += _vllm_field(source, ["--" + name_of(node.target).replace("_", "-")], node, [])
     return rows + [row for call in source.calls("add_argument") if (row := _explicit(source, "server", call))]
 
 
-def _field(source: Source, kind: ast.ClassDef | None, name: str) -> ast.AnnAssign | None:
-    """A field of a config class or of what it inherits from."""
-    while kind is not None:
-        for node in kind.body:
-            if isinstance(node, ast.AnnAssign) and _name(node.target) == name:
-                return node
-        kind = next((source.classes[_name(base)] for base in kind.bases if _name(base) in source.classes), None)
+def _vllm_field(source: Source, names: list[str], field: ast.AnnAssign, without: list[str]) -> list[Row]:
+    typed, choices = source.annotated(field.annotation)
+    if typed == "switch" and {"bool", "str"} <= {name_of(n) for n in ast.walk(field.annotation)}:
+        typed = "list"  # stands alone, or with a value
+    typed = "size" if typed == "int" and name_of(field.target) in SIZES else typed
+    rows = [_row("server", names, typed, [c for c in choices if c not in without], default_of(source, field.value))]
+    inner = source.structure(field.annotation) if typed == "json" else None
+    for node in source.fields(inner) if inner is not None else []:
+        kind, words = source.annotated(node.annotation)
+        kind = "bool" if kind == "switch" else kind
+        rows.append(
+            _row("server", [f"{rows[0]['name']}.{name_of(node.target)}"], kind, words, default_of(source, node.value))
+        )
+    return rows
+
+
+def _spread(call: ast.Call, assigned: dict[str, ast.expr], configs: dict[str, str]) -> tuple[str, str] | None:
+    """(config, field) of `**kwargs["field"]`, also through a name of its own or inside {**..., "default": None}."""
+    node = next((k.value for k in call.keywords if k.arg is None), None)
+    if isinstance(node, ast.Dict):
+        node = next((v for k, v in zip(node.keys, node.values, strict=True) if k is None), None)
+    if isinstance(node, ast.Name):
+        node = assigned.get(node.id)
+    if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+        made = node.value  # the kwargs by name, or made on the spot
+        config = name_of(made.args[0]) if isinstance(made, ast.Call) else configs.get(name_of(made), "")
+        return config, str(node.slice.value)
     return None
 
 
-def _assigned(source: Source) -> Iterator[tuple[ast.Name, ast.expr]]:
+def _removed(engine: Source, source: Source) -> Iterator[tuple[tuple[str, str], list[str]]]:
+    """Choices taken away again: kwargs["field"]["choices"].remove(NAME)."""
+    for call in engine.calls("remove"):
+        held = call.func.value if isinstance(call.func, ast.Attribute) else None
+        inner = held.value if isinstance(held, ast.Subscript) else None
+        if isinstance(inner, ast.Subscript) and isinstance(inner.slice, ast.Constant):
+            yield (name_of(inner.value), str(inner.slice.value)), source.values(call.args[0])
+
+
+def _assigned(source: Source) -> Iterator[tuple[str, ast.expr]]:
     for tree in source.trees.values():
         for node in ast.walk(tree):
             if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-                yield node.targets[0], node.value
+                yield node.targets[0].id, node.value
 
 
 def router(folder: Path) -> list[Row]:
@@ -298,16 +198,16 @@ def dynamo(folder: Path) -> list[Row]:
         names = Source(folder, (*files, *enums))
         own = Source(folder, files)
         for call in own.calls("add_argument", "add_negatable_bool_argument"):
-            words = _keywords(call)
+            words = keywords(call)
             if "flag_name" not in words:
                 row = _explicit(names, command, call)
             else:
-                parser = _name(words["arg_type"]) if "arg_type" in words else "str"
+                parser = name_of(words["arg_type"]) if "arg_type" in words else "str"
                 kind = SCALARS.get(parser) or NUMBERS.get(parser) or ("json" if "json" in parser else "str")
-                kind = "switch" if _called(call) == "add_negatable_bool_argument" else kind
+                kind = "switch" if called(call) == "add_negatable_bool_argument" else kind
                 kind = "list" if "nargs" in words else kind
-                flags = [_flag(words["flag_name"]), *names.values(words.get("obsolete_flag"))]
-                default = _default(names, words.get("default"))
+                flags = [flag_of(words["flag_name"]), *names.values(words.get("obsolete_flag"))]
+                default = default_of(names, words.get("default"))
                 row = _row(command, flags, kind, names.values(words.get("choices")), default) if flags[0] else None
             rows += [row] if row else []
     return rows

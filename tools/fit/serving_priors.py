@@ -67,7 +67,7 @@ PRIORS: dict[str, tuple[float, float, str, str]] = {
         "",
         "of a layer's experts that carry the load (scanned, not fitted: kernel tables hold it)",
     ),
-    "expert_skew": (1.15, 0.1, "", "lasting part of the busiest over the mean expert-parallel rank, beyond chance"),
+    "expert_skew": (1.3, 0.15, "", "lasting part of the busiest over the mean expert-parallel rank, beyond chance"),
     "custom_all_reduce": (0.45, 0.3, "", "an engine's own all-reduce of few bytes over the collective library's time"),
     "custom_exchange": (0.9, 0.3, "", "tokens to experts and back, over low-latency kernels of the network floor"),
     "stall_share": (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from gigawatt.catalog import Catalog
     from gigawatt.core.errors import Problems
     from gigawatt.study.result import RunResult
+    from gigawatt.study.serve import Question
+    from gigawatt.study.serve.file import LoadedServe
 
 HELP = """How is this model served here, at my SLO?
 
@@ -31,9 +34,20 @@ Examples:
 
   gigawatt serve qwen3-32b --on hgx-h100 --power-cap '500 W,full' --objective mw --plot front.html
 
+  gigawatt serve llama3-70b --on hgx-h200 --chips 16 --emit vllm -o launch
+
+  gigawatt serve llama3-8b --on hgx-h100 --trace AzureLLMInferenceTrace_conv.csv --trace-with factor=4
+
+  gigawatt serve llama3-8b --on hgx-h100 --mapping tp1 --engine vllm --precision fp8 --anchor concurrency=64,tpot=15ms
+
+  gigawatt serve flux-1-dev --on hgx-b200,hgx-h100 --slo latency=10s --with steps=20
+
+  gigawatt serve gpt-oss-120b --on hgx-h200 --as agents --with calls=40,hit=0.9
+
   gigawatt serve examples/one-gigawatt.yaml --workload chat --set workloads.chat.slo.tpot_p99='30 ms'
 """
 ASK, ENGINE, PLACE, OUT = "What", "How it may be run", "Where", "Results"
+TRACE = "A trace, one's own deployment"
 
 
 def serve(
@@ -49,11 +63,14 @@ def serve(
     ] = "",
     isl: Annotated[str, typer.Option("--isl", help="Input tokens of a request (1024).", rich_help_panel=ASK)] = "",
     osl: Annotated[str, typer.Option("--osl", help="Output tokens of a request (1024).", rich_help_panel=ASK)] = "",
+    cached: Annotated[
+        str, typer.Option("--cached", help="Share of the input found in the cache: '50 %'.", rich_help_panel=ASK)
+    ] = "",
     slo: Annotated[
         str,
         typer.Option(
             "--slo",
-            help="'ttft=1s,tpot=30ms': ttft is its p99, ttft_mean the mean; tpot a request's own mean.",
+            help="'ttft=1s,tpot=30ms': of TTFT the p99, of TPOT the mean; or ttft_mean, tpot_p99, latency.",
             rich_help_panel=ASK,
         ),
     ] = "",
@@ -61,9 +78,24 @@ def serve(
         str,
         typer.Option("--concurrency", help="Users of a replica who ask again at once: 1,8,64.", rich_help_panel=ASK),
     ] = "",
+    rate: Annotated[
+        str, typer.Option("--rate", help="Requests that come in a second: 20, '3e6/day'.", rich_help_panel=ASK)
+    ] = "",
     objective: Annotated[
         str, typer.Option("--objective", help="Most tokens of a chip, or of a MW: chip, mw.", rich_help_panel=ASK)
     ] = "",
+    as_service: Annotated[
+        str,
+        typer.Option(
+            "--as",
+            help="Beside chat: agents, batch, embeddings, synthesis (images, speech, robots: the model's own).",
+            rich_help_panel=ASK,
+        ),
+    ] = "",
+    options: Annotated[
+        list[str],
+        typer.Option("--with", metavar="NAME=VALUE", help="Of that service: steps=4,width=1024.", rich_help_panel=ASK),
+    ] = [],
     precision: Annotated[str, typer.Option("--precision", help="fp4, fp8, bf16.", rich_help_panel=ENGINE)] = "",
     engine: Annotated[str, typer.Option("--engine", help="trtllm, vllm, sglang.", rich_help_panel=ENGINE)] = "",
     mapping: Annotated[
@@ -75,13 +107,17 @@ def serve(
     ] = None,
     speculation: Annotated[
         str,
-        typer.Option("--speculation", help="mtp, or a factor on the speed of decoding.", rich_help_panel=ENGINE),
+        typer.Option(
+            "--speculation",
+            help="mtp, eagle ('mtp,tokens=2,accepted=80 %'), or a factor on the speed of decoding.",
+            rich_help_panel=ENGINE,
+        ),
     ] = "",
     maturity: Annotated[
         str, typer.Option("--maturity", help="Speed of the software over the one fitted.", rich_help_panel=ENGINE)
     ] = "",
     release: Annotated[
-        str, typer.Option("--release", help="Month of the engine's release: 2026-03.", rich_help_panel=ENGINE)
+        str, typer.Option("--release", help="A month, 2026-03, or a version of --engine.", rich_help_panel=ENGINE)
     ] = "",
     derate: Annotated[
         str,
@@ -98,6 +134,9 @@ def serve(
         str,
         typer.Option("--replica-chips", help="A replica may span domains, up to this many.", rich_help_panel=PLACE),
     ] = "",
+    stages: Annotated[
+        str, typer.Option("--stages", help="Pipelines of up to so many stages.", rich_help_panel=PLACE)
+    ] = "",
     power_cap: Annotated[
         str,
         typer.Option("--power-cap", help="Modes of the platform, '80 %' or '700 W' of a chip.", rich_help_panel=PLACE),
@@ -111,12 +150,52 @@ def serve(
     workload: Annotated[
         str, typer.Option("--workload", help="Of a plan's scenario: which serving workload.", rich_help_panel=OUT)
     ] = "",
+    trace: Annotated[
+        Path | None,
+        typer.Option("--trace", metavar="FILE", help="Requests to simulate, CSV or JSONL.", rich_help_panel=TRACE),
+    ] = None,
+    trace_format: Annotated[
+        str,
+        typer.Option(
+            "--trace-format", help="azure, mooncake, vidur, burstgpt, vllm, csv, jsonl.", rich_help_panel=TRACE
+        ),
+    ] = "",
+    trace_with: Annotated[
+        list[str],
+        typer.Option(
+            "--trace-with",
+            metavar="NAME=VALUE",
+            help="first=1000,factor=2,routing=prefix,arrival=ts",
+            rich_help_panel=TRACE,
+        ),
+    ] = [],
+    calibrate: Annotated[
+        Path | None,
+        typer.Option("--calibrate", metavar="FILE", help="A log of one's own deployment.", rich_help_panel=TRACE),
+    ] = None,
+    calibrate_with: Annotated[
+        list[str],
+        typer.Option(
+            "--calibrate-with", metavar="NAME=VALUE", help="max_num_seqs=128,token_budget=2048", rich_help_panel=TRACE
+        ),
+    ] = [],
+    anchor: Annotated[
+        str,
+        typer.Option(
+            "--anchor", help="One measured point: concurrency=64,tpot=30ms,ttft=400ms.", rich_help_panel=TRACE
+        ),
+    ] = "",
     pareto: Annotated[int | None, typer.Option("--pareto", help="Points of a front (12).", rich_help_panel=OUT)] = None,
     plot: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE.html", help="The front as a chart.", rich_help_panel=OUT)
     ] = None,
+    emit: Annotated[
+        str,
+        typer.Option("--emit", help="Launch settings into -o DIR: vllm, sglang, trtllm, dynamo.", rich_help_panel=OUT),
+    ] = "",
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="A run folder with report.", rich_help_panel=OUT)
+        Path | None,
+        typer.Option("-o", "--output", help="A run folder with report, or the launch settings.", rich_help_panel=OUT),
     ] = None,
     set_: Annotated[
         list[str],
@@ -131,34 +210,60 @@ def serve(
     from gigawatt.catalog import Catalog
     from gigawatt.core.errors import Problems
     from gigawatt.study.serve import answer, read_question
+    from gigawatt.study.serve.file import run_serve
+    from gigawatt.study.serve.own import own_of, read_measured, with_own
+    from gigawatt.study.serve.replay import read_replay, replay
 
     told = Problems()
     catalog = Catalog.load(tuple(overlay))
     if model.endswith((".yaml", ".yml")):
         _not_beside_a_file(context, told)
         told.raise_if_any()
-        made = _of_file(Path(model), workload, set_, catalog)
-        _finish(_shown(made, as_json), plot, output, as_json)
+        loaded = _of_file(Path(model), workload, set_, catalog)
+        question = _for_launch(loaded.question, emit, output, told)
+        told.raise_if_any()
+        loaded = replace(loaded, question=question)
+        _finish(_shown(lambda say: run_serve(loaded, say), as_json), question, catalog, plot, emit, output, as_json)
         return
     for option, value in {"--set": set_, "--workload": workload}.items():
         if value:
             told.add("contradiction", f"{option} does nothing without a file")
     words = {
-        "on": on, "isl": isl, "osl": osl, "slo": slo, "concurrency": concurrency, "precision": precision, "engine": engine,
-        "mapping": mapping, "chips": chips, "replica_chips": replica_chips, "speculation": speculation,
-        "power_cap": power_cap, "maturity": maturity, "release": release, "fabric": fabric, "facility": facility,
-        "derate": derate, "objective": objective,
+        "on": on, "isl": isl, "osl": osl, "cached": cached, "slo": slo, "rate": rate, "concurrency": concurrency,
+        "stages": stages, "precision": precision, "engine": engine, "mapping": mapping, "chips": chips,
+        "replica_chips": replica_chips, "speculation": speculation, "power_cap": power_cap, "maturity": maturity,
+        "release": release, "fabric": fabric, "facility": facility, "derate": derate, "objective": objective,
     }  # fmt: skip
     question = read_question(model, disaggregate=disaggregate, pareto=pareto, told=told, **words)
-    given = tuple(name for name, value in words.items() if value)
-    _finish(
-        _shown(lambda say: answer(question, catalog, given=given, told=told, say=say), as_json), plot, output, as_json
+    question = _for_launch(question, emit, output, told)
+    given = tuple(name for name, value in {**words, "disaggregate": disaggregate}.items() if value not in ("", None))
+    measured = read_measured(calibrate, calibrate_with, anchor, told)
+    own = None
+    if measured is not None:
+        told.raise_if_any()
+        own = own_of(measured, question, catalog)
+        question = own.question
+    if trace is not None:
+        asked = read_replay(trace, trace_format, trace_with, question.rate_per_s, told)
+        fitted = own.calibrated if own is not None else None
+        found = _shown(
+            lambda say: replay(asked, question, catalog, given=given, calibrated=fitted, told=told, say=say), as_json
+        )
+        _finish(with_own(found, own) if own else found, question, catalog, plot, emit, output, as_json)
+        return
+    for option, value in {"--trace-format": trace_format, "--trace-with": trace_with}.items():
+        if value:
+            told.add("contradiction", f"{option} does nothing without --trace FILE")
+    found = _shown(
+        lambda say: answer(question, catalog, given=given, as_service=as_service, options=options, told=told, say=say),
+        as_json,
     )
+    _finish(with_own(found, own) if own else found, question, catalog, plot, emit, output, as_json)
 
 
 Made = Callable[[Callable[[str], Any]], "RunResult"]
 # What may stand beside a file: the rest is the file's own.
-BESIDE = {"model", "workload", "set_", "plot", "output", "overlay", "as_json"}
+BESIDE = {"model", "workload", "set_", "plot", "emit", "output", "overlay", "as_json"}
 
 
 def _not_beside_a_file(context: typer.Context, told: Problems) -> None:
@@ -170,20 +275,34 @@ def _not_beside_a_file(context: typer.Context, told: Problems) -> None:
             told.add("contradiction", said, None, "--set PATH=VALUE changes any input of a file")
 
 
-def _of_file(file: Path, workload: str, overrides: list[str], catalog: Catalog) -> Made:
-    """The answer of a serving question, or of a serving workload of a plan."""
+def _for_launch(question: Question, emit: str, output: Path | None, told: Problems) -> Question:
+    """The question as launch settings of an engine need it."""
+    from gigawatt.core.errors import unknown_name
+    from gigawatt.study.serve.emit import ENGINES
+    from gigawatt.study.serve.launch import engine_for
+
+    if not emit:
+        return question
+    if emit not in ENGINES:
+        told.extend([unknown_name("engine to launch", emit, ENGINES)])
+    if output is None:
+        told.add("contradiction", "--emit does nothing without -o DIR")
+    # Both pools of a launch store their weights alike: one partner, of the decoders' own kin.
+    return replace(question, engines=engine_for(emit, question.engines, told), partners=1)
+
+
+def _of_file(file: Path, workload: str, overrides: list[str], catalog: Catalog) -> LoadedServe:
+    """A serving question, or a serving workload of a plan."""
     from gigawatt.core.errors import InputError, Problem
     from gigawatt.study.questions import refuse_other
-    from gigawatt.study.serve.file import load_serve, load_workload, run_serve
+    from gigawatt.study.serve.file import load_serve, load_workload
 
     if refuse_other(file, "serve", ("serve", "plan")) == "plan":
-        loaded = load_workload(file, workload, overrides, catalog)
-    elif workload:
+        return load_workload(file, workload, overrides, catalog)
+    if workload:
         said = f"--workload {workload}: '{file}' asks about one model, and has no workloads"
         raise InputError(Problem("contradiction", said))
-    else:
-        loaded = load_serve(file, overrides, catalog)
-    return lambda say: run_serve(loaded, say)
+    return load_serve(file, overrides, catalog)
 
 
 def _shown(made: Made, as_json: bool) -> RunResult:
@@ -196,7 +315,15 @@ def _shown(made: Made, as_json: bool) -> RunResult:
     return with_measured(made(lambda _: None))
 
 
-def _finish(found: RunResult, plot: Path | None, output: Path | None, as_json: bool) -> None:
+def _finish(
+    found: RunResult,
+    question: Question,
+    catalog: Catalog,
+    plot: Path | None,
+    emit: str,
+    output: Path | None,
+    as_json: bool,
+) -> None:
     """Files, then the answer itself."""
     more: dict[str, Any] = {}
     folder = None
@@ -204,7 +331,13 @@ def _finish(found: RunResult, plot: Path | None, output: Path | None, as_json: b
         from gigawatt.report.serve_page import write_serve_chart
 
         more["plot"] = str(write_serve_chart(found, plot))
-    if output is not None:
+    if emit and output is not None:
+        from gigawatt.study.serve.emit import schema, write
+        from gigawatt.study.serve.launch import launch_settings
+
+        files = write(launch_settings(found, question, catalog), emit, output)
+        more["emit"] = {"engine": emit, "release": schema(emit).release, "files": [str(file) for file in files]}
+    elif output is not None:
         from gigawatt.report.files import write_run
 
         folder = write_run(found, output)
@@ -215,8 +348,11 @@ def _finish(found: RunResult, plot: Path | None, output: Path | None, as_json: b
     from gigawatt.report.serve_terminal import render_serve
 
     render_serve(found, console(), folder)
-    if plot is not None:
-        console().print(f"chart: {plot}", soft_wrap=True, markup=False)
+    said = [f"chart: {more['plot']}"] if "plot" in more else []
+    if "emit" in more:
+        said += [f"launch settings of {emit} {more['emit']['release']}: {', '.join(more['emit']['files'])}"]
+    for line in said:
+        console().print(line, soft_wrap=True, markup=False)
 
 
 def add(app: typer.Typer) -> None:

@@ -359,6 +359,7 @@ SENTENCES_BY_QUESTION: Mapping[str, Mapping[str, Says]] = {
     },
     "network": {},
     "serve": {},
+    "service": {},
     "project": {"debt_service": debt_service, "sources_uses": sources_uses, "covenants": covenants},
 }
 

@@ -6,15 +6,16 @@ engine and source in the hover.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from gigawatt.physics.serving.search.space import SPENT
-from gigawatt.report.chart_parts import axis, band, rows_with
+from gigawatt.physics.serving.search.spent import SPENT
+from gigawatt.report.chart_parts import axis, band, note, panel_axes, rows_with
 from gigawatt.report.sentences import rows_of
 from gigawatt.report.theme import INK, PALETTE, Figure, layout, wrap
 from gigawatt.study.result import RunResult
 
+TICKS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000]
 Rows = Sequence[dict[str, Any]]
 PARTS_IN_WORDS = {
     "host": "host",
@@ -59,7 +60,7 @@ def _front(
             height=430,
             showlegend=True,
             margin={"l": 70, "r": 24, "t": 60, "b": 60},
-            xaxis=axis("what a user sees, 1/TPOT [tokens/s]", type="log"),
+            xaxis=_seen(),
             yaxis=axis(title, rangemode="tozero"),
         ),
     }
@@ -120,71 +121,164 @@ def _crosses(result: RunResult, platforms: Sequence[str]) -> list[dict[str, Any]
 
 
 def spent_chart(result: RunResult) -> Figure | None:
-    """Where the time between two tokens goes, point by point of the front."""
+    """Where the time between two tokens goes along the front, a panel a platform."""
     rows = rows_of(result, "pareto")
     if not rows:
         return None
-    names = _names(rows)
-    data = [
-        {
-            "type": "bar",
-            "name": PARTS_IN_WORDS[part],
-            "x": names,
-            "y": [row[f"{part}_ms"] for row in rows],
-            "marker": {"color": PALETTE[at % len(PALETTE)]},
-            "hovertemplate": f"%{{x}}<br>{PARTS_IN_WORDS[part]}: %{{y:.3g}} ms<extra></extra>",
-        }
-        for at, part in enumerate(SPENT)
-        if any(row[f"{part}_ms"] > 1e-6 for row in rows)
-    ]
-    ground = layout(
-        height=460,
-        showlegend=True,
-        margin={"l": 70, "r": 24, "t": 60, "b": 150},
-        xaxis={"type": "category", "tickangle": -40, "automargin": True},
-        yaxis=axis("mean time between two tokens [ms]"),
-    )
+    platforms = list(dict.fromkeys(row["platform"] for row in rows))
+    shown = [part for part in SPENT if any(row[f"{part}_ms"] > 1e-6 for row in rows)]
+    across = min(len(platforms), 3)
+    data: list[dict[str, Any]] = []
+    made: dict[str, Any] = {"annotations": []}
+    for number, x, y, platform in _panels(platforms, across):
+        mine = [row for row in rows if row["platform"] == platform]
+        made[f"xaxis{number}"] = axis(
+            "a user [tokens/s]", domain=x, anchor=f"y{number}", type="category", tickangle=-60
+        )
+        made[f"yaxis{number}"] = axis("between two tokens [ms]" if x[0] == 0 else "", domain=y, anchor=f"x{number}")
+        made["annotations"].append(note(f"<b>{wrap(platform, 40)}</b>", x[0], y[1]))
+        data += [
+            {
+                "type": "bar",
+                "name": PARTS_IN_WORDS[part],
+                "legendgroup": part,
+                "showlegend": number == "",
+                "x": [f"{row['interactivity']:.3g}" for row in mine],
+                "y": [row[f"{part}_ms"] for row in mine],
+                "marker": {"color": PALETTE[at % len(PALETTE)]},
+                "text": [f"{row['mapping']} {row['precision']}, {row['users']:,.0f} at once" for row in mine],
+                "textposition": "none",
+                "hovertemplate": f"%{{text}}<br>{PARTS_IN_WORDS[part]}: %{{y:.3g}} ms<extra></extra>",
+                "xaxis": f"x{number}",
+                "yaxis": f"y{number}",
+            }
+            for at, part in enumerate(shown)
+        ]
+    high = 100 + 260 * -(-len(platforms) // across)
+    ground = layout(height=high, showlegend=True, margin={"l": 60, "r": 24, "t": 70, "b": 60}, **made)
+    ground["legend"] = {**ground["legend"], "y": 1 + 30 / high}
     return {"data": data, "layout": {**ground, "barmode": "stack"}}
 
 
+def _panels(names: Sequence[str], across: int) -> Iterator[tuple[str, list[float], list[float], str]]:
+    for (number, x, y), name in zip(panel_axes(len(names), across), names, strict=True):
+        yield number, x, y, name
+
+
 def room_chart(result: RunResult) -> Figure | None:
-    """How full the cache is, point by point of the front."""
+    """How full the cache is along the front."""
     rows = rows_of(result, "pareto")
     if not rows:
         return None
     data = [
         {
-            "type": "bar",
-            "x": _names(rows),
-            "y": [100.0 * row["kv_share"] for row in rows],
-            "marker": {"color": PALETTE[0]},
-            "hovertemplate": "%{x}: %{y:.3g} %<extra></extra>",
+            "type": "scatter",
+            "mode": "lines+markers",
+            "name": wrap(platform, 60),
+            "x": [row["interactivity"] for row in rows if row["platform"] == platform],
+            "y": [100.0 * row["kv_share"] for row in rows if row["platform"] == platform],
+            "line": {"color": PALETTE[order % len(PALETTE)], "width": 2.5},
+            "text": [
+                f"{row['mapping']} {row['precision']}, {row['users']:,.0f} at once"
+                for row in rows
+                if row["platform"] == platform
+            ],
+            "hovertemplate": f"{wrap(platform, 60)}<br>%{{text}}: %{{y:.3g}} %<extra></extra>",
         }
+        for order, platform in enumerate(dict.fromkeys(row["platform"] for row in rows))
     ]
     ground = layout(
         height=320,
-        margin={"l": 70, "r": 24, "t": 20, "b": 150},
-        xaxis={"type": "category", "tickangle": -40, "automargin": True},
+        showlegend=len(data) > 1,
+        margin={"l": 70, "r": 24, "t": 50, "b": 60},
+        xaxis=_seen(),
         yaxis=axis("KV cache in use [%]", range=[0, 100]),
     )
     return {"data": data, "layout": ground}
 
 
-def _names(rows: Rows) -> list[str]:
-    """One name a point: layout and requests at once, with the platform where there are several."""
-    several = len({row["platform"] for row in rows}) > 1
-    out: list[str] = []
-    for row in rows:
-        words = [row["platform"]] if several else []
-        words += [row["mapping"].replace(" prefill + ", "+").replace(" decode", ""), f"{row['users']:,.0f}"]
-        name = ", ".join(words)
-        out.append(name if name not in out else f"{name} ({row['precision']} {row['engine']})")
-    return out
+def _seen() -> dict[str, Any]:
+    """The axis of what a user sees."""
+    return axis("a user, 1/TPOT [tokens/s]", type="log", tickvals=TICKS, ticktext=[f"{tick:,}" for tick in TICKS])
 
 
+def service_chart(result: RunResult) -> Figure | None:
+    """The rate of a service against its latency, a line a platform with its band."""
+    rows = rows_with(rows_of(result, "pareto"), "latency_ms", "units_per_s_per_chip")
+    if not rows:
+        return None
+    data: list[dict[str, Any]] = []
+    for order, platform in enumerate(dict.fromkeys(row["platform"] for row in rows)):
+        mine = [row for row in rows if row["platform"] == platform]
+        colour = PALETTE[order % len(PALETTE)]
+        xs = [row["latency_ms"] / 1e3 for row in mine]
+        data += band(xs, [row["low"] for row in mine], [row["high"] for row in mine], colour, legendgroup=platform)
+        data.append(
+            {
+                "type": "scatter",
+                "mode": "lines+markers",
+                "name": wrap(platform, 60),
+                "legendgroup": platform,
+                "x": xs,
+                "y": [row["units_per_s_per_chip"] for row in mine],
+                "line": {"color": colour, "width": 2.5},
+                "text": [
+                    f"a batch of {row['batch']:,.4g} in {row['precision']}<br>{wrap(row['bound'], 60)}" for row in mine
+                ],
+                "hovertemplate": f"{wrap(platform, 60)}<br>%{{text}}<br>%{{x:.3g}} s, %{{y:.4g}}<extra></extra>",
+            }
+        )
+    unit = str(result.manifest.get("unit") or "unit")
+    ground = layout(
+        height=400,
+        showlegend=True,
+        margin={"l": 70, "r": 24, "t": 60, "b": 60},
+        xaxis=axis("latency [s]", type="log"),
+        yaxis=axis(f"a chip [{unit}/s]", rangemode="tozero"),
+    )
+    return {"data": data, "layout": ground}
+
+
+def simulated_chart(result: RunResult) -> Figure | None:
+    """Share of requests by the time to their first token."""
+    return _shares(result, "ttft_ms", "time to the first token [ms]")
+
+
+def simulated_tpot_chart(result: RunResult) -> Figure | None:
+    """Share of requests by their mean time between tokens."""
+    return _shares(result, "tpot_ms", "time between tokens [ms]")
+
+
+def _shares(result: RunResult, column: str, title: str) -> Figure | None:
+    rows = rows_with(rows_of(result, "simulated"), f"{column}_low", f"{column}_high")
+    if not rows:
+        return None
+    shares = [row["percentile"] for row in rows]
+    shade = band(shares, [row[f"{column}_low"] for row in rows], [row[f"{column}_high"] for row in rows], PALETTE[0])
+    known = rows_with(rows, column)
+    line = {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "x": [row["percentile"] for row in known],
+        "y": [row[column] for row in known],
+        "line": {"color": PALETTE[0], "width": 2.5},
+        "hovertemplate": "%{x} % of requests: %{y:,.4g} ms<extra></extra>",
+    }
+    ground = layout(
+        height=330,
+        margin={"l": 70, "r": 24, "t": 20, "b": 60},
+        xaxis=axis("share of requests that are faster [%]"),
+        yaxis=axis(title, type="log"),
+    )
+    return {"data": [*shade, line], "layout": ground}
+
+
+SERVICE_CHARTS: Mapping[str, Callable[[RunResult], Figure | None]] = {"pareto": service_chart}
 SERVE_CHARTS: Mapping[str, Callable[[RunResult], Figure | None]] = {
     "pareto": front_chart,
     "pareto_mw": front_mw_chart,
     "spent": spent_chart,
     "room": room_chart,
+    "simulated": simulated_chart,
+    "simulated_tpot": simulated_tpot_chart,
 }

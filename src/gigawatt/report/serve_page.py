@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from gigawatt.report.chart_page import write_chart_page
-from gigawatt.report.serve_charts import front_chart
+from gigawatt.report.serve_charts import front_chart, service_chart
 from gigawatt.study.result import RunResult
 
 NOTE = (
@@ -15,12 +15,15 @@ NOTE = (
 
 
 def write_serve_chart(result: RunResult, path: Path) -> Path:
-    """Write the chart of interactivity against throughput a chip.
+    """Write the chart of interactivity against throughput a chip, or of a service's rate against latency.
 
     Raises:
         ValueError: the answer holds no front, which none of `study.serve.answer` lacks.
     """
-    chart = front_chart(result)
+    if "service" in result.manifest:
+        chart, head, note = service_chart(result), result.title, "Shaded: 80 % range."
+    else:
+        chart, head, note = front_chart(result), f"{result.title}: {result.manifest['slo']}", NOTE
     if chart is None:
         raise ValueError("an answer without a front")
-    return write_chart_page(chart, f"{result.title}: {result.manifest['slo']}", NOTE, path)
+    return write_chart_page(chart, head, note, path)

@@ -30,6 +30,14 @@ LABELS = {
     "meets_slo": "in SLO",
     "nearest_fix": "nearest fix",
     "prefill_chips": "of them prefill",
+    "ttft_ms": "TTFT",
+    "request_ms": "a request",
+    "measured_ms": "measured",
+    "mean_share": "mean",
+    "p50_share": "p50",
+    "p99_share": "p99",
+    "sigma_share": "sigma",
+    "prior_share": "before the log",
 }
 POINT = (
     "platform", "mapping", "precision", "engine", "mode", "chips_per_replica", "users", "ttft_mean_ms", "ttft_p99_ms",
@@ -77,6 +85,8 @@ SIDES: tuple[tuple[str, str, str], ...] = (
     ("mode", "", "power mode"),
     ("replicas", "", "replicas"),
     ("users", "", "requests at once"),
+    ("load_share", "share", "load"),
+    ("most_requests_per_s", "1/s", "most within the SLO"),
     ("interactivity", "token/s", "output a user"),
     ("ttft_mean_ms", "ms", "TTFT, mean"),
     ("ttft_p99_ms", "ms", "TTFT, p99"),
@@ -101,6 +111,8 @@ def side_by_side(result: RunResult, most: int = 3) -> Table:
     for column, unit, words in SIDES:
         values = [row[column] for row in rows]
         if all(value is None for value in values) or (column == "replicas" and max(values) <= 1):
+            continue
+        if column == "most_requests_per_s" and all(row["load_share"] is None for row in rows):
             continue
         made: dict[str, Any] = {"what": words}
         if unit:
@@ -167,11 +179,81 @@ def shown_assumed(result: RunResult) -> Table:
 def shown_measured(result: RunResult) -> Table:
     """Measured points, without what a chart's hover says."""
     table = result.tables["measured"]
-    kept = [name for name in table.columns if name not in ("source", "interactivity")]
-    return Table(table.name, {name: table.columns[name] for name in kept}, table.units, table.title, table.note)
+    kept = [name for name in table.columns if name not in ("source", "interactivity", "pools")]
+    columns = {name: table.columns[name] for name in kept}
+    columns["mapping"] = [short_mapping(name) for name in columns["mapping"]]
+    return Table(table.name, columns, table.units, table.title, table.note)
 
+
+SERVICE_LABELS = {
+    "latency_ms": "latency",
+    "units_per_s_per_chip": "a chip",
+    "units_per_s_per_mw": "a MW",
+    "chip_w": "chip",
+    "it_w_per_chip": "rack input",
+    "meter_w_per_chip": "meter",
+    "joules_per_unit": "each, meter",
+    "chip_joules_per_unit": "each, chip",
+    "memory_gb": "memory",
+    "nearest_fix": "nearest fix",
+}
+SERVICE_POINT = (
+    "platform", "precision", "mode", "chips", "batch", "latency_ms", "units_per_s_per_chip", "units_per_s_per_mw",
+    "joules_per_unit", "chip_w", "meter_w_per_chip", "memory_gb", "bound",
+)  # fmt: skip
+
+
+def service_points(result: RunResult, name: str) -> Table:
+    """Points of a service with the ends of each band beside its value; the service's own columns at the end."""
+    table = result.tables[name]
+    rows = rows_of(result, name)
+    for row in rows:
+        row["units_per_s_per_chip_low"], row["units_per_s_per_chip_high"] = row["low"], row["high"]
+    kept: list[str] = []
+    for column in SERVICE_POINT:
+        told = column in ("platform", "precision", "mode", "chips") and len(rows) > 1
+        if told and len({row[column] for row in rows}) == 1:
+            continue
+        kept.append(column)
+        kept += [f"{column}_{end}" for end in ("low", "high") if rows and f"{column}_{end}" in rows[0]]
+    units = dict(table.units)
+    units |= {f"units_per_s_per_chip_{end}": units["units_per_s_per_chip"] for end in ("low", "high")}
+    return Table.from_rows(name, rows, kept, units, table.title, table.note)
+
+
+def service_best(result: RunResult) -> Table:
+    """The best of each platform."""
+    return service_points(result, "points_best")
+
+
+def service_front(result: RunResult) -> Table:
+    """The front of each platform, without its bands."""
+    made = service_points(result, "pareto")
+    kept = {name: values for name, values in made.columns.items() if not name.endswith(("_low", "_high"))}
+    return Table(made.name, kept, made.units, made.title, made.note)
+
+
+SERVICE: tuple[Section, ...] = (
+    Section("points_best", "The best of each platform", labels=SERVICE_LABELS, shows=service_best),
+    Section("pareto", "Latency against rate", labels=SERVICE_LABELS, shows=service_front),
+    Section("rejected", "What fell out, and the nearest fix", labels=SERVICE_LABELS),
+    Section("metrics", "Headline numbers", columns=("name", "value", "unit", "low", "high", "formula")),
+    Section("assumed", "Assumed for you", shows=shown_assumed),
+)
 
 SERVE: tuple[Section, ...] = (
+    Section("anchor", "One measured point"),
+    Section("calibration", "Factors on the step's terms"),
+    Section("calibration_errors", "How wrong it still is"),
+    Section("limits", "Limits of the engine"),
+    Section("trace", "The trace"),
+    Section(
+        "simulated",
+        "The trace, simulated",
+        "Share of requests that are faster; shaded: 80 % range. Near saturation a high percentile is its range, and no point.",
+        labels=LABELS,
+        charts=("simulated_tpot",),
+    ),
     Section("platforms", "The best within the SLO", labels=LABELS, shows=lambda result: side_by_side(result, 6)),
     Section(
         "pareto",

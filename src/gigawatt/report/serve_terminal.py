@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING
 from gigawatt.core.table import Table
 from gigawatt.report.money_terminal import fitted
 from gigawatt.report.sections import has
-from gigawatt.report.serve_parts import LABELS, few_of_front, shown_assumed, shown_measured, side_by_side
+from gigawatt.report.serve_parts import (
+    LABELS,
+    SERVICE_LABELS,
+    few_of_front,
+    service_best,
+    service_front,
+    shown_assumed,
+    shown_measured,
+    side_by_side,
+)
 from gigawatt.report.terminal import _Page
 from gigawatt.study.result import RunResult
 
@@ -34,6 +43,12 @@ class Part:
 
 
 PARTS: tuple[Part, ...] = (
+    Part("anchor", "ONE MEASURED POINT"),
+    Part("calibration", "FACTORS ON THE STEP'S TERMS"),
+    Part("calibration_errors", "HOW WRONG IT STILL IS", note=True),
+    Part("limits", "LIMITS OF THE ENGINE"),
+    Part("trace", "THE TRACE", least=20),
+    Part("simulated", "THE TRACE, SIMULATED", note=True),
     Part("platforms", "THE BEST WITHIN THE SLO", shows=side_by_side, most=24),
     Part(
         "pareto",
@@ -52,6 +67,20 @@ PARTS: tuple[Part, ...] = (
 )  # fmt: skip
 
 
+SERVICE_PARTS: tuple[Part, ...] = (
+    Part(
+        "points_best",
+        "THE BEST OF EACH PLATFORM",
+        ("memory_gb", "mode", "chips", "precision", "chip_w", "meter_w_per_chip", "bound", "batch"),
+        service_best,
+        note=True,
+    ),
+    Part("pareto", "LATENCY AGAINST RATE", ("memory_gb", "chip_w", "mode", "bound", "meter_w_per_chip"), service_front),
+    Part("rejected", "WHAT FELL OUT, AND THE NEAREST FIX", least=26),
+    Part("assumed", "ASSUMED FOR YOU", shows=shown_assumed, least=20, most=24),
+)
+
+
 def render_serve(result: RunResult, console: Console, folder: Path | None = None) -> None:
     """Print an answer of `gigawatt serve`.
 
@@ -63,12 +92,14 @@ def render_serve(result: RunResult, console: Console, folder: Path | None = None
     page = _Page(console)
     for line in result.texts.get("answer", []):
         page.text(line, hang=2)
-    for part in PARTS:
+    beside_chat = "service" in result.manifest
+    for part in SERVICE_PARTS if beside_chat else PARTS:
         if not has(result, part.table):
             continue
         table = part.shows(result) if part.shows is not None else result.tables[part.table]
         page.heading(part.heading)
-        page.grid(fitted(table, page.width, (), part.drop, LABELS, part.least, part.most), most=part.most)
+        labels = SERVICE_LABELS if beside_chat else LABELS
+        page.grid(fitted(table, page.width, (), part.drop, labels, part.least, part.most), most=part.most)
         if part.note and table.note:
             page.text(table.note, style="dim", hang=2)
     for line in result.texts.get("notes", []):

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from gigawatt.catalog.names import model_keys
 from gigawatt.core.table import Table
+from gigawatt.physics.serving import Spec
 from gigawatt.physics.serving.engine.layouts import Layout
 from gigawatt.study.result import RunResult
 from gigawatt.validation.base import number
-from gigawatt.validation.serving_models import architecture_of, chip_of
-from gigawatt.validation.serving_points import points, source_field
+from gigawatt.validation.serving_models import CHIPS, catalog
+from gigawatt.validation.serving_points import STATED, Point, points, source_field
 from gigawatt.validation.tables import find_tables, read_rows
 from gigawatt.validation.tables import layout_of as table_of
 
@@ -35,14 +39,15 @@ def with_measured(result: RunResult) -> RunResult:
     chips = result.manifest.get("accelerators") or {}
     if "model" not in result.manifest or not chips:
         return result
-    wanted = result.manifest["model"], result.manifest.get("input_tokens"), result.manifest.get("output_tokens")
+    model, wanted_in, wanted_out = (result.manifest[name] for name in ("model", "input_tokens", "output_tokens"))
+    found = measured(model, frozenset(chips.values()))
     rows = [
         {"platform": platform} | {k: v for k, v in point.items() if k in COLUMNS}
         for platform, chip in chips.items()
-        for point in measured()
-        if (point["model"], point["accelerator"]) == (wanted[0], chip)
-        and abs(point["input_tokens"] / wanted[1] - 1.0) <= NEAR
-        and abs(point["output_tokens"] / wanted[2] - 1.0) <= NEAR
+        for point in found
+        if point["accelerator"] == chip
+        and abs(point["input_tokens"] / wanted_in - 1.0) <= NEAR
+        and abs(point["output_tokens"] / wanted_out - 1.0) <= NEAR
     ]
     if not rows:
         return result
@@ -51,51 +56,64 @@ def with_measured(result: RunResult) -> RunResult:
     return replace(result, tables={**result.tables, "measured": table})
 
 
-def measured() -> tuple[dict[str, Any], ...]:
-    """Every measured serving point whose pools and concurrency are stated."""
-    return _all(tuple(path for path in find_tables("serving") if path.name == "serving_points.csv"))
+def measured(model: str, chips: frozenset[str]) -> tuple[dict[str, Any], ...]:
+    """Measured points of a model on any of the accelerators, whose pools and concurrency are stated."""
+    return _read(tuple(path for path in find_tables("serving") if path.name == "serving_points.csv"), model, chips)
 
 
-@lru_cache(maxsize=4)
-def _all(paths: tuple[Path, ...]) -> tuple[dict[str, Any], ...]:
+@lru_cache(maxsize=16)
+def _read(paths: tuple[Path, ...], model: str, chips: frozenset[str]) -> tuple[dict[str, Any], ...]:
+    record = catalog().get("model", model)
+    # Only this model's names are compared, so that no other record need be read.
+    known = {key for text in (record.id, record.name, *record.aliases) for key in model_keys(text)[:1]}
     out: list[dict[str, Any]] = []
     for path in paths:
-        rows = read_rows(path)
-        answers = table_of("serving", rows, path).measured(rows)
-        for row, point in zip(rows, points(rows), strict=True):
-            ttft, tpot = (answers[row["id"], metric] for metric in ("ttft_ms", "tpot_ms"))
-            concurrency = number(source_field(row, "silicon_concurrency"))
-            if ttft is None or tpot is None or not tpot > 0 or not concurrency or point.notes:
+        everything = read_rows(path)
+        answers = table_of("serving", everything, path).measured(everything)
+        rows = [row for row in everything if known & set(model_keys(row.get("model_path") or ""))]
+        rows = [row for row in rows if any(chip_named(row.get("system") or "", chip) for chip in chips)]
+        for row in rows:
+            readings = points([row])
+            if len(readings) > 1:  # pools that are not stated: no one layout can be said
                 continue
-            pooled = point.prefill is not None
-            chips = point.spec.gpus * point.decode_workers
-            chips += point.prefill.gpus * point.prefill_workers if point.prefill is not None else 0.0
-            cycle_s = (ttft + point.output_tokens * tpot) * 1e-3
-            out.append(
-                {
-                    "model": architecture_of(row.get("model_path") or "").model_id,
-                    "accelerator": chip_of(row.get("system") or "")[0].name,
-                    "input_tokens": point.input_tokens,
-                    "output_tokens": point.output_tokens,
-                    "pools": "disaggregated" if pooled else "aggregated",
-                    "mapping": _mapping(
-                        point.spec.gpus, point.spec.dp, point.spec.moe_tp, bool(point.spec.model.moe_layers)
-                    ),
-                    "engine": point.spec.engine,
-                    "precision": point.spec.precision,
-                    "concurrency": concurrency,
-                    "chips": chips,
-                    "ttft_mean_ms": ttft,
-                    "tpot_ms": tpot,
-                    "interactivity": 1e3 / tpot,
-                    "tokens_out_per_s_per_chip": concurrency * point.output_tokens / cycle_s / chips,
-                    "version": row.get("backend_version") or "",
-                    "source": row.get("source") or row.get("silicon_data_source") or "",
-                }
-            )
+            (point,) = readings
+            made = _point(row, point, *(answers[row["id"], metric] for metric in ("ttft_ms", "tpot_ms")))
+            out += [made] if made is not None else []
     return tuple(out)
 
 
-def _mapping(gpus: int, dp: int, moe_tp: int, moe: bool) -> str:
+def chip_named(text: str, chip: str) -> bool:
+    """Whether a table's name of a system is that of an accelerator."""
+    return next((name for pattern, name in CHIPS if re.search(pattern, text, re.IGNORECASE)), "") == chip
+
+
+def _point(row: Mapping[str, str], point: Point, ttft: float | None, tpot: float | None) -> dict[str, Any] | None:
+    concurrency = number(source_field(row, "silicon_concurrency"))
+    if ttft is None or tpot is None or not tpot > 0 or not concurrency or point.notes or point.sized != STATED:
+        return None
+    spec, prefill = point.spec, point.prefill
+    chips = spec.gpus * point.decode_workers + (prefill.gpus * point.prefill_workers if prefill is not None else 0.0)
+    cycle_s = (ttft + point.output_tokens * tpot) * 1e-3
+    mapping = _mapping(spec)
+    return {
+        "accelerator": spec.chip.name,
+        "input_tokens": point.input_tokens,
+        "output_tokens": point.output_tokens,
+        "pools": "aggregated" if prefill is None else "disaggregated",
+        "mapping": mapping if prefill is None else f"{_mapping(prefill)} prefill + {mapping} decode",
+        "engine": spec.engine,
+        "precision": spec.precision,
+        "concurrency": concurrency,
+        "chips": chips,
+        "ttft_mean_ms": ttft,
+        "tpot_ms": tpot,
+        "interactivity": 1e3 / tpot,
+        "tokens_out_per_s_per_chip": concurrency * point.output_tokens / cycle_s / chips,
+        "version": row.get("backend_version") or "",
+        "source": row.get("source") or row.get("silicon_data_source") or "",
+    }
+
+
+def _mapping(spec: Spec) -> str:
     """A layout as `search` names it."""
-    return Layout(gpus, dp, moe_tp if moe else gpus).name
+    return Layout(spec.gpus, spec.dp, spec.moe_tp if float(spec.model.moe_layers) else spec.gpus).name

@@ -58,7 +58,7 @@ def banded(
 
 def half_width(*names: str) -> float:
     """The first of the named groups that the calibrations hold."""
-    tables: tuple[Mapping[str, float], ...] = (sigmas("serving-stacks"), sigmas())
+    tables: tuple[Mapping[str, float], ...] = (sigmas("serving-stacks"), sigmas("serving-power"), sigmas())
     for name in names:
         for table in tables:
             if name in table:

@@ -81,6 +81,22 @@ def md_k_wait(servers, rate, size=400):
     return float(j @ law) / rate - 1.0
 
 
+@given(seed=SEEDS, servers=st.integers(1, 6), load=st.sampled_from([0.4, 0.9, 1.5]))
+@settings(max_examples=25, deadline=None)
+def test_a_common_queue_waits_as_kiefer_and_wolfowitz_say(seed, servers, load):
+    """G/G/k, request by request: the next in turn goes to the server that is free first."""
+    draw = np.random.default_rng(seed)
+    tokens = draw.integers(1, 2000, 400)
+    arrival = np.cumsum(draw.exponential(0.1 / servers / load, 400))
+    one = StepCurve.affine(step_s=0.0, chunk_token_s=1e-4, max_num_seqs=1)
+    o = simulate(Requests.of(arrival, tokens, 1), Fleet.of(one, servers, routing="pull"))
+    free = np.zeros(servers)
+    for at_s, service, found in zip(arrival, tokens * 1e-4, o.scheduled_s, strict=True):
+        k = np.argmin(free)
+        assert found == pytest.approx(max(at_s, free[k]), abs=1e-9)
+        free[k] = max(at_s, free[k]) + service
+
+
 @given(seed=SEEDS, instances=st.integers(1, 4), more=st.integers(1, 3))
 @settings(max_examples=25, deadline=None)
 def test_more_single_seats_in_turn_never_wait_longer(seed, instances, more):

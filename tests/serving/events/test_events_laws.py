@@ -64,7 +64,7 @@ ways = {
     "seed": SEEDS,
     "classes": st.sampled_from([1, 3]),
     "instances": st.sampled_from([1, 3]),
-    "routing": st.sampled_from(["round_robin", "least_requests", "least_tokens", "prefix", "session"]),
+    "routing": st.sampled_from(["round_robin", "least_requests", "least_tokens", "prefix", "session", "pull"]),
     "per_s": st.sampled_from([1.0, 6.0, 1000.0]),
     "speculation": st.sampled_from([1.0, 1.6, 3.0]),
     "seen": st.sampled_from([0.0, 4.0]),

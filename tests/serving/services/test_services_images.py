@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import os
 import re
 from pathlib import Path
@@ -13,11 +14,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gigawatt.core.errors import InputError
+from gigawatt.physics.chip import power_constants
 from gigawatt.physics.serving.engine.kernel_sums import ChipKey
 from gigawatt.physics.serving.services.batching import MAX_LOAD
 from gigawatt.physics.serving.services.denoising import denoising_columns, sample_seconds
 from gigawatt.physics.serving.services.diffusion import batch_seconds, denoising_seconds, diffusion_shape
-from gigawatt.physics.serving.services.images import Sample, _columns, diffusion_rates, images, sample_shape
+from gigawatt.physics.serving.services.images import (
+    Sample,
+    _columns,
+    clip_seconds,
+    diffusion_rates,
+    images,
+    sample_shape,
+)
 from gigawatt.validation.serving_models import architecture_of, catalog, chip_of
 
 NAMES = ("flux-1-dev", "sdxl", "hunyuan-video", "sana1.5-4.8b")
@@ -80,6 +89,21 @@ def test_watts_lie_between_idle_and_the_limit_and_every_kept_split_pays(name, on
         assert np.all(np.diff(found.latency_s[same]) < 0)
 
 
+@given(name=st.sampled_from(NAMES), on=st.sampled_from(["h100-sxm", "b200-sxm"]))
+@settings(max_examples=8, deadline=None)
+def test_more_chips_shorten_a_sample_up_to_the_limit_that_is_stated(name, on, model, config, chip):
+    one = np.array([1.0])
+    found = images(model(name), config(name), chip(on), batches=one)
+    limit = int(re.search(r"up to (\d+) chip", " ".join(found.notes))[1])
+    alone = [
+        images(model(name), config(name), chip(on), batches=one, splits=(g,)).latency_s[0]
+        for g in (1, 2, 4, 8)
+        if g <= limit
+    ]
+    assert all(later < sooner for sooner, later in itertools.pairwise(alone))
+    assert found.chips.max() <= limit
+
+
 def test_a_distilled_model_is_faster_by_its_steps_and_no_guidance(model, config, chip):
     board = chip("h100-sxm")
     full = images(model("sdxl"), config("sdxl"), board, splits=(1,))
@@ -131,6 +155,20 @@ def test_nonsense_is_refused(model, config, chip):
         images(*args, sample=Sample(steps=-3.0))
     with pytest.raises(InputError, match="published"):
         images(*args, stack="publishd")
+
+
+@pytest.mark.parametrize(("on", "joules"), [("h100-sxm", 1.164e6), ("b200-sxm", 1.160e6)])
+def test_the_best_energy_of_a_published_clip_lies_in_the_band(on, joules, model, config, chip):
+    """HunyuanVideo, 720p, 129 frames, 50 steps; ML.ENERGY leaderboard v3: the best of all batches and splits.
+
+    The band is that of the rate and that of the chip's watts together.
+    """
+    name, board = "hunyuan-video", chip(on)
+    found = images(model(name), config(name), board)
+    clip_s = clip_seconds(config(name), model(name).family, Sample())
+    watts = power_constants(board)
+    half = np.hypot(np.log(found.high[0]), max(np.log(watts.high), -np.log(watts.low)))
+    assert abs(np.log(float(found.joules_per_unit.min()) * clip_s / joules)) < half
 
 
 @pytest.mark.truth

@@ -11,7 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gigawatt.catalog import Catalog
 from gigawatt.core.errors import InputError
+from gigawatt.physics.chip import box_from_record, box_watts
+from gigawatt.physics.chip.node import node_of
 from gigawatt.physics.serving.services.embeddings import embeddings
 from gigawatt.physics.serving.services.speech import recognition, speech_constants, speech_rate, synthesis
 from gigawatt.validation.serving_models import chip_of
@@ -92,6 +95,14 @@ def test_streams_of_synthesis_stand_above_a_published_server(model, chip):
     best = found.details["streams_per_chip"].max()
     assert 216 < best < 1.5 * 216
     assert np.all(found.details["tpot_s"] <= 1 / 83 * (1 + 1e-9))
+
+
+def test_a_node_that_recognises_speech_draws_what_mlperf_metered(model, chip):
+    """Lenovo SR680a, eight B200: 7,636 W at the wall (MLPerf Inference v5.1); watts were fitted to no such row."""
+    catalog = Catalog.load()
+    box = node_of(box_from_record(catalog.get("platform", "hgx-b200"), catalog.get("accelerator", "b200-sxm")))
+    found = recognition(model("whisper-large-v3"), chip("b200-sxm"), open_stream=False, precisions=("bf16",))
+    assert float(box_watts(box, found.chip_w[found.best]).total_w) == pytest.approx(7636, rel=0.08)
 
 
 @pytest.mark.truth

@@ -88,12 +88,34 @@ def test_pools_as_asked(words):
     assert kinds == ({"disaggregated"} if words["disaggregate"] else {"aggregated"})
 
 
-def test_derates_take_throughput_and_leave_latency():
-    whole, half = asked(disaggregate=False), asked(disaggregate=False, derate="0.5")
-    assert best(half)["tokens_out_per_s_per_chip"] == pytest.approx(0.5 * best(whole)["tokens_out_per_s_per_chip"])
-    assert best(half)["tpot_ms"] == best(whole)["tpot_ms"]
+def test_derates_slow_down():
+    stated = {"mapping": "tp8", "concurrency": "16", "disaggregate": False, "slo": "ttft=9 s,tpot=1 s"}
+    whole, half = asked(**stated), asked(**stated, derate="0.5")
+    assert best(half)["tokens_out_per_s_per_chip"] == pytest.approx(
+        0.5 * best(whole)["tokens_out_per_s_per_chip"], rel=0.05
+    )
+    assert best(half)["tpot_ms"] == pytest.approx(2 * best(whole)["tpot_ms"], rel=0.05)
     pools, slower = asked(disaggregate=True), asked(disaggregate=True, derate="prefill=0.5")
     assert best(slower)["tokens_out_per_s_per_chip"] < best(pools)["tokens_out_per_s_per_chip"]
+
+
+def test_hits_in_the_cache_and_drafts_help_as_stated():
+    plain = best(asked())["tokens_out_per_s_per_chip"]
+    assert best(asked(cached="80 %"))["tokens_out_per_s_per_chip"] > plain
+    kept, lost = (asked(mapping="tp8", concurrency="1", speculation=f"eagle,tokens=3,accepted={a}") for a in (0.8, 0.1))
+    none = asked(mapping="tp8", concurrency="1")
+    assert best(kept)["tpot_ms"] < best(none)["tpot_ms"] < best(lost)["tpot_ms"] * 1.2
+    assert best(kept)["tpot_ms"] < best(lost)["tpot_ms"]
+
+
+def test_percentiles_are_no_less_than_means_and_are_held():
+    made = asked(slo="ttft=1 s,tpot_p99=25 ms")
+    for row in made.tables["pareto"].rows():
+        assert row["tpot_p99_ms"] >= row["tpot_ms"] * (1 - 1e-9)
+        assert row["ttft_p99_ms"] >= row["ttft_mean_ms"] * (1 - 1e-9)
+    assert best(made)["tpot_p99_ms"] <= 25
+    whole = asked(slo="latency=10 s")
+    assert best(whole)["ttft_mean_ms"] + 512 * best(whole)["tpot_ms"] <= 10_000
 
 
 def test_stated_choices_are_kept():

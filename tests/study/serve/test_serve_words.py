@@ -6,7 +6,7 @@ import pytest
 
 from gigawatt.core.errors import InputError
 from gigawatt.study.serve import read_question
-from gigawatt.study.serve.question import Cap, Derate
+from gigawatt.study.serve.question import Cap, Derate, Drafts
 
 
 def problems(**words):
@@ -64,15 +64,36 @@ def test_lists_counts_and_caps():
         ({"derate": "decoding=0.5"}, "unknown_name", "decoding"),
         ({"speculation": "0.5"}, "out_of_range", "--speculation"),
         ({"release": "soon"}, "bad_date", "soon"),
+        ({"release": "0.11.0"}, "contradiction", "of which engine"),
         ({"pareto": 0}, "out_of_range", "--pareto"),
         ({"chips": "8", "replica_chips": "16"}, "contradiction", "--replica-chips"),
         ({"objective": "money"}, "unknown_name", "money"),
+        ({"cached": "1.5"}, "out_of_range", "--cached"),
+        ({"rate": "-3"}, "out_of_range", "--rate"),
+        ({"rate": "3 bananas"}, "bad_unit", "bananas"),
+        ({"rate": "3", "concurrency": "8"}, "contradiction", "--rate and --concurrency"),
+        ({"speculation": "mtp,tokens=0"}, "out_of_range", "tokens"),
+        ({"speculation": "eagle,accepted=2"}, "out_of_range", "accepted"),
+        ({"speculation": "mtp,depth=2"}, "unknown_name", "depth"),
     ],
 )
 def test_what_is_wrong_is_told(words, code, text):
     (problem,) = problems(**words)
     assert problem.code == code
     assert text in problem.message
+
+
+def test_rates_and_speculation():
+    for text in ("20", "20 requests/s", "20/s", "72000 requests/h", "1.728e6/day"):
+        assert read_question("llama3-8b", rate=text).rate_per_s == pytest.approx(20.0), text
+    assert read_question("llama3-8b", speculation="1.6").speculation == Drafts(factor=1.6)
+    assert read_question("llama3-8b", speculation="mtp").speculation == Drafts("mtp", 1, 0.85)
+    assert read_question("llama3-8b", speculation="eagle,tokens=3,accepted=60 %").speculation == Drafts("eagle", 3, 0.6)
+
+
+def test_a_release_is_a_date_or_a_version():
+    assert float(read_question("llama3-8b", release="2026-03").release) == pytest.approx(2026.2, abs=0.05)
+    assert read_question("llama3-8b", release="0.11.0", engine="vllm").release == "0.11.0"
 
 
 def test_all_problems_at_once_with_the_nearest_name():

@@ -37,11 +37,20 @@ from gigawatt.study.scenario import QuestionName, Serving, Strict
 from gigawatt.study.serve.answer import answer
 from gigawatt.study.serve.hosts import Host, hosts_of
 from gigawatt.study.serve.question import PROFILE_TO_PRODUCTION, Derate, Question, Slo
+from gigawatt.study.serve.replay import Replay, read_replay, replay
 from gigawatt.study.serve.words import read_question
 from gigawatt.study.software import software
 from gigawatt.study.source import Source, override, read, validated
 
 Some = str | int | float | list[str | int | float]
+
+
+class TraceSpec(Strict):
+    """A trace to be served, beside the file that names it; `options` are those of the command line's --trace-with."""
+
+    file: str
+    format: str = ""
+    options: dict[str, str | int | float | bool] = {}
 
 
 class ServeFile(Strict):
@@ -55,18 +64,24 @@ class ServeFile(Strict):
     claim: Claim | None = None
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     model: str
+    as_service: str = Field("", alias="as")
+    options: dict[str, str | int | float | bool] = Field({}, alias="with")
+    trace: TraceSpec | None = None
     on: Some = ""
     isl: str | int = ""
     osl: str | int = ""
+    cached: str | float = ""
     slo: str | dict[str, str | float] = ""
+    rate: str | float = ""
     concurrency: Some = ""
     precision: Some = ""
     engine: Some = ""
     mapping: Some = ""
     chips: str | int = ""
     replica_chips: str | int = ""
+    stages: str | int = ""
     disaggregate: bool | None = None
-    speculation: str | float = ""
+    speculation: str | float | list[str] = ""
     power_cap: Some = ""
     maturity: str | float = ""
     release: str | int = ""
@@ -89,6 +104,9 @@ class LoadedServe:
     given: tuple[str, ...]
     catalog: Catalog
     hosts: tuple[Host, ...] | None = None
+    as_service: str = ""
+    options: tuple[str, ...] = ()
+    replayed: Replay | None = None
     claim: Claim | None = None
     seed: int = 0
 
@@ -107,6 +125,10 @@ def load_serve(path: Path | str, overrides: Sequence[str] = (), catalog: Catalog
     found = Problems()
     words = {name: _text(getattr(file, name)) for name in WORDS}
     question = read_question(file.model, disaggregate=file.disaggregate, pareto=file.pareto, told=found, **words)
+    replayed = None
+    if file.trace is not None:
+        beside = Path(path).parent / file.trace.file
+        replayed = read_replay(beside, file.trace.format, _pairs(file.trace.options), question.rate_per_s, found)
     for problem in found.found:
         told.extend([_placed(problem, merged)])
     told.raise_if_any()
@@ -119,14 +141,18 @@ def load_serve(path: Path | str, overrides: Sequence[str] = (), catalog: Catalog
         question,
         given,
         catalog or Catalog.load(),
+        as_service=file.as_service,
+        options=_pairs(file.options),
+        replayed=replayed,
         claim=file.claim,
         seed=file.seed,
     )
 
 
 WORDS = (
-    "on", "isl", "osl", "slo", "concurrency", "precision", "engine", "mapping", "chips", "replica_chips", "speculation",
-    "power_cap", "maturity", "release", "fabric", "facility", "derate", "objective",
+    "on", "isl", "osl", "cached", "slo", "rate", "concurrency", "precision", "engine", "mapping", "chips",
+    "replica_chips", "stages", "speculation", "power_cap", "maturity", "release", "fabric", "facility", "derate",
+    "objective",
 )  # fmt: skip
 
 
@@ -137,6 +163,12 @@ def _text(value: Any) -> str:
     if isinstance(value, dict):
         return ",".join(f"{key}={item}" for key, item in value.items())
     return str(value)
+
+
+def _pairs(options: dict[str, str | int | float | bool]) -> tuple[str, ...]:
+    """Options as name=value; yes and no as people write them."""
+    words = {True: "yes", False: "no"}
+    return tuple(f"{name}={words[v] if isinstance(v, bool) else v}" for name, v in options.items())
 
 
 def _placed(problem: Problem, source: Source) -> Problem:
@@ -170,7 +202,7 @@ def load_workload(
     work = works[workload or next(iter(works))]
     question = _question(work, resolved)
     hosts = _hosts(question, work, resolved)
-    given = ("on", "isl", "osl", "slo", "derate", "fabric")
+    given = ("on", "isl", "osl", "cached", "slo", "derate", "fabric")
     scenario = loaded.scenario
     return LoadedServe(
         f"{scenario.name}-{work.id}",
@@ -194,7 +226,8 @@ def _question(work: Work, resolved: Resolved) -> Question:
         on=tuple(offered.offer.id for offered in resolved.offers),
         input_tokens=spec.input_tokens,
         output_tokens=spec.output_tokens,
-        slo=Slo(ttft_p99_s=spec.slo.ttft_p99, tpot_s=spec.slo.tpot_p99),
+        cached_share=spec.cached_share,
+        slo=Slo(ttft_p99_s=spec.slo.ttft_p99, tpot_p99_s=spec.slo.tpot_p99),
         precisions=() if isinstance(spec.precisions, str) else tuple(spec.precisions),
         facility=resolved.scenario.site.facility,
         derate=Derate(share, share),
@@ -222,7 +255,11 @@ def run_serve(loaded: LoadedServe, progress: Callable[[str], Any] = lambda text:
         InputError: names that do not exist, requests longer than the model takes.
         Infeasible: nothing serves it within the SLO.
     """
-    made = answer(loaded.question, loaded.catalog, given=loaded.given, hosts=loaded.hosts, say=progress)
+    more: dict[str, Any] = {"given": loaded.given, "hosts": loaded.hosts, "say": progress}
+    if loaded.replayed is not None:
+        made = replay(loaded.replayed, loaded.question, loaded.catalog, **more)
+    else:
+        made = answer(loaded.question, loaded.catalog, as_service=loaded.as_service, options=loaded.options, **more)
     text = json.dumps(loaded.source.data, sort_keys=True, default=str)
     manifest = {
         **made.manifest,

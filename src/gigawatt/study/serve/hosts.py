@@ -40,13 +40,14 @@ class Assumed:
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """A platform, or an accelerator alone, ready to serve.
+    """A platform, or an accelerator alone, ready to serve; `place` is its id in the catalog.
 
     `beside_w` are the watts that stand beside the chips of a rack and `network_w` those of a chip's scale-out network; None
     where no platform says them, so that only chip watts are known. `refusal` says why the model can not run here.
     """
 
     label: str
+    place: str
     chip: Chip
     fabric: Fabric
     modes: tuple[PowerMode, ...]
@@ -136,6 +137,7 @@ def _host(name: str, question: Question, arch: Architecture, catalog: Catalog) -
     network_w = float(network_of(record, platform, accelerator, catalog).power.value)
     return Host(
         label=name,
+        place=place,
         chip=box.chip,
         fabric=fabric_of(record, platform, box, catalog),
         modes=_modes(question.caps, box.modes, box.chip, name),
@@ -165,6 +167,7 @@ def _alone(name: str, question: Question, catalog: Catalog, assumed: list[Assume
         )
     return Host(
         label=name,
+        place=name,
         chip=chip,
         fabric=fabric,
         modes=_modes(question.caps, (FULL,), chip, name),

@@ -1,8 +1,4 @@
-"""Operating points of one host: the space of the engine with whole replicas, watts at three boundaries, bands, and the SLO.
-
-Derates take from throughput and leave latencies as they are. Of an aggregated replica the prefill share of its time is the
-prefill load, so what is kept is 1 / (load / prefill + (1 - load) / decode).
-"""
+"""Operating points of one host: the space of the engine with whole replicas, watts at three boundaries, bands, and the SLO."""
 
 from __future__ import annotations
 
@@ -14,15 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigawatt.catalog import Catalog
-from gigawatt.physics.chip.power import power_constants
-from gigawatt.physics.serving.engine.calibration import CALIBRATION, sigmas
+from gigawatt.physics.serving.engine.calibration import CALIBRATION, ENGINES, sigmas
+from gigawatt.physics.serving.engine.speculation import Draft, eagle_head
+from gigawatt.physics.serving.power import constants_of
 from gigawatt.physics.serving.search.frontier import bounds, throughput_half_width
 from gigawatt.physics.serving.search.space import CONCURRENCY, Searched, Space, search
 from gigawatt.physics.serving.search.whole import whole_workers
 from gigawatt.physics.workload.architecture import Architecture
 from gigawatt.study.serve.hosts import Host
-from gigawatt.study.serve.question import Derate, Question
+from gigawatt.study.serve.question import Drafts, Question
 
+HELD = 0.99  # the percentile of TTFT and TPOT beside their means
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Rows = NDArray[np.intp]
@@ -33,10 +31,11 @@ class Points:
     """Columns beside those of `space`, of equal length.
 
     `replicas` (of pools: decode workers) and `prefill_workers` are whole where the number of chips is given; else there is
-    one replica, with as much of a prefill worker as it needs. `requests_per_s` are answered by all of them after the derate;
-    `chips` is what rates are counted over (all there are), `chips_used` what works. `*_half` are 80 % half-widths of the
-    logarithm, `watts_low` and `watts_high` the ends of the chip's watts, within what it can draw. `held`: the chips hold it;
-    `quick`, `smooth`: TTFT and TPOT are within the SLO.
+    one replica, with as much of a prefill worker as it needs. `requests_per_s` are answered by all of them, of `most_per_s`
+    that the SLO would hold; `load` is the share of what they can take (NaN in a closed loop), `ttft_low_s` and `ttft_high_s`
+    are the ends of TTFT at its percentile. `chips` is what rates are counted over (all there are), `chips_used` what works.
+    `*_half` are 80 % half-widths of the logarithm, `watts_low` and `watts_high` the ends of the chip's watts, within what it
+    can draw. `held`: the chips hold it; `quick`, `smooth`: TTFT and TPOT are within the SLO.
     """
 
     space: Space
@@ -45,6 +44,10 @@ class Points:
     chips: Floats
     chips_used: Floats
     requests_per_s: Floats
+    most_per_s: Floats
+    load: Floats
+    ttft_low_s: Floats
+    ttft_high_s: Floats
     it_w: Floats
     meter_w: Floats
     rate_half: Floats
@@ -86,9 +89,11 @@ class Points:
         return Points(space=self.space.take(rows), **columns)
 
 
-def searched(question: Question, arch: Architecture, host: Host) -> Searched:
-    """Everything that the engine makes of a question on one host."""
-    more: dict[str, Any] = {} if question.year is None else {"release": f"{question.year:.4f}"}
+def searched(
+    question: Question, arch: Architecture, host: Host, input_cv: float = 0.0, output_cv: float = 0.0
+) -> Searched:
+    """Everything that the engine makes of a question on one host; lengths vary by so much of their mean."""
+    draft = draft_of(question.speculation, arch)
     return search(
         arch,
         host.chip,
@@ -102,18 +107,45 @@ def searched(question: Question, arch: Architecture, host: Host) -> Searched:
         modes=host.modes,
         aggregate=question.pools != "only",
         disaggregate=question.pools != "never",
-        speculation=question.speculation,
+        speculation=question.speculation.factor,
+        drafts=(draft,),
         mappings=question.mappings,
         replica_chips=question.replica_chips,
         most_chips=question.chips,
+        stages=question.stages,
+        partners=question.partners,
+        percentile=HELD,
         ladder=np.array(question.concurrency, dtype=np.float64) if question.concurrency else CONCURRENCY,
-        **more,
+        release=question.release,
+        input_cv=input_cv,
+        output_cv=output_cv,
+        **of_load(question),
     )
+
+
+def of_load(question: Question) -> dict[str, Any]:
+    """What a load is beside lengths and concurrency."""
+    return {
+        "cached_share": question.cached_share,
+        "decode_derate": question.derate.decode,
+        "prefill_derate": question.derate.prefill,
+    } | ({"max_batch": float(question.most_at_once)} if question.most_at_once else {})
+
+
+def draft_of(asked: Drafts, arch: Architecture) -> Draft | None:
+    """What drafts beside a model.
+
+    Raises:
+        InputError: the model predicts no tokens, or the numbers make no sense.
+    """
+    if not asked.by:
+        return None
+    return Draft(asked.tokens, asked.acceptance, eagle_head(arch) if asked.by == "eagle" else None)
 
 
 def points_of(found: Searched, question: Question, host: Host, catalog: Catalog) -> Points:
     """The operating points of everything that fits."""
-    space = derated(found.space, question.derate)
+    space = found.space
     one = np.ones(len(space))
     if question.chips:
         chips = np.full(len(space), float(question.chips))
@@ -136,12 +168,11 @@ def points_of(found: Searched, question: Question, host: Host, catalog: Catalog)
         chips, replicas, rate, used = space.chips, one, space.requests_per_s, space.chips
         prefill = np.where(space.pooled, space.prefill_chips / np.maximum(space.prefill_each, 1e-9), 0.0)
     slo = question.slo
-    quick = (space.ttft_p99_s <= slo.ttft_p99_s) & (space.ttft_s <= slo.ttft_mean_s)
-    smooth = space.tpot_s <= slo.tpot_s
-    ttft, tpot = latency_half_widths(space.pooled, host.chip.name, question.model, catalog)
-    constants = power_constants(host.chip)
-    shares = {mode.name: mode.power_share for mode in host.modes}
-    limit_w = host.chip.tdp_w * np.array([shares[str(name)] for name in space.mode])
+    quick = (space.ttft_slo_s <= slo.ttft_p99_s) & (space.ttft_s <= slo.ttft_mean_s)
+    whole_s = space.ttft_s + question.output_tokens * space.tpot_s
+    smooth = (space.tpot_s <= slo.tpot_s) & (space.tpot_slo_s <= slo.tpot_p99_s) & (whole_s <= slo.latency_s)
+    ttft, tpot = latency_half_widths(space, host, question, catalog)
+    low_w, high_w = watts_of(space, host)
     return Points(
         space=space,
         replicas=replicas,
@@ -149,13 +180,17 @@ def points_of(found: Searched, question: Question, host: Host, catalog: Catalog)
         chips=chips,
         chips_used=used,
         requests_per_s=rate,
+        most_per_s=rate,
+        load=np.full(len(space), np.nan),
+        ttft_low_s=space.ttft_slo_s * np.exp(-ttft),
+        ttft_high_s=space.ttft_slo_s * np.exp(ttft),
         it_w=host.it_w(space.chip_w),
         meter_w=host.meter_w(space.chip_w),
-        rate_half=throughput_half_width(host.chip, space.pooled, space.kernel_half),
+        rate_half=rate_half_width(space.pooled, space.kernel_half, host, question),
         ttft_half=ttft,
         tpot_half=tpot,
-        watts_low=np.maximum(constants.low * space.chip_w, host.chip.idle_w),
-        watts_high=np.minimum(constants.high * space.chip_w, np.maximum(limit_w, space.chip_w)),
+        watts_low=low_w,
+        watts_high=high_w,
         held=replicas >= 1.0,
         quick=quick,
         smooth=smooth,
@@ -163,36 +198,38 @@ def points_of(found: Searched, question: Question, host: Host, catalog: Catalog)
     )
 
 
-def derated(space: Space, derate: Derate) -> Space:
-    """The space with what production keeps of its throughput; a slower prefill pool takes more chips."""
-    if derate == Derate():
-        return space
-    load = space.prefill_load
-    kept = np.where(space.pooled, derate.decode, 1.0 / (load / derate.prefill + (1.0 - load) / derate.decode))
-    capacity = space.prefill_capacity * derate.prefill
-    rate = space.requests_per_s * kept
-    beside = np.where(space.pooled, rate / np.where(space.pooled, capacity, 1.0) * space.prefill_each, 0.0)
-    return replace(
-        space,
-        requests_per_s=rate,
-        prefill_capacity=capacity,
-        prefill_chips=beside,
-        chips=space.decode_each + beside,
-    )
+def watts_of(space: Space, host: Host) -> tuple[Floats, Floats]:
+    """Ends of the 80 % range of a chip's watts, within what it can draw."""
+    constants = constants_of(host.chip)
+    shares = {mode.name: mode.power_share for mode in host.modes}
+    limit_w = host.chip.tdp_w * np.array([shares[str(name)] for name in space.mode])
+    low = np.maximum(constants.low * space.chip_w, host.chip.idle_w)
+    return low, np.minimum(constants.high * space.chip_w, np.maximum(limit_w, space.chip_w))
 
 
-def latency_half_widths(pooled: Mask, chip: str, model: str, catalog: Catalog) -> tuple[Floats, Floats]:
-    """80 % half-widths of the logarithm of TTFT and TPOT: wider for chips and models that the fit has not seen."""
+def latency_half_widths(space: Space, host: Host, question: Question, catalog: Catalog) -> tuple[Floats, Floats]:
+    """80 % half-widths of the logarithm of TTFT and TPOT, by engine: wider for chips and models that the fit has not seen.
+
+    A deployment that was measured has its own.
+    """
     groups = sigmas()
     seen: Mapping[str, Sequence[str]] = catalog.get("calibration", CALIBRATION).tables.get("seen", {})
-    classes = [] if model in seen.get("models", ()) else ["model"]
-    classes += [] if chip in seen.get("chips", ()) else ["generation", "model"]
+    classes = [] if question.model in seen.get("models", ()) else ["model"]
+    classes += [] if host.chip.name in seen.get("chips", ()) else ["generation", "model"]
 
-    def width(metric: str) -> Floats:
-        alone = max(groups[f"agg.{metric}"], *(groups[f"agg.{metric}.{name}"] for name in classes), 0.0)
-        return np.where(pooled, max(groups[f"disagg.{metric}"], alone), alone)
+    def width(metric: str, known: float | None) -> Floats:
+        least = max((groups[f"agg.{metric}.{name}"] for name in classes), default=0.0)
+        by_engine = {name: max(groups.get(f"agg.{metric}.{name}", groups[f"agg.{metric}"]), least) for name in ENGINES}
+        alone = np.array([by_engine[str(name)] if known is None else known for name in space.engine])
+        return np.where(space.pooled, np.maximum(groups[f"disagg.{metric}"], alone), alone)
 
-    return width("ttft_ms"), width("tpot_ms")
+    return width("ttft_ms", question.known.ttft), width("tpot_ms", question.known.tpot)
+
+
+def rate_half_width(pooled: Mask, kernel_half: Floats, host: Host, question: Question) -> Floats:
+    """80 % half-width of the logarithm of throughput; of a measured deployment that of its TPOT."""
+    half = throughput_half_width(host.chip, pooled, kernel_half)
+    return half if question.known.tpot is None else np.where(pooled, half, question.known.tpot)
 
 
 def front(latency: Floats, rate: Floats, count: int) -> Rows:

@@ -22,7 +22,8 @@ from gigawatt.physics.serving.engine.memory import (
     max_requests,
     weight_bytes_per_chip,
 )
-from gigawatt.physics.serving.search.space import Searched, engines_of
+from gigawatt.physics.serving.search.combos import engines_of
+from gigawatt.physics.serving.search.space import Searched
 from gigawatt.physics.workload.architecture import Architecture
 from gigawatt.study.serve.hosts import Host
 from gigawatt.study.serve.points import Points
@@ -69,18 +70,25 @@ def _of_host(one: Tried, question: Question) -> list[tuple[str, int, str]]:
     if not len(space):
         return rows
     roomy = space.roomy
-    if not points.held.all():
-        wide = points.held | ~roomy
-        fix = "a smaller replica, or more chips"
-        rows.append((f"wider than {question.chips:,} chips", int((~wide).sum()), fix))
+    wide = points.replicas < 1.0
+    if (wide & roomy).any():
+        rows.append(
+            (f"wider than {question.chips:,} chips", int((wide & roomy).sum()), "a smaller replica, or more chips")
+        )
+    full = ~points.held & ~wide
+    if full.any():
+        most = float(points.most_per_s.max())
+        rows.append(
+            (f"too few chips for {question.rate_per_s:,.4g} requests/s", int(full.sum()), f"at most {most:,.4g}/s")
+        )
     if not roomy.all():
         at = int(np.argmax(space.room))
         fix = f"at most {space.room[at]:,.0f} at once, with {space.mapping[at]} {space.precision[at]}"
         rows.append(("more requests than the cache holds", int((~roomy).sum()), fix))
-    possible, slo = points.possible, question.slo
+    possible = points.possible
     for reason, mask, values, limit in (
-        (f"TPOT above {seconds(slo.tpot_s)}", possible & ~points.smooth, space.tpot_s, "TPOT"),
-        (f"TTFT above {_ttft_words(question)}", possible & ~points.quick, space.ttft_p99_s, "TTFT p99"),
+        (f"above {_smooth_words(question)}", possible & ~points.smooth, space.tpot_s, "TPOT"),
+        (f"above TTFT {_ttft_words(question)}", possible & ~points.quick, space.ttft_slo_s, "TTFT p99"),
     ):
         if mask.any():
             at = _least(values, possible)
@@ -88,6 +96,12 @@ def _of_host(one: Tried, question: Question) -> list[tuple[str, int, str]]:
                 (reason, int(mask.sum()), f"the lowest {limit} is {seconds(float(values[at]))}, {_named(points, at)}")
             )
     return rows
+
+
+def _smooth_words(question: Question) -> str:
+    slo = question.slo
+    limits = (("TPOT", slo.tpot_s), ("TPOT p99", slo.tpot_p99_s), ("a request's", slo.latency_s))
+    return " or ".join(f"{name} {seconds(limit)}" for name, limit in limits if limit < np.inf)
 
 
 def _ttft_words(question: Question) -> str:
@@ -102,7 +116,7 @@ def _least(values: NDArray[np.float64], among: NDArray[np.bool_]) -> int:
 
 def _named(points: Points, at: int) -> str:
     space = points.space
-    requests = f"{space.concurrency[at]:,.0f} request{'s' if space.concurrency[at] > 1 else ''}"
+    requests = "1 request" if space.concurrency[at] <= 1.0 else f"{space.concurrency[at]:,.0f} requests"
     return f"with {space.mapping[at]} {space.precision[at]} {space.engine[at]} at {requests}"
 
 
@@ -118,6 +132,10 @@ def nothing_meets(tried: Sequence[Tried], question: Question, arch: Architecture
             hints.append(one.host.refusal[1])
         elif one.points is None or one.found is None:
             continue
+        elif question.rate_per_s and len(one.points) and (one.points.most_per_s > 0).any():
+            said, change = _too_much(one, one.points, question)
+            lines.append(f"{name}: {said}")
+            changes += change
         elif not len(one.points) or not one.points.possible.any():
             said, more = _too_large(one, question, arch, catalog)
             lines.append(f"{name}: {said}")
@@ -131,14 +149,31 @@ def nothing_meets(tried: Sequence[Tried], question: Question, arch: Architecture
     return Infeasible(what + (f". What would do: {'; '.join(fixes)}" if fixes else ""), lines, changes)
 
 
+def _too_much(one: Tried, points: Points, question: Question) -> tuple[str, list[Change]]:
+    """The most requests/s that the chips hold within the SLO, and the chips that the rate takes."""
+    at = int(np.argmax(points.most_per_s))
+    most, name = float(points.most_per_s[at]), one.host.label
+    needed = float(np.ceil(question.rate_per_s / most * points.chips[at]))
+    said = (
+        f"{question.chips:,} chips hold at most {most:,.4g} requests/s within the SLO, with {points.space.mapping[at]} "
+        f"{points.space.precision[at]} {points.space.engine[at]}"
+    )
+    return said, [
+        Change(f"{name}, rate", question.rate_per_s, most, "requests/s"),
+        Change(f"{name}, chips", float(question.chips), needed, "chips"),
+    ]
+
+
 def _floor(points: Points, question: Question) -> tuple[str, list[Change]]:
     """What is the least of each limit, alone and with the other one held."""
     slo, space, possible = question.slo, points.space, points.possible
     said, changes = [], []
     limits = (
         ("TPOT", slo.tpot_s, space.tpot_s, possible & points.quick, points.smooth),
-        ("TTFT p99", slo.ttft_p99_s, space.ttft_p99_s, possible & points.smooth, points.quick),
+        ("TPOT p99", slo.tpot_p99_s, space.tpot_slo_s, possible & points.quick, points.smooth),
+        ("TTFT p99", slo.ttft_p99_s, space.ttft_slo_s, possible & points.smooth, points.quick),
         ("mean TTFT", slo.ttft_mean_s, space.ttft_s, possible & points.smooth, points.quick),
+        ("a request", slo.latency_s, space.ttft_s + question.output_tokens * space.tpot_s, possible, points.smooth),
     )
     for name, limit, values, beside, _ in limits:
         if limit == np.inf:

@@ -10,8 +10,7 @@ from gigawatt.core import units
 from gigawatt.core.errors import InputError, Problems, unknown_name
 from gigawatt.physics.chip.maturity import decimal_years
 from gigawatt.physics.serving import ENGINES
-from gigawatt.physics.serving.engine.calibration import calibration
-from gigawatt.physics.serving.engine.releases import fitted_years
+from gigawatt.physics.serving.engine.speculation import MTP_ACCEPTANCE
 from gigawatt.study.serve.question import (
     DEFAULT_FACILITY,
     DEFAULT_INPUT,
@@ -22,6 +21,7 @@ from gigawatt.study.serve.question import (
     PROFILE_TO_PRODUCTION,
     Cap,
     Derate,
+    Drafts,
     Question,
     Slo,
 )
@@ -33,7 +33,12 @@ SLO_FIELDS = {
     "ttft_mean": "ttft_mean_s",
     "tpot": "tpot_s",
     "tpot_mean": "tpot_s",
+    "tpot_p99": "tpot_p99_s",
+    "latency": "latency_s",
+    "e2e": "latency_s",
 }
+# Share of drafted tokens that are kept where none is stated: DeepSeek-V3's module, and the middle of trained heads in chat.
+ACCEPTANCE = {"mtp": MTP_ACCEPTANCE, "eagle": 0.7}
 MOST_TOKENS = 10_000_000
 _LAYOUT = re.compile(r"(?:dp\d+)?-?(?:tp\d+)?-?(?:ep\d+)?")
 
@@ -44,13 +49,16 @@ def read_question(
     on: str = "",
     isl: str = "",
     osl: str = "",
+    cached: str = "",
     slo: str = "",
+    rate: str = "",
     concurrency: str = "",
     precision: str = "",
     engine: str = "",
     mapping: str = "",
     chips: str = "",
     replica_chips: str = "",
+    stages: str = "",
     disaggregate: bool | None = None,
     speculation: str = "",
     power_cap: str = "",
@@ -73,12 +81,6 @@ def read_question(
     """
     alone = told is None
     told = Problems() if told is None else told
-    year = None
-    if release:
-        try:
-            year = float(decimal_years(release.strip()))
-        except InputError as error:
-            told.extend(error.problems)
     fewest = 12 if pareto is None else pareto
     if fewest < 1:
         told.add("out_of_range", f"--pareto must be at least 1, not {fewest}")
@@ -87,7 +89,9 @@ def read_question(
         on=names_in(on) or (DEFAULT_ON,),
         input_tokens=_count("--isl", isl, told, DEFAULT_INPUT, MOST_TOKENS),
         output_tokens=_count("--osl", osl, told, DEFAULT_OUTPUT, MOST_TOKENS),
+        cached_share=_share("--cached", cached, told),
         slo=read_slo(slo or DEFAULT_SLO, told),
+        rate_per_s=_rate(rate, told),
         concurrency=tuple(sorted({_count("--concurrency", part, told, 1) for part in names_in(concurrency)})),
         precisions=_known("precision", precision, PRECISIONS, told),
         engines=_known("engine", engine, ENGINES, told, everything="best"),
@@ -95,10 +99,11 @@ def read_question(
         chips=_count("--chips", chips, told, 0),
         replica_chips=_count("--replica-chips", replica_chips, told, 0),
         pools="both" if disaggregate is None else "only" if disaggregate else "never",
+        stages=_count("--stages", stages, told, 1, 64),
         speculation=_speculation(speculation, told),
         caps=tuple(cap for part in names_in(power_cap) if (cap := _cap(part, told)) is not None),
         maturity=_number("--maturity", maturity, told, 0.01, 5.0) if maturity else None,
-        year=year,
+        release=_release(release.strip(), engine, told),
         fabric=fabric.strip(),
         facility=facility.strip() or DEFAULT_FACILITY,
         derate=read_derate(derate, told),
@@ -108,17 +113,28 @@ def read_question(
     if question.chips and question.replica_chips > question.chips:
         said = f"--replica-chips {question.replica_chips} of --chips {question.chips}"
         told.add("contradiction", f"{said}: no replica is larger than all there is")
+    if question.rate_per_s and question.concurrency:
+        said = "--rate and --concurrency: requests come at a rate, or each user asks again once answered"
+        told.add("contradiction", said, None, "leave one out")
     if alone:
         told.raise_if_any()
     return question
 
 
-def release_note(year: float) -> str:
-    """What is said of a release beyond the software that was fitted."""
-    low, high = fitted_years()
-    return (
-        "" if low <= year <= high else f"software of {low:.1f} to {high:.2f} was fitted; held at the end of that range"
-    )
+def _release(text: str, engine: str, told: Problems) -> str:
+    """A date as a decimal year, or a version of the one engine that is named."""
+    if not text:
+        return ""
+    if re.fullmatch(r"v?\d+\.\d+(\.\d+)?[\w.]*", text) and not re.fullmatch(r"(19|20)\d\d\.\d+", text):
+        if len(names_in(engine)) != 1 or "best" in engine:
+            said = f"--release {text} is a version: of which engine?"
+            told.add("contradiction", said, None, "name one with --engine, or give a date such as 2026-03")
+        return text
+    try:
+        return f"{float(decimal_years(text)):.4f}"
+    except InputError as error:
+        told.extend(error.problems)
+        return ""
 
 
 def names_in(text: str) -> tuple[str, ...]:
@@ -201,11 +217,13 @@ def _count(option: str, text: str, told: Problems, missing: int, most: int = 10_
     return int(value)
 
 
-def _number(option: str, text: str, told: Problems, low: float, high: float) -> float | None:
+def _number(
+    option: str, text: str, told: Problems, low: float, high: float, hint: str = "a number, or a share such as 80 %"
+) -> float | None:
     try:
         value = units.parse(text, "share")
-    except units.UnitError as error:
-        told.add("bad_unit", f"{option}: {error}")
+    except units.UnitError:
+        told.add("bad_unit", f"{option}: '{text}' is no number", None, hint)
         return None
     if not low <= value <= high:
         told.add("out_of_range", f"{option} must lie between {low:g} and {high:g}, not at {value:g}")
@@ -230,14 +248,50 @@ def _mappings(text: str, told: Problems) -> tuple[str, ...]:
     return tuple(name for name in found if _LAYOUT.fullmatch(name))
 
 
-def _speculation(text: str, told: Problems) -> float:
-    """A factor on the decode step's speed, or `mtp` for what was measured of multi-token prediction."""
-    word = text.strip().lower()
-    if word in ("", "none", "off"):
-        return 1.0
-    if word == "mtp":
-        return float(calibration()["speculation"])
-    return _number("--speculation", word, told, 1.0, 10.0) or 1.0
+def _speculation(text: str, told: Problems) -> Drafts:
+    """A plain factor, `mtp` or `eagle`, with `tokens` a step and the share `accepted`: 'mtp,tokens=2,accepted=80 %'."""
+    first, *rest = names_in(text.lower()) or ("none",)
+    if first in ("none", "off") and not rest:
+        return Drafts()
+    if first not in ACCEPTANCE:
+        factor = _number(
+            "--speculation", first, told, 1.0, 10.0, "none, mtp, eagle, or a factor on the speed of decoding"
+        )
+        return Drafts(factor=factor or 1.0)
+    tokens, accepted = 1, ACCEPTANCE[first]
+    for part in rest:
+        name, _, value = (word.strip() for word in part.partition("="))
+        if name == "tokens":
+            tokens = _count("--speculation tokens", value, told, 1, 16)
+        elif name in ("accepted", "acceptance"):
+            accepted = _share("--speculation accepted", value, told)
+        else:
+            told.extend([unknown_name("part of a speculation", name, ("tokens", "accepted"))])
+    return Drafts(first, tokens, accepted)
+
+
+def _share(option: str, text: str, told: Problems) -> float:
+    """A share from 0 to below 1; 0 where none is given."""
+    return _number(option, text, told, 0.0, 0.999, "a share such as 0.5 or 50 %") or 0.0 if text.strip() else 0.0
+
+
+def _rate(text: str, told: Problems) -> float:
+    """Requests per second: a bare number, or '20 requests/s', '3e6 requests/day'."""
+    if not text.strip():
+        return 0.0
+    plain = re.sub(r"\b(requests?|req|rps|queries|qps)\b", "", text.strip(), flags=re.IGNORECASE).strip()
+    try:
+        number, slash, unit = plain.replace(",", "").partition("/")
+        value = float(number) / (units.parse(f"1 {unit}", "time") if slash else 1.0)
+    except (units.UnitError, ValueError):
+        told.add(
+            "bad_unit", f"--rate: '{text}' is no rate of requests", None, "20, '20 requests/s' or '3e6 requests/day'"
+        )
+        return 0.0
+    if not (value > 0 and math.isfinite(value)):
+        told.add("out_of_range", f"--rate must be above 0, not {text}")
+        return 0.0
+    return value
 
 
 def _cap(text: str, told: Problems) -> Cap | None:

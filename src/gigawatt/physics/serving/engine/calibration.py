@@ -51,7 +51,7 @@ def calibration(name: str = CALIBRATION) -> Mapping[str, float]:
     return {key: float(fitted.value) for key, fitted in record.parameters.items()}
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)
 def sigmas(name: str = CALIBRATION) -> Mapping[str, float]:
     """group -> 80 % half-width of the logarithm, from residuals left out of the fit."""
     record = Catalog.load().get("calibration", name)

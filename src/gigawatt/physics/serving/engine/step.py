@@ -77,14 +77,24 @@ def cache_shards(d: Deployment) -> Floats:
     return np.where(d.model.mla_layers > 0, 1.0, np.minimum(d.attention_tp, d.model.kv_heads))
 
 
-def busiest_rank(d: Deployment, tokens: Floats) -> Floats:
-    """Load of the busiest of G expert-parallel ranks over the mean, where `tokens` are routed at once.
+def crowding(d: Deployment, tokens: Floats) -> Floats:
+    """Tokens of the busiest of G expert-parallel ranks over the mean by chance alone, where `tokens` are routed at once.
 
-    Skew of the routing, times the largest of G Poisson counts of mean L = tokens k/G: about L + sqrt(2 L ln G). At most G.
+    The largest of G Poisson counts of mean L = tokens k/G: about L + sqrt(2 L ln G). At most G.
     """
     ranks = d.expert_parallel
     load = np.maximum(tokens * d.model.top_k / ranks, 1e-9)
-    return np.clip(d.rates["expert_skew"] * (1.0 + np.sqrt(2.0 * np.log(ranks) / load)), 1.0, ranks)
+    return np.clip(1.0 + np.sqrt(2.0 * np.log(ranks) / load), 1.0, ranks)
+
+
+def routed_seconds(d: Deployment, tokens: Floats, empty_s: Floats | float = 0.0) -> Floats:
+    """Routed experts of the busiest rank, beyond what they take with nothing to do.
+
+    Beside chance some ranks hold experts that are asked more often: `expert_skew` times the mean's work where ranks are many,
+    bytes of weights as well as arithmetic, and none where one rank holds all.
+    """
+    skew = 1.0 + (d.rates["expert_skew"] - 1.0) * (1.0 - 1.0 / d.expert_parallel)
+    return np.maximum(d.kernels.experts_s(tokens * crowding(d, tokens)) - empty_s, 0.0) * skew
 
 
 def decode_step(d: Deployment, batch: Floats, context: Floats) -> StepSeconds:
@@ -131,7 +141,7 @@ def forward_pass(d: Deployment, batch: Floats, context: Floats, queries: Floats 
     empty_dense, empty_experts, empty_attention = k.launch_s
     empty = empty_dense + empty_experts + empty_attention
     passed = batch * queries
-    busiest = np.maximum(k.experts_s(passed * busiest_rank(d, passed)) - empty_experts, 0.0)
+    busiest = routed_seconds(d, passed, empty_experts)
 
     activations = ACTIVATION_PASSES * rows * m.hidden * 2.0 * m.layers
     wide = m.attention_weights * d.attention_bytes + m.head_weights * 2.0
@@ -231,9 +241,9 @@ def prefill_compute(
     together = each * sharing
     at = spot(together)
     routed = together * ranks
-    passed = (
-        k.prompt_dense_s(at) + k.experts_s(routed * busiest_rank(d, routed))
-    ) * parts / sharing + _prompt_attention(d, tokens, cached, parts)
+    passed = (k.prompt_dense_s(at) + routed_seconds(d, routed)) * parts / sharing + _prompt_attention(
+        d, tokens, cached, parts
+    )
     sums = 2.0 * m.layers * all_reduce_seconds(d, together, at)
     swap = m.moe_layers * d.messages.normal_s(together / d.attention_tp)
     seconds = (passed * r.prefill_slowdown + (sums + swap) * parts / sharing) / d.maturity

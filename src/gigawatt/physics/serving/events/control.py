@@ -12,7 +12,7 @@ from gigawatt.physics.serving.events.heap import change, push, remove
 from gigawatt.physics.serving.events.instance import first_waiting, grown, leave, stop_decoding, unqueue
 from gigawatt.physics.serving.events.ledger import was_on
 from gigawatt.physics.serving.events.prefix import forget, let_go, unlink
-from gigawatt.physics.serving.events.routing import close_to_router, find_lost, open_to_router
+from gigawatt.physics.serving.events.routing import close_to_router, open_to_router
 from gigawatt.physics.serving.events.rows import (
     BREAK,
     BROKEN,
@@ -25,7 +25,7 @@ from gigawatt.physics.serving.events.rows import (
     WAITING,
     World,
 )
-from gigawatt.physics.serving.events.step import add_load, close, give_up_source, send, steps_by, stretch_s
+from gigawatt.physics.serving.events.step import add_load, call_in, close, give_up_source, send, steps_by, stretch_s
 
 
 def power_off(w: World, i: int, now_s: float, state: int) -> None:
@@ -51,7 +51,8 @@ def ready(w: World, i: int, now_s: float) -> None:
     """An instance has started."""
     w.insts[i].state = ON
     open_to_router(w, i)
-    find_lost(w, now_s)
+    s = w.state[0]
+    call_in(w, s.held_up, now_s)
 
 
 def happen(w: World, kind: int, who: int, value: float, now_s: float) -> None:

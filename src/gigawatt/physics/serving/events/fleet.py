@@ -12,7 +12,7 @@ from gigawatt.core.errors import Problems, unknown_name
 from gigawatt.physics.serving.events.curve import StepCurve
 from gigawatt.physics.serving.events.rows import BOTH, DECODE, PREFILL
 
-ROUTINGS = ("round_robin", "least_requests", "least_tokens", "prefix", "session")
+ROUTINGS = ("round_robin", "least_requests", "least_tokens", "prefix", "session", "pull")
 ROLES = {"both": BOTH, "prefill": PREFILL, "decode": DECODE}
 
 
@@ -57,7 +57,8 @@ class Fleet:
     Args:
         groups: like instances together; those of role prefill hand over to those of role decode.
         routing: round_robin, least_requests, least_tokens (prompt tokens sent and not done), prefix (where the longest
-            known prefix went), session (where the session went first).
+            known prefix went), session (where the session went first), pull (a common queue; an instance with a free seat
+            takes the next).
         transfer_s, transfer_token_s: seconds for a cache to move to the decode pool, and more for each token.
         balance_requests, balance_ratio: a prefix is followed unless that instance has more requests than the least loaded
             one by both.

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from gigawatt.physics.serving.events.control import happen, power_off, ready, tick
 from gigawatt.physics.serving.events.heap import change, remove
-from gigawatt.physics.serving.events.routing import enqueue, line_up, lose, route
+from gigawatt.physics.serving.events.routing import enqueue, hold_up, line_up, route
 from gigawatt.physics.serving.events.rows import (
     BROKEN,
     DRAINING,
@@ -22,7 +22,7 @@ from gigawatt.physics.serving.events.rows import (
     WAITING,
     World,
 )
-from gigawatt.physics.serving.events.step import add_load, close, plan
+from gigawatt.physics.serving.events.step import add_load, call_in, close, plan
 
 
 def enter(w: World, r: int, now_s: float) -> None:
@@ -39,13 +39,15 @@ def enter(w: World, r: int, now_s: float) -> None:
     elif q.status == MOVING:
         pool = 1
         add_load(w, q.source, q, -1.0)
+        if s.held_up > 0:
+            call_in(w, 1, now_s)
         q.goal = q.input
     else:
         q.goal = q.input + q.made
         s.inside += 1
     i = route(w, r, pool)
     if i < 0:
-        lose(w, r, now_s)
+        hold_up(w, r, now_s)
     else:
         enqueue(w, i, r, now_s)
 

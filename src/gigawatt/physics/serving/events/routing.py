@@ -6,6 +6,7 @@
     by prefix      where the longest known prefix was sent last, unless that one has over `balance_requests` more requests
                    than the least loaded and over `balance_ratio` times as many; then the least loaded
     by session     where the session went first, as long as it is on
+    pulled         a common queue by class: an instance with a seat free takes the next
 
 A router knows prompts and its own decisions, not the length of answers nor what an instance has thrown away.
 """
@@ -20,6 +21,7 @@ from gigawatt.physics.serving.events.rows import (
     BY_SESSION,
     DECODE,
     MOVING,
+    PULLED,
     REFUSED,
     ROUND_ROBIN,
     UNSEEN,
@@ -28,7 +30,7 @@ from gigawatt.physics.serving.events.rows import (
     InstanceRow,
     World,
 )
-from gigawatt.physics.serving.events.step import add_load, give_up_source, over, rouse, send, steps_by
+from gigawatt.physics.serving.events.step import add_load, fullness, give_up_source, over, rouse, send, steps_by
 
 
 def open_to_router(w: World, i: int) -> None:
@@ -36,7 +38,7 @@ def open_to_router(w: World, i: int) -> None:
     s = w.state[0]
     x = w.insts[i]
     pool = 1 if x.role == DECODE else 0
-    push(w.heap, w.ints, s.load_where, s.load_at + pool * s.instances, w.ints[s.pools + 2 * pool], x.load, i)
+    push(w.heap, w.ints, s.load_where, s.load_at + pool * s.instances, w.ints[s.pools + 2 * pool], fullness(w, x), i)
     w.ints[s.pools + 2 * pool] += 1
 
 
@@ -58,6 +60,8 @@ def route(w: World, r: int, pool: int) -> int:
         return -1
     base = s.load_at + pool * s.instances
     best = w.heap[base].item
+    if s.routing == PULLED and pool == 0 and w.insts[best].load >= w.curves[w.insts[best].curve].seqs:
+        return -1
     if size == 1:
         return best
     q = w.reqs[r]
@@ -126,8 +130,8 @@ def line_up(w: World, i: int, r: int, now_s: float) -> None:
         rouse(w, i, now_s)
 
 
-def lose(w: World, r: int, now_s: float) -> None:
-    """No instance is on: the request waits for the first that is."""
+def hold_up(w: World, r: int, now_s: float) -> None:
+    """No instance is on, or none has a seat free: the request waits outside."""
     s = w.state[0]
     q = w.reqs[r]
     if q.source >= 0:
@@ -135,20 +139,10 @@ def lose(w: World, r: int, now_s: float) -> None:
     q.status = WAITING
     q.instance = -1
     q.next = -1
-    if s.lost_tail >= 0:
-        w.reqs[s.lost_tail].next = r
+    at = s.outside + 2 * q.klass
+    if w.ints[at + 1] >= 0:
+        w.reqs[w.ints[at + 1]].next = r
     else:
-        s.lost_head = r
-    s.lost_tail = r
-
-
-def find_lost(w: World, now_s: float) -> None:
-    """An instance is on again: whoever waited for one comes in."""
-    s = w.state[0]
-    r = s.lost_head
-    s.lost_head, s.lost_tail = -1, -1
-    while r >= 0:
-        following = w.reqs[r].next
-        s.inside -= 1
-        send(w, r, now_s)
-        r = following
+        w.ints[at] = r
+    w.ints[at + 1] = r
+    s.held_up += 1

@@ -20,7 +20,7 @@ WAITING, RUNNING, MOVING, UNSEEN, DONE, REFUSED = 0, 1, 2, 3, 4, 5
 # What an instance does: serves, starts, takes no more and empties, is off, is broken.
 ON, STARTING, DRAINING, OFF, BROKEN = 0, 1, 2, 3, 4
 # How requests are routed.
-ROUND_ROBIN, BY_REQUESTS, BY_TOKENS, BY_PREFIX, BY_SESSION = 0, 1, 2, 3, 4
+ROUND_ROBIN, BY_REQUESTS, BY_TOKENS, BY_PREFIX, BY_SESSION, PULLED = 0, 1, 2, 3, 4, 5
 # What happens to the fleet: another speed, an instance breaks, an instance is repaired.
 SET_SPEED, BREAK, REPAIR = 0, 1, 2
 # What an instance is for.
@@ -177,7 +177,7 @@ class StateRow:
     """The one row of what all share: counters first, then what the run was asked, then where parts of arrays begin.
 
     next: of the requests, in order of arrival. over: done or refused. inside: come in and not over. agenda, entries: sizes
-    of the heaps. lost_*: who waits for an instance to be on. calm_since_s: when all instances on were last wanted.
+    of the heaps. held_up: requests that wait outside for an instance. calm_since_s: when all instances on were last wanted.
     """
 
     next: int
@@ -187,8 +187,7 @@ class StateRow:
     entries: int
     control: int
     free_node: int
-    lost_head: int
-    lost_tail: int
+    held_up: int
     events: int
     now_s: float
     speed: float
@@ -228,6 +227,7 @@ class StateRow:
     load_where: int
     pools: int
     queue: int
+    outside: int
     phases: int
     hashes: int
     held: int
@@ -266,9 +266,9 @@ class World(NamedTuple):
     their stretch (`agenda_at`), requests on their way (`entry_at`), instances of each pool by load (`load_at`).
 
     ints, from where `StateRow` says: places in these heaps; size and cursor of each pool; first and last waiting, first and
-    last running of each instance and class (`queue`); how many grow at each step of a cycle, by instance (`phases`);
-    hashes of prompts and the cached block that holds each (`held`); the hash table's buckets; where a hash went last
-    (`remembered`); where a session went first (`homes`).
+    last running of each instance and class (`queue`); first and last of each class that wait outside (`outside`); how many
+    grow at each step of a cycle, by instance (`phases`); hashes of prompts and the cached block that holds each (`held`);
+    the hash table's buckets; where a hash went last (`remembered`); where a session went first (`homes`).
 
     floats: tables of the curves; integrals by interval of time (`bins_at`).
     """

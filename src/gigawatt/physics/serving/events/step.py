@@ -32,6 +32,7 @@ from gigawatt.physics.serving.events.rows import (
     DONE,
     MOVING,
     PREFILL,
+    PULLED,
     ROUND_ROBIN,
     CurveRow,
     InstanceRow,
@@ -72,6 +73,28 @@ def chunk_s(w: World, c: CurveRow, tokens: int) -> float:
     return low + (high - low) * (tokens - at * c.stride) / c.stride
 
 
+def call_in(w: World, most: int, now_s: float) -> None:
+    """Let so many of those that wait outside come in, the most urgent first."""
+    s = w.state[0]
+    for k in range(s.classes):
+        at = s.outside + 2 * k
+        while most > 0 and w.ints[at] >= 0:
+            r = w.ints[at]
+            w.ints[at] = w.reqs[r].next
+            if w.ints[at] < 0:
+                w.ints[at + 1] = -1
+            s.held_up -= 1
+            s.inside -= 1
+            most -= 1
+            send(w, r, now_s)
+
+
+def fullness(w: World, x: InstanceRow) -> float:
+    """By what routers order instances: their load, or of their seats the share that is taken."""
+    s = w.state[0]
+    return x.load / w.curves[x.curve].seqs if s.routing == PULLED else x.load
+
+
 def add_load(w: World, i: int, q: RequestRow, sign: float) -> None:
     """Count a request among those sent to an instance, or no more."""
     s = w.state[0]
@@ -80,7 +103,7 @@ def add_load(w: World, i: int, q: RequestRow, sign: float) -> None:
     if s.routing != ROUND_ROBIN and w.ints[s.load_where + i] >= 0:
         pool = 1 if x.role == DECODE else 0
         base, size = s.load_at + pool * s.instances, w.ints[s.pools + 2 * pool]
-        change(w.heap, w.ints, s.load_where, base, size, w.ints[s.load_where + i], x.load)
+        change(w.heap, w.ints, s.load_where, base, size, w.ints[s.load_where + i], fullness(w, x))
 
 
 def send(w: World, r: int, at_s: float) -> None:
@@ -113,6 +136,9 @@ def end(w: World, i: int, r: int, now_s: float) -> None:
     let_go(w, w.insts[i], q)
     add_load(w, i, q, -1.0)
     over(w, r, now_s, DONE)
+    s = w.state[0]
+    if s.held_up > 0:
+        call_in(w, 1, now_s)
 
 
 def preempt(w: World, i: int, r: int, now_s: float) -> None:

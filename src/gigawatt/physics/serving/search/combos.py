@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gigawatt.physics.chip import PowerMode, chip_watts
+from gigawatt.physics.chip import PowerMode
 from gigawatt.physics.chip.device import Chip
 from gigawatt.physics.fabric import Fabric
 from gigawatt.physics.serving.engine.deployment import Deployment, Spec, deploy, kv_precision
@@ -17,6 +17,7 @@ from gigawatt.physics.serving.engine.layouts import Layout
 from gigawatt.physics.serving.engine.memory import max_requests
 from gigawatt.physics.serving.engine.model import Floats
 from gigawatt.physics.serving.engine.speculation import Draft
+from gigawatt.physics.serving.power import Phases, phase_watts
 from gigawatt.physics.serving.steady.aggregated import Load
 from gigawatt.physics.workload.architecture import Architecture
 
@@ -57,15 +58,14 @@ class Side:
         """Names of the layouts, one a combo."""
         return np.array([c.layout.name for c in self.combos])
 
-    def watts(self, d: Deployment, compute: Floats, bytes_per_s: Floats, busy: Floats, rows: Rows) -> Floats:
-        """Mean watts of a chip, mode by mode (utilisation is what is reached in the mode)."""
-        memory = bytes_per_s / d.chip.memory_bytes_per_s
+    def watts(self, phases: Phases, rows: Rows) -> Floats:
+        """Mean watts of a chip, mode by mode (phases are those of the mode)."""
         modes = {c.mode.name: c.mode for c in self.combos}
         number = np.array([list(modes).index(c.mode.name) for c in self.combos])[rows]
         out = np.zeros(len(rows))
         for i, mode in enumerate(modes.values()):
             own = number == i
-            out[own] = chip_watts(self.chip, compute[own], memory[own], busy[own], mode)
+            out[own] = phase_watts(self.chip, phases.take(own), mode)
         return out
 
 

@@ -21,6 +21,7 @@ from gigawatt.physics.serving.engine.deployment import take
 from gigawatt.physics.serving.engine.memory import max_requests
 from gigawatt.physics.serving.engine.model import Floats
 from gigawatt.physics.serving.engine.step import PARTS, decode_step, prefill_flops
+from gigawatt.physics.serving.power import phases_of, prefilling
 from gigawatt.physics.serving.search.combos import Rows, Side
 from gigawatt.physics.serving.search.spent import largest
 from gigawatt.physics.serving.steady.aggregated import Load, setting
@@ -29,9 +30,6 @@ from gigawatt.physics.serving.steady.open_loop import prompt_waits
 from gigawatt.physics.serving.steady.transfer import CachePath, transfer_seconds
 
 POOL_LOAD = 0.7  # of a prefill pool's capacity, so that its queue stays short (planners take 0.9 and add a correction)
-PREFILL_BANDWIDTH = (
-    0.3  # of memory bandwidth that prompts use (assumed: products of many rows read their weights seldom)
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +56,15 @@ def prefill_of(s: Side, load: Load) -> Prefill:
     d = s.base
     at = setting(d, load)
     one = pool_prefill_seconds(d, at.fresh, at.cached) / load.prefill_derate
-    passing = prompts_together(at.fresh, POOL_LOAD) * pool_prefill_seconds(d, at.fresh, at.cached, POOL_LOAD)
-    passing = passing / load.prefill_derate
-    wait = prompt_waits(d, load, np.asarray(POOL_LOAD), 1.0) * passing
+    lone = pool_prefill_seconds(d, at.fresh, at.cached, POOL_LOAD) / load.prefill_derate
+    passing = prompts_together(at.fresh, POOL_LOAD) * lone
+    wait = prompt_waits(d, load, np.asarray(POOL_LOAD), 1.0) * lone
     served = at.api_s + d.rates["transfer_s"] + passing
     capacity = POOL_LOAD * lanes_of(d, at.fresh) / one
     peak = np.maximum(d.chip.dense_flops, d.chip.bf16_flops)
     every = np.arange(len(s.combos))
     util = prefill_flops(d, at.fresh, at.cached) * capacity / d.chips / peak
-    moved = PREFILL_BANDWIDTH * d.chip.memory_bytes_per_s
-    watts = s.watts(d, util, moved, np.full(len(every), POOL_LOAD), every)
+    watts = s.watts(prefilling(POOL_LOAD, util), every)
     return Prefill(capacity, watts * d.chips / capacity, watts, passing, served, wait)
 
 
@@ -165,17 +162,16 @@ def _decoding(s: Side, rows: Rows, load: Load, concurrency: Floats) -> dict[str,
     parts = decode_step(d, batch, n + out / 2.0)
     step = parts.total / load.decode_derate
     tpot = step / d.yields
-    # Work of a step is done once in as many tokens as its drafts yield (a plain factor says nothing of its work).
-    gap = tpot if d.draft is None else tpot * d.draft.yields
     peak = np.maximum(d.chip.dense_flops, d.chip.bf16_flops)
-    busy = 1.0 - parts.host / np.maximum(parts.total, 1e-12)
+    # What the derate loses, chips wait.
+    phases = phases_of(parts, 0.0, peak, d.chip.memory_bytes_per_s, idle_s=np.maximum(step - parts.total, 0.0))
     spent = np.stack([*(getattr(parts, name) / d.yields for name in PARTS), np.zeros_like(tpot)])
     return {
         "concurrency": concurrency,
         "requests_per_s": batch / (out * tpot),
         "room": room,
         "tpot_s": tpot,
-        "decode_w": s.watts(d, parts.flops / gap / peak, parts.bytes_moved / gap, busy, rows),
+        "decode_w": s.watts(phases, rows),
         "kernel_half": d.kernels.half_width,
         "part": largest(spent, parts.compute_share, d.messages.domains),
         "spent_s": spent,

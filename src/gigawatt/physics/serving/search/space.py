@@ -11,7 +11,7 @@ decode worker beside as much of a prefill pool as it needs, in fractions of a ch
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from gigawatt.physics.serving.engine.layouts import Layout, layouts
 from gigawatt.physics.serving.engine.model import Floats, ServedModel, served_model
 from gigawatt.physics.serving.engine.speculation import Draft
 from gigawatt.physics.serving.engine.step import PARTS
+from gigawatt.physics.serving.power import phases_of
 from gigawatt.physics.serving.search.combos import Side, engines_of, side
 from gigawatt.physics.serving.search.pairs import pooled
 from gigawatt.physics.serving.search.spent import SPENT, largest
@@ -233,8 +234,12 @@ def _aggregated(s: Side, load: Load, ladder: Floats, percentile: float | None) -
     load = load.at(np.tile(ladder, len(fitting)))
     state = steady_state(d, load)
     peak = np.maximum(d.chip.dense_flops, d.chip.bf16_flops)
-    busy = 1.0 - state.parts.host / np.maximum(state.parts.total, 1e-12)
     stall = state.tpot_s - state.step_s / d.yields
+    # Over one step, `yields` tokens long: its own parts, the prompts' stalls, and what the derate loses, in which chips wait.
+    lost = np.maximum(state.step_s - state.parts.total, 0.0)
+    phases = phases_of(state.parts, stall * d.yields, peak, d.chip.memory_bytes_per_s, idle_s=lost)
+    used = {"compute_util": state.flops_per_s / peak, "memory_util": state.bytes_per_s / d.chip.memory_bytes_per_s}
+    phases = replace(phases, **used)
     spent = np.stack([*(getattr(state.parts, name) / d.yields for name in PARTS), stall])
     none = np.zeros_like(d.gpus)
     ttft, tpot = state.ttft_p99_s, state.tpot_s
@@ -260,7 +265,7 @@ def _aggregated(s: Side, load: Load, ladder: Floats, percentile: float | None) -
         "ttft_slo_s": ttft,
         "tpot_s": state.tpot_s,
         "tpot_slo_s": tpot,
-        "chip_w": s.watts(d, state.flops_per_s / peak, state.bytes_per_s, busy, rows),
+        "chip_w": s.watts(phases, rows),
         "prefill_load": state.prefill_load,
         "kernel_half": d.kernels.half_width,
         "drafted": none if d.draft is None else d.draft.tokens,

@@ -1,7 +1,7 @@
 """Embeddings and rerankers: one pass over a batch of texts, taken as they come, under a limit at a percentile.
 
     batch s = host + host per text n + hypot(slow kernels(n texts), calls launch)        (`encoding`)
-    latency = that of dynamic batching at the percentile (`batching`)
+    latency = router and tokeniser + that of dynamic batching at the percentile (`batching`)
 
 An embedding is one pass of an encoder, or of a decoder without its head and cache. A reranker reads query and passage as one
 text: its unit is a pair. The index that the vectors go to, its memory and its search are left out.
@@ -14,7 +14,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from gigawatt.core.errors import InputError, Problem
-from gigawatt.physics.chip.device import Chip
+from gigawatt.physics.chip.device import Chip, PowerMode
+from gigawatt.physics.serving.engine.deployment import FULL
 from gigawatt.physics.serving.engine.model import Floats
 from gigawatt.physics.serving.services.batching import closed, latency_name, saturated, streamed
 from gigawatt.physics.serving.services.encoding import engine_named, pass_seconds, prompt_half_width
@@ -30,7 +31,7 @@ def embeddings(
     arch: Architecture,
     chip: Chip,
     *,
-    tokens: float = RETRIEVAL_TOKENS,
+    tokens: float = 0.0,
     latency_s: float = np.inf,
     percentile: float = 0.99,
     open_stream: bool = True,
@@ -39,39 +40,43 @@ def embeddings(
     engine: str = "vllm",
     captured: bool = False,
     maturity: float = 1.0,
+    mode: PowerMode = FULL,
 ) -> ServiceFrontier:
     """Texts/s per chip by batch and precision; each chip holds the whole model.
 
-    `latency_s` is held at `percentile` of texts that come at random; with `open_stream` False by the batch's own seconds.
+    `latency_s` is held at `percentile` of texts that come at random; with `open_stream` False it is the batch's.
+    `tokens` of a text, or of a picture for an encoder of pictures; 0: those of a passage, or all that the model takes.
     `details`: `tokens_per_s_per_chip`, `service_s`, `load`.
 
     Raises:
         InputError: no tokens, texts longer than the model's positions, an unknown engine.
     """
+    tokens = tokens or float(arch.sample_tokens or min(RETRIEVAL_TOKENS, arch.max_positions or RETRIEVAL_TOKENS))
     positive(f"model '{arch.name}'", tokens=tokens, latency_s=latency_s, maturity=maturity)
     if arch.max_positions and tokens > arch.max_positions:
         message = f"model '{arch.name}': {tokens:,.0f} tokens a text, and it knows {arch.max_positions:,} positions"
         raise InputError(Problem("too_long", message, None, ("cut the texts, or take a model with more positions",)))
     host = engine_named(engine)
-    able = [p for p in (precisions or precisions_of(chip)) if p in precisions_of(chip)] or ["bf16"]
+    able = precisions_of(chip, precisions)
     parts = []
     for precision in able:
         wide = widths(precision)
-        found = work(chip, [embedding(arch, tokens=tokens, batch=batches, widths=wide)], precision)
+        found = work(chip, [embedding(arch, tokens=tokens, batch=batches, widths=wide)], precision, mode)
         service = pass_seconds(found, batches, host, captured, maturity)
         held = memory(arch, "serve", tokens=tokens, batch=batches, widths=wide)
         half = np.hypot(found.half_width, prompt_half_width())
         parts.append(
             {
                 "service_s": service,
-                "chip_w": watts(chip, found, service, found.kernel_s * host.prefill_slowdown / service),
+                "chip_w": watts(chip, found, service, found.kernel_s * host.prefill_slowdown / service, mode),
                 "memory_bytes": held.weights_bytes + held.activations_bytes,
                 "bound": np.where(service > 2.0 * found.kernel_s * host.prefill_slowdown, "host", found.bound),
                 "half": half,
             }
         )
     by_batch = {name: np.stack([part[name] for part in parts]) for name in parts[0]}
-    c = streamed(by_batch, batches, percentile, idle_watts(chip)) if open_stream else closed(by_batch, batches)
+    c = streamed(by_batch, batches, percentile, idle_watts(chip, mode)) if open_stream else closed(by_batch, batches)
+    c["latency_s"] = c["latency_s"] + host.outside_s(tokens) / maturity
     rungs = c["service_s"].shape[1]
     flat = {name: column.ravel() for name, column in c.items()}
     candidates = Candidates(

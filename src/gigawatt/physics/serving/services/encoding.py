@@ -3,7 +3,7 @@
     s = host + host per request x n + hypot(slow kernels, calls launch) / maturity
 
 The form and its constants are those of a prompt's prefill in `engine.step`; `engine` says whose. A captured pass (one graph)
-has no launches beside the kernels' own.
+has no launches beside the kernels' own. A client waits besides for the router, the tokeniser and the way back.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ from gigawatt.physics.serving.services.work import Work, eager_seconds
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """What an engine adds to kernels: host seconds a pass and a request, a launch, its slow-down of prompts and of decoding."""
+    """What an engine adds to kernels: host seconds a pass and a request, a launch, its slow-down of prompts and of decoding.
+
+    `api_s` and `token_s` (of each input token) are what a client waits for outside the chip.
+    """
 
     name: str
     host_s: float
@@ -28,7 +31,12 @@ class Engine:
     launch_s: float
     prefill_slowdown: float
     decode_slowdown: float
-    attention_slowdown: float
+    api_s: float
+    token_s: float
+
+    def outside_s(self, tokens: float = 0.0) -> float:
+        """Seconds of a request of so many input tokens outside the chip: they add to latency and take no rate."""
+        return self.api_s + self.token_s * tokens
 
 
 def engine_named(name: str) -> Engine:
@@ -47,7 +55,8 @@ def engine_named(name: str) -> Engine:
         c[f"eager_kernel_us.{name}"] * 1e-6,
         c[f"prefill_slowdown.{name}"],
         c[f"decode_slowdown.{name}"],
-        c["attention_slowdown"],
+        c[f"api_ms.{name}"] * 1e-3,
+        c["token_us"] * 1e-6,
     )
 
 

@@ -19,7 +19,8 @@ import numpy as np
 
 from gigawatt.core.errors import InputError, unknown_name
 from gigawatt.physics.chip import calibration, chip_watts, peak_of
-from gigawatt.physics.chip.device import Chip
+from gigawatt.physics.chip.device import Chip, PowerMode
+from gigawatt.physics.serving.engine.deployment import FULL, in_mode
 from gigawatt.physics.serving.engine.kernel_sums import meeting
 from gigawatt.physics.serving.engine.model import Floats
 from gigawatt.physics.serving.services.batching import closed, latency_name, saturated, streamed
@@ -51,7 +52,9 @@ class Sample:
 
 
 @lru_cache(maxsize=8)
-def diffusion_rates(generation: str, stack: str = "published") -> tuple[DiffusionRates, float, str]:
+def diffusion_rates(
+    generation: str, stack: str = "published", video: bool = False
+) -> tuple[DiffusionRates, float, str]:
     """Rates of a chip generation, the 80 % half-width of their rate, and what that comes from.
 
     `published`: the stack of the ML.ENERGY benchmark; `tuned`: that of MLPerf submissions (kernels fused, 8-bit, one
@@ -66,7 +69,10 @@ def diffusion_rates(generation: str, stack: str = "published") -> tuple[Diffusio
     table = record.tables["diffusion"]
     row = table.get(generation, table["default"])
     rates = DiffusionRates(**{name: float(row[name]) for name in DiffusionRates.__slots__})
-    half, said = float(record.groups["vllm-benchmark.diffusion"]), "models left out of the fit of ML.ENERGY's rows"
+    half, said = (
+        float(record.groups[f"vllm-benchmark.{'videos' if video else 'images'}_s"]),
+        "models left out of the fit of ML.ENERGY's rows",
+    )
     if stack == "tuned":
         faster = float(record.tables["mlperf"]["diffusion"])
         rates = replace(rates, slowdown=rates.slowdown / faster, decode_s=rates.decode_s / faster)
@@ -117,6 +123,7 @@ def images(
     batches: Floats = BATCHES,
     stack: str = "published",
     percentile: float = 0.99,
+    mode: PowerMode = FULL,
 ) -> ServiceFrontier:
     """Images/s, or seconds of video a second, per chip: every batch, split and precision.
 
@@ -130,15 +137,17 @@ def images(
     """
     asked = sample or Sample()
     shape = sample_shape(arch, config, asked)
-    rates, half, said = diffusion_rates(chip.generation, stack)
     video = "sample_frames" in config
+    rates, half, said = diffusion_rates(chip.generation, stack, video)
     each = clip_seconds(config, arch.family, asked) if video else 1.0
-    able = [p for p in precisions if p in precisions_of(chip)] or ["bf16"]
+    able = precisions_of(chip, precisions)
     usable = [g for g in splits if g <= max(chip.scaleup_domain, 1)]
-    parts = [_columns(arch, shape, chip, p, np.array(usable, dtype=float), batches, rates, asked) for p in able]
+    parts = [
+        _columns(arch, shape, chip, p, np.array(usable, dtype=float), batches, rates, asked, mode, stack) for p in able
+    ]
     by_batch = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     if open_stream:
-        c = streamed(by_batch, batches, percentile, idle_watts(chip))
+        c = streamed(by_batch, batches, percentile, idle_watts(chip, mode))
     else:
         c = closed(by_batch, batches)
     groups, rungs = c["service_s"].shape
@@ -163,6 +172,9 @@ def images(
         details={name: flat[name] for name in ("step_s", "service_s", "decode_share", "load")},
     )
     notes = [f"{shape.steps:g} steps, {shape.passes:g} passes each, {shape.tokens:,.0f} latent tokens"]
+    alone = pays.reshape(len(able), len(usable), rungs)[0, :, 0]
+    most = int(np.array(usable)[alone].max())
+    notes.append(f"a lone sample gets shorter on up to {most} chip{'s' if most > 1 else ''}")
     if not asked.companions:
         notes.append("text encoders and image decoder are not in memory: name them as companions")
     return choose(
@@ -189,17 +201,21 @@ def _columns(
     batches: Floats,
     rates: DiffusionRates,
     sample: Sample,
+    mode: PowerMode = FULL,
+    stack: str = "published",
 ) -> dict[str, Floats]:
-    """Every split and batch of one precision, splits slowest."""
-    busy, calls, layers = denoising_columns(shape, chip, shape.passes * batches, precision)
+    """Every split and batch of one precision, splits slowest. A tuned stack computes in 8 bits where the chip can."""
+    able = in_mode(chip, mode)
+    busy, calls, layers = denoising_columns(shape, able, shape.passes * batches, precision)
     g = splits[:, None]
     seconds, decoding = sample_seconds(shape, busy, calls, layers, g, batches, rates)
     step = (seconds - decoding) / shape.steps
     table = operators(arch, "forward", tokens=shape.tokens, batch=shape.passes * batches, context_tokens=shape.context)
     per_chip = g * step
-    peak = peak_of(meeting(chip, precision), precision)
+    narrow = "fp8" if stack == "tuned" and "fp8" in able.peak_flops else precision
+    peak = peak_of(meeting(able, narrow), narrow)
     compute = table.total_flops / per_chip / peak
-    moved = table.total_bytes / per_chip / chip.memory_bytes_per_s
+    moved = table.total_bytes / per_chip / able.memory_bytes_per_s
     launches = calls * rates.launch_s + layers * rates.split_launch_s * (g > 1)
     # What a split loses against g chips of their own is waiting for each other's messages.
     running, waits = rates.slowdown * busy / g**rates.split, 1.0 - g ** (rates.split - 1.0)
@@ -212,7 +228,7 @@ def _columns(
         "step_s": step,
         "decode_share": decoding / seconds,
         "launch_share": (launches / step) ** 2 + 0.0 * seconds,
-        "chip_w": chip_watts(chip, compute / (1.0 - waits), moved / (1.0 - waits), running / step, comm_share=waits),
+        "chip_w": chip_watts(chip, compute / (1.0 - waits), moved / (1.0 - waits), running / step, mode, waits),
         "memory_bytes": held.weights_bytes + companions + held.activations_bytes / g + 0.0 * seconds,
     }
     return {name: np.asarray(column) for name, column in flat.items()}

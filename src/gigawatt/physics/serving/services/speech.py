@@ -18,7 +18,8 @@ import numpy as np
 
 from gigawatt.core.errors import InputError, Problem
 from gigawatt.physics.chip import calibration
-from gigawatt.physics.chip.device import Chip
+from gigawatt.physics.chip.device import Chip, PowerMode
+from gigawatt.physics.serving.engine.deployment import FULL
 from gigawatt.physics.serving.engine.model import Floats
 from gigawatt.physics.serving.search.frontier import frontier
 from gigawatt.physics.serving.services.batching import closed, latency_name, saturated, streamed
@@ -41,18 +42,18 @@ def speech_constants() -> dict[str, float]:
 
 
 def window_work(
-    arch: Architecture, chip: Chip, batch: Floats, tokens: float, precision: str
+    arch: Architecture, chip: Chip, batch: Floats, tokens: float, precision: str, mode: PowerMode = FULL
 ) -> tuple[Work, Work, Work, float]:
     """(encoder, prompt, all decoder steps, steps) of windows taken `batch` at once."""
     wide = widths(precision)
     length = arch.context_tokens
     encoder = work(
-        chip, [operators(t, "forward", tokens=length, batch=batch, widths=wide) for t in arch.towers], precision
+        chip, [operators(t, "forward", tokens=length, batch=batch, widths=wide) for t in arch.towers], precision, mode
     )
-    prompt = work(chip, [operators(arch, "prefill", tokens=PROMPT_TOKENS, batch=batch, widths=wide)], precision)
+    prompt = work(chip, [operators(arch, "prefill", tokens=PROMPT_TOKENS, batch=batch, widths=wide)], precision, mode)
     steps = max(tokens - 1.0, 1.0)
     step = operators(arch, "decode", past=PROMPT_TOKENS + steps / 2.0, batch=batch, widths=wide)
-    return encoder, prompt, work(chip, [step.repeated(steps)], precision), steps
+    return encoder, prompt, work(chip, [step.repeated(steps)], precision, mode), steps
 
 
 def window_seconds(
@@ -65,12 +66,13 @@ def window_seconds(
     engine: str = "trtllm",
     slowdown: float = 1.0,
     serial_s: float = 0.0,
+    mode: PowerMode = FULL,
 ) -> tuple[Floats, Work]:
     """Seconds of `batch` windows done together, and the work in them: `slowdown` times the chip's and the engine's time,
     and `serial_s` of every window besides.
     """
     host = engine_named(engine)
-    encoder, prompt, decoding, steps = window_work(arch, chip, batch, tokens, precision)
+    encoder, prompt, decoding, steps = window_work(arch, chip, batch, tokens, precision, mode)
     first = pass_seconds(encoder + prompt, batch, host)
     kernels = decoding.kernel_s * host.decode_slowdown
     seconds = first + kernels + steps * (host.host_s + host.host_per_request_s * batch)
@@ -137,11 +139,13 @@ def recognition(
     batches: Floats = BATCHES,
     engine: str = "trtllm",
     percentile: float = 0.99,
+    mode: PowerMode = FULL,
 ) -> ServiceFrontier:
     """Seconds of sound a second and chip: also the live streams that a chip keeps up with.
 
     `latency_s` limits the time from a whole window to its text, at `percentile` of windows that come at random. `tokens` of a
-    window: the calibration's where zero. `details`: `streams_per_chip` (at real time), `tokens_per_s_per_chip`, `service_s`.
+    window: the calibration's where zero. `details`: `streams_per_chip` (at real time), `real_time_factor` (chip-seconds for
+    a second of sound), `tokens_per_s_per_chip`, `service_s`, `load`.
 
     Raises:
         InputError: the model has no encoder of sound and decoder, or sizes that make no sense.
@@ -153,8 +157,8 @@ def recognition(
     if arch.max_positions and tokens + PROMPT_TOKENS > arch.max_positions:
         message = f"model '{arch.name}': {tokens:g} tokens a window, and it writes {arch.max_positions}"
         raise InputError(Problem("too_long", message))
-    able = [p for p in (precisions or precisions_of(chip)) if p in precisions_of(chip)] or ["bf16"]
-    half = constants["half"]
+    able = precisions_of(chip, precisions)
+    half, serial_s = constants["half"], constants["speech_serial_ms"] * 1e-3
     parts = []
     for precision in able:
         seconds, found = window_seconds(
@@ -165,18 +169,24 @@ def recognition(
             precision=precision,
             engine=engine,
             slowdown=constants["speech_slowdown"],
-            serial_s=constants["speech_serial_ms"] * 1e-3,
+            serial_s=serial_s,
+            mode=mode,
         )
+        # Milliseconds without work are a state of their own, not a shorter step.
+        waits = serial_s * batches / seconds
+        running = seconds * (1.0 - waits)
+        busy_w = watts(chip, found, running, np.minimum(found.kernel_s / running, 1.0), mode)
         parts.append(
             {
                 "service_s": seconds,
-                "chip_w": watts(chip, found, seconds, np.minimum(found.kernel_s / seconds, 1.0)),
+                "chip_w": waits * idle_watts(chip, mode) + (1.0 - waits) * busy_w,
                 "memory_bytes": _held(arch, batches, tokens, precision),
                 "bound": found.bound,
             }
         )
     by_batch = {name: np.stack([part[name] for part in parts]) for name in parts[0]}
-    c = streamed(by_batch, batches, percentile, idle_watts(chip)) if open_stream else closed(by_batch, batches)
+    c = streamed(by_batch, batches, percentile, idle_watts(chip, mode)) if open_stream else closed(by_batch, batches)
+    c["latency_s"] = c["latency_s"] + engine_named(engine).outside_s()
     rungs = c["service_s"].shape[1]
     flat = {name: column.ravel() for name, column in c.items()}
     sound = flat["rate"] * window_s
@@ -195,6 +205,7 @@ def recognition(
         rungs=rungs,
         details={
             "streams_per_chip": sound,
+            "real_time_factor": 1.0 / sound,
             "tokens_per_s_per_chip": flat["rate"] * tokens,
             "service_s": flat["service_s"],
             "load": flat["load"],
@@ -226,6 +237,7 @@ def synthesis(
     precisions: Sequence[str] = (),
     engine: str = "best",
     real_time: bool = True,
+    mode: PowerMode = FULL,
 ) -> ServiceFrontier:
     """Seconds of sound a second and chip from a decoder that writes codec tokens; at real time also streams per chip.
 
@@ -244,9 +256,10 @@ def synthesis(
         output_tokens=audio_s * rate,
         ttft_s=first_sound_s,
         tpot_s=1.0 / rate if real_time else np.inf,
-        precisions=tuple(precisions or precisions_of(chip)),
+        precisions=precisions_of(chip, precisions),
         engine=engine,
         disaggregate=False,
+        modes=(mode,),
     )
     shaped = of_tokens(found, chip, "speech synthesis", "audio-second", 1.0 / rate)
     notes = (f"{rate:g} codec tokens a second of sound", "the codec's decoder is left out")

@@ -9,12 +9,13 @@ Kernels are those of the measured chip floor (`run_operators`); a launch and the
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from gigawatt.core.errors import InputError, Problem, unknown_name
 from gigawatt.physics.chip import Numerics, chip_watts, run_operators
 from gigawatt.physics.chip.device import Chip, PowerMode
 from gigawatt.physics.chip.operators import BOUNDS
@@ -82,9 +83,20 @@ def widths(precision: str) -> Widths:
     return Widths(weights=WEIGHT_BYTES[precision], kv=1.0 if precision in ("fp8", "fp4") else 2.0)
 
 
-def precisions_of(chip: Chip) -> tuple[str, ...]:
-    """Widths that a server would try on a chip: bf16, and fp8 where it has units for it."""
-    return ("bf16", "fp8") if "fp8" in chip.peak_flops else ("bf16",)
+def precisions_of(chip: Chip, asked: Sequence[str] = ()) -> tuple[str, ...]:
+    """Widths to try on a chip: those asked for, else bf16, and fp8 where it has units for it.
+
+    Raises:
+        InputError: a width that nobody serves in, or that the chip has no units for (fp4 excepted: it is widened).
+    """
+    problems = [unknown_name("precision", name, WEIGHT_BYTES) for name in asked if name not in WEIGHT_BYTES]
+    for name in asked:
+        if name == "fp8" and name not in chip.peak_flops:
+            hint = f"it has {', '.join(chip.peak_flops)}"
+            problems.append(Problem("no_units", f"chip '{chip.name}' has no units for {name}", None, (hint,)))
+    if problems:
+        raise InputError(problems)
+    return tuple(dict.fromkeys(asked)) or (("bf16", "fp8") if "fp8" in chip.peak_flops else ("bf16",))
 
 
 def work(chip: Chip, tables: Iterable[OperatorTable], precision: str = "bf16", mode: PowerMode = FULL) -> Work:
@@ -123,9 +135,9 @@ def watts(chip: Chip, found: Work, seconds: Floats, busy: Floats | float = 1.0, 
     return chip_watts(chip, found.compute_s / at, found.memory_s / at, busy, mode)
 
 
-def idle_watts(chip: Chip) -> float:
+def idle_watts(chip: Chip, mode: PowerMode = FULL) -> float:
     """Watts of a chip with its clocks up that waits for work."""
-    return float(chip_watts(chip, 0.0, 0.0, 0.0))
+    return float(chip_watts(chip, 0.0, 0.0, 0.0, mode))
 
 
 def room_bytes(chip: Chip) -> float:

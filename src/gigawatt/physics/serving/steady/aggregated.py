@@ -102,6 +102,7 @@ class SteadyState:
     prefill_s: Floats
     each_s: Floats
     enter_s: Floats
+    held_s: Floats
     wait_s: Floats
     queue_s: Floats
     requests_per_s: Floats
@@ -137,6 +138,7 @@ class Moment:
 
     `each_s` is what a prompt takes of the chips' time (less than its pass where several run side by side); `enter_s` what
     passes from a request's arrival to its first token where no prompt is ahead of it: what the scheduler holds, and the pass.
+    Of that, `held_s` is the mean of a wait that differs from request to request, until the scheduler lets prompts in again.
     """
 
     parts: StepSeconds
@@ -144,6 +146,7 @@ class Moment:
     prefill_s: Floats
     each_s: Floats
     enter_s: Floats
+    held_s: Floats
     side_by_side: Floats
     tpot_s: Floats
 
@@ -161,20 +164,33 @@ def setting(d: Deployment, load: Load) -> Setting:
     return Setting(n - cached, cached, out, n + out / 2.0, api, on_their_way, budget)
 
 
-def moment(d: Deployment, load: Load, at: Setting, batch: Floats) -> Moment:
-    """A replica while `batch` requests decode (a mean), their successors' prompts among their steps."""
-    parts = decode_step(d, batch, at.context)
+def moment(
+    d: Deployment,
+    load: Load,
+    at: Setting,
+    batch: Floats,
+    stall_share: float | None = None,
+    beside: Floats | float = 0.0,
+) -> Moment:
+    """A replica while `batch` requests decode (a mean), their successors' prompts among their steps.
+
+    `stall_share` of a prompt's time is one that decoders wait; the one fitted to closed loops where None: users of like
+    requests fall into step, so that fewer prompts meet those who decode. The steps that requests meet are those of `beside`
+    more than the mean.
+    """
+    parts = decode_step(d, batch + beside, at.context)
     step = parts.total / load.decode_derate
     how = entry(d.scheduling, batch * d.yields / d.dp / at.output, d.dp, at.fresh)
     sharing = np.minimum(how.beside, at.budget)
     prefill = prefill_seconds(d, at.fresh, sharing, at.cached, how.ranks) / load.prefill_derate + 0.0 * step
     side_by_side = how.ranks * at.on_their_way
     each = prefill / side_by_side
-    stall = d.rates["stall_share"] * batch / at.output * each
+    stall = (d.rates["stall_share"] if stall_share is None else stall_share) * batch / at.output * each
     # Prompts of one go are passed together as far as a step's tokens reach, then one go after the other.
     passing = prefill * (how.beside + sharing) / 2.0
-    entering = passing + (how.steps + d.rates.poll_steps) * step
-    return Moment(parts, step, prefill, each, entering, side_by_side, step / d.yields + stall)
+    held = how.steps * step
+    entering = passing + held + d.rates.poll_steps * step
+    return Moment(parts, step, prefill, each, entering, held, side_by_side, step / d.yields + stall)
 
 
 def burst_wait(d: Deployment, load: Load, at: Setting, admitted: Floats) -> Floats:
@@ -215,6 +231,7 @@ def steady_state(d: Deployment, load: Load) -> SteadyState:
         prefill_s=prefill,
         each_s=now.each_s,
         enter_s=now.enter_s,
+        held_s=now.held_s,
         wait_s=wait,
         queue_s=queue + extra,
         requests_per_s=rate,

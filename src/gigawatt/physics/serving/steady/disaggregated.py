@@ -33,6 +33,7 @@ from gigawatt.physics.serving.steady.open_loop import (
     OpenLoop,
     answered,
     batch_at,
+    met,
     most_per_s,
     place_waits,
     prompt_waits,
@@ -176,14 +177,17 @@ def open_pools(
     room = max_requests(decode, n, out) * decode_workers + 0.0 * rate
     places = np.maximum(np.minimum(room, load.max_batch), LEAST_BATCH)
 
+    itself = decode_workers * met(arrival_cv)
+
     def step_at(batch: Floats) -> StepSeconds:
-        return decode_step(decode, np.maximum(batch / decode_workers, LEAST_BATCH), at.context)
+        seen = np.minimum(batch + itself, np.maximum(places, batch))
+        return decode_step(decode, seen / decode_workers, at.context)
 
     def tpot_s(batch: Floats) -> Floats:
         return step_at(batch).total / load.decode_derate / decode.yields
 
-    places, most = most_per_s(tpot_s, out, places)
-    batch = batch_at(tpot_s, out, rate, places, most)
+    fullest, most = most_per_s(tpot_s, out, places)
+    batch = batch_at(tpot_s, out, rate, fullest, most)
     parts = step_at(batch)
     step = parts.total / load.decode_derate
     one = pool_prefill_seconds(prefill, at.fresh, at.cached) / load.prefill_derate
@@ -199,9 +203,10 @@ def open_pools(
     rho = np.minimum(prompts, 1.0 - 1e-9)
     lone = pool_prefill_seconds(prefill, at.fresh, at.cached, rho) / load.prefill_derate
     passing = lone * prompts_together(at.fresh, rho)
-    wait = prompt_waits(prefill, load, rho, arrival_cv) * passing
-    slower = slowing(decode, load, batch / decode_workers, at.context, step)
-    places_found = place_waits(load, arrival_cv, slower, batch=batch, places=places, most=most, rate=rate)
+    # Work ahead is worked off at a lone prompt's time each, whatever goes in one pass; the pass itself ends for all at once.
+    wait = prompt_waits(prefill, load, rho, arrival_cv) * lone
+    slower = slowing(decode, load, batch / decode_workers, at.context)
+    places_found = place_waits(load, arrival_cv, slower, batch=batch, places=fullest, most=most, rate=rate)
     outside = at.api_s + r["transfer_s"] + moved
     gap = step if decode.draft is None else step / decode.speculation
     return answered(
@@ -216,6 +221,7 @@ def open_pools(
         each_s=0.0 * one,  # no prompt stalls those who decode
         api_s=outside,
         enter_s=passing,
+        held_s=0.0 * passing,
         prompt_wait_s=wait,
         wait_share=rho,
         places_found=places_found,

@@ -2,6 +2,8 @@
 
     X(B)    = B / (output TPOT(B))        answers per second while B requests decode: rises with B, ever more slowly
     X(B)    = rate                        solved for B within what cache and slots hold
+    TPOT    = step(B + z) / y + rate TPOT t           who decodes meets all others and itself: B + 1 where they are Poisson; and
+              every prompt of another request stalls it
     W       = q (ca^2 + cs^2)/2 rho/(1 - rho) t       prompts wait for the chips, rho = rate x t (Kingman 1961)
     Q       = P(wait) (ca^2 + co^2)/2 / (X(B_max) - rate)       requests wait for a place: many servers in heavy traffic
     P(wait) = 1 / (1 + beta Phi(beta)/phi(beta)),  beta = (B_max - B) / sd B       (Halfin, Whitt 1981)
@@ -26,14 +28,15 @@ from gigawatt.physics.serving.engine.deployment import Deployment
 from gigawatt.physics.serving.engine.memory import max_requests
 from gigawatt.physics.serving.engine.model import Floats
 from gigawatt.physics.serving.engine.step import StepSeconds, decode_step, prefill_flops
-from gigawatt.physics.serving.steady.aggregated import Load, moment, setting
+from gigawatt.physics.serving.steady.aggregated import Load, Moment, moment, setting
 
 Between = Callable[[Floats], Floats]
 
 ROUNDS = 16
+ALL = 1.0  # of a prompt's time is one that decoders wait: strangers do not fall into step
 LEAST_BATCH = 1e-6
 FILLED = (1.0, 0.5, 0.25)  # of the places: where arithmetic binds, more answers at once may be fewer a second
-NUDGE = 1.05  # by which a batch is made fuller to see its slope
+NUDGE = 1.03  # by which a batch is made fuller to see its slope
 LEAST_SLOPE = 0.05  # of d ln X / d ln B, so that the spread of a batch at its limit stays a number
 
 
@@ -41,7 +44,7 @@ LEAST_SLOPE = 0.05  # of d ln X / d ln B, so that the spread of a batch at its l
 class OpenLoop:
     """Columns; times in s, rates per second and replica, NaN where `stable` is False.
 
-    `each_s` and `enter_s` as in `aggregated.Moment`. `decoding` requests decode in the mean (standard deviation
+    `each_s`, `enter_s`, `held_s` as in `aggregated.Moment`. `decoding` requests decode in the mean (standard deviation
     `decoding_sd`), `in_flight` are anywhere (Little's law). `prompt_wait_s` and `place_wait_s` are means over all requests;
     `wait_share` and `place_share` of them wait at all.
     Loads: of the chips by prompts, of what decodes (rate over the most that `room` yields), of places, of the cache.
@@ -58,6 +61,7 @@ class OpenLoop:
     each_s: Floats
     api_s: Floats
     enter_s: Floats
+    held_s: Floats
     prompt_wait_s: Floats
     wait_share: Floats
     place_wait_s: Floats
@@ -96,18 +100,23 @@ def open_loop(d: Deployment, load: Load, requests_per_s: Floats | float, arrival
     room = max_requests(d, load.input_tokens, at.output) + 0.0 * rate
     places = np.maximum(np.minimum(room, load.max_batch), LEAST_BATCH)
 
-    def tpot_s(batch: Floats) -> Floats:
-        return moment(d, load, at, batch).tpot_s
+    itself = met(arrival_cv)
 
-    places, most = most_per_s(tpot_s, at.output, places)
-    batch = batch_at(tpot_s, at.output, rate, places, most)
-    now = moment(d, load, at, batch)
+    def seen(batch: Floats) -> Moment:
+        return moment(d, load, at, batch, ALL, np.minimum(itself, np.maximum(places - batch, 0.0)))
+
+    def tpot_s(batch: Floats) -> Floats:
+        return seen(batch).tpot_s
+
+    fullest, most = most_per_s(tpot_s, at.output, places)
+    batch = batch_at(tpot_s, at.output, rate, fullest, most)
+    now = seen(batch)
     prompts, decode_load = rate * now.each_s, rate / most
     stable = (np.maximum(prompts, decode_load) < 1.0) & (room >= 1.0)
     rho = np.minimum(prompts, 1.0 - 1e-9)
     wait = prompt_waits(d, load, rho, arrival_cv) * now.prefill_s
-    slower = slowing(d, load, batch, at.context, now.step_s)
-    places_found = place_waits(load, arrival_cv, slower, batch=batch, places=places, most=most, rate=rate)
+    slower = slowing(d, load, batch, at.context)
+    places_found = place_waits(load, arrival_cv, slower, batch=batch, places=fullest, most=most, rate=rate)
     gap = 1.0 / np.maximum(now.tpot_s if d.draft is None else now.tpot_s * d.draft.yields, 1e-12)
     return answered(
         load,
@@ -121,6 +130,7 @@ def open_loop(d: Deployment, load: Load, requests_per_s: Floats | float, arrival
         each_s=now.each_s,
         api_s=at.api_s,
         enter_s=now.enter_s,
+        held_s=now.held_s,
         prompt_wait_s=wait,
         wait_share=rho,
         places_found=places_found,
@@ -133,6 +143,11 @@ def open_loop(d: Deployment, load: Load, requests_per_s: Floats | float, arrival
         flops_per_s=now.parts.flops * gap + rate * prefill_flops(d, at.fresh, at.cached) / d.chips,
         bytes_per_s=now.parts.bytes_moved * gap,
     )
+
+
+def met(arrival_cv: Floats | float) -> Floats:
+    """Requests beyond the mean that one of them meets, itself among them: variance over mean of a number of strangers."""
+    return np.asarray((1.0 + np.asarray(arrival_cv) ** 2) / 2.0)
 
 
 def most_per_s(tpot_s: Between, output: Floats, places: Floats) -> tuple[Floats, Floats]:
@@ -180,7 +195,7 @@ def place_waits(
 ) -> tuple[Floats, Floats, Floats]:
     """(standard deviation of the batch, share of requests that wait for a place, mean wait over all of them in s)."""
     gaps = np.asarray(arrival_cv) ** 2
-    spread = np.sqrt(batch * (1.0 + gaps) / 2.0 / np.maximum(1.0 - slower, LEAST_SLOPE))
+    spread = np.sqrt(batch * met(arrival_cv) / np.maximum(1.0 - slower, LEAST_SLOPE))
     share = waits_for_a_place((places - batch) / np.maximum(spread, 1e-12))
     return spread, share, share * (gaps + load.output_cv**2) / 2.0 / np.maximum(most - rate, 1e-12 * most)
 
@@ -219,10 +234,10 @@ def answered(
     )
 
 
-def slowing(d: Deployment, load: Load, batch: Floats, context: Floats, step_s: Floats) -> Floats:
+def slowing(d: Deployment, load: Load, batch: Floats, context: Floats) -> Floats:
     """d ln step / d ln B: how much a fuller batch slows itself, prompts coming at their own rate."""
-    more = decode_step(d, batch * NUDGE, context).total / load.decode_derate
-    return np.asarray(np.maximum(np.log(more / step_s) / np.log(NUDGE), 0.0))
+    more, less = (decode_step(d, batch * by, context).total for by in (NUDGE, 1.0 / NUDGE))
+    return np.asarray(np.maximum(np.log(more / less) / np.log(NUDGE**2), 0.0))
 
 
 def waits_for_a_place(spare: Floats) -> Floats:

@@ -44,7 +44,28 @@ def problems(text: str, engine: str, file: str = "<text>") -> list[Problem]:
                 Problem("no_command", f"no command of {known.title} was found", Where(file), (f"known: {programs}",))
             ]
         return [p for line, command, words in lines for p in check_words(words, command, known, Where(file, line, 1))]
+    if not known.files:
+        return _check_arguments(document.parse(text, file), known.commands["server"])
     return [p for kind, read in _documents(text, known, file) for p in check_file(read, known.files[kind], known)]
+
+
+def _check_arguments(read: document.Document, command: Command) -> list[Problem]:
+    """A file of arguments without their dashes (`--config` of vLLM and SGLang): name: value."""
+    found: list[Problem] = []
+    for key, value in _mapping(read).items():
+        name, where = f"--{key}", read.where((key,))
+        argument, _ = _named(name, command)
+        if argument is None:
+            found.append(_unknown(name, command, where))
+        elif value is not None:
+            found += check_value(argument, value, key, where)
+    return found
+
+
+def _mapping(read: document.Document) -> Mapping[str, Any]:
+    if not isinstance(read.data, Mapping):
+        raise InputError(Problem("not_a_mapping", "a configuration file maps names to values", read.where(())))
+    return read.data
 
 
 def _is_script(text: str) -> bool:
@@ -55,14 +76,15 @@ def _is_script(text: str) -> bool:
 
 def commands_in(text: str, known: Schema) -> Iterator[tuple[int, Command, list[str]]]:
     """Line number, program and the words after it, for every line of a script that starts a program of the engine."""
-    longest = sorted(known.commands.values(), key=lambda c: -len(c.program))
+    starts = [(program, c) for c in known.commands.values() for program in (c.program, *c.programs)]
+    longest = sorted(starts, key=lambda start: -len(start[0]))
     for number, line in _logical_lines(text):
         try:
             words = shlex.split(line, comments=True)
         except ValueError:
             continue  # an open quote: prose, or a here-document
-        for command in longest:
-            start = _start(words, command.program)
+        for program, command in longest:
+            start = _start(words, program)
             if start is not None:
                 yield number, command, words[start:]
                 break
@@ -110,7 +132,27 @@ def check_words(words: Sequence[str], command: Command, known: Schema, where: Wh
                 rest.pop(0)
             continue
         values = [value] if equals else _values(rest, argument)
-        found += _check_values(argument, values, name, off, where)
+        wrong = _check_values(argument, values, name, off, where)
+        inside = _inside(argument, values, command, where) if argument.type == "json" and not wrong else []
+        found += [*wrong, *inside]
+    return found
+
+
+def _inside(argument: Argument, values: Sequence[str], command: Command, where: Where) -> list[Problem]:
+    """The fields of a structure, where the record names them (--name.field)."""
+    start = f"{argument.name}."
+    known = {name: a for name, a in command.arguments.items() if name.startswith(start)}
+    found: list[Problem] = []
+    for data in [data for value in values if isinstance(data := _read(value, "json"), Mapping)]:
+        for key, value in data.items() if known else ():
+            field = known.get(start + str(key))
+            if field is None:
+                near = nearest(str(key), [name.removeprefix(start) for name in known])
+                hints = (f"did you mean '{near}'?",) if near else ()
+                text = f"'{argument.name}' of {command.title} {command.release} has no field '{key}'"
+                found.append(Problem("unknown_argument", text, where, hints))
+            elif value is not None:
+                found += check_value(field, value, f"{argument.name}.{key}", where)
     return found
 
 
@@ -120,8 +162,8 @@ def _named(name: str, command: Command) -> tuple[Argument | None, bool]:
     if argument is None and name.startswith("--no-"):
         argument = command.find("--" + name[5:])
         return (argument, True) if argument and argument.type == "switch" else (None, False)
-    if argument is None and "." in name:
-        outer = command.find(name.partition(".")[0])
+    if argument is None and "." in name:  # a field below the recorded ones
+        outer = command.find(name.rpartition(".")[0])
         return (Argument(name, type="str"), False) if outer and outer.type == "json" else (None, False)
     return argument, False
 
@@ -170,11 +212,11 @@ def _opaque(value: str) -> bool:
 
 def check_value(argument: Argument, value: Any, name: str, where: Where) -> list[Problem]:
     """One value against type, choices and range."""
-    if isinstance(value, str) and _opaque(value):
+    if (isinstance(value, str) and _opaque(value)) or str(value) in argument.choices:
         return []
     if not _is(argument.type, value):
         return [_problem("wrong_type", f"'{name}' takes {_kind(argument)}, not '{_shown(value)}'", where)]
-    if argument.choices and argument.type != "list" and str(value) not in argument.choices:
+    if argument.choices and argument.type != "list":
         near = nearest(str(value), argument.choices)
         hints = (*((f"did you mean '{near}'?",) if near else ()), "known: " + ", ".join(argument.choices))
         return [_problem("unknown_choice", f"'{name}' has no choice '{_shown(value)}'", where, *hints)]
@@ -194,7 +236,7 @@ def _is(kind: str, value: Any) -> bool:
         return number or isinstance(value, float)
     if kind in ("bool", "switch", "flag"):
         return isinstance(value, bool) or str(value) in TRUTH
-    if kind == "json":
+    if kind in ("json", "open"):
         return isinstance(value, Mapping | list) or value is None
     if kind == "list":
         return isinstance(value, list | str)
@@ -221,14 +263,10 @@ def _documents(text: str, known: Schema, file: str) -> Iterator[tuple[str, docum
         line += piece.count("\n")
         if data.data is None:
             continue
-        if not isinstance(data.data, Mapping):
-            raise InputError(Problem("not_a_mapping", "a configuration file maps names to values", data.where(())))
-        yield _kind_of_file(data.data, known), data
+        yield _kind_of_file(_mapping(data), known), data
 
 
 def _kind_of_file(data: Mapping[str, Any], known: Schema) -> str:
-    if not known.files:
-        raise InputError(Problem("no_file", f"{known.title} is launched by arguments, not by a file of this form"))
     if known.engine == "dynamo":
         return "config-map" if data.get("kind") == "ConfigMap" else "graph"
     return "disaggregated-config" if "context_servers" in data or "generation_servers" in data else "config"
@@ -240,8 +278,10 @@ def check_file(read: document.Document, layout: Command, known: Schema) -> list[
     for path, value in _entries(read.data, layout):
         name, where = _dotted(path), read.where(path)
         argument = layout.find(name)
-        if argument is None:
-            found.append(_unknown(name, layout, where))
+        if argument is None and any(known_name.startswith(f"{name}.") for known_name in layout.arguments):
+            found += [] if value is None else [_problem("wrong_type", f"'{name}' is a structure, not '{value}'", where)]
+        elif argument is None:
+            found += [] if _open(name, layout) else [_unknown(name, layout, where)]
         elif value is not None:
             found += check_value(argument, value, name, where)
     if layout.name == "graph":
@@ -256,7 +296,8 @@ def check_file(read: document.Document, layout: Command, known: Schema) -> list[
 def _entries(data: Any, layout: Command, path: document.Path_ = ()) -> Iterator[tuple[document.Path_, Any]]:
     """Paths with values, down to what the record names as one value (a list, a structure that is null)."""
     argument = layout.find(_dotted(path)) if path else None
-    if isinstance(data, Mapping) and not (argument and argument.type == "json" and not data):
+    whole = argument is not None and argument.type == "json" and not _has_fields(argument, layout)
+    if isinstance(data, Mapping) and data and not whole:
         for key, value in data.items():
             yield from _entries(value, layout, (*path, str(key)))
     elif isinstance(data, list) and (argument is None or argument.type != "list"):
@@ -264,6 +305,16 @@ def _entries(data: Any, layout: Command, path: document.Path_ = ()) -> Iterator[
             yield from _entries(value, layout, (*path, index))
     else:
         yield path, data
+
+
+def _open(name: str, layout: Command) -> bool:
+    """Whether a name lies in a structure of which only the recorded fields are checked."""
+    parts = [name[: at.start()] for at in re.finditer(r"\[\]|\.", name)]
+    return any((a := layout.arguments.get(part)) is not None and a.type == "open" for part in parts)
+
+
+def _has_fields(argument: Argument, layout: Command) -> bool:
+    return any(name.startswith(f"{argument.name}.") for name in layout.arguments)
 
 
 def file_names(data: Mapping[str, Any], layout: Command) -> list[str]:
@@ -283,6 +334,8 @@ def _containers(read: document.Document) -> Iterator[tuple[Where, list[str]]]:
     for i, component in enumerate((read.data.get("spec") or {}).get("components") or []):
         containers = ((component.get("podTemplate") or {}).get("spec") or {}).get("containers") or []
         for j, container in enumerate(containers):
+            if container.get("name", "main") != "main":
+                continue  # a sidecar of the user's own
             words = [str(w) for key in ("command", "args") for w in container.get(key) or []]
             place = ("spec", "components", i, "podTemplate", "spec", "containers", j)
             yield read.where((*place, "args") if container.get("args") else place), words
@@ -290,8 +343,13 @@ def _containers(read: document.Document) -> Iterator[tuple[Where, list[str]]]:
 
 def _check_container(words: list[str], known: Schema, where: Where) -> list[Problem]:
     for command in known.commands.values():
-        if tuple(words[: len(command.program)]) == command.program:
-            return check_words(words[len(command.program) :], command, known, where)
+        for program in (command.program, *command.programs):
+            if tuple(words[: len(program)]) == program:
+                return check_words(words[len(program) :], command, known, where)
+    if len(words) == 3 and words[0].rpartition("/")[2] in ("sh", "bash") and words[1].startswith("-"):  # -c, -lc
+        inside = list(commands_in(words[2], known))
+        if inside:
+            return [p for _, command, rest in inside for p in check_words(rest, command, known, where)]
     programs = tuple(" ".join(c.program) for c in known.commands.values())
     shown = " ".join(words[:3])
     return [_problem("no_command", f"'{shown}' starts no component of {known.title}", where, *programs)]

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from gigawatt.study.serve.emit import sglang, trtllm, vllm
+from gigawatt.study.serve.emit.check import file_names
 from gigawatt.study.serve.emit.schema import Schema, schema
 from gigawatt.study.serve.emit.settings import Pool, Settings
 from gigawatt.study.serve.emit.texts import Words, as_json, as_yaml, flat, header, left_out, names_of, on_the_fly
@@ -42,7 +43,11 @@ def build(settings: Settings, known: Schema) -> dict[str, str]:
         "metadata": {"name": name},
         "spec": {"backendFramework": settings.engine, "components": components},
     }
-    head = header(settings, known, known.files["graph"], _notes(settings, known), left_out(engine, used))
+    graph_file = known.files["graph"]
+    left = ", ".join(
+        part for part in (left_out(engine, used), left_out(graph_file, file_names(graph, graph_file))) if part
+    )
+    head = header(settings, known, graph_file, _notes(settings, known), left)
     return {"graph.yaml": head + "---\n".join(as_yaml(part) for part in [*maps, graph])}
 
 
@@ -115,6 +120,10 @@ def _notes(settings: Settings, known: Schema) -> list[str]:
         f"This release runs {inner.title} {pinned}; the worker's arguments are those of {inner.title} {inner.release}"
     )
     notes = [f"{text} that {pinned} has as well." if inner.pinned else f"{text} ({inner.source_url})."]
+    machine = settings.machine
+    if machine.domain_chips > machine.node_chips and any(p.chips > machine.node_chips for _, p in settings.pools):
+        text = "A worker spans nodes of one NVLink domain: its pods need a ComputeDomain, which is not written here"
+        notes.append(f"{text}.")
     if not _path(settings):
         known_as = f" Repositories of this shape: {', '.join(model.others)}." if model.others else ""
         notes.append(f"Put a checkpoint of {model.id} in {settings.precision} in the place of MODEL_PATH.{known_as}")

@@ -22,6 +22,7 @@ KV_WORDS = {
     "sglang": {"bf16": "auto", "fp8": "fp8_e4m3", "fp4": "nvfp4"},
     "trtllm": {"bf16": "auto", "fp8": "fp8", "fp4": "nvfp4"},
 }
+GENERATES = ("llm", "moe", "hybrid", "state-space", "vlm", "omni")  # kinds of model that answer token by token
 INSIDE_DYNAMO = ("vllm", "sglang", "trtllm")
 
 
@@ -41,6 +42,13 @@ def refuse(settings: Settings, engine: str) -> None:
             "unknown_name", f"Dynamo runs no engine '{inner}'", None, *hints, "known: " + ", ".join(INSIDE_DYNAMO)
         )
         found.raise_if_any()
+    if settings.model.kind not in GENERATES:
+        text = f"{settings.model.id} is of kind {settings.model.kind}; launches are written for models of tokens"
+        found.add("unsupported", text, None, "kinds: " + ", ".join(GENERATES))
+    if engine == "dynamo" and settings.machine.stack != "cuda":
+        found.add(
+            "unsupported", f"the images of {title} are for cuda; {settings.machine.name} has {settings.machine.stack}"
+        )
     for role, pool in settings.pools:
         _pool(pool, role, settings.model, found)
         _layout(pool, role, settings, inner, title, found)
@@ -148,6 +156,9 @@ def _numbers(settings: Settings, inner: str, title: str, found: Problems) -> Non
         found.add("wrong_value", f"a share of memory of {settings.memory_share:g}; it lies between 0 and 1")
     if settings.offload_bytes < 0:
         found.add("wrong_value", f"{settings.offload_bytes:g} bytes of host memory")
+    if settings.offload_bytes > 0 and not settings.prefix_caching:
+        text = "host memory keeps old caches for prompts that begin alike, and prefix caching is off"
+        found.add("contradiction", text, None, "prefix_caching, or offload_bytes 0")
 
 
 def _speculation(settings: Settings, found: Problems) -> None:

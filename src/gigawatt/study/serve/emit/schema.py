@@ -5,7 +5,7 @@ release; those of TensorRT-LLM and of Dynamo's manifests were recorded from the 
 `schema/<engine>.yaml` says which release it was and, in our words, what the arguments that a launch could set mean.
 
 Types: int, size (an int that may end in k, m, g), float, str, bool, list, json (a structure), flag (takes no value), switch
-(--x and --no-x).
+(--x and --no-x), open (a structure of which only the recorded fields are checked: a pod template is Kubernetes' own).
 """
 
 from __future__ import annotations
@@ -44,10 +44,14 @@ class Argument:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A program (or a file's layout) with its arguments by name; `spellings` maps every alias to the name."""
+    """A program (or a file's layout) with its arguments by name; `spellings` maps every alias to the name.
+
+    `programs` are further ways to start it.
+    """
 
     name: str
     program: tuple[str, ...]
+    programs: tuple[tuple[str, ...], ...]
     title: str
     release: str
     date: str
@@ -131,6 +135,7 @@ def _command(name: str, rows: Mapping[str, dict[str, Argument]], about: Mapping[
     return Command(
         name=name,
         program=tuple(str(about.get("program", "")).split()),
+        programs=tuple(tuple(str(other).split()) for other in about.get("also", ())),
         title=str(about.get("title", about.get("program", ""))),
         release=str(about.get("release", head["release"])),
         date=str(about.get("date", head["date"])),

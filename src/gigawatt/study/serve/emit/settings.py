@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gigawatt.catalog import Catalog
@@ -27,7 +27,7 @@ MOST_WORKERS = 16  # of a pool, where no fleet says how many
 FIT = 0.05  # of prefill capacity that whole workers may lack or waste
 SUFFIXES = {"fp8": ("FP8",), "fp4": ("NVFP4", "FP4", "MXFP4")}  # of repositories that hold a model quantised
 HUB = "https://huggingface.co/"
-_LAYOUT = re.compile(r"^(?:pp(\d+)-?)?(?:dp(\d+)-?)?(?:tp(\d+)-?)?(?:ep(\d+))?$")
+_WORD = re.compile(r"^(pp|dp|tp|ep)([1-9]\d*)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Pool:
 class ModelFacts:
     """What a launch must know of a model. `repository` is the checkpoint's name on Hugging Face, blank where none is known;
     `published` how its weights are stored; `others` further repositories of the same shape; `heads` the greatest number
-    that divides the head counts of all its layers.
+    that divides the head counts of all its layers; `kind` that of the catalog.
     """
 
     id: str
@@ -82,6 +82,7 @@ class ModelFacts:
     max_positions: int = 0
     mtp_layers: int = 0
     others: tuple[str, ...] = ()
+    kind: str = "llm"
 
     def checkpoint(self, precision: str) -> str:
         """The repository whose weights are stored in `precision`: the model's own, or its name with that suffix."""
@@ -94,12 +95,13 @@ class ModelFacts:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Where it runs: the platform's name, its chip's software and number formats, chips of a node."""
+    """Where it runs: the platform's name, its chip's software and number formats, chips of a node and of a scale-up domain."""
 
     name: str
     stack: str = "cuda"
     formats: tuple[str, ...] = ("bf16", "fp8")
     node_chips: int = 8
+    domain_chips: int = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,8 @@ class Settings:
     """A chosen configuration. With `prefill` the pools are apart and `serve` decodes.
 
     `engine` is what a Dynamo graph runs inside. `draft_tokens` are drafted in each step, by the model's own multi-token
-    prediction, or by `draft_model` (EAGLE-3). `offload_bytes` is host memory for the cache of one replica.
+    prediction, or by `draft_model` (EAGLE-3). `offload_bytes` is host memory for old caches of one replica that
+    takes prompts.
     """
 
     model: ModelFacts
@@ -171,12 +174,12 @@ def parse_layout(name: str) -> Pool:
     Raises:
         InputError: no name of a layout.
     """
-    found = _LAYOUT.match(name.strip())
-    if not found or not any(found.groups()):
-        raise InputError(
-            Problem("unknown_layout", f"'{name}' is no layout", None, ("for example tp8, tp8-ep8, dp16-ep16",))
-        )
-    pp, dp, tp, ep = (int(part or 1) for part in found.groups())
+    words = [_WORD.match(word) for word in name.strip().split("-")]
+    sizes = {word[1]: int(word[2]) for word in words if word}
+    if not all(words) or len(sizes) < len(words):
+        known = ("for example tp8, tp8-ep8, dp16-ep16, pp2-tp8",)
+        raise InputError(Problem("unknown_layout", f"'{name}' is no layout", None, known))
+    pp, dp, tp, ep = (sizes.get(kind, 1) for kind in ("pp", "dp", "tp", "ep"))
     return Pool(chips=pp * dp * tp, attention_dp=dp, expert_parallel=ep, pipeline=pp)
 
 
@@ -206,6 +209,7 @@ def model_facts(model_id: str, catalog: Catalog | None = None) -> ModelFacts:
         layers=int(sum(g.count for g in groups)),
         max_positions=int(record.max_positions or arch.max_positions),
         mtp_layers=int(arch.mtp_layers),
+        kind=str(record.model_kind),
         others=tuple(alias for alias in record.aliases if re.match(r"^[\w.-]+/[\w.-]+$", alias)),
     )
 
@@ -216,9 +220,12 @@ def machine_of(platform: str, catalog: Catalog | None = None) -> Machine:
     if platform in found.ids("platform"):
         record = found.get("platform", platform)
         chip = chip_from_record(found.get("accelerator", record.accelerator))
-        return Machine(platform, chip.stack, tuple(chip.peak_flops), int(record.chips_per_node))
+        return Machine(
+            platform, chip.stack, tuple(chip.peak_flops), int(record.chips_per_node), int(record.scaleup_domain)
+        )
     chip = chip_from_record(found.get("accelerator", platform))
-    return Machine(platform, chip.stack, tuple(chip.peak_flops), min(chip.scaleup_domain, 8))
+    domain = chip.scaleup_domain
+    return Machine(platform, chip.stack, tuple(chip.peak_flops), min(domain, 8), domain)
 
 
 def settings_of(
@@ -233,6 +240,7 @@ def settings_of(
 ) -> Settings:
     """Settings from a row of `search.Frontier.rows()`.
 
+    A row may also say `draft_tokens`, `token_budget` (of a step of a rank), `eager` and `host_cache_bytes` (of a chip).
     `fleet_chips` says for how many chips replicas are counted (0: one replica, or the fewest whole workers whose prefill
     capacity comes within 5 % of the row's). `changes` replace fields of the settings (prefix_caching, draft_tokens, ...).
 
@@ -253,11 +261,17 @@ def settings_of(
         engine=str(row["engine"]),
         precision=str(row["precision"]),
     )
+    budget = float(row.get("token_budget", math.inf))
+    tokens = int(budget) if math.isfinite(budget) else TOKEN_BUDGET
+    prompts = serve if prefill is None else prefill  # who takes prompts keeps old caches
     words: dict[str, Any] = {
         "model": model_facts(model_id, found),
         "machine": machine_of(platform, found),
-        "serve": _pool(serve, second, concurrency),
-        "prefill": _pool(prefill, first, 0) if prefill else None,
+        "serve": replace(serve, replicas=second, max_requests=concurrency, token_budget=tokens),
+        "prefill": replace(prefill, replicas=first, token_budget=tokens) if prefill else None,
+        "draft_tokens": int(row.get("draft_tokens", 0)),
+        "cuda_graphs": not row.get("eager", False),
+        "offload_bytes": float(row.get("host_cache_bytes", 0.0)) * prompts.chips,
         "engine": str(row["engine"]),
         "precision": str(row["precision"]),
         "kv_precision": kv_precision(spec),
@@ -291,12 +305,6 @@ def _factors(half: float) -> tuple[float, float]:
 def _context(goal: Goal) -> int:
     tokens = math.ceil(goal.input_tokens) + math.ceil(goal.output_tokens) + MARGIN_TOKENS
     return 64 * math.ceil(tokens / 64)
-
-
-def _pool(pool: Pool, replicas: int, requests: int) -> Pool:
-    return Pool(
-        pool.chips, pool.attention_dp, pool.expert_parallel, pool.pipeline, replicas, requests, pool.token_budget
-    )
 
 
 def _workers(ratio: float, prefill: Pool | None, serve: Pool, fleet_chips: int) -> tuple[int, int]:

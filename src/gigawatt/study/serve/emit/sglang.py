@@ -45,7 +45,7 @@ def worker(settings: Settings, pool: Pool, role: str, pinned: bool = False) -> W
         words += [(f"--cuda-graph-backend-{phase}", "disabled") for phase in ("decode", "prefill")]
     elif pool.max_requests:
         words.append(("--cuda-graph-max-bs-decode", str(pool.rank_requests)))
-    if settings.offload_bytes:
+    if settings.offload_bytes and role != "decode":  # old caches serve prompts
         each = math.ceil(settings.offload_bytes / 1e9 / pool.chips)
         words += ["--enable-hierarchical-cache", ("--hicache-size", str(each))]
     if role != "serve":

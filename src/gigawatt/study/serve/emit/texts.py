@@ -88,7 +88,8 @@ def left_out(command: Command, used: Iterable[str]) -> str:
     """What a launch could set of a program and did not, with the recorded defaults."""
     taken = {argument.name for word in used if (argument := command.find(word))}
     free = [a for a in command.arguments.values() if a.means and not a.place and a.name not in taken]
-    return ", ".join(f"{a.name} ({a.default})" if a.default else a.name for a in free)
+    names = {a.name: a.name.rpartition("[].")[2] for a in free}  # of a list's entries, the entry's own name
+    return ", ".join(f"{names[a.name]} ({a.default})" if a.default else names[a.name] for a in free)
 
 
 def names_of(words: Words) -> list[str]:

@@ -22,7 +22,7 @@ def config(settings: Settings, pool: Pool, role: str) -> dict[str, Any]:
         "free_gpu_memory_fraction": float(settings.memory_share),
         "enable_block_reuse": settings.prefix_caching,
     }
-    if settings.offload_bytes:
+    if settings.offload_bytes and role != "decode":  # old caches serve prompts
         cache["host_cache_size"] = round(settings.offload_bytes / pool.chips)
     out: dict[str, Any] = {"tensor_parallel_size": pool.stage, "pipeline_parallel_size": pool.pipeline}
     out["enable_attention_dp"] = pool.attention_dp > 1
