@@ -89,7 +89,7 @@ def test_what_was_found_in_the_prefix_cache_is_not_worked_out():
     """Conversations hit the cache; with the hits logged prompts cost what they do, without they seem far too cheap."""
     d = deployment()
     talk = Sessions(4.0, 10.0, system_tokens=1500)
-    asked = generate(Poisson(), 6.0, 300, (Lengths(300.0, 1.0, 16, 2000), Lengths(120.0, 0.4, 8, 400)), talk, seed=3)
+    asked = generate(Poisson(), 6.0, 150, (Lengths(300.0, 1.0, 16, 2000), Lengths(120.0, 0.4, 8, 400)), talk, seed=3)
     curve = curve_of_terms(
         step_terms(d, 0, 64, 2048), factors_of(HIDDEN), Outside.of(d, 0), Limits.given(64, 2048, 500_000)
     )
