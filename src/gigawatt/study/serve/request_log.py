@@ -3,6 +3,7 @@
 Columns are found by the names of vLLM's and of common benchmark clients, or named by the user:
 
     arrival, input, output       as in a trace (`traces`)
+    cached                       tokens of the prompt found in the prefix cache; may be missing
     scheduled                    when the engine took it up; may be missing
     first, last                  times of the first and the last token, on the clock of `arrival` or on one of the engine
     ttft, tpot or latency        durations instead of those, in the unit their names end with (s, ms, us)
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "arrival": KNOWN_AS["arrival"],
     "input": KNOWN_AS["input"],
     "output": KNOWN_AS["output"],
+    "cached": ("cached_tokens", "num_cached_tokens", "cached_toks", "cached_input_tokens"),
     "queued": ("queued_ts", "queued_s", "queued_time", "queued_at"),
     "scheduled": ("scheduled_ts", "scheduled_s", "scheduled_time", "scheduled_at"),
     "first": ("first_token_ts", "first_token_s", "first_token_time", "first_token_at"),
@@ -45,7 +47,10 @@ NAMES: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class RequestLog:
-    """Requests as columns, sorted by arrival; times in s, the first arrival at 0. `scheduled_s` is NaN where not logged."""
+    """Requests as columns, sorted by arrival; times in s, the first arrival at 0. `scheduled_s` is NaN where not logged.
+
+    `cached_tokens` of each prompt were found in the prefix cache (0 where not logged).
+    """
 
     file: str
     arrival_s: Floats
@@ -54,10 +59,18 @@ class RequestLog:
     finish_s: Floats
     input_tokens: Ints
     output_tokens: Ints
+    cached_tokens: Ints
     clock_shift_s: float | None
 
     def __len__(self) -> int:
         return len(self.arrival_s)
+
+    def later(self, first: int, shift_s: float) -> RequestLog:
+        """The requests from row `first` on, with times counted from `shift_s`."""
+        times = ("arrival_s", "scheduled_s", "first_token_s", "finish_s")
+        lengths = ("input_tokens", "output_tokens", "cached_tokens")
+        columns = {name: getattr(self, name)[first:] - shift_s for name in times}
+        return replace(self, **columns, **{name: getattr(self, name)[first:] for name in lengths})
 
     @property
     def ttft_s(self) -> Floats:
@@ -90,6 +103,10 @@ def read_log(path: Path | str, columns: Mapping[str, str] | None = None) -> Requ
     inputs, outputs = (tokens(cells, names[role], problems) for role in ("input", "output"))
     for role, values in (("input", inputs), ("output", outputs)):
         tell_bad(cells, names[role], values < 1, problems, "no tokens; a served request has at least one")
+    cached = tokens(cells, names["cached"], problems) if names["cached"] else np.zeros(len(inputs), dtype=np.int64)
+    if names["cached"]:
+        wrong = (cached < 0) | (cached >= np.maximum(inputs, 1))
+        tell_bad(cells, names["cached"], wrong, problems, "not from 0 to below the tokens of the prompt")
 
     def at(role: str) -> Floats:
         if not names[role]:
@@ -123,6 +140,7 @@ def read_log(path: Path | str, columns: Mapping[str, str] | None = None) -> Requ
         finish_s=last[order] - zero,
         input_tokens=inputs[order],
         output_tokens=outputs[order],
+        cached_tokens=cached[order],
         clock_shift_s=shift,
     )
 
@@ -138,13 +156,14 @@ def log_of(outcome: Outcome, file: str = "simulated") -> RequestLog:
         finish_s=outcome.finish_s[rows],
         input_tokens=outcome.input_tokens[rows],
         output_tokens=outcome.output_tokens[rows],
+        cached_tokens=outcome.cached_tokens[rows],
         clock_shift_s=None,
     )
 
 
 def write_log(log: RequestLog, path: Path | str) -> None:
     """Write a log as JSONL that `read_log` reads."""
-    names = ("arrival_s", "scheduled_s", "first_token_s", "finish_s", "input_tokens", "output_tokens")
+    names = ("arrival_s", "scheduled_s", "first_token_s", "finish_s", "input_tokens", "output_tokens", "cached_tokens")
     rows = zip(*(getattr(log, name).tolist() for name in names), strict=True)
     text = "".join(json.dumps(dict(zip(names, row, strict=True))) + "\n" for row in rows)
     Path(path).write_text(text, encoding="utf-8", newline="\n")

@@ -104,24 +104,23 @@ def read_cells(path: Path | str) -> Cells:
 
 
 def _csv(raw: bytes, name: str) -> Cells:
-    first = raw[: raw.find(b"\n") if b"\n" in raw else len(raw)].decode("utf-8", "replace").rstrip("\r")
+    above = raw[: len(raw) - len(raw.lstrip(b"\r\n"))].count(b"\n")  # blank lines before the header
+    body = raw.lstrip(b"\r\n")
+    first = body.partition(b"\n")[0].decode("utf-8", "replace").rstrip("\r")
     separator = max(SEPARATORS, key=first.count)
     header = tuple(part.strip().strip('"') for part in first.split(separator))
     problems = Problems()
     for at, column in enumerate(header):
         if column in header[:at]:
-            place = Where(name, 1, _field_column(first, separator, at))
+            place = Where(name, above + 1, _field_column(first, separator, at))
             problems.add("duplicate_column", f"two columns are called '{column}'", place)
     problems.raise_if_any()
     _check_widths(raw, name, separator, len(header))
     try:
         frame = pl.read_csv(
-            io.BytesIO(raw),
-            has_header=False,
-            skip_rows=1,
-            new_columns=list(header),
+            io.BytesIO(body),
+            schema=dict.fromkeys(header, pl.String),
             separator=separator,
-            infer_schema=False,
             truncate_ragged_lines=True,
             raise_if_empty=False,
         )
@@ -130,10 +129,9 @@ def _csv(raw: bytes, name: str) -> Cells:
         raise InputError(Problem("not_csv", message, Where(name))) from None
     if frame.width == 0:
         frame = pl.DataFrame({column: pl.Series([], dtype=pl.String) for column in header})
-    line = np.arange(len(frame), dtype=np.int64) + 2
-    if frame.width:
-        full = ~frame.select(pl.all_horizontal(pl.all().is_null())).to_series().to_numpy()
-        frame, line = frame.filter(pl.Series(full)), line[full]
+    line = np.arange(len(frame), dtype=np.int64) + above + 2
+    full = ~frame.select(pl.all_horizontal(pl.all().is_null())).to_series().to_numpy()
+    frame, line = frame.filter(pl.Series(full)), line[full]
     return Cells(name, frame, line, raw, header, separator)
 
 
