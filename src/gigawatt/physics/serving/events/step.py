@@ -235,7 +235,7 @@ def plan(w: World, i: int, now_s: float) -> bool:
     x = w.insts[i]
     c = w.curves[x.curve]
     pushed = False
-    growth = grown(w, i, x, c, x.step, 1)
+    growth = grown(w, i, x, c, x.step, 1) if x.growers > 0 else 0
     while growth > x.free + x.idle:
         preempt(w, i, last_admitted(w, i), now_s)
         growth = grown(w, i, x, c, x.step, 1)
