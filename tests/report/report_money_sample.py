@@ -1,4 +1,4 @@
-"""Runs of deals, market, project and network for the tests of the report: examples with few draws, and a small loop."""
+"""Runs of deals, market, project, network and serving for the tests of the report: examples with few draws, a small loop."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from gigawatt.study.market.scenario import load_market
 from gigawatt.study.net.file import load_net, run_net
 from gigawatt.study.project import load_project, run_project
 from gigawatt.study.result import RunResult
+from gigawatt.study.serve.file import load_serve, run_serve
 
 EXAMPLES = Path(__file__).parents[2] / "src" / "gigawatt" / "examples"
 LOOP = "a-small-loop"
@@ -23,6 +24,7 @@ NAMES = (
     *(f"market/{file.stem}" for file in sorted((EXAMPLES / "market").glob("*.yaml"))),
     *(f"projects/{file.stem}" for file in sorted((EXAMPLES / "projects").glob("*.yaml"))),
     *(f"networks/{file.stem}" for file in sorted((EXAMPLES / "networks").glob("*.yaml"))),
+    *(f"serving/{file.stem}" for file in sorted((EXAMPLES / "serving").glob("*.yaml"))),
 )
 TEXT = """
 schema: 1
@@ -75,4 +77,6 @@ def sample(name: str) -> RunResult:
         return run_market(load_market(file, ["samples=40"], None), catalog=Catalog.load())
     if room == "networks":
         return run_net(load_net(file))
+    if room == "serving":
+        return run_serve(load_serve(file))
     return run_project(load_project(file, ["uncertainty.samples=20"]))

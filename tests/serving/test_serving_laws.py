@@ -16,7 +16,7 @@ from gigawatt.physics.serving.engine.calibration import calibration
 from gigawatt.physics.serving.engine.deployment import deploy
 from gigawatt.physics.serving.engine.kernel_sums import ChipKey
 from gigawatt.physics.serving.engine.memory import free_bytes_per_chip, max_requests, weight_bytes_per_chip
-from gigawatt.physics.serving.engine.step import active_experts, busiest_rank, decode_step
+from gigawatt.physics.serving.engine.step import active_experts, crowding, decode_step
 from gigawatt.physics.serving.search.frontier import thin
 from gigawatt.physics.serving.services.diffusion import (
     DiffusionRates,
@@ -146,7 +146,7 @@ def test_the_busiest_rank_carries_what_dice_give_it(tokens):
     d = deploy([spec(SPARSE, gpus=ranks, dp=ranks, moe_tp=1)], dict(calibration()) | {"expert_skew": 1.0})
     thrown = rng.multinomial(tokens * 8, np.full(ranks, 1.0 / ranks), size=4000)
     by_dice = float((thrown.max(axis=1) / thrown.mean(axis=1)).mean())
-    found = float(busiest_rank(d, np.array([float(tokens)]))[0])
+    found = float(crowding(d, np.array([float(tokens)]))[0])
     assert by_dice <= found <= 1.0 + 2.0 * (by_dice - 1.0)
 
 

@@ -4,8 +4,8 @@
 
 Cells (chip, engine, release, model, precision, layout) are dealt to a fitted and a held-out part by a hash of their name; the
 constants shipped are those of the fitted part, the errors written are of the held-out one. `--folds` adds fits that leave
-out a whole model, chip or generation. Decode pools' TPOT joins the aggregated rows (their step is the same); what only pools
-have is fitted after. Rows are weighted so that a cell counts like a few independent points; priors: `serving_priors`.
+out a whole model, chip, generation or release. Decode pools' TPOT joins the aggregated rows (their step is the same); what only
+pools have is fitted after. Rows are weighted so that a cell counts like a few independent points; priors: `serving_priors`.
 """
 
 from __future__ import annotations
@@ -13,39 +13,47 @@ from __future__ import annotations
 import argparse
 import hashlib
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.optimize import least_squares
 from serving_priors import POOL, PRIORS
+from serving_rows import Block, Table, read
+from serving_solver import Floats, Mask, Part, Problem, Solution, doubled, fold, half_width, robust, summary
 
-from gigawatt.physics.serving import Load, pools, steady_state
-from gigawatt.physics.serving.engine.calibration import ENGINES, Rates, calibration, rates
-from gigawatt.physics.serving.engine.deployment import BLACKWELL, Deployment, Spec, deploy
-from gigawatt.validation.serving_points import Point, load_of, points, source_field
+from gigawatt.physics.serving.engine.calibration import calibration, sigmas
+from gigawatt.physics.serving.engine.deployment import BLACKWELL
+from gigawatt.physics.serving.steady.aggregated import steady_state
+from gigawatt.physics.serving.steady.anchor import anchor, spread_of
+from gigawatt.validation.serving import band_of, size_of
+from gigawatt.validation.serving_points import Point
 from gigawatt.validation.tables import layout_of, read_rows
 
-Floats = NDArray[np.float64]
+__all__ = ["OUT", "half_width", "part", "robust", "summary"]
+
 OUT = Path(__file__).parents[2] / "src/gigawatt/catalog/data/calibration/serving-steady-state.yaml"
 HELD_OUT = 0.3
 COUNTED = "pool_decode_chips"
 SCANNED = "loaded_share"  # kernel tables are built with it: best of 0.6 to 1 in a scan of whole fits, see `--loaded`
-ROBUST = 0.25  # residuals of the logarithm beyond this count linearly
-CELL_WEIGHT = 3.0  # a cell of many rows counts like this many independent points
-TTFT_WEIGHT = 0.5  # of TPOT's: mostly the benchmark's protocol
-
+FEWEST = 3  # measured points of a deployment from which an anchor is tried on the others
 
 SOURCE = (
     "serving points measured on H100, H200, B200, B300, GB200, GB300 with TensorRT-LLM, vLLM, SGLang: InferenceX database "
-    "dumps and gap-analysis studies in ai-dynamo/aiconfigurator (Apache-2.0)"
+    "dumps and gap-analysis studies in ai-dynamo/aiconfigurator (Apache-2.0); launch settings from the scripts of "
+    "SemiAnalysisAI/InferenceX (Apache-2.0)"
 )
 FITTED_TO = (
     "TPOT and TTFT of the fitted part (by a hash of the deployment); errors are of the held-out part and of fits without "
-    "a model, a chip or a generation; prior centres and row rules were set by people who had seen the table"
+    "a model, a chip, a generation or a release; prior centres and row rules were set by people who had seen the table"
 )
+LABELS: Mapping[str, Callable[[Point], str]] = {
+    "model": lambda p: p.group.split(" / ")[-1],
+    "chip": lambda p: p.spec.chip.name,
+    "generation": lambda p: "blackwell" if p.spec.chip.generation in BLACKWELL else p.spec.chip.generation,
+    "release": lambda p: f"{p.spec.engine} {p.spec.release}",
+}
+Errors = dict[str, object]
 
 
 def part(name: str, salt: str = "serving") -> float:
@@ -53,172 +61,111 @@ def part(name: str, salt: str = "serving") -> float:
     return int(hashlib.sha256(f"{salt}:{name}".encode()).hexdigest()[:8], 16) / 0xFFFFFFFF
 
 
-class Table:
-    """Rows of one kind with their measured logarithms, ready to be evaluated at any constants."""
+@dataclass(frozen=True)
+class Fit:
+    """Both tables, which rows are fitted, and the constants with their sigmas."""
 
-    def __init__(self, members: Sequence[tuple[Point, Mapping[str, str], float, float]]) -> None:
-        self.points = [m[0] for m in members]
-        self.cells = [cell(m[0], m[1]) for m in members]
-        self.tpot = np.log([m[2] for m in members])
-        self.ttft = np.log([m[3] for m in members])
-        self.load: Load = load_of(self.points)
-        self.decode = Side([p.spec for p in self.points])
-        self.prefill = (
-            Side([p.prefill for p in self.points if p.prefill is not None]) if self.points[0].prefill else None
-        )
-        counts = {c: self.cells.count(c) for c in set(self.cells)}
-        self.weight = np.sqrt([min(1.0, CELL_WEIGHT / counts[c]) for c in self.cells])
-        self.slow = np.array([_cold(m[1]) for m in members])
-
-    def residuals(self, values: Mapping[str, float]) -> tuple[Floats, Floats]:
-        """log(predicted / measured) of TPOT and TTFT."""
-        d = self.decode.at(values)
-        if self.prefill is None:
-            state = steady_state(d, self.load)
-            return np.log(state.tpot_s * 1e3) - self.tpot, np.log(state.ttft_s * 1e3) - self.ttft
-        found = pools(
-            self.prefill.at(values),
-            d,
-            self.load,
-            np.array([p.prefill_workers for p in self.points]),
-            np.array([p.decode_workers for p in self.points]),
-        )
-        return np.log(found.tpot_s * 1e3) - self.tpot, np.log(found.ttft_s * 1e3) - self.ttft
+    table: Table
+    pool: Table
+    kept: Mask
+    kept_pool: Mask
+    values: dict[str, float]
+    sigma: dict[str, float]
+    problem: Problem
+    whole: Solution
 
 
-class Side:
-    """A deployment whose constants can be changed without laying it out again."""
-
-    def __init__(self, specs: Sequence[Spec]) -> None:
-        start = {name: prior[0] for name, prior in PRIORS.items()}
-        self.base: Deployment = deploy(specs, start)
-        self.inputs = (
-            np.array([ENGINES.index(s.engine) for s in specs], dtype=np.intp),
-            np.array([s.chip.generation in BLACKWELL for s in specs]),
-            np.array([s.year for s in specs]),
-        )
-        self.speculates = np.array([s.speculation > 1.0 for s in specs])
-
-    def at(self, values: Mapping[str, float]) -> Deployment:
-        """The deployment with other constants."""
-        resolved: Rates = rates(values, *self.inputs)
-        return replace(self.base, rates=resolved, speculation=np.where(self.speculates, values["speculation"], 1.0))
-
-
-def cell(point: Point, row: Mapping[str, str]) -> str:
-    """What belongs together: a deployment at all its loads and lengths."""
-    s = point.spec
-    return "|".join(
-        map(str, (point.group, row.get("backend_version"), s.precision, s.gpus, s.dp, s.moe_tp, s.speculation > 1.0))
-    )
+def fitted(path: Path) -> Fit:
+    """The constants of the fitted part: those that a replica has, then those that only pools have."""
+    table, pool = read(path, "agg"), read(path, "disagg")
+    start = {name: prior[0] for name, prior in PRIORS.items()}
+    names = [n for n in PRIORS if n not in POOL and n not in (COUNTED, SCANNED)]
+    kept, kept_pool = (np.array([part(c) >= HELD_OUT for c in t.cells]) for t in (table, pool))
+    problem = Problem([Part(table), Part(pool, 0.0)], names, start)
+    whole = problem.solve(doubled([kept, kept_pool]))
+    sigma = dict(zip(names, whole.sigma, strict=True))
+    pools = Problem([Part(pool, 1.0)], list(POOL), problem.values(whole.x))
+    alone = pools.solve(doubled([kept_pool]))
+    values = pools.values(alone.x)
+    sigma |= dict(zip(POOL, alone.sigma, strict=True))
+    chips = [p.decode_workers * p.spec.gpus for p, use in zip(pool.points, kept_pool, strict=True) if use]
+    values[COUNTED] = float(np.median(chips))
+    return Fit(table, pool, kept, kept_pool, values, sigma, problem, whole)
 
 
-def _cold(row: Mapping[str, str]) -> bool:
-    """SGLang FP4 of late 2025, whose TTFT holds compilation (7 to 9 s at any load)."""
-    return (
-        row.get("backend") == "sglang" and row.get("precision") == "fp4" and source_field(row, "measured") < "2025-12"
-    )
+def strata(points: Sequence[Point]) -> Iterator[tuple[str, Mask]]:
+    """Names of strata and their rows."""
+    for of in (size_of, lambda p: p.spec.engine):
+        labels = np.array([of(p).replace(" ", "_") for p in points])
+        for name in sorted(set(labels)):
+            yield str(name), labels == name
 
 
-def read(path: Path, mode: str) -> Table:
-    """Rows of one mode. Left out: repeats, and deployments whose admission cap or layout no column states."""
-    rows = read_rows(path)
-    measured = layout_of("serving", rows, path).measured(rows)
-    seen: set[tuple[float, float]] = set()
-    found = []
-    for point, row in zip(points(layout_of("serving", rows, path).blind(rows)), rows, strict=True):
-        tpot, ttft = measured[row["id"], "tpot_ms"], measured[row["id"], "ttft_ms"]
-        if row["mode"] != mode or not tpot or not ttft or (tpot, ttft) in seen or _unstated(point, row):
-            continue
-        seen.add((tpot, ttft))
-        found.append((point, row, tpot, ttft))
-    return Table(found)
+def both(prefix: str, tpot: Floats, ttft: Floats) -> Errors:
+    """Summaries of a pair of residuals."""
+    return {f"tpot_{prefix}": summary(tpot), f"ttft_{prefix}": summary(ttft)}
 
 
-def _unstated(point: Point, row: Mapping[str, str]) -> bool:
-    if point.concurrency >= 512 and row["system"] == "h100_sxm" and row["backend"] == "vllm":
-        return True  # admission capped
-    if "Llama-3.1-8B" in row["model_path"] and row["backend"] == "vllm":
-        return True  # prefix cache suspected
-    if (row["backend_version"] or "").startswith("1.3.0rc") and row["mode"] == "agg":
-        return True  # pools in disguise
-    return row["mode"] == "disagg" and not row["prefill_num_workers"]
-
-
-def robust(error: Floats) -> Floats:
-    """Square root of a Huber loss, with sign."""
-    size = np.abs(error)
-    out: Floats = np.sign(error) * np.where(
-        size <= ROBUST, size, np.sqrt(np.maximum(2 * ROBUST * size - ROBUST**2, 0.0))
-    )
+def repeated(table: Table) -> Errors:
+    """How far measurements of one configuration at one load differ: the floor of any model."""
+    kin: dict[tuple[object, ...], list[int]] = {}
+    for i, p in enumerate(table.points):
+        kin.setdefault((table.cells[i], p.input_tokens, p.output_tokens, p.concurrency), []).append(i)
+    groups = [rows for rows in kin.values() if len(rows) > 1]
+    out: Errors = {}
+    for name, values in (("tpot", table.tpot), ("ttft", table.ttft)):
+        away = np.array([abs(values[i] - values[rows[0]]) for rows in groups for i in rows[1:]])
+        relative = np.exp(away) - 1.0
+        out[f"{name}_repeated"] = {
+            "median": round(float(np.median(relative)), 4),
+            "p90": round(float(np.quantile(relative, 0.9)), 4),
+            "pairs": len(away),
+        }
     return out
 
 
-@dataclass(frozen=True)
-class Part:
-    """Rows of a table that a fit sees, and how much their TTFT counts (that of pools only in the fit of pools)."""
+def anchored(
+    table: Table,
+    constants: Mapping[str, Mapping[str, float]],
+    label: Callable[[Point], str],
+    residuals: tuple[Floats, Floats],
+) -> tuple[Errors, dict[str, float]]:
+    """Errors of a deployment's other points with one of them given, by constants that have not seen its model.
 
-    table: Table
-    rows: NDArray[np.bool_]
-    ttft_weight: float = TTFT_WEIGHT
-
-
-def fit(parts: Sequence[Part], names: Sequence[str], start: Mapping[str, float]) -> tuple[dict[str, float], Floats]:
-    """Constants of `names` and their sigma (of the logarithm) from some rows; the others stay at `start`."""
-    centre = np.log([PRIORS[n][0] for n in names])
-    width = np.array([PRIORS[n][1] for n in names])
-    noise = 0.10
-
-    def cost(x: Floats) -> Floats:
-        values = dict(start) | dict(zip(names, np.exp(x), strict=True))
-        data = []
-        for part_ in parts:
-            tpot, ttft = part_.table.residuals(values)
-            rows, weight = part_.rows, part_.table.weight[part_.rows]
-            slow = np.where(part_.table.slow[rows], 0.1, 1.0) * part_.ttft_weight
-            data += [robust(tpot[rows]) * weight, robust(ttft[rows]) * weight * slow]
-        found = np.nan_to_num(np.concatenate(data), nan=3.0, posinf=3.0, neginf=-3.0)
-        return np.concatenate([found / noise, (x - centre) / width])
-
-    found = least_squares(cost, np.log([start[n] for n in names]), diff_step=1e-3, max_nfev=25)
-    spread = np.sqrt(np.clip(np.diag(np.linalg.pinv(found.jac.T @ found.jac)), 0, None))
-    return dict(start) | dict(zip(names, np.exp(found.x), strict=True)), spread
-
-
-def summary(errors: Floats) -> dict[str, float]:
-    """Median, 90th percentile and bias of relative errors from logarithms."""
-    relative = np.exp(errors) - 1.0
-    return {
-        "median": round(float(np.median(np.abs(relative))), 4),
-        "p90": round(float(np.quantile(np.abs(relative), 0.9)), 4),
-        "bias": round(float(np.median(relative)), 4),
-        "rows": len(errors),
-    }
+    The point given is the one in the middle of the deployment's loads: what a user would measure first.
+    """
+    cells: dict[str, list[int]] = {}
+    for i, name in enumerate(table.cells):
+        cells.setdefault(name, []).append(i)
+    many = {name: np.array(rows) for name, rows in cells.items() if len(rows) >= FEWEST}
+    spread = spread_of({name: (residuals[0][rows], residuals[1][rows]) for name, rows in many.items()})
+    before: list[list[Floats]] = [[], []]
+    after: list[list[Floats]] = [[], []]
+    for rows in many.values():
+        rows = rows[np.argsort([table.points[i].concurrency for i in rows], kind="stable")]
+        given, others = rows[len(rows) // 2], np.delete(rows, len(rows) // 2)
+        one, rest = (Block([table.points[i] for i in which], np.arange(len(which))) for which in ([given], others))
+        values = constants[label(table.points[given])]
+        measured = np.exp([table.tpot[given]]) * 1e-3, np.exp([table.ttft[given]]) * 1e-3
+        found = anchor(one.decode.at(values), one.load, *measured, spread)
+        state = steady_state(rest.decode.at(values), found.anchored(rest.load))
+        after[0].append(np.log(state.tpot_s * 1e3) - table.tpot[others])
+        after[1].append(np.log(state.ttft_s * 1e3) - table.ttft[others])
+        for k in (0, 1):
+            before[k].append(residuals[k][others])
+    errors = both("before_anchor", *(np.concatenate(x) for x in before))
+    errors |= both("anchored", *(np.concatenate(x) for x in after))
+    sizes = {"decode": spread.decode, "prefill": spread.prefill, "tpot": spread.tpot, "ttft": spread.ttft}
+    return errors, sizes
 
 
-def fold(
-    table: Table, pool: Table, label: Callable[[Point], str], names: Sequence[str], start: Mapping[str, float]
-) -> tuple[Floats, Floats]:
-    """Residuals of aggregated rows predicted by constants fitted without their label, in either table."""
-    labels, others = (np.array([label(p) for p in t.points]) for t in (table, pool))
-    tpot, ttft = np.zeros(len(labels)), np.zeros(len(labels))
-    for name in sorted(set(labels)):
-        values, _ = fit([Part(table, labels != name), Part(pool, others != name, 0.0)], names, start)
-        a, b = table.residuals(values)
-        tpot[labels == name], ttft[labels == name] = a[labels == name], b[labels == name]
-        print("  without", name, summary(tpot[labels == name]), summary(ttft[labels == name]))
-    return tpot, ttft
-
-
-def write(
-    values: Mapping[str, float],
-    sigma: Mapping[str, float],
-    rows: int,
-    errors: Mapping[str, object],
-    groups: Mapping[str, float],
-    seen: Mapping[str, object],
-) -> None:
+def write(fit: Fit, errors: Mapping[str, object], groups: Mapping[str, float], spread: Mapping[str, float]) -> None:
     """The calibration record, to be read by hand."""
+    points = (*fit.table.points, *fit.pool.points)
+    seen = {
+        "models": sorted({LABELS["model"](p) for p in points}),
+        "chips": sorted({p.spec.chip.name for p in points}),
+    }
     lines = [
         "id: serving-steady-state",
         'name: "Steady state of a serving replica, aggregated and in pools"',
@@ -227,9 +174,10 @@ def write(
         "source_url: https://github.com/ai-dynamo/aiconfigurator",
         'as_of: "2026-04"',
         f'fitted_to: "{FITTED_TO}"',
-        f"rows: {rows}",
-        f"error: {_inline(errors)}",
-        'release: "2026-01"  # launch floors are those of this month; see floor_decay_per_year',
+        f"rows: {int(fit.kept.sum() + fit.kept_pool.sum())}",
+        "error:",
+        *(f"  {name}: {_inline(value)}" for name, value in errors.items()),
+        'release: "2026-01"  # launches are those of releases of this month; see decay_per_year and engine-releases',
         "",
         "# 80 % half-widths of the logarithm, from residuals left out of the fit.",
         "groups:",
@@ -238,13 +186,15 @@ def write(
         "# sigma: of the logarithm, from the curvature with priors. No physical truths: report errors, not these.",
         "parameters:",
     ]
-    for name, (_, _, unit, note) in PRIORS.items():
+    for name, (_, width, unit, note) in PRIORS.items():
         extra = (f", unit: {unit}" if unit else "") + (f', note: "{note}"' if note else "")
-        lines.append(f"  {name}: {{value: {values[name]:.4g}, sigma: {sigma.get(name, PRIORS[name][1]):.2f}{extra}}}")
+        lines.append(f"  {name}: {{value: {fit.values[name]:.4g}, sigma: {fit.sigma.get(name, width):.2f}{extra}}}")
     lines += [
         "tables:",
         "  # Models and chips that the fit has seen: bands are wider elsewhere.",
         f"  seen: {_inline(seen)}",
+        "  # Sigmas that an anchor weighs: of a deployment's own factors, and of one measured point.",
+        f"  anchor: {_inline({name: round(value, 3) for name, value in spread.items()})}",
     ]
     OUT.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
@@ -257,25 +207,23 @@ def _inline(item: object) -> str:
     return str(item)
 
 
-def half_width(errors: Floats, share: float = 0.8) -> float:
-    """Half-width of the logarithm that holds `share` of the errors."""
-    return float(np.quantile(np.abs(errors), share))
-
-
-def _guessed_widths(path: Path) -> dict[str, float]:
-    """Half-widths of pools whose sizes are not stated: no constant was fitted to any of them."""
+def pooled_widths(path: Path, fit: Fit) -> tuple[dict[str, float], Errors]:
+    """Half-widths and errors of pools by how their sizes are known, of rows and cells that no constant was fitted to."""
     from gigawatt.validation.serving import predict
+    from gigawatt.validation.serving_points import points
 
-    rows = [r for r in read_rows(path) if r["mode"] == "disagg" and not r["prefill_num_workers"]]
+    rows = [r for r in read_rows(path) if r["mode"] == "disagg"]
     layout = layout_of("serving", rows, path)
-    measured = layout.measured(rows)
-    out: dict[str, list[float]] = {}
-    for p in predict(layout.blind(rows)):
+    measured, blind = layout.measured(rows), layout.blind(rows)
+    of = {p.id: band_of(p) for p in points(blind)}
+    used = {p.id for p, use in zip(fit.pool.points, fit.kept_pool, strict=True) if use}
+    found: dict[str, list[float]] = {}
+    for p in predict(blind):
         truth = measured[p.id, p.metric]
-        if p.predicted and truth and part(p.id) >= HELD_OUT:
-            out.setdefault(f"disagg_guessed.{p.metric}", []).append(math.log(p.predicted / truth))
-    print("guessed", {name: summary(np.array(e)) for name, e in out.items()})
-    return {name: half_width(np.array(e)) for name, e in out.items()}
+        if p.predicted and truth and p.id not in used:
+            found.setdefault(f"{of[p.id]}.{p.metric}", []).append(math.log(p.predicted / truth))
+    errors: Errors = {name.replace(".", "_"): summary(np.array(e)) for name, e in sorted(found.items())}
+    return {name: half_width(np.array(e)) for name, e in sorted(found.items())}, errors
 
 
 def main() -> None:
@@ -288,52 +236,44 @@ def main() -> None:
     if args.loaded:
         PRIORS[SCANNED] = (args.loaded, *PRIORS[SCANNED][1:])
     path = args.truth / "truth" / "serving_points.csv"
-    table, pool = read(path, "agg"), read(path, "disagg")
-    start = {name: prior[0] for name, prior in PRIORS.items()}
-    names = [n for n in PRIORS if n not in POOL and n not in (COUNTED, SCANNED)]
-    kept = np.array([part(c) >= HELD_OUT for c in table.cells])
-    kept_pool = np.array([part(c) >= HELD_OUT for c in pool.cells])
-    values, spread = fit([Part(table, kept), Part(pool, kept_pool, 0.0)], names, start)
-    sigma = dict(zip(names, spread, strict=True))
-    tpot, ttft = table.residuals(values)
-    errors: dict[str, object] = {
-        "tpot_fitted": summary(tpot[kept]), "tpot_held_out": summary(tpot[~kept]),
-        "ttft_fitted": summary(ttft[kept]), "ttft_held_out": summary(ttft[~kept]),
-    }  # fmt: skip
+    fit = fitted(path)
+    tpot, ttft = fit.table.residuals(fit.values)
+    errors = both("fitted", tpot[fit.kept], ttft[fit.kept]) | both("held_out", tpot[~fit.kept], ttft[~fit.kept])
     print(*errors.items(), sep="\n")
     if args.loaded:
         return
-    widths = {"agg.tpot_ms": half_width(tpot[~kept]), "agg.ttft_ms": half_width(ttft[~kept])}
+    widths = {"agg.tpot_ms": half_width(tpot[~fit.kept]), "agg.ttft_ms": half_width(ttft[~fit.kept])}
+    spread: dict[str, float] = {}
     if args.folds:
-        labels: Mapping[str, Callable[[Point], str]] = {
-            "model": lambda p: p.group.split(" / ")[-1],
-            "chip": lambda p: p.spec.chip.name,
-            "generation": lambda p: "blackwell" if p.spec.chip.generation in BLACKWELL else p.spec.chip.generation,
-        }
-        for what, label in labels.items():
-            a, b = fold(table, pool, label, names, start)
-            errors |= {f"tpot_{what}_left_out": summary(a), f"ttft_{what}_left_out": summary(b)}
-            widths[f"agg.tpot_ms.{what}"], widths[f"agg.ttft_ms.{what}"] = half_width(a), half_width(b)
-            print(what, summary(a), summary(b))
-    values, spread = fit([Part(pool, kept_pool)], POOL, values)
-    chips = [p.decode_workers * p.spec.gpus for p, use in zip(pool.points, kept_pool, strict=True) if use]
-    values[COUNTED] = float(np.median(chips))
-    sigma |= dict(zip(POOL, spread, strict=True))
-    a, b = pool.residuals(values)
-    errors |= {"pools_tpot_held_out": summary(a[~kept_pool]), "pools_ttft_held_out": summary(b[~kept_pool])}
-    print("pools", summary(a[kept_pool]), summary(b[kept_pool]), summary(a[~kept_pool]), summary(b[~kept_pool]))
-    widths |= {"disagg.tpot_ms": half_width(a[~kept_pool]), "disagg.ttft_ms": half_width(b[~kept_pool])}
+        every = fit.problem.solve(np.ones(len(fit.problem.weight)), fit.whole.x, refresh=3)
+        for what, label in LABELS.items():
+            (pair, _), constants = fold(fit.problem, every, label)
+            errors |= both(f"{what}_left_out", *pair)
+            print(what, errors[f"tpot_{what}_left_out"], errors[f"ttft_{what}_left_out"], flush=True)
+            for name, width in (("tpot_ms", half_width(pair[0])), ("ttft_ms", half_width(pair[1]))):
+                widths[f"agg.{name}.{what}"] = width
+            if what == "model":
+                for name, rows in strata(fit.table.points):
+                    errors |= both(f"model_left_out.{name}", pair[0][rows], pair[1][rows])
+                for engine in sorted({p.spec.engine for p in fit.table.points}):
+                    rows = np.array([p.spec.engine == engine for p in fit.table.points])
+                    widths[f"agg.tpot_ms.{engine}"] = half_width(pair[0][rows])
+                    widths[f"agg.ttft_ms.{engine}"] = half_width(pair[1][rows])
+                more, spread = anchored(fit.table, constants, label, pair)
+                errors |= more
+    errors |= repeated(fit.table)
+    a, b = fit.pool.residuals(fit.values)
+    errors |= both("pools_held_out", a[~fit.kept_pool], b[~fit.kept_pool])
     model_width = widths.get("agg.tpot_ms.model", widths["agg.tpot_ms"])
     widths |= {"throughput_fitted": model_width, "throughput_kin": 2.0 * model_width}
-    seen = {
-        "models": sorted({p.group.split(" / ")[-1] for p in (*table.points, *pool.points)}),
-        "chips": sorted({p.spec.chip.name for p in (*table.points, *pool.points)}),
-    }
-    rows = int(kept.sum() + kept_pool.sum())
-    write(values, sigma, rows, errors, widths, seen)
-    # Pools of unstated size are predicted with the record as it now stands.
+    # Pools are predicted with the record as it now stands.
+    write(fit, errors, widths, spread)
     calibration.cache_clear()
-    write(values, sigma, rows, errors, widths | _guessed_widths(path), seen)
+    sigmas.cache_clear()
+    more_widths, more_errors = pooled_widths(path, fit)
+    errors |= more_errors
+    write(fit, errors, widths | more_widths, spread)
+    print(*errors.items(), sep="\n")
 
 
 if __name__ == "__main__":

@@ -2,14 +2,15 @@
 
     python tools/fit/fit_stacks.py --truth FOLDER     # FOLDER holds truth/infer_truth.csv
 
-A stack is an engine on a kind of chip. Cells (stack, chip, model) are dealt to a fitted and a held-out part by a hash of
-their name: constants come from the fitted part alone, half-widths of bands and the errors written from the held-out one.
+A stack is an engine on a kind of chip. Constants come from all its rows. Errors and half-widths of bands are of fits that left
+out whole models (where a stack has three or more; else whole cells of chip and model): folds are dealt by a hash of the name.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,36 +18,25 @@ from fit_serving import OUT as SERVING
 from fit_serving import half_width, part, robust, summary
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
+from stack_priors import METRIC_SIGMA, STACKS, USUAL_SIGMA, Priors
 
-from gigawatt.validation import power, serving_answers
-from gigawatt.validation.serving_answers import DIFFUSION_START, MLPERF_START, metric_of
-from gigawatt.validation.serving_published import TASK_INPUT, Case, case_of
+from gigawatt.validation import serving_answers
+from gigawatt.validation.serving_answers import DIFFUSION_START, MLPERF_START, SPEECH_START, metric_of
+from gigawatt.validation.serving_phases import is_phase, phase_rate
+from gigawatt.validation.serving_published import Case, case_of
 from gigawatt.validation.serving_solve import solve
 from gigawatt.validation.tables import layout_of, read_rows
 
 Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 OUT = SERVING.with_name("serving-stacks.yaml")
-HELD_OUT = 0.35
+FOLDS = 6
+BAND = 0.75  # share of left-out rows that a half-width holds; rows of models seen are met more often
 
 SOURCE = (
     "ML.ENERGY leaderboard v3; TensorRT-LLM performance pages; AWS Neuron SDK benchmarks; splitwise-sim; "
     "MLPerf Inference v4.1 to v6.0 results"
 )
-# stack -> factor -> (start, sigma of the logarithm)
-COMMON: Mapping[str, tuple[float, float]] = {
-    "launches": (1.0, 0.5), "host": (1.0, 0.8), "request": (1.0, 0.8), "eager": (1.0, 0.6), "decode": (1.1, 0.25),
-    "attention": (1.1, 0.4), "prefill": (1.1, 0.4), "reduce": (1.0, 0.6),
-}  # fmt: skip
-TASKS = {f"input.{task}": (1.0, 0.5) for task in TASK_INPUT}
-VISION = {"prompt_ms.image-chat": (20.0, 1.0), "prompt_ms.video-chat": (60.0, 1.0)}
-STACKS: Mapping[str, Mapping[str, tuple[float, float]]] = {
-    "vllm-benchmark": {**COMMON, **TASKS, **VISION, "mixed_launch": (0.3, 0.8), "tail": (1.0, 0.5)},
-    "splitwise-2024": COMMON,
-    "trtllm-2023": COMMON,
-    "trtllm-offline": {**COMMON, "admitted": (1024.0, 0.7)},
-    "neuronx": COMMON,
-    "vllm-online": COMMON,
-}
 
 
 def read(path: Path) -> list[tuple[Case, float]]:
@@ -59,38 +49,86 @@ def read(path: Path) -> list[tuple[Case, float]]:
     return [(c, value) for c, value in pairs if value and not c.row["metric"].startswith(("tok_s_per_all", "usd"))]
 
 
-def kept(cases: Sequence[Case]) -> NDArray[np.bool_]:
-    """Rows of the fitted part."""
-    return np.array([part(c.group, "stacks") >= HELD_OUT for c in cases])
+@dataclass(frozen=True)
+class Rows:
+    """Measured values of one stack and the distinct runs behind them (`run` indexes `runs`)."""
 
+    cases: Sequence[Case]
+    truth: Floats
+    runs: Sequence[Case]
+    run: NDArray[np.intp]
 
-def predicted(cases: Sequence[Case], factors: Mapping[str, float]) -> Floats:
-    """The metrics of cases under given factors."""
-    solved = solve(cases, factors)
-    return np.array([metric_of(c, s) or np.nan for c, s in zip(cases, solved, strict=True)])
+    @classmethod
+    def of(cls, pairs: Sequence[tuple[Case, float]]) -> Rows:
+        found: dict[tuple[object, ...], int] = {}
+        runs: list[Case] = []
+        index = []
+        for c, _ in pairs:
+            text = tuple(v for k, v in c.row.items() if k not in ("id", "metric", "power_w", "notes", "value"))
+            if text not in found:
+                found[text] = len(runs)
+                runs.append(c)
+            index.append(found[text])
+        return cls([c for c, _ in pairs], np.array([v for _, v in pairs]), runs, np.array(index, dtype=np.intp))
+
+    def take(self, mask: Mask) -> Rows:
+        """The rows of a mask."""
+        return Rows.of([(c, v) for c, v, m in zip(self.cases, self.truth, mask, strict=True) if m])
+
+    def predicted(self, factors: Mapping[str, float]) -> Floats:
+        """Their metrics under given factors."""
+        solved = solve(self.runs, factors)
+        return np.array([metric_of(c, solved[i]) or np.nan for c, i in zip(self.cases, self.run, strict=True)])
+
+    @property
+    def weight(self) -> Floats:
+        """A cell counts like at most six points; metrics by how closely they are worth meeting."""
+        labels = [f"{c.group} {c.task} {c.row['metric']}" for c in self.cases]
+        count = {g: labels.count(g) for g in set(labels)}
+        few = np.sqrt([min(1.0, 6.0 / count[g]) for g in labels])
+        return few / np.array([METRIC_SIGMA.get(c.row["metric"], USUAL_SIGMA) for c in self.cases])
+
+    @property
+    def fold(self) -> NDArray[np.intp]:
+        """Fold of each row, whole models (or cells) in one."""
+        models = [c.named.model_id or c.row["model"] for c in self.cases]
+        names = (
+            models if len(set(models)) >= 3 else [f"{m} {c.chip.name}" for m, c in zip(models, self.cases, strict=True)]
+        )
+        distinct = sorted(set(names), key=lambda name: part(name, "models"))
+        return np.array([distinct.index(name) % min(FOLDS, len(distinct)) for name in names], dtype=np.intp)
 
 
 def fit(
-    names: Sequence[str], priors: Mapping[str, tuple[float, float]], answer: Callable[[Mapping[str, float]], Floats],
-    truth: Floats, weight: Floats,
+    priors: Priors, answer: Callable[[Mapping[str, float]], Floats], truth: Floats, weight: Floats,
+    start: Mapping[str, float] | None = None, evaluations: int = 25,
 ) -> dict[str, float]:  # fmt: skip
-    """Factors that answer best, near their priors."""
+    """Factors that answer best, near their priors; `start` where not at the priors."""
+    names = list(priors)
     centre, width = np.log([priors[n][0] for n in names]), np.array([priors[n][1] for n in names])
+    first = centre if start is None else np.log([start[n] for n in names])
 
     def cost(x: Floats) -> Floats:
         error = np.log(answer(dict(zip(names, np.exp(x), strict=True)))) - np.log(truth)
-        data = robust(np.nan_to_num(error, nan=3.0, posinf=3.0, neginf=-3.0)) * weight / 0.15
+        data = robust(np.nan_to_num(error, nan=3.0, posinf=3.0, neginf=-3.0)) * weight
         return np.concatenate([data, (x - centre) / width])
 
-    found = least_squares(cost, centre, diff_step=1e-3, max_nfev=20)
+    found = least_squares(cost, first, diff_step=1e-3, max_nfev=evaluations)
     return dict(zip(names, (float(v) for v in np.exp(found.x)), strict=True))
 
 
-def weights(cases: Sequence[Case]) -> Floats:
-    """A cell counts like at most six points."""
-    labels = [c.group for c in cases]
-    count = {g: labels.count(g) for g in set(labels)}
-    return np.sqrt([min(1.0, 6.0 / count[g]) for g in labels])
+def fit_stack(priors: Priors, rows: Rows) -> tuple[dict[str, float], Floats]:
+    """Factors from all rows, and the logarithmic errors of rows in fits without their fold."""
+    whole = fit(priors, rows.predicted, rows.truth, rows.weight)
+    errors = np.full(len(rows.truth), np.nan)
+    for k in sorted(set(rows.fold)):
+        out = rows.fold == k
+        if out.all():
+            out = ~out
+        kept, left = rows.take(~out), rows.take(out)
+        factors = fit(priors, kept.predicted, kept.truth, kept.weight, whole, 8) if out.any() else whole
+        errors[out] = np.log(left.predicted(factors) / left.truth) if out.any() else errors[out]
+    return whole, errors
 
 
 def main() -> None:
@@ -100,23 +138,38 @@ def main() -> None:
     folder = parser.parse_args().truth
     pairs = read(folder / "truth" / "infer_truth.csv")
     stacks: dict[str, dict[str, float]] = {}
+    errors: dict[str, dict[str, float]] = {}
     left_out: list[tuple[Case, float]] = []
     for stack, priors in STACKS.items():
-        rows = [(c, v) for c, v in pairs if c.stack == stack and c.spec is not None]
-        cases, truth = [c for c, _ in rows], np.array([v for _, v in rows])
-        use = kept(cases)
-        fitted = [c for c, u in zip(cases, use, strict=True) if u]
-        if use.sum() < 8 or (~use).sum() == 0:
-            use = np.ones(len(cases), dtype=bool)
-            fitted = cases
-        stacks[stack] = fit(list(priors), priors, lambda f, k=fitted: predicted(k, f), truth[use], weights(fitted))
-        error = np.log(predicted(cases, stacks[stack])) - np.log(truth)
-        left_out += [(c, float(e)) for c, e, u in zip(cases, error, use, strict=True) if not u or use.all()]
-        print(stack, "fitted", summary(error[use]), "held out", summary(error[~use]) if (~use).any() else "-")
-    diffusion, speech = _diffusion(pairs, left_out), _mlperf(pairs, stacks, left_out)
-    widths = _watts(folder, stacks)
-    widths |= _denoising_watts(folder, stacks)
-    write(stacks, diffusion, speech, left_out, widths)
+        rows = Rows.of([(c, v) for c, v in pairs if c.stack == stack and c.spec is not None and not is_phase(c)])
+        stacks[stack], found = fit_stack(priors, rows)
+        inside = np.log(rows.predicted(stacks[stack]) / rows.truth)
+        left_out += [(c, float(e)) for c, e in zip(rows.cases, found, strict=True) if np.isfinite(e)]
+        for metric in sorted({c.row["metric"] for c in rows.cases}):
+            mask = np.array([c.row["metric"] == metric for c in rows.cases])
+            name = f"{stack}.{metric}"
+            errors[f"{name}.fitted"] = summary(inside[mask & np.isfinite(inside)])
+            if np.isfinite(found[mask]).any():
+                errors[f"{name}.model_left_out"] = summary(found[mask & np.isfinite(found)])
+            print(name, errors[f"{name}.fitted"], errors.get(f"{name}.model_left_out"))
+    diffusion, shares = _diffusion(pairs, left_out), _mlperf(pairs, left_out)
+    speech = _speech(pairs, left_out)
+    for case, value in pairs:
+        if is_phase(case):  # no constant is fitted to them
+            left_out.append((case, float(np.log((phase_rate(case) or np.nan) / value))))
+    by_kind = {
+        f"{c.stack}.{c.kind}.{c.row['metric']}" for c, _ in left_out if c.stack not in STACKS or c.kind == "diffusion"
+    }
+    for name in sorted(by_kind):
+        found = np.array([e for c, e in left_out if f"{c.stack}.{c.kind}.{c.row['metric']}" == name and np.isfinite(e)])
+        errors[f"{name}.model_left_out"] = summary(found)
+        print(name, errors[f"{name}.model_left_out"])
+    write(stacks, diffusion, shares, speech, [(c, e) for c, e in left_out if np.isfinite(e)], errors)
+
+
+def kept(cases: Sequence[Case]) -> Mask:
+    """Rows of the fitted part, where a part is held out."""
+    return np.array([part(c.group, "stacks") >= 0.35 for c in cases])
 
 
 def _diffusion(pairs: Sequence[tuple[Case, float]], left_out: list[tuple[Case, float]]) -> dict[str, dict[str, float]]:
@@ -124,132 +177,92 @@ def _diffusion(pairs: Sequence[tuple[Case, float]], left_out: list[tuple[Case, f
     out: dict[str, dict[str, float]] = {}
     priors = {name: (value, 0.7) for name, value in DIFFUSION_START.items()} | {"split": (0.8, 0.15)}
     for generation in ("hopper", "blackwell"):
-        rows = [
+        rows = Rows.of([
             (c, v) for c, v in pairs
             if c.kind == "diffusion" and not c.stack.startswith("mlperf") and c.chip.generation == generation
-        ]  # fmt: skip
-        cases, truth = [c for c, _ in rows], np.array([v for _, v in rows])
-        use = kept(cases)
+        ])  # fmt: skip
 
         def answer(f: Mapping[str, float], chosen: Sequence[Case], generation: str = generation) -> Floats:
             serving_answers.diffusion_rates = lambda: {generation: f}  # type: ignore[assignment]
             return np.array([serving_answers.unsolved(c) or np.nan for c in chosen])
 
-        fitted = [c for c, u in zip(cases, use, strict=True) if u]
-        out[generation] = fit(list(priors), priors, lambda f, k=fitted, a=answer: a(f, k), truth[use], weights(fitted))
-        error = np.log(answer(out[generation], cases)) - np.log(truth)
-        left_out += [(c, float(e)) for c, e, u in zip(cases, error, use, strict=True) if not u]
-        print("diffusion", generation, "fitted", summary(error[use]), "held out", summary(error[~use]))
+        def fitted(
+            of: Rows, start: Mapping[str, float] | None = None, a: Callable[..., Floats] = answer
+        ) -> dict[str, float]:
+            return fit(priors, lambda f: a(f, of.cases), of.truth, of.weight, start)
+
+        out[generation] = fitted(rows)
+        errors = np.zeros(len(rows.truth))
+        for k in sorted(set(rows.fold)):
+            left = rows.fold == k
+            without = fitted(rows.take(~left), out[generation])
+            errors[left] = np.log(answer(without, rows.take(left).cases) / rows.truth[left])
+        left_out += [(c, float(e)) for c, e in zip(rows.cases, errors, strict=True)]
+        print(
+            "diffusion", generation, summary(np.log(answer(out[generation], rows.cases) / rows.truth)), summary(errors)
+        )
     out["default"] = dict(out["hopper"])
     serving_answers.diffusion_rates = lambda: out  # type: ignore[assignment]
     return out
 
 
-def _mlperf(
-    pairs: Sequence[tuple[Case, float]], stacks: dict[str, dict[str, float]], left_out: list[tuple[Case, float]]
-) -> dict[str, float]:
-    """One factor for each kind of MLPerf answer, as the median ratio over cells of the fitted part."""
+def _mlperf(pairs: Sequence[tuple[Case, float]], left_out: list[tuple[Case, float]]) -> dict[str, float]:
+    """One factor for each kind of MLPerf answer: the median ratio over rows; errors leave out whole models."""
     start = dict(MLPERF_START)
     serving_answers.mlperf_shares = lambda: start  # type: ignore[assignment]
     kinds: dict[str, list[tuple[Case, float]]] = {}
     for case, value in pairs:
-        if case.spec is None and (case.stack.startswith("mlperf") or case.kind == "speech"):
+        if case.spec is None and case.stack.startswith("mlperf") and case.kind != "speech":
             ratio = value / (serving_answers.unsolved(case) or np.nan)
             if np.isfinite(ratio):
-                kinds.setdefault(serving_answers.share_of(case), []).append((case, float(np.log(ratio))))
-    for name, rows in kinds.items():
-        use = kept([c for c, _ in rows])
-        ratios = np.array([r for _, r in rows])
-        if use.sum() < 3 or (~use).sum() == 0:
-            use = np.arange(len(rows)) % 2 == 0
-        factor = float(np.median(ratios[use]))
-        start[name] = MLPERF_START[name] * float(np.exp(factor))
-        left_out += [(c, factor - r) for (c, r), u in zip(rows, use, strict=True) if not u]
-        print("mlperf", name, round(start[name], 3), summary(factor - ratios[~use]))
+                kinds.setdefault(serving_answers.share_of(case), []).append((case, ratio))
+    for name, found in kinds.items():
+        rows, ratios = Rows.of(found), np.log([r for _, r in found])
+        errors = np.zeros(len(ratios))
+        for k in sorted(set(rows.fold)):
+            left = rows.fold == k
+            errors[left] = np.median(ratios[~left] if (~left).any() else ratios) - ratios[left]
+        left_out += [(c, float(e)) for c, e in zip(rows.cases, errors, strict=True)]
+        start[name] = MLPERF_START.get(name, 1.0) * float(np.exp(np.median(ratios)))
+        print("mlperf", name, round(start[name], 3), summary(np.median(ratios) - ratios), summary(errors))
     return start
 
 
-WATTS = {"compute": (1.0, 0.5), "memory": (1.0, 0.5), "hopper": (1.0, 0.15), "blackwell": (1.0, 0.15)}
-POWER_METRICS = ("gpu_power_w", "itl_p50_ms", "output_tok_s")
+def _speech(pairs: Sequence[tuple[Case, float]], left_out: list[tuple[Case, float]]) -> dict[str, float]:
+    """Constants of speech; errors leave out chips, as there is one model."""
+    rows = Rows.of([(c, v) for c, v in pairs if c.kind == "speech"])
+    priors = {name: (value, 0.7) for name, value in SPEECH_START.items()}
+    chips = np.array([c.chip.name for c in rows.cases])
 
+    def answer(f: Mapping[str, float], chosen: Sequence[Case]) -> Floats:
+        serving_answers.speech_rates = lambda: f  # type: ignore[assignment]
+        return np.array([serving_answers.unsolved(c) or np.nan for c in chosen])
 
-def _watts(folder: Path, stacks: dict[str, dict[str, float]]) -> dict[str, float]:
-    """Factors on the utilisations that `chip_watts` sees, and half-widths of the power table by metric and kind of task."""
-    path = folder / "truth" / "power_serving_mlenergy.csv"
-    rows = read_rows(path)
-    layout = layout_of("power", rows, path)
-    measured = layout.measured(rows)
-    cases = [case_of(power.leaderboard_row(row)) for row in layout.blind(rows)]
-    solved = solve(cases, stacks["vllm-benchmark"])
-    truth = {m: np.array([measured[row["id"], m] or np.nan for row in rows]) for m in POWER_METRICS}
-    use = kept(cases)
+    def fitted(of: Rows) -> dict[str, float]:
+        return fit(priors, lambda f: answer(f, of.cases), of.truth, of.weight)
 
-    def answer(f: Mapping[str, float], mask: NDArray[np.bool_]) -> Floats:
-        pairs = [(c, s) for c, s, u in zip(cases, solved, mask, strict=True) if u]
-        return np.array([power.watts_of(c.chip, s, c.stack, f) for c, s in pairs])
-
-    fitted = [c for c, u in zip(cases, use, strict=True) if u]
-    stacks["vllm-benchmark-watts"] = fit(
-        list(WATTS), WATTS, lambda f: answer(f, use), truth["gpu_power_w"][use], weights(fitted)
-    )
-    made = {
-        "gpu_power_w": answer(stacks["vllm-benchmark-watts"], np.ones(len(cases), dtype=bool)),
-        "itl_p50_ms": np.array([s["itl_p50"] for s in solved]) * 1e3,
-        "output_tok_s": np.array([s["rate"] for s in solved]),
-    }
-    text = np.array([c.task not in ("image-chat", "video-chat") for c in cases])
-    widths = {}
-    for metric in POWER_METRICS:
-        error = np.log(made[metric]) - np.log(truth[metric])
-        print("power", metric, "fitted", summary(error[use]), "held out", summary(error[~use]))
-        for kind, mask in (("text", text), ("vision", ~text)):
-            widths[f"power.{metric}.{kind}"] = half_width(error[~use & mask])
-    joules = np.log(made["gpu_power_w"] / made["output_tok_s"]) - np.log(truth["gpu_power_w"] / truth["output_tok_s"])
-    for metric in ("energy_per_output_token", "energy_per_response"):
-        widths[f"energy.{metric}"] = half_width(joules[~use])
-    print("power J/token held out", summary(joules[~use]))
-    return widths
-
-
-def _denoising_watts(folder: Path, stacks: dict[str, dict[str, float]]) -> dict[str, float]:
-    """Factor on a denoising chip's watts by kind and generation (median over the fitted part), and half-widths of energy."""
-    path = folder / "truth" / "energy_truth.csv"
-    rows = [r for r in read_rows(path) if r["metric"] in ("energy_per_image", "energy_per_video")]
-    layout = layout_of("power", rows, path)
-    measured = layout.measured(rows)
-    blind = layout.blind(rows)
-    cases = [c for c in (power.energy_case(row) for row in blind) if c is not None]
-    use = kept(cases)
-    errors: dict[str, dict[str, list[float]]] = {}
-    for row, case, fitted, made in zip(rows, cases, use, power.predict(blind), strict=True):
-        value = measured[row["id"], row["metric"]]
-        if made.predicted and value:
-            name = f"{row['metric'].removeprefix('energy_per_')}.{case.chip.generation}"
-            part_of = errors.setdefault(name, {"fitted": [], "held": []})
-            part_of["fitted" if fitted else "held"].append(float(np.log(made.predicted / value)))
-    now = power.factors_of("diffusion-watts")
-    stacks["diffusion-watts"] = {
-        name: now.get(name, 1.0) * float(np.exp(-np.median(e["fitted"]))) for name, e in errors.items() if e["fitted"]
-    }
-    widths: dict[str, list[float]] = {}
-    for name, e in errors.items():
-        held = np.array(e["held"]) - (np.median(e["fitted"]) if e["fitted"] else 0.0)
-        print("energy", name, "held out", summary(held) if len(held) else "-")
-        widths.setdefault(f"energy.energy_per_{name.split('.')[0]}", []).extend(held)
-    return {name: half_width(np.array(e)) for name, e in widths.items() if e}
+    errors = np.zeros(len(chips))
+    for chip in sorted(set(chips)):
+        left = chips == chip
+        errors[left] = np.log(answer(fitted(rows.take(~left)), rows.take(left).cases) / rows.truth[left])
+    left_out += [(c, float(e)) for c, e in zip(rows.cases, errors, strict=True)]
+    found = fitted(rows)
+    print("speech", found, summary(np.log(answer(found, rows.cases) / rows.truth)), summary(errors))
+    return found
 
 
 def write(
     stacks: Mapping[str, Mapping[str, float]], diffusion: Mapping[str, Mapping[str, float]], shares: Mapping[str, float],
-    left_out: Sequence[tuple[Case, float]], widths: Mapping[str, float],
+    speech: Mapping[str, float],
+    left_out: Sequence[tuple[Case, float]], found: Mapping[str, Mapping[str, float]],
 ) -> None:  # fmt: skip
-    """The record: factors, rates, and half-widths by stack and metric."""
+    """The record: factors, rates, errors, and half-widths by stack and metric."""
     errors: dict[str, list[float]] = {}
     for case, error in left_out:
         metric = case.row["metric"]
         for name in (f"{case.stack}.{metric}", f"{case.stack}.{case.kind}", metric):
             errors.setdefault(name, []).append(error)
-    groups = {name: half_width(np.array(found)) for name, found in errors.items() if len(found) >= 5} | dict(widths)
+    groups = {name: half_width(np.array(e), BAND) for name, e in errors.items() if len(e) >= 4}
     whole = summary(np.array([error for _, error in left_out]))
 
     def row(item: Mapping[str, float]) -> str:
@@ -262,26 +275,30 @@ def write(
         f'source: "{SOURCE}"',
         "source_url: https://github.com/ml-energy/leaderboard",
         'as_of: "2026-05"',
-        'fitted_to: "cells (stack, chip, model) of the fitted part by a hash of their name; errors are of cells held out"',
-        f"rows: {len(left_out)}  # held out",
-        f"error: {{median: {whole['median']}, p90: {whole['p90']}, bias: {whole['bias']}}}",
+        'fitted_to: "all rows of each stack"',
+        f"rows: {len(left_out)}",
+        "# Relative errors: of rows in the fit, and of rows whose whole model was left out.",
+        "error:",
+        f"  all.model_left_out: {row(whole)}",
+        *(f"  {name}: {row(item)}" for name, item in found.items()),
         'release: "2023 to 2026, see each stack"',
         "",
-        "# 80 % half-widths of the logarithm by stack and metric, from cells held out.",
+        f"# Half-widths of the logarithm by stack and metric that hold {BAND:.0%} of the rows left out.",
         "groups:",
         *(f"  {name}: {min(max(value, 0.03), 1.5):.3f}" for name, value in sorted(groups.items())),
         "parameters: {}",
         "tables:",
-        "  # Factors on serving-steady-state; input.<task> on the assumed prompt, prompt_ms.<task> of its encoder.",
+        "  # Factors on serving-steady-state; input.<task> on the assumed prompt, prompt_ms.<task> host time of its images.",
         "  stacks:",
         *(f"    {name}: {row(item)}" for name, item in stacks.items()),
         "  diffusion:",
         *(f"    {name}: {row(item)}" for name, item in diffusion.items()),
         "  # Rates over the engine's frontier, and how close servers run to their limits.",
         f"  mlperf: {row(shares)}",
+        f"  speech: {row(speech)}",
     ]
     OUT.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    print("all held out", whole)
+    print("all left out", whole)
 
 
 if __name__ == "__main__":

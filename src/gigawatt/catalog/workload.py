@@ -29,7 +29,8 @@ class Model(Record):
     """A model as published: its configuration in the field names of Hugging Face `config.json`.
 
     `config` is what `physics.workload.from_config` reads; `aliases` are other names under which it is written;
-    `assumed_fields` names what of `config` is not published or was not checked.
+    `assumed_fields` names what of `config` is not published or was not checked; `published_precision` is how the
+    weights of the checkpoint at `source_url` are stored (of a mixture of experts: its experts).
     """
 
     family: str
@@ -39,6 +40,7 @@ class Model(Record):
     active_parameters_published: Count | None = None
     max_positions: int = Field(0, ge=0)
     precisions: tuple[str, ...] = ("bf16",)
+    published_precision: Literal["bf16", "fp8", "fp4"] = "bf16"
     license: str = ""
     aliases: tuple[str, ...] = ()
     assumed_fields: tuple[str, ...] = ()

@@ -8,7 +8,6 @@ from gigawatt.core.errors import Unsupported
 
 VERBS = {
     "train": "How do I train this model here?",
-    "serve": "How do I serve this model here, at my SLO?",
     "fleet": "What do I build when, over years?",
     "moats": "What is each moat worth, to whom, under which limit?",
     "operate": "What happens in this site in a day, hour by hour?",

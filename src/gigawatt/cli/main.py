@@ -11,7 +11,16 @@ from collections.abc import Sequence
 
 import typer
 
-from gigawatt.cli import catalog_verbs, later, money_verbs, net_verbs, results_verbs, scenario_verbs, trust_verbs
+from gigawatt.cli import (
+    catalog_verbs,
+    later,
+    money_verbs,
+    net_verbs,
+    results_verbs,
+    scenario_verbs,
+    serve_verbs,
+    trust_verbs,
+)
 from gigawatt.cli.output import print_error
 from gigawatt.core.errors import GigawattError, InputError, Problem, nearest
 
@@ -48,6 +57,7 @@ def main(
 scenario_verbs.add(app)
 money_verbs.add(app)
 net_verbs.add(app)
+serve_verbs.add(app)
 results_verbs.add(app)
 catalog_verbs.add(app)
 trust_verbs.add(app)

@@ -30,7 +30,7 @@ FORMAT = "gigawatt-run/1"
 MANIFEST, PAGE, BOOK, TIMING = "manifest.json", "report.html", "tables.xlsx", "timing.json"
 LIVE = "project.xlsx"
 # Keys of a run's manifest that differ from run to run.
-VOLATILE = ("wall_s", "seconds", "timings", "rss_mb", "started_at", "finished_at", "host")
+VOLATILE = ("wall_s", "search_s", "simulate_s", "seconds", "timings", "rss_mb", "started_at", "finished_at", "host")
 # Left by desktops in any folder that was looked at; no reason to refuse.
 IGNORED = {".DS_Store", "Thumbs.db", "desktop.ini"}
 

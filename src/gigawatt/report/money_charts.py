@@ -13,6 +13,7 @@ from gigawatt.report.deals_charts import DEALS_CHARTS
 from gigawatt.report.market_charts import MARKET_CHARTS
 from gigawatt.report.net_charts import NET_CHARTS
 from gigawatt.report.project_charts import PROJECT_CHARTS
+from gigawatt.report.serve_charts import SERVE_CHARTS, SERVICE_CHARTS
 from gigawatt.report.theme import Figure
 from gigawatt.study.result import RunResult
 
@@ -24,11 +25,13 @@ BY_QUESTION: Mapping[str, Mapping[str, Chart]] = {
     "market": MARKET_CHARTS,
     "project": PROJECT_CHARTS,
     "network": NET_CHARTS,
+    "serve": SERVE_CHARTS,
+    "service": SERVICE_CHARTS,
 }
 
 
 def question_of(result: RunResult) -> str:
-    """What the run answers: 'deals', 'market', 'project', 'network', else 'plan'."""
+    """What the run answers: 'deals', 'market', 'project', 'network', 'serve', 'service', else 'plan'."""
     asked = str(result.manifest.get("question") or "plan")
     return asked if asked in BY_QUESTION else "plan"
 

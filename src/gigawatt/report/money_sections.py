@@ -16,6 +16,7 @@ from gigawatt.report.money_sentences import measure_words
 from gigawatt.report.net_parts import NETWORK
 from gigawatt.report.sections import Section
 from gigawatt.report.sentences import rows_of
+from gigawatt.report.serve_parts import SERVE, SERVICE
 from gigawatt.study.result import RunResult
 
 MOST_SHOWN = 24  # rows of a table in the page; more are behind a click
@@ -247,7 +248,14 @@ PROJECT: tuple[Section, ...] = (
     Section("assumptions", "Assumptions and sources"),
 )
 
-BY_QUESTION = {"deals": DEALS, "market": MARKET, "project": PROJECT, "network": NETWORK}
+BY_QUESTION = {
+    "deals": DEALS,
+    "market": MARKET,
+    "project": PROJECT,
+    "network": NETWORK,
+    "serve": SERVE,
+    "service": SERVICE,
+}
 
 
 def sections_of(result: RunResult) -> tuple[Section, ...]:

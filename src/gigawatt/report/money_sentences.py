@@ -358,6 +358,8 @@ SENTENCES_BY_QUESTION: Mapping[str, Mapping[str, Says]] = {
         "rent_fan": rent_fan,
     },
     "network": {},
+    "serve": {},
+    "service": {},
     "project": {"debt_service": debt_service, "sources_uses": sources_uses, "covenants": covenants},
 }
 

@@ -21,7 +21,8 @@ import numpy as np
 class Prediction:
     """What the engine says of one row, before it sees the measured value.
 
-    `predicted` is None where the row was skipped, with its `reason`. `group` names the kin it is scored with;
+    `predicted` is None where the row was skipped, with its `reason`. `group` names the kin it is scored with,
+    `strata` further groups;
     `defaulted` says that blanks of the row were filled in, and `note` with what.
     """
 
@@ -34,6 +35,7 @@ class Prediction:
     reason: str = ""
     group: str = ""
     defaulted: bool = False
+    strata: tuple[str, ...] = ()
 
 
 def number(text: str | None) -> float | None:

@@ -1,7 +1,7 @@
 """`validate power`: watts, times and energy of serving rows, wall power of nodes, and published facts.
 
-Serving rows are solved like any serving case and their utilisations turned into watts (`chip_watts`); nodes and systems take
-the platform's parts from the catalog. A fact that no power model answers is skipped, with its reason.
+Serving rows are solved like any serving case and the phases of their steps turned into watts (`serving.power`); nodes and
+systems take the platform's parts from the catalog. A fact that no power model answers is skipped, with its reason.
 """
 
 from __future__ import annotations
@@ -12,20 +12,23 @@ from dataclasses import replace
 
 import numpy as np
 
-from gigawatt.physics.chip import Chip, capped, chip_watts
+from gigawatt.physics.chip import Chip, PowerMode, capped, chip_watts
+from gigawatt.physics.chip.power import FULL
+from gigawatt.physics.serving.power import RECORD, Phases, phase_watts
 from gigawatt.validation.base import Prediction
 from gigawatt.validation.power_facility import node_watts, published_fact
 from gigawatt.validation.serving import banded, half_width
-from gigawatt.validation.serving_answers import answers
-from gigawatt.validation.serving_models import chip_of
+from gigawatt.validation.serving_answers import answers, mlperf_operating, speech_seconds
+from gigawatt.validation.serving_models import catalog, chip_of
 from gigawatt.validation.serving_published import Case, case_of
-from gigawatt.validation.serving_solve import factors_of, solve
+from gigawatt.validation.serving_solve import Solved, solve
 
 Row = dict[str, str]
 LEADERBOARD = "ML.ENERGY leaderboard, tasks/{task}.json"
 # Utilisation (arithmetic, memory) of a denoising step where only chip_watts says what it draws: large products, few bytes.
 DENOISING = (0.4, 0.3)
 SATURATED = (0.4, 0.6)  # the same of a server that is full (assumed)
+LIQUID_FROM_W = 1000.0
 MAX_Q = 0.7  # power share of a submission tuned for efficiency (assumed: the set point that DGX B200 ships with)
 
 
@@ -37,13 +40,15 @@ def predict(rows: list[Row]) -> list[Prediction]:
     return _energy(rows) if "config" in header else _facts(rows)
 
 
-def watts_of(chip: Chip, solved: Mapping[str, float], stack: str, factors: Mapping[str, float] | None = None) -> float:
-    """Mean watts of one chip in a solved case; `factors` on its utilisations are the stack's where none are given."""
-    scale = factors_of(f"{stack}-watts") if factors is None else factors
-    compute = min(solved["compute"] * scale.get("compute", 1.0), 1.0)
-    memory = min(solved["memory"] * scale.get("memory", 1.0), 1.0)
-    watts = float(chip_watts(chip, compute, memory, max(solved["busy"], 0.0)))
-    return float(np.clip(watts * scale.get(chip.generation, 1.0), chip.idle_w, chip.tdp_w))
+def watts_of(chip: Chip, solved: Solved, plateaus: Mapping[str, float] | None = None) -> float:
+    """Mean watts of one chip in a solved case; `plateaus` in place of the calibration's."""
+    return float(phase_watts(chip, solved.phases, plateaus=plateaus)[0])
+
+
+def denoising_factors() -> Mapping[str, float]:
+    """Factors on a denoising chip's watts by kind of output and generation; none before a fit."""
+    found: Mapping[str, float] = catalog().get("calibration", RECORD).tables.get("denoising", {})
+    return found
 
 
 def _leaderboard(rows: Sequence[Row]) -> list[Prediction]:
@@ -54,9 +59,9 @@ def _leaderboard(rows: Sequence[Row]) -> list[Prediction]:
         group = f"{case.chip.name} / {case.task}"
         note = "; ".join(case.defaults)
         values = {
-            "gpu_power_w": watts_of(case.chip, solved, case.stack),
-            "itl_p50_ms": solved["itl_p50"] * 1e3,
-            "output_tok_s": solved["rate"],
+            "gpu_power_w": watts_of(case.chip, solved),
+            "itl_p50_ms": solved.itl_p50_s * 1e3,
+            "output_tok_s": solved.tokens_per_s,
         }
         for metric, value in values.items():
             width = half_width(f"power.{metric}.{kind}", f"power.{metric}", metric)
@@ -92,7 +97,7 @@ def _batch_text(row: Mapping[str, str]) -> str:
 def _energy(rows: Sequence[Row]) -> list[Prediction]:
     cases: list[Case | None] = [energy_case(row) for row in rows]
     known = [i for i, case in enumerate(cases) if case is not None and case.spec is not None]
-    solved: dict[int, dict[str, float]] = {}
+    solved: dict[int, Solved] = {}
     for stack in {cases[i].stack for i in known}:  # type: ignore[union-attr]
         part = [i for i in known if cases[i].stack == stack]  # type: ignore[union-attr]
         for i, item in zip(part, solve([c for j in part if (c := cases[j]) is not None]), strict=True):
@@ -147,15 +152,15 @@ def _with_size(case: Case, config: str) -> Case:
     return replace(case, extra=extra)
 
 
-def _energy_answer(row: Mapping[str, str], case: Case | None, solved: Mapping[str, float] | None) -> Prediction:
+def _energy_answer(row: Mapping[str, str], case: Case | None, solved: Solved | None) -> Prediction:
     metric = row.get("metric") or ""
     if case is None:
         return published_fact(row["id"], metric, row.get("gpu") or "", row.get("model") or "", row.get("unit") or "")
     note, group = "; ".join(case.defaults), f"{case.stack} / {case.chip.name} / {metric}"
     width = half_width(f"energy.{case.stack}.{metric}", f"energy.{metric}")
     if solved is not None:
-        watts = watts_of(case.chip, solved, case.stack)
-        per_token = watts * (case.spec.gpus if case.spec else case.gpus) / max(solved["rate"], 1e-9)
+        watts = watts_of(case.chip, solved)
+        per_token = watts * (case.spec.gpus if case.spec else case.gpus) / max(solved.tokens_per_s, 1e-9)
         values = {
             "energy_per_output_token": per_token,
             "energy_per_output_token_derived": per_token,
@@ -174,9 +179,11 @@ def _energy_answer(row: Mapping[str, str], case: Case | None, solved: Mapping[st
 def _node_energy(case: Case, metric: str) -> float | None:
     """Wall watts of the nodes of a saturated server, or the joules of a token or a sample there."""
     # A vendor's Max-Q submission runs its chips below their limit; the source's path says so.
-    mode = capped(MAX_Q) if "maxq" in (case.row.get("source") or "").lower() else None
-    chip_w = float(chip_watts(case.chip, *SATURATED, mode=mode))
-    wall_w = node_watts(case.chip, chip_w, case.gpus)
+    mode = capped(MAX_Q) if "maxq" in (case.row.get("source") or "").lower() else FULL
+    chip_w = _saturated_watts(case, mode)
+    boxes = [node_watts(case.chip, chip_w, case.gpus, fans) for fans in ((True, False) if _either(case) else (True,))]
+    known = [w for w in boxes if w is not None]
+    wall_w = sum(known) / len(known) if known else None
     if metric == "system_wall_power" or wall_w is None:
         return wall_w
     wanted = "total_output_tok_s" if "token" in metric else "samples_s"
@@ -184,10 +191,27 @@ def _node_energy(case: Case, metric: str) -> float | None:
     return wall_w / rate if rate else None
 
 
+def _either(case: Case) -> bool:
+    """Whether boxes of a chip are sold with air and with liquid in like numbers: from 1,000 W on. Rows do not say which."""
+    return case.chip.tdp_w >= LIQUID_FROM_W
+
+
+def _saturated_watts(case: Case, mode: PowerMode) -> float:
+    """Watts of one chip of a saturated server: at the engine's own operating point where there is one."""
+    if case.kind == "mlperf" and (point := mlperf_operating(case, mode)) is not None:
+        return point.chip_w
+    if case.kind == "speech":
+        host, moved, arithmetic = (np.array([seconds]) for seconds in speech_seconds(case))
+        none = np.zeros(1)
+        phases = Phases(host, none, none, none, moved, none, arithmetic, none, none)
+        return float(phase_watts(case.chip, phases, mode)[0])
+    return float(chip_watts(case.chip, *SATURATED, mode=mode))
+
+
 def _sample_energy(case: Case, metric: str) -> float | None:
     kind = "video" if "video" in metric else "image"
     rate = answers([replace(case, row={**case.row, "metric": f"{kind}s_s"})])[0]
-    scale = factors_of("diffusion-watts").get(f"{kind}.{case.chip.generation}", 1.0)
+    scale = denoising_factors().get(f"{kind}.{case.chip.generation}", 1.0)
     return scale * float(chip_watts(case.chip, *DENOISING)) * case.gpus / rate if rate else None
 
 
@@ -226,7 +250,7 @@ def _served(row: Mapping[str, str], model: str, work: str) -> Prediction:
         "max_num_seqs": batch[1] if batch else "64",
     }
     case = case_of(leaderboard_row(text))
-    watts = watts_of(chip, solve([case])[0], case.stack)
+    watts = watts_of(chip, solve([case])[0])
     note = "; ".join(case.defaults)
     width = half_width("power.gpu_power_w.text", "power.gpu_power_w")
     return banded(row["id"], row.get("metric") or "", watts, width, note, "serving, GPU watts", True)

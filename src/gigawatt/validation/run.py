@@ -91,6 +91,8 @@ def report(
         groups.setdefault(f"metric: {prediction.metric}", []).append(prediction)
         if prediction.group:
             groups.setdefault(prediction.group, []).append(prediction)
+        for stratum in prediction.strata:
+            groups.setdefault(stratum, []).append(prediction)
         if prediction.defaulted:
             groups.setdefault("with defaults filled in", []).append(prediction)
     return {

@@ -6,6 +6,7 @@ Bands are 80 %: half-widths of the logarithm by class of row, from residuals of 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -16,11 +17,20 @@ from gigawatt.validation.base import Prediction
 from gigawatt.validation.serving_answers import answers
 from gigawatt.validation.serving_guess import guess_pools
 from gigawatt.validation.serving_models import catalog
-from gigawatt.validation.serving_points import Point, load_of, points
+from gigawatt.validation.serving_points import NEAR, RECIPE, RECIPES, RULE, STATED, Point, load_of, points
 from gigawatt.validation.serving_published import Case, case_of
 
 Row = dict[str, str]
 DEFAULT_HALF_WIDTH = 0.5
+TTFT, TPOT = "ttft_ms", "tpot_ms"
+SMALL = 20e9  # weights
+SIZED = {
+    STATED: "stated",
+    RECIPE: "published recipe",
+    RECIPES: "one of several published recipes",
+    NEAR: "nearest published recipe",
+    RULE: "a rule",
+}
 
 
 def predict(rows: list[Row]) -> list[Prediction]:
@@ -48,7 +58,7 @@ def banded(
 
 def half_width(*names: str) -> float:
     """The first of the named groups that the calibrations hold."""
-    tables: tuple[Mapping[str, float], ...] = (sigmas("serving-stacks"), sigmas())
+    tables: tuple[Mapping[str, float], ...] = (sigmas("serving-stacks"), sigmas("serving-power"), sigmas())
     for name in names:
         for table in tables:
             if name in table:
@@ -57,23 +67,50 @@ def half_width(*names: str) -> float:
 
 
 def _serving_points(rows: Sequence[Row]) -> list[Prediction]:
-    found = [p for p in points(rows) if not _guessed(p)]
-    found += guess_pools([p for p in points(rows) if _guessed(p)])
+    read = points(rows)
+    found = [p for p in read if p.sized != RULE] + guess_pools([p for p in read if p.sized == RULE])
+    times = {TTFT: np.zeros(len(found)), TPOT: np.zeros(len(found))}
+    for pooled in (False, True):
+        members = [i for i, p in enumerate(found) if (p.prefill is not None) == pooled]
+        if members:
+            times[TPOT][members], times[TTFT][members] = _times([found[i] for i in members], pooled)
+    readings: dict[str, list[int]] = {}
+    for i, point in enumerate(found):
+        readings.setdefault(point.id, []).append(i)
     out: list[Prediction] = []
-    for kind, members in (
-        ("agg", [p for p in found if p.prefill is None]),
-        ("disagg", [p for p in found if p.prefill is not None]),
-    ):
-        if not members:
-            continue
-        tpot, ttft = _times(members, kind)
-        for i, point in enumerate(members):
-            band = f"{kind}_guessed" if _guessed(point) else kind
+    for members in readings.values():
+        point = found[members[0]]
+        for metric in (TTFT, TPOT):
+            # Of several readings none is known to be right: the middle of their logarithms.
+            value = float(np.exp(np.mean(np.log(np.maximum(times[metric][members], 1e-9)))))
+            name = f"{band_of(point)}.{metric}"
+            width = half_width(*_unseen(point, name), f"{name}.{point.spec.engine}", name)
             note = "; ".join(point.notes)
-            for metric, value in (("ttft_ms", ttft[i]), ("tpot_ms", tpot[i])):
-                width = half_width(*_unseen(point, f"{band}.{metric}"), f"{band}.{metric}")
-                out.append(banded(point.id, metric, value * 1e3, width, note, point.group, bool(point.notes)))
+            made = banded(point.id, metric, value * 1e3, width, note, point.group, bool(point.notes))
+            out.append(replace(made, strata=strata_of(point, metric)))
     return out
+
+
+def band_of(point: Point) -> str:
+    """Class of a row's band: aggregated, or pools by how their sizes are known."""
+    if point.prefill is None:
+        return "agg"
+    return "disagg" if point.sized == STATED else f"disagg_{point.sized}"
+
+
+def size_of(point: Point) -> str:
+    """Large or small (below 20 billion weights), sparse or dense."""
+    model = point.spec.model
+    sparse, weights = float(model.moe_layers) > 0, float(model.weights)
+    return f"{'small' if weights < SMALL else 'large'} {'MoE' if sparse else 'dense'}"
+
+
+def strata_of(point: Point, metric: str) -> tuple[str, ...]:
+    """Further groups of a row, by metric: size, engine, aggregated or in pools and how the pools' sizes are known."""
+    pooled = point.prefill is not None
+    kinds = [size_of(point), point.spec.engine, "disaggregated" if pooled else "aggregated"]
+    kinds += [f"pools, sizes: {SIZED[point.sized]}"] if pooled else []
+    return tuple(f"stratum: {kind}, {metric}" for kind in kinds)
 
 
 @lru_cache(maxsize=1)
@@ -90,14 +127,9 @@ def _unseen(point: Point, name: str) -> tuple[str, ...]:
     return () if point.group.split(" / ")[-1] in _seen().get("models", []) else (f"{name}.model",)
 
 
-def _guessed(point: Point) -> bool:
-    """Whether the pools of a point are not stated."""
-    return any(note.startswith("workers") for note in point.notes)
-
-
-def _times(members: Sequence[Point], kind: str) -> tuple[np.ndarray[tuple[int], np.dtype[np.float64]], ...]:
+def _times(members: Sequence[Point], pooled: bool) -> tuple[np.ndarray[tuple[int], np.dtype[np.float64]], ...]:
     load, specs = load_of(members), deploy([p.spec for p in members])
-    if kind == "agg":
+    if not pooled:
         state = steady_state(specs, load)
         return state.tpot_s, state.ttft_s
     pool = pools(

@@ -9,24 +9,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from gigawatt.physics.serving import Load, Spec
 from gigawatt.physics.serving.engine.calibration import ENGINES, calibration
 from gigawatt.physics.serving.engine.model import Floats
+from gigawatt.physics.serving.engine.speculation import Draft
+from gigawatt.validation.serving_launches import PROTOCOL, drafts_of, release_of, scheduling_of, shared_attention
 from gigawatt.validation.serving_models import architecture_of, chip_of
+from gigawatt.validation.serving_recipes import SAME, Asked, Recipe, Worker, nearest, recipes
 from gigawatt.validation.wiring import usual_fabric
 
 Row = Mapping[str, str]
-# Images that serve with multi-token prediction, though no column says so: told by release and date.
-SPECULATING = {"1.2.0rc6.post3": "", "1.1.0rc2.post2": "2026-01-10"}
+STATED, RECIPE, RECIPES, NEAR, RULE = "stated", "recipe", "recipes", "near", "rule"
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One row: what is solved, and what had to be assumed."""
+    """One row, or one reading of it: what is solved, and what had to be assumed.
+
+    `sized` says where the pools come from: the row, a published recipe of the same run (a unique one or one of several), the
+    nearest recipe, or a rule.
+    """
 
     id: str
     spec: Spec
@@ -40,7 +47,7 @@ class Point:
     prefill_workers: float = 1.0
     decode_workers: float = 1.0
     max_batch: float = np.inf
-    tags: Mapping[str, str] = field(default_factory=dict)
+    sized: str = STATED
 
 
 def number(row: Row, name: str, default: float = 0.0) -> float:
@@ -55,12 +62,6 @@ def source_field(row: Row, name: str) -> str:
     """A field of the free-form provenance text, such as `silicon_concurrency=32`."""
     found = re.search(rf"{name}=([^;\s]+)", row.get("silicon_data_source") or "")
     return found[1] if found else ""
-
-
-def decimal_year(text: str) -> float | None:
-    """'2026-02-05...' as 2026.10; None where there is no date."""
-    found = re.match(r"(\d{4})-(\d{2})-(\d{2})", text)
-    return int(found[1]) + (int(found[2]) - 1 + (int(found[3]) - 1) / 31) / 12 if found else None
 
 
 def precision_of(row: Row) -> tuple[str, str]:
@@ -87,8 +88,11 @@ def layout_of(row: Row, prefix: str = "") -> tuple[int, int, int]:
 
 
 def points(rows: Sequence[Row]) -> list[Point]:
-    """Every row as a point."""
-    return [_disaggregated(row) if row.get("mode") == "disagg" else _aggregated(row) for row in rows]
+    """Every row as a point; as several of one id where it can be read in several ways."""
+    out: list[Point] = []
+    for row in rows:
+        out += _disaggregated(row) if row.get("mode") == "disagg" else [_aggregated(row)]
+    return out
 
 
 def _common(row: Row) -> tuple[dict[str, object], list[str], str]:
@@ -100,20 +104,13 @@ def _common(row: Row) -> tuple[dict[str, object], list[str], str]:
     if engine not in ENGINES:
         notes.append(f"engine '{engine}' taken as vllm")
         engine = "vllm"
-    date = source_field(row, "measured")
-    since = SPECULATING.get(row.get("backend_version") or "")
-    moe = any(group.feed_forward.kind == "moe" for group in named.arch.groups)
-    speculates = since is not None and date >= since and moe and "deepseek" in (row.get("model_path") or "").lower()
-    year = decimal_year(date)
-    values = calibration()
     spec: dict[str, object] = {
         "arch": named.arch,
         "chip": chip,
         "fabric": usual_fabric(chip),
         "engine": engine,
         "precision": precision,
-        "year": 2026.0 if year is None else year,
-        "speculation": values["speculation"] if speculates else 1.0,
+        "release": release_of(row, engine, source_field(row, "measured")),
     }
     group = f"{row.get('system')} / {engine} / {named.model_id or row.get('model_path')}"
     return spec, notes, group
@@ -130,10 +127,15 @@ def _aggregated(row: Row) -> Point:
     if batch and batch < concurrency and not row.get("attention_dp_size"):
         dp = gpus
     moe_tp = min(moe_tp, gpus)
-    spaced = "gap-analysis" in (row.get("silicon_data_source") or "") and spec["engine"] == "trtllm"
+    engine, precision = str(spec["engine"]), str(spec["precision"])
+    if shared_attention(row, engine, precision, concurrency):
+        dp, moe_tp = gpus, 1
+    spaced = "gap-analysis" in (row.get("silicon_data_source") or "") and engine == "trtllm"
+    drafts = drafts_of(row, engine, precision, gpus, dp > 1, source_field(row, "measured"))
+    spec["scheduling"] = scheduling_of(row, engine, precision, gpus, concurrency, drafts)
     return Point(
         id=row["id"],
-        spec=Spec(gpus=gpus, dp=dp, moe_tp=moe_tp, **spec),  # type: ignore[arg-type]
+        spec=Spec(gpus=gpus, dp=dp, moe_tp=moe_tp, draft=_draft(drafts, engine), **spec),  # type: ignore[arg-type]
         input_tokens=number(row, "isl", 1024),
         output_tokens=number(row, "osl", 1024),
         concurrency=concurrency,
@@ -143,18 +145,23 @@ def _aggregated(row: Row) -> Point:
     )
 
 
-def _disaggregated(row: Row) -> Point:
+def _draft(tokens: int, engine: str) -> Draft | None:
+    """Speculation of the public scripts: TensorRT-LLM's put prompts in the chat template, SGLang's send random tokens."""
+    if not tokens:
+        return None
+    return Draft(tokens, calibration()["draft_acceptance.random" if engine == "sglang" else "draft_acceptance.chat"])
+
+
+def _disaggregated(row: Row) -> list[Point]:
     spec, notes, group = _common(row)
     decode = _pool_layout(row, "decode_")
     prefill = _pool_layout(row, "prefill_")
     np_, nd = number(row, "prefill_num_workers"), number(row, "decode_num_workers")
     concurrency = float(source_field(row, "silicon_concurrency") or 0)
-    if not np_ or not nd:
-        notes.append("workers and layouts of the pools assumed: sized for 0.7 prefill load")
     if not concurrency:
         concurrency = number(row, "decode_batch_size", 16) * max(nd, 1) * decode[1]
         notes.append("concurrency taken from the decode batch")
-    return Point(
+    one = Point(
         id=row["id"],
         spec=Spec(gpus=decode[0], dp=decode[1], moe_tp=decode[2], **spec),  # type: ignore[arg-type]
         prefill=Spec(gpus=prefill[0], dp=prefill[1], moe_tp=prefill[2], **spec),  # type: ignore[arg-type]
@@ -167,6 +174,58 @@ def _disaggregated(row: Row) -> Point:
         group=f"disagg / {group}",
         notes=tuple(notes),
     )
+    return [_capped(row, one)] if np_ and nd else _sized(row, one)
+
+
+def _known(row: Row, point: Point) -> tuple[Recipe, ...]:
+    """Published recipes of a row's kind."""
+    key = (row.get("system") or "", point.spec.engine, point.spec.precision, row.get("isl") or "", row.get("osl") or "")
+    return recipes().get(key, ()) if "deepseek" in (row.get("model_path") or "").lower() else ()
+
+
+def _capped(row: Row, point: Point) -> Point:
+    """A row with stated pools and the admission of the one published recipe that is the same."""
+    mine = (point.prefill_workers, point.decode_workers, point.spec.gpus, point.spec.dp, point.spec.draft is not None)
+    same = [
+        r
+        for r in _known(row, point)
+        if point.concurrency in r.users
+        and (r.prefill_workers, r.decode_workers, r.decode.gpus, r.decode.dp, r.drafts > 0) == mine
+    ]
+    return replace(point, max_batch=same[0].slots) if same else point
+
+
+def _sized(row: Row, point: Point) -> list[Point]:
+    """Readings of a row whose pools have no stated size."""
+    widths = ((p.gpus, p.moe_tp) for p in (point.prefill or point.spec, point.spec))
+    away, found = nearest(_known(row, point), Asked(point.concurrency, *widths))
+    if not found:
+        return [
+            replace(point, sized=RULE, notes=(*point.notes, "workers of the pools assumed: sized for 0.7 prefill load"))
+        ]
+    how = NEAR if away > SAME else RECIPE if len(found) == 1 else RECIPES
+    said = {
+        NEAR: "workers of the pools taken from the nearest published recipe",
+        RECIPE: "workers of the pools taken from the published recipe",
+        RECIPES: f"workers and drafts of the pools taken from {len(found)} published recipes, and averaged",
+    }[how]
+    return [
+        replace(
+            point,
+            spec=replace(point.spec, **_worker(recipe.decode), draft=_draft(recipe.drafts, point.spec.engine)),
+            prefill=replace(point.prefill or point.spec, **_worker(recipe.prefill)),
+            prefill_workers=float(recipe.prefill_workers),
+            decode_workers=float(recipe.decode_workers),
+            max_batch=recipe.slots,
+            sized=how,
+            notes=(*point.notes, said),
+        )
+        for recipe in found
+    ]
+
+
+def _worker(worker: Worker) -> dict[str, Any]:
+    return {"gpus": worker.gpus, "dp": worker.dp, "moe_tp": worker.moe_tp}
 
 
 def _pool_layout(row: Row, prefix: str) -> tuple[int, int, int]:
@@ -174,7 +233,7 @@ def _pool_layout(row: Row, prefix: str) -> tuple[int, int, int]:
     return gpus, dp, min(moe_tp, gpus)
 
 
-def load_of(found: Sequence[Point], burst: float = 1.0) -> Load:
+def load_of(found: Sequence[Point], burst: float = PROTOCOL.burst) -> Load:
     """The load columns of a list of points."""
 
     def column(name: str) -> Floats:

@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gigawatt.physics.chip import Chip
 from gigawatt.physics.serving import Spec
+from gigawatt.validation.mlperf import Scenario, denoising_of, scenario_of
 from gigawatt.validation.serving_models import Named, architecture_of, chip_of, is_diffusion
 from gigawatt.validation.wiring import usual_fabric
 
 Row = Mapping[str, str]
 
-# Mean tokens of a prompt by task, where the table does not say. Assumed: chat turns, exam questions, a file around a hole, and
-# the tokens of one image or of sampled video frames before a short question.
+# Mean tokens of a prompt by task, where the table does not say. The data sets are those of ml-energy/benchmark (mlenergy/llm/
+# workloads.py): LMArena human preferences, GPQA extended, Sourcegraph context-aware FIM, VisionArena, LLaVA-Video-178K. Lengths
+# are assumed (chat turns, exam questions, a file around a hole, one image or sampled frames before a short question); a stack's
+# `input.<task>` corrects them.
 TASK_INPUT: Mapping[str, float] = {
     "lm-arena-chat": 150.0,
     "gpqa": 250.0,
@@ -25,6 +28,8 @@ TASK_INPUT: Mapping[str, float] = {
     "image-chat": 1200.0,
     "video-chat": 5000.0,
 }
+# Models that give every image so many tokens whatever its size (Gemma 3 report: 256 at 896 x 896), with the question beside it.
+FIXED_IMAGE: Mapping[str, float] = {"gemma3": 356.0}
 TASK_OUTPUT: Mapping[str, float] = {
     "lm-arena-chat": 700.0,
     "gpqa": 7000.0,
@@ -33,31 +38,6 @@ TASK_OUTPUT: Mapping[str, float] = {
     "video-chat": 400.0,
 }
 
-
-@dataclass(frozen=True, slots=True)
-class Scenario:
-    """Lengths and limits of an MLPerf workload: mean input and output tokens of its data set, TTFT and TPOT limits at p99."""
-
-    input_tokens: float
-    output_tokens: float
-    server: tuple[float, float]
-    interactive: tuple[float, float]
-
-
-# MLPerf Inference rules (mlcommons/inference_policies, inference_rules.adoc) for the limits; mean output from the accuracy
-# targets (tokens per sample) in mlcommons/inference; mean inputs of the data sets as described there (OpenOrca, CNN/DailyMail,
-# long-context mix, math and code mix), rounded.
-MLPERF: Mapping[str, Scenario] = {
-    "llama2-70b": Scenario(300, 294, (2.0, 0.200), (0.45, 0.040)),
-    "mixtral-8x7b": Scenario(400, 145, (2.0, 0.200), (0.45, 0.040)),
-    "llama3.1-405b": Scenario(9400, 685, (6.0, 0.175), (4.5, 0.080)),
-    "llama3.1-8b": Scenario(780, 128, (2.0, 0.100), (0.5, 0.030)),
-    "deepseek-r1": Scenario(800, 3880, (2.0, 0.080), (1.5, 0.015)),
-    "gpt-oss-120b": Scenario(1000, 1300, (3.0, 0.080), (2.0, 0.020)),
-    "gptj": Scenario(780, 70, (20.0, 1.0), (20.0, 1.0)),
-    "qwen3-vl": Scenario(1500, 130, (12.0, 1.0), (12.0, 1.0)),
-}
-DEFAULT_SCENARIO = Scenario(1000, 500, (2.0, 0.100), (1.0, 0.040))
 
 # Which stack a row ran on; the first pattern found in its engine and source counts.
 CLASSES: tuple[tuple[str, str], ...] = (
@@ -77,6 +57,9 @@ CLASSES: tuple[tuple[str, str], ...] = (
 @dataclass(frozen=True, slots=True)
 class Case:
     """One row, ready to be solved.
+
+    `others` are layouts that the row may have had as well: a throughput table names tensor parallelism alone where experts may
+    have been spread and attention copied, and publishes the faster.
 
     `kind`: batch (that many sequences decode), static (a batch from prompt to end), closed (that many users), full (as many as
     fit), mlperf (as many as the limits allow), diffusion, other.
@@ -98,6 +81,7 @@ class Case:
     defaults: tuple[str, ...] = ()
     group: str = ""
     extra: Mapping[str, float] = field(default_factory=dict)
+    others: tuple[Spec, ...] = ()
 
 
 def _float(text: str | None, default: float) -> tuple[float, bool]:
@@ -121,11 +105,15 @@ def stack_of(row: Row) -> str:
 
 def precision_of(row: Row, chip: Chip) -> tuple[str, str]:
     """Precision of the weights; where blank, the narrowest that the chip has of fp8 and bf16."""
+    if "gpt-oss" in (row.get("model") or "").lower():
+        return "fp4", ""  # the only checkpoints there are: MXFP4 experts
     text = (row.get("precision") or "").lower()
     for name, patterns in (("fp4", "fp4|nvfp4|mxfp4"), ("fp8", "fp8"), ("bf16", "bf16|bfloat16|fp16|float16")):
         if re.search(patterns, text):
             return name, ""
     model = (row.get("model") or "").lower()
+    if model.startswith("deepseek") or "/deepseek-" in model:
+        return "fp8", ""  # as published
     if "fp8" in model or "fp4" in model:
         return ("fp4" if "fp4" in model else "fp8"), ""
     if "MLPerf" in (row.get("source") or ""):
@@ -149,10 +137,8 @@ def case_of(row: Row) -> Case:
     if stack == "neuronx":
         gpus = max(gpus / 2.0, 1.0)  # the table counts cores, two to a chip
     kind, batch, limits = _load(row, stack)
-    scenario = next(
-        (s for name, s in MLPERF.items() if (row.get("model") or "").lower().startswith(name)), DEFAULT_SCENARIO
-    )
-    n, has_n = _float(row.get("isl"), TASK_INPUT.get(task, scenario.input_tokens))
+    scenario = scenario_of(row.get("model") or "")
+    n, has_n = _float(row.get("isl"), _prompt(task, named, scenario))
     out, has_out = _float(row.get("osl"), TASK_OUTPUT.get(task, scenario.output_tokens))
     if not has_n:
         defaults.append(f"{n:.0f} input tokens assumed")
@@ -166,6 +152,9 @@ def case_of(row: Row) -> Case:
     spec = None
     if kind in ("batch", "static", "closed", "full"):
         spec = _spec(row, named, chip, precision, stack, gpus)
+    extra = {"precision": {"bf16": 2.0, "fp8": 1.0, "fp4": 0.5}[precision], "beams": scenario.beams}
+    if kind == "diffusion" and stack.startswith("mlperf"):
+        extra |= denoising_of(row.get("model") or "")
     group = f"{stack} / {chip.name} / {named.model_id or row.get('model')}"
     return Case(
         row,
@@ -183,8 +172,27 @@ def case_of(row: Row) -> Case:
         tpot_s,
         tuple(defaults),
         group,
-        {"precision": {"bf16": 2.0, "fp8": 1.0, "fp4": 0.5}[precision]},
+        extra,
+        _others(row, spec, kind),
     )
+
+
+def _others(row: Row, spec: Spec | None, kind: str) -> tuple[Spec, ...]:
+    """Layouts beside the stated one: ranks of attention and spread experts, where a full server states neither."""
+    if spec is None or kind != "full" or row.get("dp") or row.get("ep") or spec.gpus == 1:
+        return ()
+    if not float(spec.model.moe_layers) > 0:
+        return ()
+    spread, copied = replace(spec, moe_tp=1), replace(spec, dp=spec.gpus, moe_tp=1)
+    return (spread, copied)
+
+
+def _prompt(task: str, named: Named, scenario: Scenario) -> float:
+    """Mean tokens of a prompt that the row does not state."""
+    if task == "image-chat":
+        fixed = [size for family, size in FIXED_IMAGE.items() if named.model_id.startswith(family)]
+        return fixed[0] if fixed else TASK_INPUT[task]
+    return TASK_INPUT.get(task, scenario.input_tokens)
 
 
 def _load(row: Row, stack: str) -> tuple[str, float, str]:

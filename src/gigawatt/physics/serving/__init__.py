@@ -3,12 +3,14 @@
 from gigawatt.physics.serving.engine.calibration import ENGINES
 from gigawatt.physics.serving.engine.deployment import Spec, deploy
 from gigawatt.physics.serving.engine.model import ServedModel, served_model
+from gigawatt.physics.serving.engine.speculation import Draft, eagle_head
 from gigawatt.physics.serving.search.frontier import Frontier, Rejected, frontier
 from gigawatt.physics.serving.steady.aggregated import Load, SteadyState, steady_state
 from gigawatt.physics.serving.steady.disaggregated import Pools, pools
 
 __all__ = [
     "ENGINES",
+    "Draft",
     "Frontier",
     "Load",
     "Pools",
@@ -17,6 +19,7 @@ __all__ = [
     "Spec",
     "SteadyState",
     "deploy",
+    "eagle_head",
     "evaluate",
     "frontier",
     "pools",

@@ -18,7 +18,6 @@ from gigawatt.physics.serving.engine.model import Floats
 
 CALIBRATION = "serving-steady-state"
 ENGINES = ("trtllm", "vllm", "sglang")
-YEARS = (2025.5, 2026.35)  # dates of the software fitted
 WEIGHT_BYTES: Mapping[str, float] = {"bf16": 2.0, "fp8": 1.0, "fp4": 0.5625}  # fp4: 4 bits + one scale byte in 16
 
 # Generations that share Blackwell's kernels and firmware; the others count with Hopper.
@@ -34,9 +33,9 @@ class Rates:
     launch_share: Floats
     unfused_s: Floats
     eager_kernel_s: Floats
+    eager_unfused_s: Floats
     api_s: Floats
     poll_steps: Floats
-    wave: Floats
     decode_slowdown: Floats
     prefill_slowdown: Floats
     values: Mapping[str, float]
@@ -52,7 +51,7 @@ def calibration(name: str = CALIBRATION) -> Mapping[str, float]:
     return {key: float(fitted.value) for key, fitted in record.parameters.items()}
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)
 def sigmas(name: str = CALIBRATION) -> Mapping[str, float]:
     """group -> 80 % half-width of the logarithm, from residuals left out of the fit."""
     record = Catalog.load().get("calibration", name)
@@ -64,23 +63,29 @@ def _by(values: Mapping[str, float], name: str, options: Sequence[str], index: N
     return column
 
 
-def rates(values: Mapping[str, float], engine: NDArray[np.intp], blackwell: NDArray[np.bool_], year: Floats) -> Rates:
+def rates(
+    values: Mapping[str, float],
+    engine: NDArray[np.intp],
+    blackwell: NDArray[np.bool_],
+    year: Floats,
+    sparse: NDArray[np.bool_],
+) -> Rates:
     """Resolve constants for columns of configurations.
 
-    `engine` indexes ENGINES; `year` is the date of the software as a decimal year: the launches that a decode step
-    still shows shrink with it, held at the range fitted.
+    `engine` indexes ENGINES; `year` is the date of the engine's release as a decimal year (see `releases`): the launches that
+    a decode step still shows shrink with it, more where experts are routed (`sparse`), whose kernels engines are still fusing.
     """
-    age = np.clip(year, *YEARS) - 2026.0
-    younger = np.exp(-values["decay_per_year"] * age)
+    decay = np.where(sparse, values["decay_per_year.moe"], values["decay_per_year.dense"])
+    younger = np.exp(-decay * (year - 2026.0))
     return Rates(
         host_s=_by(values, "host_ms", ENGINES, engine) * 1e-3,
         host_per_request_s=_by(values, "host_per_request_us", ENGINES, engine) * 1e-6,
         launch_share=values["launch_share"] * younger * np.where(blackwell, values["launch_blackwell"], 1.0),
         unfused_s=np.where(engine == ENGINES.index("trtllm"), values["unfused_us"] * 1e-6, 0.0),
+        eager_unfused_s=np.where(engine == ENGINES.index("trtllm"), values["eager_unfused_us"] * 1e-6, 0.0),
         eager_kernel_s=_by(values, "eager_kernel_us", ENGINES, engine) * 1e-6,
         api_s=_by(values, "api_ms", ENGINES, engine) * 1e-3,
         poll_steps=_by(values, "poll_steps", ENGINES, engine),
-        wave=_by(values, "wave", ENGINES, engine),
         decode_slowdown=_by(values, "decode_slowdown", ENGINES, engine),
         prefill_slowdown=_by(values, "prefill_slowdown", ENGINES, engine),
         values=values,

@@ -11,11 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigawatt.physics.chip.device import Chip, PowerMode
+from gigawatt.physics.chip.host import HostPath
 from gigawatt.physics.fabric import Fabric, default_fabric
 from gigawatt.physics.serving.engine.calibration import BLACKWELL, ENGINES, WEIGHT_BYTES, Rates, calibration, rates
 from gigawatt.physics.serving.engine.kernel_times import Configuration, KernelTimes, Places, Precisions, kernel_times
 from gigawatt.physics.serving.engine.messages import MessageTimes, Route, message_times
 from gigawatt.physics.serving.engine.model import Floats, ServedModel, served_model, stack
+from gigawatt.physics.serving.engine.pipeline import HandOver, HandOverTimes, hand_over_times
+from gigawatt.physics.serving.engine.releases import release_year
+from gigawatt.physics.serving.engine.scheduling import ENGINE_DEFAULT, Scheduling, SchedulingColumns
+from gigawatt.physics.serving.engine.speculation import Draft, drafted, drafter
 from gigawatt.physics.workload.architecture import Architecture
 
 FULL = PowerMode("full", 1.0, 1.0)
@@ -33,12 +38,37 @@ class ChipColumns:
 
 
 @dataclass(frozen=True, slots=True)
-class Deployment:
-    """`gpus` chips hold one replica; attention runs on `dp` ranks of gpus/dp chips; experts are cut `moe_tp` ways.
+class HostCache:
+    """What each chip keeps of old caches in its host's memory (0 bytes: none), and how it gets them back."""
 
-    moe_tp = 1 is pure expert parallelism, moe_tp = gpus pure tensor parallelism. `*_bytes` are the widths of stored values.
-    `widened` is 1 where fp4 weights meet a chip without such units. `speculation` divides the decode step (1: none);
-    `maturity` multiplies the speed of everything.
+    memory_bytes: Floats
+    bytes_per_s: Floats
+    latency_s: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Drafting:
+    """What drafts beside the model: `tokens` a step, of which `yields` come out in the mean, by the model `by`.
+
+    `vocabulary` is 1 where that model stores a head and an embedding of its own.
+    """
+
+    tokens: Floats
+    yields: Floats
+    vocabulary: Floats
+    by: Deployment
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """`gpus` chips hold one stage of a replica, which is the whole replica where `stages` is 1.
+
+    Attention runs on `dp` ranks of gpus/dp chips; experts are cut `moe_tp` ways: 1 is pure expert parallelism, gpus pure
+    tensor parallelism. `*_bytes` are the widths of stored values. `widened` is 1 where fp4 weights meet a chip without such
+    units. `speculation` is a plain factor that divides the decode step (1: none), `draft` speculation by its physics;
+    `maturity` multiplies the speed of everything. `eager` is 1 where decoding launches every kernel anew, outside a
+    captured graph. `token_budget` is what a step takes of prompts at most (inf: they enter whole). `micro_batches` go
+    round the stages; `hand_over` is None where no row has more than one.
     """
 
     model: ServedModel
@@ -57,6 +87,24 @@ class Deployment:
     speculation: Floats
     maturity: Floats
     engine: NDArray[np.intp]
+    scheduling: SchedulingColumns
+    stages: Floats
+    micro_batches: Floats
+    eager: Floats
+    token_budget: Floats
+    host: HostCache
+    hand_over: HandOverTimes | None = None
+    draft: Drafting | None = None
+
+    @property
+    def chips(self) -> Floats:
+        """Chips of the replica, over all stages."""
+        return self.gpus * self.stages
+
+    @property
+    def yields(self) -> Floats:
+        """Tokens that a sequence gains in a decode step."""
+        return self.speculation if self.draft is None else self.speculation * self.draft.yields
 
     @property
     def attention_tp(self) -> Floats:
@@ -71,7 +119,12 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """One row as people state it, before it becomes columns. Without a fabric the chip hangs on its default one."""
+    """One row as people state it, before it becomes columns. Without a fabric the chip hangs on its default one.
+
+    `gpus` are the chips of one pipeline stage: the replica takes gpus x stages. `micro_batches` 0 are as many as stages.
+    `draft` is speculative decoding by its physics, `speculation` a plain factor. `host` and `host_cache_bytes` of each chip
+    keep old caches in the host's memory.
+    """
 
     arch: Architecture
     chip: Chip
@@ -82,11 +135,24 @@ class Spec:
     precision: str = "fp8"
     attention_precision: str = ""
     kv_precision: str = ""
-    year: float = 2026.0
+    release: str = ""
     speculation: float = 1.0
     maturity: float = 1.0
     mode: PowerMode = FULL
     fabric: Fabric | None = None
+    scheduling: Scheduling = ENGINE_DEFAULT
+    stages: int = 1
+    micro_batches: int = 0
+    draft: Draft | None = None
+    eager: bool = False
+    token_budget: float = np.inf
+    host: HostPath | None = None
+    host_cache_bytes: float = 0.0
+
+    @property
+    def chips(self) -> int:
+        """Chips of the replica, over all stages."""
+        return self.gpus * self.stages
 
     @property
     def model(self) -> ServedModel:
@@ -178,7 +244,8 @@ def deploy(specs: Sequence[Spec], values: Mapping[str, float] | None = None) -> 
             found,
             index,
             np.array([s.chip.generation in BLACKWELL for s in specs]),
-            column([s.year for s in specs]),
+            column([release_year(s.engine, s.release) for s in specs]),
+            np.array([float(m.moe_layers) > 0 for m in models]),
         ),
         gpus=column([s.gpus for s in specs]),
         dp=column([s.dp for s in specs]),
@@ -191,7 +258,57 @@ def deploy(specs: Sequence[Spec], values: Mapping[str, float] | None = None) -> 
         speculation=column([s.speculation for s in specs]),
         maturity=column([s.maturity for s in specs]),
         engine=index,
+        scheduling=SchedulingColumns.of([s.scheduling for s in specs]),
+        stages=column([s.stages for s in specs]),
+        micro_batches=column([s.micro_batches or s.stages for s in specs]),
+        eager=column([float(s.eager) for s in specs]),
+        token_budget=column([s.token_budget for s in specs]),
+        host=_host_cache(specs),
+        hand_over=hand_over_times([_hand_over(s) for s in specs]),
+        draft=_drafting(specs, values),
     )
+
+
+def _host_cache(specs: Sequence[Spec]) -> HostCache:
+    paths = [s.host for s in specs]
+    shared = [np.inf if p is None else min(p.to_device_bytes_per_s, p.stream_bytes_per_s / p.sharers) for p in paths]
+    return HostCache(
+        memory_bytes=np.array([0.0 if s.host is None else s.host_cache_bytes for s in specs]),
+        bytes_per_s=np.array(shared),
+        latency_s=np.array([0.0 if p is None else p.latency_s for p in paths]),
+    )
+
+
+def _hand_over(spec: Spec) -> HandOver | None:
+    if spec.stages == 1:
+        return None
+    fabric = default_fabric(spec.chip) if spec.fabric is None else spec.fabric
+    return HandOver(fabric, spec.chips, max(spec.gpus // spec.dp, 1), float(spec.model.hidden))
+
+
+def _drafting(specs: Sequence[Spec], values: Mapping[str, float] | None) -> Drafting | None:
+    """The drafts of rows, laid over the chips of one stage as their model is; rows without one draft no token."""
+    if all(s.draft is None for s in specs):
+        return None
+    tokens, yields = drafted([s.draft for s in specs])
+    by = [
+        replace(s, arch=s.arch if s.draft is None else _drafter(_Same(s.arch), s.draft), draft=None, stages=1)
+        for s in specs
+    ]
+    own = np.array(
+        [float(s.draft is not None and not b.arch.shared_vocabulary) for s, b in zip(specs, by, strict=True)]
+    )
+    return Drafting(tokens, yields, own, deploy(by, values))
+
+
+def _drafter(same: _Same, draft: Draft) -> Architecture:
+    return _module(same) if draft.arch is None else draft.arch
+
+
+@lru_cache(maxsize=64)
+def _module(same: _Same) -> Architecture:
+    """One object a model, so that sums and tables of it are worked out once."""
+    return drafter(same.arch, Draft())
 
 
 def _kernels(specs: Sequence[Spec], attention: Sequence[str], kv: Sequence[str], loaded_share: float) -> KernelTimes:
@@ -240,8 +357,14 @@ def take(deployment: Deployment, rows: NDArray[np.intp]) -> Deployment:
             out[f.name] = part.take(rows)
         elif isinstance(part, ChipColumns):
             out[f.name] = ChipColumns(*(getattr(part, g.name)[rows] for g in fields(ChipColumns)))
-        elif isinstance(part, KernelTimes | MessageTimes):
+        elif isinstance(part, KernelTimes | MessageTimes | HandOverTimes | SchedulingColumns):
             out[f.name] = part.take(rows)
+        elif isinstance(part, HostCache):
+            out[f.name] = HostCache(*(getattr(part, g.name)[rows] for g in fields(HostCache)))
+        elif isinstance(part, Drafting):
+            out[f.name] = Drafting(part.tokens[rows], part.yields[rows], part.vocabulary[rows], take(part.by, rows))
+        elif part is None:
+            out[f.name] = None
         elif isinstance(part, Rates):
             columns = {g.name: getattr(part, g.name)[rows] for g in fields(Rates) if g.name != "values"}
             out[f.name] = replace(part, **columns)

@@ -7,6 +7,7 @@ import numpy as np
 from gigawatt.physics.serving.engine.calibration import ENGINES
 from gigawatt.physics.serving.engine.deployment import Deployment
 from gigawatt.physics.serving.engine.model import Floats
+from gigawatt.physics.serving.engine.pipeline import largest_share
 from gigawatt.physics.serving.engine.step import cache_shards, cached_values
 
 RESERVE_BYTES = 3e9  # activations, graphs, collectives' buffers on each chip (planners take 3.5 GB; assumed)
@@ -16,10 +17,23 @@ OUTPUT_RESERVED = {"trtllm": 1.0, "vllm": 0.55, "sglang": 0.8}
 
 
 def weight_bytes_per_chip(d: Deployment) -> Floats:
-    """Weights on each chip: mixers, dense parts, head and embedding cut over a rank, experts over all chips."""
+    """Weights on each chip: mixers, dense parts, head and embedding cut over a rank, experts over all chips.
+
+    Of a pipeline the largest stage counts, with the head or the embedding beside its layers; what drafts lies whole on it.
+    """
     m = d.model
     wide = m.attention_weights * d.attention_bytes + (m.head_weights + m.embedding_weights) * 2.0
-    return (wide + m.dense_weights * d.dense_bytes) / d.attention_tp + m.expert_weights * d.expert_bytes / d.gpus
+    held = (wide + m.dense_weights * d.dense_bytes) / d.attention_tp + m.expert_weights * d.expert_bytes / d.gpus
+    if d.hand_over is not None:
+        both = (m.head_weights + m.embedding_weights) * 2.0 / d.attention_tp
+        ends = np.maximum(m.head_weights, m.embedding_weights) * 2.0 / d.attention_tp
+        held = np.where(d.stages > 1, (held - both) * largest_share(m.layers, d.stages) + ends, held)
+    if d.draft is None:
+        return held
+    by = d.draft.by
+    table = (by.model.head_weights + by.model.embedding_weights) * 2.0 / by.attention_tp
+    shared = (1.0 - d.draft.vocabulary) * table
+    return held + np.where(d.draft.tokens > 0, weight_bytes_per_chip(by) - shared, 0.0)
 
 
 def free_bytes_per_chip(d: Deployment) -> Floats:
@@ -32,10 +46,16 @@ def free_bytes_per_chip(d: Deployment) -> Floats:
 
 
 def cache_bytes_per_request(d: Deployment, input_tokens: Floats, output_tokens: Floats) -> Floats:
-    """Bytes a request holds on each chip of its rank, as the engine's admission counts them."""
+    """Bytes a request holds on each chip of its rank, as the engine's admission counts them; the largest stage's."""
     reserved = np.array([OUTPUT_RESERVED[name] for name in ENGINES])[d.engine]
     values = cached_values(d, input_tokens + reserved * output_tokens) * d.kv_bytes
-    return values / cache_shards(d) + d.model.state_values * 4.0 / d.attention_tp
+    held = values / cache_shards(d) + d.model.state_values * 4.0 / d.attention_tp
+    if d.hand_over is not None:
+        held = held * largest_share(d.model.layers, d.stages)
+    if d.draft is None:
+        return held
+    drafts = cache_bytes_per_request(d.draft.by, input_tokens, output_tokens)
+    return held + np.where(d.draft.tokens > 0, drafts, 0.0)
 
 
 def max_requests(d: Deployment, input_tokens: Floats, output_tokens: Floats) -> Floats:

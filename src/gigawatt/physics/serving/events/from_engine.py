@@ -20,8 +20,6 @@ from gigawatt.physics.serving.engine.memory import free_bytes_per_chip
 from gigawatt.physics.serving.engine.model import Floats
 from gigawatt.physics.serving.engine.step import cache_shards, cached_values, decode_step, prefill_seconds
 from gigawatt.physics.serving.events.curve import StepCurve
-from gigawatt.physics.serving.steady.aggregated import overlap
-from gigawatt.physics.serving.steady.disaggregated import servers
 
 CHUNKS = 512  # entries of the table of prompt seconds; between them it is linear
 PROMPTS = 48  # sizes at which prompt seconds are asked for
@@ -113,7 +111,7 @@ def fit_curve(
         token_budget=token_budget,
         kv_blocks=kv_tokens // block_size,
         block_size=block_size,
-        tokens_per_step=float(d.speculation[0]),
+        tokens_per_step=float(d.yields[0]),
         api_s=float((r.api_s / d.maturity)[0]) + alone_s,
         api_token_s=float((r["token_us"] * 1e-6 / d.maturity)[0]) + alone_token_s,
         seen_steps=0.0 if prefill_pool else float(r.poll_steps[0]),
@@ -145,17 +143,19 @@ def _lines(contexts: Floats, step: Floats) -> tuple[Floats, Floats, float]:
     return base, slope, float(np.max(np.abs(line / step - 1.0)))
 
 
-def _share(d: Deployment, pool: bool) -> float:
-    """Of a lone prompt's seconds, what it adds to the replica's step where ranks do others' prompts beside it."""
-    faster = d.rates["pool_prefill_speed"] * servers(d) if pool else overlap(d)
-    return 1.0 / float(faster[0])
+def _faster(d: Deployment, pool: bool) -> float:
+    return float(d.rates["pool_prefill_speed"]) if pool else 1.0
+
+
+def _whole(d: Deployment, sizes: Floats, pool: bool) -> Floats:
+    """Seconds that prompts of `sizes` add to the replica's step while every rank has prompts."""
+    return prefill_seconds(d, sizes, np.ones(len(sizes)), 0.0, d.dp) / d.dp / _faster(d, pool)
 
 
 def _alone(d: Deployment, pool: bool) -> tuple[float, float]:
-    """What a prompt takes on its own rank beyond its share of the replica's step: (seconds, seconds a token)."""
-    rest = (1.0 / d.rates["pool_prefill_speed"] if pool else 1.0) - _share(d, pool)
-    sizes = np.array([512.0, 4096.0])
-    short, long = rest * prefill_seconds(take(d, np.zeros(2, dtype=np.intp)), sizes, np.ones(2))
+    """What a lone prompt takes on its own rank beyond its share of the replica's step: (seconds, seconds a token)."""
+    sizes, two = np.array([512.0, 4096.0]), take(d, np.zeros(2, dtype=np.intp))
+    short, long = prefill_seconds(two, sizes, np.ones(2)) / _faster(d, pool) - _whole(two, sizes, pool)
     each = max(float(long - short) / float(sizes[1] - sizes[0]), 0.0)
     return max(float(short) - each * float(sizes[0]), 0.0), each
 
@@ -164,13 +164,12 @@ def _prompts(d: Deployment, longest: int, pool: bool) -> tuple[Floats, int, floa
     """(seconds by chunk, tokens between entries, seconds a pair): attention at the longest prompt sets the pair's."""
     sizes = np.unique(np.geomspace(1.0, longest, PROMPTS).round())
     many = take(d, np.zeros(len(sizes), dtype=np.intp))
-    whole = prefill_seconds(many, sizes, np.ones(len(sizes)))
-    attention = many.kernels.prompt_attention_s(sizes) * d.rates.prefill_slowdown / d.maturity
-    share = _share(d, pool)
+    whole = _whole(many, sizes, pool)
+    attention = many.kernels.prompt_attention_s(sizes) * d.rates.prefill_slowdown / d.maturity / d.dp / _faster(d, pool)
     # Above its overhead attention grows with the square; the least seconds a pair leave no chunk below zero.
     pair_s = float(np.min(attention / (0.5 * sizes**2)))
     alone = np.maximum.accumulate(np.maximum(whole - pair_s * 0.5 * sizes * (sizes + 1.0), 0.0))
     stride = max(1, math.ceil(longest / CHUNKS))
     at = np.arange(0, longest + stride, stride, dtype=np.float64)
     table = np.interp(np.maximum(at, 1.0), sizes, alone)
-    return table * share, stride, pair_s * share
+    return table, stride, pair_s

@@ -1,0 +1,273 @@
+"""A file of a serving question, and a plan's scenario read as one.
+
+    schema: 1
+    question: serve
+    name: chat
+    model: deepseek-v3
+    on: [gb300-nvl72, hgx-h200]
+    isl: 4096
+    osl: 1024
+    slo: {ttft_p99: 1 s, tpot: 30 ms}
+
+Words are those of the command line; `--set slo.tpot='20 ms'` changes any of them. Of a plan's scenario one serving workload is
+asked about: its model, lengths, SLO and derate on the platforms of the fleet, their software as the plan takes it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from gigawatt import __version__
+from gigawatt.catalog import Catalog
+from gigawatt.core.errors import InputError, Problem, Problems, Where, unknown_name
+from gigawatt.physics.workload import from_config
+from gigawatt.study.claim import Claim
+from gigawatt.study.load import Default, load
+from gigawatt.study.load import defaults_of as unwritten
+from gigawatt.study.resolve import Resolved, Work, resolve
+from gigawatt.study.result import RunResult
+from gigawatt.study.scenario import QuestionName, Serving, Strict
+from gigawatt.study.serve.answer import answer
+from gigawatt.study.serve.hosts import Host, hosts_of
+from gigawatt.study.serve.question import PROFILE_TO_PRODUCTION, Derate, Question, Slo
+from gigawatt.study.serve.replay import Replay, read_replay, replay
+from gigawatt.study.serve.words import read_question
+from gigawatt.study.software import software
+from gigawatt.study.source import Source, override, read, validated
+
+Some = str | int | float | list[str | int | float]
+
+
+class TraceSpec(Strict):
+    """A trace to be served, beside the file that names it; `options` are those of the command line's --trace-with."""
+
+    file: str
+    format: str = ""
+    options: dict[str, str | int | float | bool] = {}
+
+
+class ServeFile(Strict):
+    """A whole question about serving; a field that is left out is open, or the command line's default."""
+
+    schema_: Literal[1] = Field(1, alias="schema")
+    question: Literal["serve"] = "serve"
+    name: QuestionName = "unnamed"
+    title: str = Field("", max_length=200)
+    description: str = ""
+    claim: Claim | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    model: str
+    as_service: str = Field("", alias="as")
+    options: dict[str, str | int | float | bool] = Field({}, alias="with")
+    trace: TraceSpec | None = None
+    on: Some = ""
+    isl: str | int = ""
+    osl: str | int = ""
+    cached: str | float = ""
+    slo: str | dict[str, str | float] = ""
+    rate: str | float = ""
+    concurrency: Some = ""
+    precision: Some = ""
+    engine: Some = ""
+    mapping: Some = ""
+    chips: str | int = ""
+    replica_chips: str | int = ""
+    stages: str | int = ""
+    disaggregate: bool | None = None
+    speculation: str | float | list[str] = ""
+    power_cap: Some = ""
+    maturity: str | float = ""
+    release: str | int = ""
+    fabric: str = ""
+    facility: str = ""
+    derate: str | float | dict[str, str | float] = ""
+    objective: str = ""
+    pareto: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedServe:
+    """A checked question with its file; `hosts` are those of a plan's fleet, None where the question names them."""
+
+    name: str
+    title: str
+    source: Source
+    defaults: tuple[Default, ...]
+    question: Question
+    given: tuple[str, ...]
+    catalog: Catalog
+    hosts: tuple[Host, ...] | None = None
+    as_service: str = ""
+    options: tuple[str, ...] = ()
+    replayed: Replay | None = None
+    claim: Claim | None = None
+    seed: int = 0
+
+
+def load_serve(path: Path | str, overrides: Sequence[str] = (), catalog: Catalog | None = None) -> LoadedServe:
+    """Read, merge, override and check a file that says `question: serve`.
+
+    Raises:
+        InputError: with every problem found, each at its place.
+    """
+    told = Problems()
+    merged = override(read(Path(path)), overrides, told)
+    file = validated(ServeFile, merged, told)
+    told.raise_if_any()
+    assert file is not None
+    found = Problems()
+    words = {name: _text(getattr(file, name)) for name in WORDS}
+    question = read_question(file.model, disaggregate=file.disaggregate, pareto=file.pareto, told=found, **words)
+    replayed = None
+    if file.trace is not None:
+        beside = Path(path).parent / file.trace.file
+        replayed = read_replay(beside, file.trace.format, _pairs(file.trace.options), question.rate_per_s, found)
+    for problem in found.found:
+        told.extend([_placed(problem, merged)])
+    told.raise_if_any()
+    given = tuple(name for name in (*WORDS, "disaggregate", "pareto") if name in merged.data)
+    return LoadedServe(
+        file.name,
+        file.title,
+        merged,
+        unwritten(file),
+        question,
+        given,
+        catalog or Catalog.load(),
+        as_service=file.as_service,
+        options=_pairs(file.options),
+        replayed=replayed,
+        claim=file.claim,
+        seed=file.seed,
+    )
+
+
+WORDS = (
+    "on", "isl", "osl", "cached", "slo", "rate", "concurrency", "precision", "engine", "mapping", "chips",
+    "replica_chips", "stages", "speculation", "power_cap", "maturity", "release", "fabric", "facility", "derate",
+    "objective",
+)  # fmt: skip
+
+
+def _text(value: Any) -> str:
+    """What the command line would say."""
+    if isinstance(value, list):
+        return ",".join(str(item) for item in value)
+    if isinstance(value, dict):
+        return ",".join(f"{key}={item}" for key, item in value.items())
+    return str(value)
+
+
+def _pairs(options: dict[str, str | int | float | bool]) -> tuple[str, ...]:
+    """Options as name=value; yes and no as people write them."""
+    words = {True: "yes", False: "no"}
+    return tuple(f"{name}={words[v] if isinstance(v, bool) else v}" for name, v in options.items())
+
+
+def _placed(problem: Problem, source: Source) -> Problem:
+    """A problem of the command line's words, without its dashes and at its place in the file."""
+    option = next((word for word in WORDS if f"--{word.replace('_', '-')}" in problem.message), "")
+    where = source.where((option,)) if option else problem.where or Where(source.file)
+    hints = tuple(hint.replace("--", "") for hint in problem.hints)
+    return Problem(problem.code, problem.message.replace("--", ""), where, hints)
+
+
+def load_workload(
+    path: Path | str, workload: str = "", overrides: Sequence[str] = (), catalog: Catalog | None = None
+) -> LoadedServe:
+    """A serving workload of a plan's scenario as a question; the only one where none is named.
+
+    Raises:
+        InputError: the scenario is wrong, or has no such workload.
+    """
+    cat = catalog or Catalog.load()
+    loaded = load(path, overrides)
+    resolved = resolve(loaded, cat)
+    works = {work.id: work for work in resolved.works if work.is_serving}
+    where = loaded.source.where(("workloads",))
+    if not works:
+        raise InputError(Problem("no_workload", f"'{path}' serves nothing: none of its workloads is 'serving'", where))
+    if workload and workload not in works:
+        raise InputError(unknown_name("serving workload", workload, works, where))
+    if not workload and len(works) > 1:
+        said = f"'{path}' serves {len(works)} workloads; which one?"
+        raise InputError(Problem("missing", said, where, tuple(f"--workload {name}" for name in works)))
+    work = works[workload or next(iter(works))]
+    question = _question(work, resolved)
+    hosts = _hosts(question, work, resolved)
+    given = ("on", "isl", "osl", "cached", "slo", "derate", "fabric")
+    scenario = loaded.scenario
+    return LoadedServe(
+        f"{scenario.name}-{work.id}",
+        f"{scenario.title or scenario.name}: {work.id}",
+        loaded.source,
+        loaded.defaults,
+        question,
+        given,
+        cat,
+        hosts,
+        seed=scenario.seed,
+    )
+
+
+def _question(work: Work, resolved: Resolved) -> Question:
+    spec = work.spec
+    assert isinstance(spec, Serving)
+    share = PROFILE_TO_PRODUCTION["decode"] if isinstance(spec.derate, str) else spec.derate
+    return Question(
+        model=work.model.id,
+        on=tuple(offered.offer.id for offered in resolved.offers),
+        input_tokens=spec.input_tokens,
+        output_tokens=spec.output_tokens,
+        cached_share=spec.cached_share,
+        slo=Slo(ttft_p99_s=spec.slo.ttft_p99, tpot_p99_s=spec.slo.tpot_p99),
+        precisions=() if isinstance(spec.precisions, str) else tuple(spec.precisions),
+        facility=resolved.scenario.site.facility,
+        derate=Derate(share, share),
+    )
+
+
+def _hosts(question: Question, work: Work, resolved: Resolved) -> tuple[Host, ...]:
+    """The offers of the fleet, with the software and the network that the plan gives them."""
+    arch = from_config(work.model.id, work.model.config)
+    out = []
+    for offered in resolved.offers:
+        state = software(offered, "serving", arch, resolved)
+        asked = replace(question, on=(offered.platform.id,), fabric=offered.fabric.id, maturity=state.speed)
+        told = Problems()
+        found = hosts_of(asked, arch, resolved.catalog, told)
+        told.raise_if_any()
+        out += [replace(host, label=offered.offer.id, refusal=state.refusal) for host in found]
+    return tuple(out)
+
+
+def run_serve(loaded: LoadedServe, progress: Callable[[str], Any] = lambda text: None) -> RunResult:
+    """Answer a file.
+
+    Raises:
+        InputError: names that do not exist, requests longer than the model takes.
+        Infeasible: nothing serves it within the SLO.
+    """
+    more: dict[str, Any] = {"given": loaded.given, "hosts": loaded.hosts, "say": progress}
+    if loaded.replayed is not None:
+        made = replay(loaded.replayed, loaded.question, loaded.catalog, **more)
+    else:
+        made = answer(loaded.question, loaded.catalog, as_service=loaded.as_service, options=loaded.options, **more)
+    text = json.dumps(loaded.source.data, sort_keys=True, default=str)
+    manifest = {
+        **made.manifest,
+        "version": __version__,
+        "scenario": loaded.source.data,
+        "scenario_file": loaded.source.file,
+        "scenario_hash": hashlib.sha256(text.encode()).hexdigest(),
+        "seed": loaded.seed,
+        "claim": loaded.claim.model_dump(mode="json") if loaded.claim else None,
+    }
+    return replace(made, name=loaded.name, title=loaded.title or made.title, manifest=manifest)
