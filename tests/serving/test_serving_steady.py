@@ -156,7 +156,8 @@ def even_wait(rho, service=1.0, prompt_cv=0.0, poll=1e-6):
     one = np.ones(1)
     wait = rho / (2 * (1 - rho)) * service
     return Spread(
-        0 * one, poll * one, service * one, prompt_cv * one, wait * one, rho * one, 0 * one, 0 * one,
+        0 * one, poll * one, service * one, prompt_cv * one, wait * one, rho * one,
+        wait_variation(rho * one, prompt_cv * one), 0 * one, 0 * one,
         one, 0.1 * one, 0.5 * one, one, one, 0.1 * one, one,
     )  # fmt: skip
 
@@ -192,7 +193,8 @@ def test_shares_within_are_those_of_the_parts_thrown_at_random(rho, place, cv, l
     wait, queue = 0.4 * rho, long * place
     s = replace(
         even_wait(0.5), fixed_s=0.2 * one, held_s=poll * one, prefill_s=0.3 * one, prompt_cv=cv * one,
-        wait_s=wait * one, wait_share=rho * one, place_s=queue * one, place_share=place * one,
+        wait_s=wait * one, wait_share=rho * one, wait_variation=wait_variation(rho * one, cv * one),
+        place_s=queue * one, place_share=place * one,
     )  # fmt: skip
     sigma = np.sqrt(np.log1p(cv**2))
     # Waits of the same mean and variance, thrown as gamma.

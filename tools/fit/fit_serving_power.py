@@ -235,7 +235,7 @@ KIN = """
   # Chips without serving measurements take the fractions of the nearest kin, with a wider band.
   kin: {hopper: h100-sxm, ampere: h100-sxm, ada: h100-sxm, blackwell: b200-sxm, blackwell-ultra: b200-sxm, rubin: b200-sxm, cdna2: h100-sxm, cdna3: h100-sxm, cdna4: b200-sxm, cdna5: b200-sxm, default: h100-sxm}
   band_of_kin: {low: 0.70, high: 1.35, note: "assumed: the larger of both fitted bands, widened"}
-  # Factors on chip_watts at a denoising step's assumed utilisation, by kind of output and generation.
+  # Factors on a denoising chip's watts (dense products while it computes, waiting while it does not), by output and generation.
 """  # noqa: E501
 
 if __name__ == "__main__":

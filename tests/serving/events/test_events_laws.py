@@ -240,6 +240,7 @@ def test_pools_hand_over():
         ({"arrival_s": [0.0, 2.0, 1.0]}, "row 3"),
         ({"input_tokens": [5, -1, 5]}, "row 2"),
         ({"output_tokens": [5, 5, 0.5]}, "whole number"),
+        ({"after": [-1, 1, 0]}, "not a row above"),
         ({"hash_from": [0, 1, 1, 5], "hashes": [1]}, "hash_from"),
     ],
 )
@@ -267,3 +268,22 @@ def test_a_static_batch_is_admitted_and_ends_before_the_next():
     ends = [o.finish_s[o.scheduled_s == start].max() for start in batches]
     assert max(np.sum(o.scheduled_s == start) for start in batches) == 16
     assert np.all(np.array(ends[:-1]) <= batches[1:] + 1e-12)
+
+
+@given(seed=SEEDS, door=st.sampled_from([0.0, 1e-4]))
+@settings(max_examples=25, deadline=None)
+def test_who_follows_comes_after(seed, door):
+    plain = traffic(seed)
+    draw = np.random.default_rng(seed)
+    after = np.array([int(draw.integers(-1, r)) if r and draw.random() < 0.6 else -1 for r in range(len(plain))])
+    requests = replace(plain, after=after, think_s=draw.exponential(1.0, len(plain)))
+    curve = replace(CURVE, api_s=0.01, api_token_s=door)
+    o, other = (simulate(requests, Fleet.of(curve, 2), skip=skip) for skip in (True, False))
+    assert o.served.all()
+    follows = after >= 0
+    came = np.maximum(o.finish_s[after] + requests.think_s, requests.arrival_s)
+    assert np.allclose(o.arrival_s[follows], came[follows], rtol=1e-12)
+    assert np.array_equal(o.arrival_s[~follows], requests.arrival_s[~follows])
+    assert np.allclose(o.finish_s, other.finish_s, rtol=1e-9)
+    with pytest.raises(InputError, match="follow others"):
+        simulate(replace(requests, after=np.append(-1, np.zeros(len(after) - 1, dtype=int))), Fleet.of(curve), users=3)

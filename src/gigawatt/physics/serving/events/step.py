@@ -114,13 +114,19 @@ def send(w: World, r: int, at_s: float) -> None:
 
 
 def over(w: World, r: int, now_s: float, status: int) -> None:
-    """A request is done or refused; in a closed loop its user thinks and asks again."""
+    """A request is done or refused; those that follow it come in, and in a closed loop its user asks again."""
     s = w.state[0]
     q = w.reqs[r]
     q.status = status
     q.finish_s = now_s
     s.over += 1
     s.inside -= 1
+    r = q.follower
+    while r >= 0:
+        asks = w.reqs[r]
+        asks.enter_s = max(asks.enter_s, now_s + asks.think_s + s.door_s + s.door_token_s * asks.input)
+        send(w, r, asks.enter_s)
+        r = asks.beside
     if s.users > 0 and s.next < s.requests:
         following = s.next
         s.next += 1
@@ -235,7 +241,7 @@ def plan(w: World, i: int, now_s: float) -> bool:
     x = w.insts[i]
     c = w.curves[x.curve]
     pushed = False
-    growth = grown(w, i, x, c, x.step, 1)
+    growth = grown(w, i, x, c, x.step, 1) if x.growers > 0 else 0
     while growth > x.free + x.idle:
         preempt(w, i, last_admitted(w, i), now_s)
         growth = grown(w, i, x, c, x.step, 1)
