@@ -74,6 +74,8 @@ def test_pools_are_simulated_too():
 def test_a_limit_that_the_simulation_breaks_is_said():
     made = replayed(options=("factor=4",), chips="1", slo="ttft=60 ms,tpot=30 ms")
     assert "does not hold TTFT p99 within 60 ms" in made.headline
+    assert not made.manifest["best"]["meets_slo"]
+    assert "It does not hold" in made.texts["answer"][0]
 
 
 @pytest.mark.parametrize(

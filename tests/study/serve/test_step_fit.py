@@ -56,6 +56,13 @@ def test_terms_sum_to_what_was_measured(two_chips, logs, rate, gap_cv):
     assert np.quantile(off, 0.9) < 0.04
 
 
+def test_steps_that_make_several_tokens(two_chips):
+    d, terms = two_chips
+    log = served(d, replace(terms, tokens_per_step=1.8), np.ones(len(TERMS)), 3.0)
+    found = seconds_by_term(log, replace(terms, tokens_per_step=1.8), BUDGET).sum(axis=1)
+    assert np.median(np.abs(found / (log.finish_s - log.first_token_s) - 1.0)) < 0.01
+
+
 def test_without_the_time_of_scheduling_it_is_nearly_the_same(two_chips):
     d, terms = two_chips
     log = served(d, terms, np.ones(len(TERMS)), 3.0)

@@ -29,13 +29,13 @@ from gigawatt.core.errors import InputError, Problem, Where
 from gigawatt.physics.serving.engine.calibration import CALIBRATION, ENGINES
 from gigawatt.physics.serving.engine.deployment import Deployment
 from gigawatt.physics.serving.engine.terms import CHUNK_STRIDE, TERMS, StepTerms, outside_sigma, prior_sigma, step_terms
+from gigawatt.physics.serving.events.compiled import has_numba
 from gigawatt.physics.serving.events.curve import StepCurve
 from gigawatt.physics.serving.events.fleet import Fleet
-from gigawatt.physics.serving.events.outcome import Outcome
 from gigawatt.physics.serving.events.requests import Requests
 from gigawatt.physics.serving.events.simulate import simulate
 from gigawatt.study.serve.calibrated import Calibrated, Errors, Limit, Limits, Outside, errors_of, limits_of
-from gigawatt.study.serve.request_log import RequestLog
+from gigawatt.study.serve.request_log import RequestLog, log_of
 from gigawatt.study.serve.step_fit import fit_terms
 
 Floats = NDArray[np.float64]
@@ -51,6 +51,8 @@ BUDGET_NOTE = "the closest of 512 to 16,384"
 SHORT_LIST = 3
 OF_PROMPTS = np.array([name in ("prompts", "pairs", "bulk") for name in TERMS])
 LEAST_ROWS = 20
+LONG_BEFORE_S = 3600.0
+WORTH_COMPILING = 1_000  # requests of a log, which a fit simulates some hundred times
 PARTS = ("fitted", "held out")
 
 
@@ -65,14 +67,34 @@ def curve_of_terms(terms: StepTerms, factors: Floats, outside: Outside, limits: 
         token_budget=limits.token_budget.value,
         kv_blocks=max(limits.kv_tokens.value // limits.block_size, 1),
         block_size=limits.block_size,
+        tokens_per_step=terms.tokens_per_step,
         api_s=outside.api_s,
         seen_steps=outside.seen_steps,
     )
 
 
-def replay(log: RequestLog, curve: StepCurve) -> Outcome:
-    """The log's arrivals and lengths through one instance."""
-    return simulate(Requests.of(log.arrival_s, log.input_tokens, log.output_tokens), Fleet.of(curve))
+def replay(log: RequestLog, curve: StepCurve) -> RequestLog:
+    """The log's arrivals and lengths through one instance, as it would have logged them.
+
+    What each prompt found in the cache it finds again: all share one long prefix, that a request long before has left there.
+    """
+    solver = "numba" if len(log) >= WORTH_COMPILING and has_numba() else "auto"
+    blocks = log.cached_tokens // curve.block_size
+    if not bool(blocks.any()):
+        plain = Requests.of(log.arrival_s, log.input_tokens, log.output_tokens)
+        return log_of(simulate(plain, Fleet.of(curve), solver=solver), log.file)
+    most = int(blocks.max())
+    held = np.concatenate([[most], blocks])
+    start = np.concatenate([[0], np.cumsum(held)])
+    asked = Requests.of(
+        np.concatenate([[0.0], log.arrival_s + LONG_BEFORE_S]),
+        np.concatenate([[most * curve.block_size + 1], log.input_tokens]),
+        np.concatenate([[1], log.output_tokens]),
+        hash_from=start,
+        hashes=np.arange(start[-1]) - np.repeat(start[:-1], held),
+        block_tokens=curve.block_size,
+    )
+    return log_of(simulate(asked, Fleet.of(curve), solver=solver), log.file).later(1, LONG_BEFORE_S)
 
 
 def calibrate(
