@@ -60,6 +60,12 @@ def columns(outcome):
     return {name: np.asarray(value) for name, value in whole.items() if name not in ("use", "by_time")}
 
 
+def gated(gate, **more):
+    """Data-parallel ranks, and a queue that is looked at every so many steps or where so many wait."""
+    ranks, steps, prompts = gate
+    return replace(CURVE, ranks=ranks, beside_s=1.2 * CURVE.chunk_s, gate_steps=steps, gate_prompts=prompts, **more)
+
+
 ways = {
     "seed": SEEDS,
     "classes": st.sampled_from([1, 3]),
@@ -69,15 +75,16 @@ ways = {
     "speculation": st.sampled_from([1.0, 1.6, 3.0]),
     "seen": st.sampled_from([0.0, 4.0]),
     "users": st.sampled_from([0, 20]),
+    "gate": st.sampled_from([(1, 1, 1), (4, 12, 5), (2, 7, 1 << 40)]),
 }
 
 
 @given(**ways)
 @settings(max_examples=60, deadline=None)
 def test_tokens_are_served_once_and_the_cache_never_overflows(
-    seed, classes, instances, routing, per_s, speculation, seen, users
+    seed, classes, instances, routing, per_s, speculation, seen, users, gate
 ):
-    curve = replace(CURVE, tokens_per_step=speculation, seen_steps=seen, kv_blocks=24)
+    curve = gated(gate, tokens_per_step=speculation, seen_steps=seen, kv_blocks=24)
     requests = traffic(seed, classes=classes, per_s=per_s)
     o = simulate(requests, Fleet.of(curve, instances, routing=routing), users=users)
     fits = o.served
@@ -108,8 +115,8 @@ def test_tokens_are_served_once_and_the_cache_never_overflows(
 
 @given(**ways)
 @settings(max_examples=40, deadline=None)
-def test_skipping_ahead_changes_nothing(seed, classes, instances, routing, per_s, speculation, seen, users):
-    curve = replace(CURVE, tokens_per_step=speculation, seen_steps=seen)
+def test_skipping_ahead_changes_nothing(seed, classes, instances, routing, per_s, speculation, seen, users, gate):
+    curve = gated(gate, tokens_per_step=speculation, seen_steps=seen)
     requests = traffic(seed, classes=classes, per_s=per_s)
     fleet = Fleet.of(curve, instances, routing=routing)
     one, other = (simulate(requests, fleet, users=users, skip=skip, bin_s=7.0) for skip in (True, False))
@@ -124,8 +131,10 @@ def test_skipping_ahead_changes_nothing(seed, classes, instances, routing, per_s
 @pytest.mark.skipif(not has_numba(), reason="needs the extra `fast`")
 @given(**ways)
 @settings(max_examples=40, deadline=None)
-def test_compiled_and_python_give_the_same_bytes(seed, classes, instances, routing, per_s, speculation, seen, users):
-    curve = replace(CURVE, tokens_per_step=speculation, seen_steps=seen)
+def test_compiled_and_python_give_the_same_bytes(
+    seed, classes, instances, routing, per_s, speculation, seen, users, gate
+):
+    curve = gated(gate, tokens_per_step=speculation, seen_steps=seen)
     requests = traffic(seed, classes=classes, per_s=per_s)
     fleet = Fleet.of(curve, instances, routing=routing)
     one, other = (simulate(requests, fleet, users=users, solver=s, bin_s=7.0) for s in ("python", "numba"))
@@ -287,3 +296,12 @@ def test_who_follows_comes_after(seed, door):
     assert np.allclose(o.finish_s, other.finish_s, rtol=1e-9)
     with pytest.raises(InputError, match="follow others"):
         simulate(replace(requests, after=np.append(-1, np.zeros(len(after) - 1, dtype=int))), Fleet.of(curve), users=3)
+
+
+def test_a_gate_opens_on_its_step_or_for_enough_prompts():
+    requests = traffic(22, per_s=6.0)
+    open_gate, shut = (simulate(requests, Fleet.of(replace(CURVE, kv_blocks=3000, gate_steps=g))) for g in (1, 40))
+    few = simulate(requests, Fleet.of(replace(CURVE, kv_blocks=3000, gate_steps=40, gate_prompts=2)))
+    waits = [np.mean(o.scheduled_s - o.arrival_s) for o in (open_gate, few, shut)]
+    assert waits[0] < waits[1] < waits[2]
+    assert len(np.unique(shut.scheduled_s)) < len(np.unique(few.scheduled_s)) < len(np.unique(open_gate.scheduled_s))

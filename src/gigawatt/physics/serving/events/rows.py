@@ -129,11 +129,16 @@ class CurveRow:
     decode_at: int
     token_at: int
     chunk_at: int
+    beside_at: int
     chunk_size: int
     stride: int
     pair_s: float
     seqs: int
     budget: int
+    ranks: int
+    part: int
+    gate_steps: int
+    gate_prompts: int
     blocks: int
     block: int
     held_back: int

@@ -143,12 +143,14 @@ def _curve_rows(curves: list[StepCurve], block_tokens: int, hashed: bool) -> tup
     parts: list[NDArray[np.float64]] = []
     at = 0
     for row, c in zip(table, curves, strict=True):
-        for name, part in (("decode_at", c.decode_s), ("token_at", c.token_s), ("chunk_at", c.chunk_s)):
-            row[name] = at
+        for name, part in (("decode", c.decode_s), ("token", c.token_s), ("chunk", c.chunk_s), ("beside", c.beside)):
+            row[f"{name}_at"] = at
             parts.append(part)
             at += len(part)
         row["chunk_size"], row["stride"], row["pair_s"] = len(c.chunk_s), c.chunk_stride, c.pair_s
         row["seqs"], row["budget"] = c.max_num_seqs, c.token_budget
+        row["ranks"], row["part"] = c.ranks, -(-c.token_budget // c.ranks)
+        row["gate_steps"], row["gate_prompts"] = c.gate_steps, c.gate_prompts
         row["blocks"], row["block"] = c.kv_blocks, c.block_size
         row["held_back"] = int(c.held_back * c.kv_blocks)
         row["growth_steps"] = max(1, int(c.block_size / c.tokens_per_step + 1e-9))
