@@ -89,7 +89,7 @@ def test_what_was_found_in_the_prefix_cache_is_not_worked_out():
     """Conversations hit the cache; with the hits logged prompts cost what they do, without they seem far too cheap."""
     d = deployment()
     talk = Sessions(4.0, 10.0, system_tokens=1500)
-    asked = generate(Poisson(), 6.0, 300, (Lengths(300.0, 1.0, 16, 2000), Lengths(120.0, 0.4, 8, 400)), talk, seed=3)
+    asked = generate(Poisson(), 6.0, 150, (Lengths(300.0, 1.0, 16, 2000), Lengths(120.0, 0.4, 8, 400)), talk, seed=3)
     curve = curve_of_terms(
         step_terms(d, 0, 64, 2048), factors_of(HIDDEN), Outside.of(d, 0), Limits.given(64, 2048, 500_000)
     )
@@ -203,6 +203,27 @@ def test_durations_do_instead_of_times(read):
         dict(zip(("arrival", "input", "output", "ttft", "latency"), ["t", "p", "a", "wait", "all"], strict=True)),
     )
     assert named.tpot_s == pytest.approx([0.2])
+
+
+def test_dates_and_times_since_1970_are_times(read):
+    dated = read(
+        "timestamp,prompt_tokens,completion_tokens,first_token_time,end_time\n"
+        "2026-05-01T10:00:00.5Z,9,5,2026-05-01T10:00:00.75Z,2026-05-01T10:00:01.75Z\n"
+        "2026-05-01T12:00:01+02:00,9,5,2026-05-01T10:00:02Z,2026-05-01T10:00:03Z\n"
+    )
+    assert dated.arrival_s == pytest.approx([0.0, 0.5])
+    assert dated.ttft_s == pytest.approx([0.25, 1.0]) and dated.tpot_s == pytest.approx([0.25, 0.25])
+    for scale in (10**3, 10**6, 10**9):
+        at = [1_777_142_838_250 * scale // 1000 + passed * scale // 4 for passed in (0, 1, 5)]
+        since = read(f"time,isl,osl,first_token_time,end_time\n{at[0]},9,5,{at[1]},{at[2]}\n")
+        assert since.ttft_s == pytest.approx([0.25], abs=1e-6) and since.tpot_s == pytest.approx([0.25], abs=1e-6)
+
+
+def test_failed_requests_are_left_out_when_asked(read, tmp_path):
+    rows = [ROW, ROW | {"first_token_ts": None, "last_token_ts": None}, ROW | {"output_toks": 0}]
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    assert any("drop_failed" in hint for problem in problems(lambda: read(text)) for hint in problem.hints)
+    assert len(read_log(tmp_path / "log", drop_failed=True)) == 1
 
 
 def test_a_log_that_is_written_is_read_back(known, tmp_path):

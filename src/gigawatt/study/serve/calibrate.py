@@ -29,6 +29,7 @@ from gigawatt.core.errors import InputError, Problem, Where
 from gigawatt.physics.serving.engine.calibration import CALIBRATION, ENGINES
 from gigawatt.physics.serving.engine.deployment import Deployment
 from gigawatt.physics.serving.engine.terms import CHUNK_STRIDE, TERMS, StepTerms, outside_sigma, prior_sigma, step_terms
+from gigawatt.physics.serving.events.compiled import has_numba
 from gigawatt.physics.serving.events.curve import StepCurve
 from gigawatt.physics.serving.events.fleet import Fleet
 from gigawatt.physics.serving.events.requests import Requests
@@ -51,6 +52,7 @@ SHORT_LIST = 3
 OF_PROMPTS = np.array([name in ("prompts", "pairs", "bulk") for name in TERMS])
 LEAST_ROWS = 20
 LONG_BEFORE_S = 3600.0
+WORTH_COMPILING = 1_000  # requests of a log, which a fit simulates some hundred times
 PARTS = ("fitted", "held out")
 
 
@@ -76,11 +78,11 @@ def replay(log: RequestLog, curve: StepCurve) -> RequestLog:
 
     What each prompt found in the cache it finds again: all share one long prefix, that a request long before has left there.
     """
+    solver = "numba" if len(log) >= WORTH_COMPILING and has_numba() else "auto"
     blocks = log.cached_tokens // curve.block_size
     if not bool(blocks.any()):
-        return log_of(
-            simulate(Requests.of(log.arrival_s, log.input_tokens, log.output_tokens), Fleet.of(curve)), log.file
-        )
+        plain = Requests.of(log.arrival_s, log.input_tokens, log.output_tokens)
+        return log_of(simulate(plain, Fleet.of(curve), solver=solver), log.file)
     most = int(blocks.max())
     held = np.concatenate([[most], blocks])
     start = np.concatenate([[0], np.cumsum(held)])
@@ -92,7 +94,7 @@ def replay(log: RequestLog, curve: StepCurve) -> RequestLog:
         hashes=np.arange(start[-1]) - np.repeat(start[:-1], held),
         block_tokens=curve.block_size,
     )
-    return log_of(simulate(asked, Fleet.of(curve)), log.file).later(1, LONG_BEFORE_S)
+    return log_of(simulate(asked, Fleet.of(curve), solver=solver), log.file).later(1, LONG_BEFORE_S)
 
 
 def calibrate(
