@@ -285,7 +285,8 @@ def _replayed(
     told: Problems,
 ) -> Made:
     """The answer with a trace simulated."""
-    from gigawatt.study.serve.replay import read_replay, replay
+    from gigawatt.study.serve.replay import replay
+    from gigawatt.study.serve.replay_words import read_replay
 
     asked = read_replay(trace, form, words, question.rate_per_s, told)
     fitted = own.calibrated if own is not None else None
