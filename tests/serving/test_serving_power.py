@@ -27,7 +27,8 @@ from gigawatt.physics.workload import from_config
 
 CATALOG = Catalog.load()
 CHIPS = {
-    name: chip_from_record(CATALOG.get("accelerator", name)) for name in ("h100-sxm", "b200-sxm", "mi300x", "gb300")
+    name: chip_from_record(CATALOG.get("accelerator", name))
+    for name in ("h100-sxm", "b200-sxm", "gb200", "mi300x", "gb300")
 }
 LLAMA = from_config("llama3-70b", CATALOG.get("model", "llama3-70b").config)
 share = st.floats(0.0, 1.0)
