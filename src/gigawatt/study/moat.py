@@ -138,7 +138,8 @@ def _best(answer: Answer, lead: int, box: Box, w: int) -> float:
     if isinstance(spec, Serving):
         found = frontier(
             arch, box.chip, fabric=fabric, modes=box.modes[:1],
-            precisions=usable_precisions(spec.precisions, SERVING_PRECISIONS, box), **asked_of(spec),
+            precisions=usable_precisions(spec.precisions, SERVING_PRECISIONS, box),
+            ttft_s=spec.slo.ttft_p99, tpot_s=spec.slo.tpot_p99, **asked_of(spec),
         )  # fmt: skip
         return float(found.tokens_out_per_s_per_chip.max(initial=0.0))
     made = [p for p in answer.priced.performance.points if p.work == w]

@@ -10,7 +10,7 @@ from typing import Any
 from gigawatt.physics.chip import Box, box_from_record
 from gigawatt.physics.fabric import Fabric
 from gigawatt.physics.reliability import goodput
-from gigawatt.physics.serving import frontier
+from gigawatt.physics.serving import Frontier, frontiers
 from gigawatt.physics.serving.engine.speculation import Draft
 from gigawatt.physics.serving.search.pairs import kept_speed
 from gigawatt.physics.serving.steady.production import PROFILE_TO_PRODUCTION
@@ -96,13 +96,16 @@ def perform(resolved: Resolved, line: Timeline) -> Performance:
             refusals += [Refusal(i, j, *late) for j in range(len(arches))]
             continue
         fabric = fabric_of(offered.fabric, offered.platform, box, resolved.catalog, offered.offer.endpoints)
+        searched: dict[int, Frontier] = {}
         for j, (work, arch) in enumerate(zip(resolved.works, arches, strict=True)):
             state = states[i, j] = software(offered, "serving" if work.is_serving else "training", arch, resolved)
             if state.refusal:
                 refusals.append(Refusal(i, j, *state.refusal))
                 continue
             if isinstance(work.spec, Serving):
-                made, why = _serve(i, j, state, box, fabric, arch, work.spec)
+                if j not in searched:
+                    searched |= _search(box, fabric, arch, state, work, resolved)
+                made, why = _served(i, j, state, box, searched[j])
             else:
                 made, why, share = _train(i, j, state, box, fabric, arch, work, resolved, line)
                 shares[j] = share
@@ -136,14 +139,12 @@ def derates_of(spec: Serving) -> tuple[float, float]:
 
 
 def asked_of(spec: Serving) -> dict[str, Any]:
-    """What a workload asks of a frontier: lengths, its SLO at the 99th percentile, and speeds as production keeps them."""
+    """What a workload asks of a search but its limits: lengths, the percentile they hold at, speeds that production keeps."""
     decode, prefill = derates_of(spec)
     drafting = spec.speculation
     return {
         "input_tokens": spec.input_tokens,
         "output_tokens": spec.output_tokens,
-        "ttft_s": spec.slo.ttft_p99,
-        "tpot_s": spec.slo.tpot_p99,
         "percentile": SLO_PERCENTILE,
         "drafts": (None,) if isinstance(drafting, str) else (None, Draft(drafting.tokens, drafting.acceptance)),
         "cached_share": spec.cached_share,
@@ -152,19 +153,28 @@ def asked_of(spec: Serving) -> dict[str, Any]:
     }
 
 
-def _serve(
-    i: int, j: int, state: Software, box: Box, fabric: Fabric, arch: Architecture, spec: Serving
-) -> tuple[list[Point], Refusal | None]:
-    found = frontier(
+def _search(
+    box: Box, fabric: Fabric, arch: Architecture, state: Software, work: Work, resolved: Resolved
+) -> dict[int, Frontier]:
+    """The frontiers of a workload and of its further levels, which differ in their SLOs alone: one search for all."""
+    family = {j: other.spec for j, other in enumerate(resolved.works) if other.family == work.family}
+    levels = {j: spec for j, spec in family.items() if isinstance(spec, Serving)}
+    first = next(iter(levels.values()))
+    found = frontiers(
         arch,
         box.chip,
+        [(spec.slo.ttft_p99, spec.slo.tpot_p99) for spec in levels.values()],
         fabric=fabric,
-        precisions=usable_precisions(spec.precisions, SERVING_PRECISIONS, box),
+        precisions=usable_precisions(first.precisions, SERVING_PRECISIONS, box),
         maturity=state.speed,
         modes=box.modes,
         max_points=ALL_POINTS,
-        **asked_of(spec),
+        **asked_of(first),
     )
+    return dict(zip(levels, found, strict=True))
+
+
+def _served(i: int, j: int, state: Software, box: Box, found: Frontier) -> tuple[list[Point], Refusal | None]:
     if not len(found):
         first = found.rejected[0] if found.rejected else None
         return [], Refusal(i, j, first.reason if first else "nothing meets the SLO", first.nearest_fix if first else "")
