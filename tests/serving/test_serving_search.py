@@ -150,7 +150,7 @@ def test_watts_lie_between_idle_and_the_limit(arch, chip):
 
 def test_several_slos_of_one_search_answer_as_each_alone():
     limits = [(0.5, 0.01), (5.0, 0.05)]
-    asked = dict(input_tokens=2000.0, output_tokens=300.0)
+    asked = {"input_tokens": 2000.0, "output_tokens": 300.0}
     together = frontiers(SPARSE, H200, limits, **asked)
     alone = [frontier(SPARSE, H200, ttft_s=ttft_s, tpot_s=tpot_s, **asked) for ttft_s, tpot_s in limits]
     for one, other, (ttft_s, tpot_s) in zip(together, alone, limits, strict=True):
