@@ -59,7 +59,7 @@ def prefill_of(s: Side, load: Load) -> Prefill:
     lone = pool_prefill_seconds(d, at.fresh, at.cached, POOL_LOAD) / load.prefill_derate
     passing = prompts_together(at.fresh, POOL_LOAD) * lone
     wait = prompt_waits(d, load, np.asarray(POOL_LOAD), 1.0) * lone
-    served = at.api_s + d.rates["transfer_s"] + passing
+    served = at.api_s + d.rates.transfer_s + passing
     capacity = POOL_LOAD * lanes_of(d, at.fresh) / one
     peak = np.maximum(d.chip.dense_flops, d.chip.bf16_flops)
     every = np.arange(len(s.combos))

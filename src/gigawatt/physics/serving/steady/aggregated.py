@@ -202,7 +202,8 @@ def burst_wait(d: Deployment, load: Load, at: Setting, admitted: Floats) -> Floa
     """Mean wait that a start burst adds: each rank works off its share of the first wave, one full step after the other."""
     mine = np.maximum(admitted / d.dp, 1.0)
     rush = prefill_seconds(d, at.fresh, np.minimum(mine, at.budget), at.cached, np.minimum(admitted, d.dp))
-    return load.burst * d.rates["echo"] * (mine - 1.0) * rush / load.prefill_derate / 2.0 / at.on_their_way
+    wave = d.rates["echo"] * (mine - 1.0) * rush / load.prefill_derate / 2.0 / at.on_their_way
+    return load.burst * (wave + d.rates.cold_s)
 
 
 def steady_state(d: Deployment, load: Load) -> SteadyState:
