@@ -33,6 +33,8 @@ class RequestRow:
 
     goal: tokens to prefill before the next one is made (the prompt, and after a preemption what was made so far).
     computed: of these, in the cache. made: tokens made before the present run of decoding, which began at step `since`.
+    follows: 1 where it comes in `think_s` after the end of another; follower, beside: the first that follows it, and the next
+    that follows the same.
     units: cache blocks of its own; nodes: leading hashed blocks it shares. full: leading hashed blocks that can be shared.
     next, prev: links of a queue; later, earlier: links of an instance's running requests in order of admission.
     """
@@ -44,6 +46,10 @@ class RequestRow:
     session: int
     hash_from: int
     hashes: int
+    think_s: float
+    follows: int
+    follower: int
+    beside: int
     status: int
     instance: int
     source: int
@@ -123,11 +129,16 @@ class CurveRow:
     decode_at: int
     token_at: int
     chunk_at: int
+    beside_at: int
     chunk_size: int
     stride: int
     pair_s: float
     seqs: int
     budget: int
+    ranks: int
+    part: int
+    gate_steps: int
+    gate_prompts: int
     blocks: int
     block: int
     held_back: int

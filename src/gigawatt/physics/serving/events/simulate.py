@@ -43,9 +43,12 @@ def simulate(
         solver: python, numba (extra `fast`), or auto: numba where installed and there are many requests.
 
     Raises:
-        InputError: unknown solver or numba not installed, over 64 priorities, users or times out of range.
+        InputError: unknown solver or numba not installed, over 64 priorities, users or times out of range, users beside
+            requests that follow others.
     """
     _check(users, think_s, bin_s, solver)
+    if users > 0 and bool(np.any(requests.after >= 0)):
+        raise InputError(Problem("conflict", "requests that follow others come when these end; leave `users` away"))
     door_s, door_token_s = fleet.groups[0].curve.api_s, fleet.groups[0].curve.api_token_s
     order = None
     if users == 0:
@@ -55,6 +58,7 @@ def simulate(
     else:
         enter_s = np.zeros(len(requests)) + door_s + door_token_s * requests.input_tokens
     reqs, classes = _request_rows(requests, enter_s, order)
+    _link(requests, reqs, order)
     world = _world(requests, fleet, reqs, classes, users, think_s, bin_s, skip)
     if solver == "numba" or (solver == "auto" and len(requests) >= _WORTH_COMPILING and has_numba()):
         compiled()(world)
@@ -117,17 +121,36 @@ def _request_rows(requests: Requests, enter_s: NDArray[np.float64], order: Ints 
     return table, classes
 
 
+def _link(requests: Requests, reqs: NDArray[Any], order: Ints | None) -> None:
+    """Who follows whom, in the rows' order of entry."""
+    reqs["follower"] = reqs["beside"] = -1
+    rows_with = np.flatnonzero(requests.after >= 0)
+    if len(rows_with) == 0:
+        return
+    place = np.arange(len(reqs))
+    if order is not None:
+        place[order] = np.arange(len(reqs))
+    mine, theirs = place[rows_with], place[requests.after[rows_with]]
+    reqs["follows"][mine] = 1
+    reqs["think_s"][mine] = requests.think_s[rows_with]
+    for r, before in zip(mine[::-1].tolist(), theirs[::-1].tolist(), strict=True):
+        reqs["beside"][r] = reqs["follower"][before]
+        reqs["follower"][before] = r
+
+
 def _curve_rows(curves: list[StepCurve], block_tokens: int, hashed: bool) -> tuple[NDArray[Any], NDArray[np.float64]]:
     table = rows.empty(rows.CurveRow, len(curves))
     parts: list[NDArray[np.float64]] = []
     at = 0
     for row, c in zip(table, curves, strict=True):
-        for name, part in (("decode_at", c.decode_s), ("token_at", c.token_s), ("chunk_at", c.chunk_s)):
-            row[name] = at
+        for name, part in (("decode", c.decode_s), ("token", c.token_s), ("chunk", c.chunk_s), ("beside", c.beside)):
+            row[f"{name}_at"] = at
             parts.append(part)
             at += len(part)
         row["chunk_size"], row["stride"], row["pair_s"] = len(c.chunk_s), c.chunk_stride, c.pair_s
         row["seqs"], row["budget"] = c.max_num_seqs, c.token_budget
+        row["ranks"], row["part"] = c.ranks, -(-c.token_budget // c.ranks)
+        row["gate_steps"], row["gate_prompts"] = c.gate_steps, c.gate_prompts
         row["blocks"], row["block"] = c.kv_blocks, c.block_size
         row["held_back"] = int(c.held_back * c.kv_blocks)
         row["growth_steps"] = max(1, int(c.block_size / c.tokens_per_step + 1e-9))
