@@ -84,6 +84,13 @@ def test_what_happens_to_a_fleet_shows():
     assert any(row["what"] == "what happens" for row in capped.tables["trace"].rows())
 
 
+def test_derates_are_in_the_simulation():
+    words = {"chips": "4", "slo": "tpot=1 s"}
+    plain, slower = (replayed(options=("factor=2",), derate=share, **words).manifest for share in ("", "decode=0.5"))
+    assert slower["tpot_ms"]["p50"] == pytest.approx(2 * plain["tpot_ms"]["p50"], rel=0.2)
+    assert slower["best"]["tpot_ms"] == pytest.approx(slower["tpot_ms"]["mean"], rel=0.2)
+
+
 def test_a_limit_that_the_simulation_breaks_is_said():
     made = replayed(options=("factor=4",), chips="1", slo="ttft=60 ms,tpot=30 ms")
     assert "does not hold TTFT p99 within 60 ms" in made.headline

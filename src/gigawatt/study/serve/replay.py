@@ -22,14 +22,15 @@ from gigawatt.core.errors import InputError, Problems
 from gigawatt.core.table import Table
 from gigawatt.physics.serving.engine.deployment import Deployment, Spec, deploy
 from gigawatt.physics.serving.engine.layouts import Layout
+from gigawatt.physics.serving.engine.terms import TERMS, scaled
 from gigawatt.physics.serving.events import Fleet, Group, Outcome, Requests, curve_of, simulate
 from gigawatt.physics.serving.steady.tails import HIGH, NEAR, at_speed
 from gigawatt.study.result import RunResult
 from gigawatt.study.serve.answer import Chosen, chosen
 from gigawatt.study.serve.calibrate import calibrated_curve
-from gigawatt.study.serve.calibrated import Calibrated
+from gigawatt.study.serve.calibrated import Calibrated, factors_of
 from gigawatt.study.serve.hosts import Host
-from gigawatt.study.serve.question import Question, seconds
+from gigawatt.study.serve.question import Derate, Question, seconds
 from gigawatt.study.serve.rates import Lengths
 from gigawatt.study.serve.replay_words import Replay
 from gigawatt.study.serve.trace import Trace, statistics
@@ -39,6 +40,7 @@ SHARES = (0.5, 0.9, 0.99)
 CURVE = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999)
 MOST_SEQUENCES = 4096  # that a replica runs at once, where nothing says fewer
 LEAST_SEQUENCES = 256  # the usual setting of engines
+PROMPTS = ("prompts", "pairs", "bulk")  # terms of a step that prompts make
 TOKEN_BUDGET = 8192  # of a step and attention rank
 Floats = NDArray[np.float64]
 
@@ -137,7 +139,7 @@ def with_simulation(
     outcomes: dict[str, Outcome] = {}
     spent_s = 0.0
     for name, factor in (("middle", 1.0), ("fast", float(np.exp(half))), ("slow", float(np.exp(-half)))):
-        fleet = fleet_of(made, best, trace, route, factor, calibrated)
+        fleet = fleet_of(made, best, trace, route, factor, question.derate, calibrated)
         fleet = asked.events.of(fleet, float(trace.arrival_s[-1]), asked.options.seed)
         started = time.perf_counter()
         outcomes[name] = simulate(requests, fleet)
@@ -179,12 +181,13 @@ def fleet_of(
     trace: Trace,
     routing: str,
     factor: float,
+    derate: Derate,
     calibrated: Calibrated | None = None,
 ) -> Fleet:
     """Instances of the best point, its engine `factor` times as fast."""
     contexts = trace.input_tokens + 0.5 * trace.output_tokens
     low, high = (float(max(x, 16.0)) for x in np.percentile(contexts, [5, 95]))
-    decode = _deployment(made, best, decode=True, factor=factor)
+    decode = _deployment(made, best, True, factor, derate)
     each = best["concurrency"] if best["replicas"] else 0.0
     room = float(best["concurrency"] / best["kv_share"]) if best["kv_share"] else float(MOST_SEQUENCES)
     slots = int(np.clip(4.0 * each, LEAST_SEQUENCES, min(MOST_SEQUENCES, max(room, 1.0))))
@@ -192,21 +195,21 @@ def fleet_of(
     budget = int(TOKEN_BUDGET * decode.dp[0])
     if calibrated is not None:
         own = replace(calibrated, factors=calibrated.factors / factor)
-        plain = _deployment(made, best, decode=True, factor=1.0)
+        plain = _deployment(made, best, True, 1.0, Derate())
         return Fleet.of(calibrated_curve(own, plain, 0, own.limits), int(best["replicas"]), routing=routing)
     if not best["prefill_workers"]:
         return Fleet.of(curve_of(decode, token_budget=budget, **words), int(best["replicas"]), routing=routing)
-    prefill = _deployment(made, best, decode=False, factor=factor)
+    prefill = _deployment(made, best, False, factor, derate)
     pool = curve_of(prefill, token_budget=int(TOKEN_BUDGET * prefill.dp[0]), prefill_pool=True, **words)
     groups = (
         Group(pool, int(best["prefill_workers"]), "prefill"),
         Group(curve_of(decode, token_budget=budget, **words), int(best["replicas"]), "decode"),
     )
-    return Fleet(groups, routing=routing, transfer_s=float(decode.rates["transfer_s"]))
+    return Fleet(groups, routing=routing, transfer_s=float(decode.rates.transfer_s[0]))
 
 
-def _deployment(made: Chosen, best: Mapping[str, Any], decode: bool, factor: float) -> Deployment:
-    """The configuration behind a row, at a speed."""
+def _deployment(made: Chosen, best: Mapping[str, Any], decode: bool, factor: float, derate: Derate) -> Deployment:
+    """The configuration behind a row, at a speed, with what is kept of each phase."""
     mapping = best["mapping"]
     if " prefill + " in mapping:
         first, _, second = mapping.removesuffix(" decode").partition(" prefill + ")
@@ -219,6 +222,9 @@ def _deployment(made: Chosen, best: Mapping[str, Any], decode: bool, factor: flo
     )
     specs = {_key(spec): spec for spec in made.specs[best["platform"]]}
     d = deploy([specs[wanted]])
+    if derate != Derate():
+        slower = {name: 1.0 / (derate.prefill if name in PROMPTS else derate.decode) for name in TERMS}
+        d = scaled(d, factors_of(slower))
     return d if factor == 1.0 else at_speed(d, factor)
 
 
