@@ -135,7 +135,7 @@ def with_simulation(
     best = made.result.manifest["best"]
     half = float(np.log(best["high"] / best["tokens_out_per_s_per_chip"]))
     requests = requests_of(trace)
-    route = asked.routing or ("prefix" if len(requests.hashes) else "least_requests")
+    route = asked.routing or "least_requests"
     outcomes: dict[str, Outcome] = {}
     spent_s = 0.0
     for name, factor in (("middle", 1.0), ("fast", float(np.exp(half))), ("slow", float(np.exp(-half)))):
