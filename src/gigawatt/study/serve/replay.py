@@ -169,7 +169,7 @@ def _notes(result: RunResult, question: Question, outcome: Outcome) -> list[str]
     if question.cached_share:
         hits = float(outcome.cached_tokens.sum() / max(outcome.input_tokens.sum(), 1))
         notes.append(
-            f"Chosen with {question.cached_share:.0%} of the input found in the cache; of the simulated requests' it was {hits:.0%}."
+            f"Chosen with {question.cached_share:.0%} of the input found in the cache; simulated, {hits:.0%} was."
         )
     return notes
 
