@@ -249,6 +249,7 @@ def test_pools_hand_over():
         ({"arrival_s": [0.0, 2.0, 1.0]}, "row 3"),
         ({"input_tokens": [5, -1, 5]}, "row 2"),
         ({"output_tokens": [5, 5, 0.5]}, "whole number"),
+        ({"input_tokens": [5, 5, 1e10]}, "row 3"),
         ({"after": [-1, 1, 0]}, "not a row above"),
         ({"hash_from": [0, 1, 1, 5], "hashes": [1]}, "hash_from"),
     ],
