@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 HELP = """How is this model served here, at my SLO?
 
-Every layout, precision, engine, power mode and concurrency is tried, aggregated and with prefill and decode apart. Lists are
-separated by commas. Every number has its 80 % range; what was assumed and what fell out is listed.
+Every layout, precision, engine, power mode and concurrency is tried, aggregated and in pools.
+Lists are separated by commas. Every number has its 80 % range; assumptions are listed.
 
 Examples:
 
