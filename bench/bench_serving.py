@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from gigawatt.catalog import Catalog
 from gigawatt.physics.chip import box_from_record
-from gigawatt.physics.serving import frontier
+from gigawatt.physics.serving import Draft, frontier
+from gigawatt.physics.serving.search.space import search
 from gigawatt.physics.workload import from_config
 from measure import best_of, line, numpy_element_s
 
@@ -37,6 +38,37 @@ def main() -> None:
             f"{model} on {platform}: {found.candidates:,} candidates",
             f"{1 / each:,.0f} /s",
             f"{1e3 * seconds:.0f} ms; {each / element_s:,.0f} multiply-adds a candidate",
+        )
+    whole_space(catalog, element_s)
+
+
+def whole_space(catalog: Catalog, element_s: float) -> None:
+    """DeepSeek-V3 on 64 chips: aggregated and disaggregated, pipelines, drafts, four partners to each decode layout."""
+    arch = from_config("deepseek-v3", catalog.get("model", "deepseek-v3").config)
+    for platform in ("gb300-nvl72", "hgx-h200"):
+        rack = catalog.get("platform", platform)
+        box = box_from_record(rack, catalog.get("accelerator", rack.accelerator))
+        seconds, found = best_of(
+            lambda box=box: search(
+                arch,
+                box.chip,
+                input_tokens=3000,
+                output_tokens=700,
+                ttft_s=2.0,
+                precisions=[p for p in ("fp8", "fp4") if p in box.chip.peak_flops],
+                modes=box.modes,
+                most_chips=64,
+                replica_chips=64,
+                stages=4,
+                drafts=(None, Draft(1, 0.85), Draft(3, (0.85, 0.7, 0.55))),
+                partners=4,
+            ),
+            2,
+        )
+        line(
+            f"deepseek-v3 on 64 chips of {platform}: {found.candidates:,} candidates",
+            f"{seconds:.2f} s",
+            f"{found.candidates / seconds:,.0f} /s; {seconds / found.candidates / element_s:,.0f} multiply-adds a candidate",
         )
 
 

@@ -31,7 +31,15 @@ SHARES = (0.5, 0.9, 0.99)
 WARM = 0.2  # of the requests, left out of the percentiles
 
 
-def gaps(requests: int) -> None:
+def lengths(mean: int, cv: float, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Lognormal lengths in tokens."""
+    variance = np.log1p(cv**2)
+    return np.maximum(2, np.exp(np.log(mean) - variance / 2 + np.sqrt(variance) * rng.standard_normal(count))).astype(
+        int
+    )
+
+
+def gaps(requests: int, input_cv: float = 0.0, output_cv: float = 0.0) -> None:
     """Closed form over simulation, less 1, by load."""
     catalog = Catalog.load()
     found: dict[float, list[list[float]]] = {load: [] for load in LOADS}
@@ -41,16 +49,18 @@ def gaps(requests: int) -> None:
         d = deploy([Spec(arch, chip_from_record(catalog.get("accelerator", chip)), gpus, 1, gpus, engine)])
         for n, out in LENGTHS:
             curve = curve_of(d, max_num_seqs=512, prefix_cache=False, contexts=(256.0, float(n + out)))
-            load = Load.of(float(n), float(out), 1.0, max_batch=512.0)
+            load = Load.of(float(n), float(out), 1.0, max_batch=512.0, input_cv=input_cv, output_cv=output_cv)
             capacity = float(open_loop(d, load, 1e-9).capacity_per_s[0])
             for part in LOADS:
                 arrive = np.cumsum(rng.exponential(1.0 / (part * capacity), requests))
-                seen = simulate(Requests.of(arrive, n, out), Fleet((Group(curve, 1),)))
+                prompts, answers = lengths(n, input_cv, requests, rng), lengths(out, output_cv, requests, rng)
+                seen = simulate(Requests.of(arrive, prompts, answers), Fleet((Group(curve, 1),)))
                 warm = int(WARM * requests)
                 state = open_loop(d, load, part * capacity)
                 s = open_spread(d, load, state)
                 pairs = [(state.ttft_s[0], seen.ttft_s[warm:].mean()), (state.tpot_s[0], seen.tpot_s[warm:].mean())]
-                for quantile, times in ((ttft_quantile, seen.ttft_s[warm:]), (tpot_quantile, seen.tpot_s[warm:])):
+                spaced = seen.tpot_s[warm:][answers[warm:] > out / 10]
+                for quantile, times in ((ttft_quantile, seen.ttft_s[warm:]), (tpot_quantile, spaced)):
                     pairs += [(quantile(s, share)[0], np.quantile(times, share)) for share in SHARES]
                 found[part].append([a / b - 1.0 for a, b in pairs])
     for part, rows in found.items():
@@ -79,5 +89,9 @@ def speed() -> None:
 
 
 if __name__ == "__main__":
-    gaps(int(sys.argv[1]) if len(sys.argv) > 1 else 6000)
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 6000
+    line("lengths fixed", "")
+    gaps(count)
+    line("lengths varied, CV of prompts 0.5, of answers 1", "")
+    gaps(count, 0.5, 1.0)
     speed()

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gigawatt.core.errors import InputError
 from gigawatt.physics.serving import Load, Spec, deploy, pools, steady_state
+from gigawatt.physics.serving.engine.memory import free_bytes_per_chip
 from gigawatt.physics.serving.engine.releases import release_year, releases, version
 from gigawatt.physics.serving.engine.scheduling import Scheduling, SchedulingColumns, entry
 from gigawatt.physics.serving.steady.anchor import Spread, anchor, spread_of
 from gigawatt.physics.serving.steady.disaggregated import overflow
 from gigawatt.physics.serving.steady.protocol import Protocol
-from gigawatt.validation.serving_launches import drafts_of, release_of, scheduling_of
+from gigawatt.validation.serving_launches import Limits, drafts_of, limits_of, release_of, scheduling_of
 from gigawatt.validation.serving_models import architecture_of, chip_of
 from gigawatt.validation.serving_points import NEAR, RECIPE, RECIPES, points
 from gigawatt.validation.serving_recipes import Asked, Recipe, Worker, nearest, recipes
@@ -26,8 +27,8 @@ def spec(model=LLAMA, gpus=4, **more):
     return Spec(architecture_of(model).arch, chip_of(B200)[0], gpus, **({"moe_tp": gpus} | more))
 
 
-def enter(arrivals, dp=1.0, tokens=1024.0, **settings):
-    columns = SchedulingColumns.of([Scheduling(**settings)])
+def enter(arrivals, dp=1.0, tokens=1024.0, **set_to):
+    columns = SchedulingColumns.of([Scheduling(**set_to)])
     return entry(columns, np.array([arrivals]), np.array([dp]), np.array([tokens]))
 
 
@@ -93,6 +94,7 @@ def test_a_start_burst_only_lengthens_the_first_token():
     assert times[2].tpot_s == pytest.approx(times[0].tpot_s, rel=0.05)
 
 
+@settings(deadline=None)
 @given(st.floats(0.8, 1.25), st.floats(0.7, 1.4))
 def test_an_anchor_finds_the_factors_that_made_its_points(decode, prefill):
     d = deploy([spec()] * 3)
@@ -206,3 +208,35 @@ def test_the_release_behind_an_image_or_a_date():
     assert release_of(row(4, backend_version="0.15.1", silicon_data_source=""), "vllm", "") == "0.15.1"
     blank = row(4, backend_version="", silicon_data_source="")
     assert release_of(blank, "vllm", "2025-12-05") == "0.12.0" and release_of(blank, "vllm", "") == ""
+
+
+def test_limits_of_public_scripts_and_none_of_others():
+    public = {"silicon_data_source": "db-dump/x", "model_path": "deepseek-ai/DeepSeek-V3", "system": "b200_sxm"}
+    assert limits_of(public, "sglang", "fp8", 4, 0).memory_share == 0.95
+    assert limits_of(public, "sglang", "fp8", 8, 2).requests == 512.0
+    assert limits_of({**public, "silicon_data_source": ""}, "sglang", "fp8", 4, 0) == Limits()
+
+
+@given(st.floats(0.0, 1.0), st.floats(0.5, 60.0), st.integers(1, 16), st.floats(1.0, 60.0))
+def test_less_uneven_routing_leaves_fewer_waiting(uneven, mean, workers, slots):
+    at = (np.asarray(mean), np.asarray(float(workers)), np.asarray(slots))
+    assert overflow(*at, uneven) <= overflow(*at) + 1e-5
+    assert overflow(*at, uneven) >= max(mean - slots, 0.0) - 1e-9
+
+
+@pytest.mark.parametrize("engine", ["trtllm", "vllm", "sglang"])
+def test_more_memory_for_the_engine_is_more_room(engine):
+    some, more = (deploy([spec(engine=engine, memory_share=share)]) for share in (0.7, 0.9))
+    assert free_bytes_per_chip(more)[0] > free_bytes_per_chip(some)[0]
+
+
+@pytest.mark.parametrize("engine", ["trtllm", "vllm", "sglang"])
+def test_an_unstated_share_is_the_engines_default(engine):
+    stated = deploy([spec(engine=engine, memory_share=0.0)])
+    assert free_bytes_per_chip(stated)[0] == pytest.approx(free_bytes_per_chip(deploy([spec(engine=engine)]))[0])
+
+
+def test_a_start_burst_waits_for_kernels_met_first():
+    d = deploy([spec(engine="sglang")])
+    calm, cold = (steady_state(d, Load.of(1024.0, 1024.0, 1.0, burst=share)).ttft_s[0] for share in (0.0, 0.1))
+    assert cold - calm == pytest.approx(0.1 * d.rates.cold_s[0], rel=1e-3)

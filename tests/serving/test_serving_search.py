@@ -10,7 +10,7 @@ import pytest
 from gigawatt.catalog import Catalog
 from gigawatt.physics.chip import PowerMode, chip_from_record
 from gigawatt.physics.fabric import default_fabric
-from gigawatt.physics.serving import Draft, frontier
+from gigawatt.physics.serving import Draft, eagle_head, frontier
 from gigawatt.physics.serving.engine.deployment import FULL
 from gigawatt.physics.serving.engine.layouts import layouts
 from gigawatt.physics.serving.engine.model import served_model
@@ -143,5 +143,6 @@ def test_cached_prefixes_and_derates_are_inputs_of_the_search():
 
 @pytest.mark.parametrize(("arch", "chip"), [(SPARSE, H200), (DENSE, B200)], ids=["sparse", "dense"])
 def test_watts_lie_between_idle_and_the_limit(arch, chip):
-    found = search(arch, chip, **ASK, drafts=(None, Draft()), partners=3, modes=(FULL, SAVING), stages=2).space
+    draft = Draft(2, 0.7, eagle_head(arch, 32000))
+    found = search(arch, chip, **ASK, drafts=(None, draft), partners=3, modes=(FULL, SAVING), stages=2).space
     assert (found.chip_w >= chip.idle_w).all() and (found.chip_w <= chip.tdp_w).all()

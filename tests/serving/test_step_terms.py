@@ -24,6 +24,9 @@ CASES = {
 }
 
 
+CASES["stages"] = ("llama3-70b", "h100-sxm", {"gpus": 4, "stages": 2, "engine": "vllm", "precision": "fp8"})
+
+
 def spec(case):
     model, chip, more = CASES[case]
     arch = from_config(model, CAT.get("model", model).config)

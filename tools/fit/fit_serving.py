@@ -36,6 +36,7 @@ OUT = Path(__file__).parents[2] / "src/gigawatt/catalog/data/calibration/serving
 HELD_OUT = 0.3
 COUNTED = "pool_decode_chips"
 SCANNED = "loaded_share"  # kernel tables are built with it: best of 0.6 to 1 in a scan of whole fits, see `--loaded`
+CELL_FOLDS = 5
 FEWEST = 3  # measured points of a deployment from which an anchor is tried on the others
 
 SOURCE = (
@@ -107,10 +108,12 @@ def both(prefix: str, tpot: Floats, ttft: Floats) -> Errors:
 
 
 def repeated(table: Table) -> Errors:
-    """How far measurements of one configuration at one load differ: the floor of any model."""
+    """How far measurements of one configuration at one load differ, whatever the release: the floor of any model."""
     kin: dict[tuple[object, ...], list[int]] = {}
     for i, p in enumerate(table.points):
-        kin.setdefault((table.cells[i], p.input_tokens, p.output_tokens, p.concurrency), []).append(i)
+        s = p.spec
+        layout = (p.group, s.precision, s.gpus, s.dp, s.moe_tp, s.draft is not None)
+        kin.setdefault((*layout, p.input_tokens, p.output_tokens, p.concurrency), []).append(i)
     groups = [rows for rows in kin.values() if len(rows) > 1]
     out: Errors = {}
     for name, values in (("tpot", table.tpot), ("ttft", table.ttft)):
@@ -165,6 +168,7 @@ def write(fit: Fit, errors: Mapping[str, object], groups: Mapping[str, float], s
     seen = {
         "models": sorted({LABELS["model"](p) for p in points}),
         "chips": sorted({p.spec.chip.name for p in points}),
+        "pairs": sorted({f"{p.spec.engine} {LABELS['model'](p)}" for p in points}),
     }
     lines = [
         "id: serving-steady-state",
@@ -208,22 +212,41 @@ def _inline(item: object) -> str:
 
 
 def pooled_widths(path: Path, fit: Fit) -> tuple[dict[str, float], Errors]:
-    """Half-widths and errors of pools by how their sizes are known, of rows and cells that no constant was fitted to."""
+    """Half-widths of pools by how their sizes are known, and errors of rows and cells that no constant was fitted to.
+
+    Widths are of all rows: those left out are few in some classes, and the constants of pools fewer still.
+    """
     from gigawatt.validation.serving import predict
     from gigawatt.validation.serving_points import points
 
     rows = [r for r in read_rows(path) if r["mode"] == "disagg"]
     layout = layout_of("serving", rows, path)
     measured, blind = layout.measured(rows), layout.blind(rows)
-    of = {p.id: band_of(p) for p in points(blind)}
+    read_as = {p.id: p for p in points(blind)}
+    of = {name: band_of(p) for name, p in read_as.items()}
     used = {p.id for p, use in zip(fit.pool.points, fit.kept_pool, strict=True) if use}
-    found: dict[str, list[float]] = {}
+    every: dict[str, list[float]] = {}
+    engines: dict[str, list[float]] = {}
+    left_out: dict[str, list[float]] = {}
     for p in predict(blind):
         truth = measured[p.id, p.metric]
-        if p.predicted and truth and p.id not in used:
-            found.setdefault(f"{of[p.id]}.{p.metric}", []).append(math.log(p.predicted / truth))
-    errors: Errors = {name.replace(".", "_"): summary(np.array(e)) for name, e in sorted(found.items())}
-    return {name: half_width(np.array(e)) for name, e in sorted(found.items())}, errors
+        if p.predicted and truth:
+            for found in (every,) if p.id in used else (every, left_out):
+                found.setdefault(f"{of[p.id]}.{p.metric}", []).append(math.log(p.predicted / truth))
+            name = f"{of[p.id]}.{p.metric}.{read_as[p.id].spec.engine}"
+            engines.setdefault(name, []).append(math.log(p.predicted / truth))
+    errors: Errors = {name.replace(".", "_"): summary(np.array(e)) for name, e in sorted(left_out.items())}
+    return {name: half_width(np.array(e)) for name, e in sorted((every | engines).items())}, errors
+
+
+def by_engine(table: Table, prefix: str, pair: tuple[Floats, Floats]) -> dict[str, float]:
+    """Half-widths of TPOT and TTFT by engine."""
+    out = {}
+    for engine in sorted({p.spec.engine for p in table.points}):
+        rows = np.array([p.spec.engine == engine for p in table.points])
+        for name, found in zip(("tpot_ms", "ttft_ms"), pair, strict=True):
+            out[f"agg.{name}.{prefix}{engine}"] = half_width(found[rows])
+    return out
 
 
 def main() -> None:
@@ -255,12 +278,17 @@ def main() -> None:
             if what == "model":
                 for name, rows in strata(fit.table.points):
                     errors |= both(f"model_left_out.{name}", pair[0][rows], pair[1][rows])
-                for engine in sorted({p.spec.engine for p in fit.table.points}):
-                    rows = np.array([p.spec.engine == engine for p in fit.table.points])
-                    widths[f"agg.tpot_ms.{engine}"] = half_width(pair[0][rows])
-                    widths[f"agg.ttft_ms.{engine}"] = half_width(pair[1][rows])
+                widths |= by_engine(fit.table, "model.", pair)
                 more, spread = anchored(fit.table, constants, label, pair)
                 errors |= more
+        lots = {
+            id(p): str(int(part(c) * CELL_FOLDS))
+            for t in (fit.table, fit.pool)
+            for p, c in zip(t.points, t.cells, strict=True)
+        }
+        (pair, _), _ = fold(fit.problem, every, lambda p: lots[id(p)])
+        errors |= both("cell_left_out", *pair)
+        widths |= by_engine(fit.table, "", pair)
     errors |= repeated(fit.table)
     a, b = fit.pool.residuals(fit.values)
     errors |= both("pools_held_out", a[~fit.kept_pool], b[~fit.kept_pool])

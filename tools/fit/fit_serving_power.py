@@ -3,8 +3,7 @@
     python tools/fit/fit_serving_power.py --truth FOLDER     # FOLDER holds truth/power_serving_mlenergy.csv, energy_truth.csv
 
 Run after `fit_stacks`. Errors leave out whole models of both fits: a fold's watts come from plateaus and from stack factors
-that never saw its models. `anchored` rows are those left out, met at the first and last point of each deployment's curve and
-scored on the points between.
+that never saw its models. `two_anchors` are those watts, met at two points of each deployment's curve and scored on the others.
 """
 
 from __future__ import annotations
@@ -100,15 +99,17 @@ def left_out(curve: Curve, rows: Rows, whole: Mapping[str, float]) -> dict[str, 
     return found
 
 
-def with_anchors(curve: Curve, watts: Floats, mask: Mask) -> Floats:
-    """Relative errors of the points between the first and the last of each curve of a mask, once it is met at both."""
+def with_anchors(curve: Curve, watts: Floats, mask: Mask, ends: bool) -> Floats:
+    """Relative errors of each curve's other points once it is met at its first and last, or at its quarter points."""
     truth, errors = curve.truth["gpu_power_w"], []
     batch = np.array([c.batch for c in curve.cases])
     for label in sorted(set(curve.curve[mask])):
         rows = np.flatnonzero(curve.curve == label)
         rows = rows[np.argsort(batch[rows])]
         if len(rows) >= 3:
-            met, rest = rows[[0, -1]], rows[1:-1]
+            inner = len(rows) > 4 and not ends
+            met = rows[[len(rows) // 4, 3 * len(rows) // 4]] if inner else rows[[0, -1]]
+            rest = np.setdiff1d(rows, met)
             own = anchored(watts[met], truth[met], batch[met])
             errors += list(own.watts(watts[rest], batch[rest]) / truth[rest] - 1.0)
     return np.array(errors)
@@ -146,7 +147,9 @@ def main() -> None:
             errors[f"{chip}.{name}"] = relative(off[curve.generation == generation])
     dense = curve.text & ~curve.sparse
     for name, mask in (("all", every), ("text", curve.text), ("dense_text", dense)):
-        errors[f"{name}.two_anchors.model_left_out"] = relative(with_anchors(curve, outside["gpu_power_w"], mask))
+        for place, ends in (("ends", True), ("quarters", False)):
+            met = with_anchors(curve, outside["gpu_power_w"], mask, ends)
+            errors[f"{name}.two_anchors_at_{place}.model_left_out"] = relative(met)
     per_token = outside["gpu_power_w"] / outside["output_tok_s"] * curve.truth["output_tok_s"] / truth
     errors["joules_per_token.model_left_out"] = relative(per_token - 1.0)
     null = np.array([np.median(truth[curve.generation == g]) for g in curve.generation])
@@ -215,7 +218,7 @@ kind: serving
 source: "ML.ENERGY leaderboard v3 (Feb 2026): GPU power of vLLM serving configurations on H100 SXM (700 W) and B200 SXM (1,000 W)"
 source_url: https://github.com/ml-energy/leaderboard
 as_of: "2026-02"
-fitted_to: "average GPU power over the phases of predicted steps; model_left_out: neither the plateaus nor the stack's factors saw the model; two_anchors: then met at each curve's first and last point, errors of the points between"
+fitted_to: "average GPU power over the phases of predicted steps; model_left_out: neither the plateaus nor the stack's factors saw the model; two_anchors: then met at two points of each curve (its ends, or a quarter of the way from them), errors of its other points"
 rows: {rows}
 # Relative errors of watts.
 error:
@@ -235,7 +238,7 @@ KIN = """
   # Chips without serving measurements take the fractions of the nearest kin, with a wider band.
   kin: {hopper: h100-sxm, ampere: h100-sxm, ada: h100-sxm, blackwell: b200-sxm, blackwell-ultra: b200-sxm, rubin: b200-sxm, cdna2: h100-sxm, cdna3: h100-sxm, cdna4: b200-sxm, cdna5: b200-sxm, default: h100-sxm}
   band_of_kin: {low: 0.70, high: 1.35, note: "assumed: the larger of both fitted bands, widened"}
-  # Factors on chip_watts at a denoising step's assumed utilisation, by kind of output and generation.
+  # Factors on a denoising chip's watts (dense products while it computes, waiting while it does not), by output and generation.
 """  # noqa: E501
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from gigawatt.validation import serving_answers
 from gigawatt.validation.serving_answers import DIFFUSION_START, MLPERF_START, SPEECH_START, metric_of
 from gigawatt.validation.serving_phases import is_phase, phase_rate
 from gigawatt.validation.serving_published import Case, case_of
-from gigawatt.validation.serving_solve import solve
+from gigawatt.validation.serving_solve import solve, stack_tables
 from gigawatt.validation.tables import layout_of, read_rows
 
 Floats = NDArray[np.float64]
@@ -117,17 +117,17 @@ def fit(
     return dict(zip(names, (float(v) for v in np.exp(found.x)), strict=True))
 
 
-def fit_stack(priors: Priors, rows: Rows) -> tuple[dict[str, float], Floats]:
-    """Factors from all rows, and the logarithmic errors of rows in fits without their fold."""
-    whole = fit(priors, rows.predicted, rows.truth, rows.weight)
+def fit_stack(priors: Priors, rows: Rows, start: Mapping[str, float] | None = None) -> tuple[dict[str, float], Floats]:
+    """Factors from all rows, and the logarithmic errors of rows in fits without their fold; from `start` a fit is soon done."""
+    whole = fit(priors, rows.predicted, rows.truth, rows.weight, start, 25 if start is None else 6)
     errors = np.full(len(rows.truth), np.nan)
     for k in sorted(set(rows.fold)):
         out = rows.fold == k
         if out.all():
-            out = ~out
+            break
         kept, left = rows.take(~out), rows.take(out)
-        factors = fit(priors, kept.predicted, kept.truth, kept.weight, whole, 8) if out.any() else whole
-        errors[out] = np.log(left.predicted(factors) / left.truth) if out.any() else errors[out]
+        factors = fit(priors, kept.predicted, kept.truth, kept.weight, whole, 8 if start is None else 5)
+        errors[out] = np.log(left.predicted(factors) / left.truth)
     return whole, errors
 
 
@@ -135,14 +135,17 @@ def main() -> None:
     """Fit every stack, then the rates of MLPerf, speech and diffusion; write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--truth", type=Path, required=True)
-    folder = parser.parse_args().truth
+    parser.add_argument("--warm", action="store_true", help="start from the packaged factors")
+    options = parser.parse_args()
+    folder = options.truth
     pairs = read(folder / "truth" / "infer_truth.csv")
     stacks: dict[str, dict[str, float]] = {}
     errors: dict[str, dict[str, float]] = {}
     left_out: list[tuple[Case, float]] = []
     for stack, priors in STACKS.items():
         rows = Rows.of([(c, v) for c, v in pairs if c.stack == stack and c.spec is not None and not is_phase(c)])
-        stacks[stack], found = fit_stack(priors, rows)
+        known = stack_tables().get(stack, {}) if options.warm else {}
+        stacks[stack], found = fit_stack(priors, rows, known if set(priors) <= set(known) else None)
         inside = np.log(rows.predicted(stacks[stack]) / rows.truth)
         left_out += [(c, float(e)) for c, e in zip(rows.cases, found, strict=True) if np.isfinite(e)]
         for metric in sorted({c.row["metric"] for c in rows.cases}):

@@ -45,7 +45,7 @@ PRIORS: dict[str, tuple[float, float, str, str]] = {
     "eager_unfused_us": (600.0, 0.7, "us", "further launches of an unfused expert layer in such a pass"),
     "api_ms.trtllm": (13.0, 0.6, "ms", "router, tokeniser, first stream"),
     "api_ms.vllm": (12.0, 0.6, "ms", ""),
-    "api_ms.sglang": (30.0, 0.5, "ms", ""),
+    "api_ms.sglang": (13.0, 0.4, "ms", ""),
     "token_us": (1.0, 0.7, "us", "tokeniser and transfer for each input token"),
     "poll_steps.trtllm": (
         2.5,
@@ -61,6 +61,9 @@ PRIORS: dict[str, tuple[float, float, str, str]] = {
         "",
         "waves of prompts that a start burst makes: the first, and what is left of it in later ones",
     ),
+    "cold_ms.trtllm": (50.0, 1.0, "ms", "first wave of a benchmark: kernels met for the first time"),
+    "cold_ms.vllm": (50.0, 1.0, "ms", ""),
+    "cold_ms.sglang": (300.0, 1.0, "ms", ""),
     "loaded_share": (
         0.75,
         0.15,
@@ -87,6 +90,21 @@ PRIORS: dict[str, tuple[float, float, str, str]] = {
     "pool_prefill_speed": (1.0, 0.2, "", "prefill pool over the aggregated form"),
     "pool_echo": (1.1, 0.2, "", "the same with pools"),
     "pool_decode_chips": (32.0, 0.64, "", "median decode chips of published pools (not fitted to times)"),
-    "transfer_s": (0.1, 0.5, "s", "moving the cache, and the second router"),
+    "routing_spread": (
+        0.3,
+        0.5,
+        "",
+        "unevenness of requests over decode workers, over that of a router that throws dice",
+    ),
+    "transfer_s.trtllm": (0.1, 0.5, "s", "moving the cache, and the second router"),
+    "transfer_s.vllm": (0.1, 0.5, "s", ""),
+    "transfer_s.sglang": (0.1, 0.5, "s", ""),
 }
-POOL = ("pool_prefill_speed", "pool_echo", "transfer_s")
+POOL = (
+    "pool_prefill_speed",
+    "pool_echo",
+    "routing_spread",
+    "transfer_s.trtllm",
+    "transfer_s.vllm",
+    "transfer_s.sglang",
+)

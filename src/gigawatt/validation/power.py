@@ -18,15 +18,14 @@ from gigawatt.physics.serving.power import RECORD, Phases, phase_watts
 from gigawatt.validation.base import Prediction
 from gigawatt.validation.power_facility import node_watts, published_fact
 from gigawatt.validation.serving import banded, half_width
-from gigawatt.validation.serving_answers import answers, mlperf_operating, speech_seconds
+from gigawatt.validation.serving_answers import answers, denoising_share, mlperf_operating, speech_seconds
 from gigawatt.validation.serving_models import catalog, chip_of
 from gigawatt.validation.serving_published import Case, case_of
 from gigawatt.validation.serving_solve import Solved, solve
 
 Row = dict[str, str]
 LEADERBOARD = "ML.ENERGY leaderboard, tasks/{task}.json"
-# Utilisation (arithmetic, memory) of a denoising step where only chip_watts says what it draws: large products, few bytes.
-DENOISING = (0.4, 0.3)
+DENOISING = (0.4, 0.2)  # utilisation (arithmetic, memory) of a chip that denoises: large products, few bytes (assumed)
 SATURATED = (0.4, 0.6)  # the same of a server that is full (assumed)
 LIQUID_FROM_W = 1000.0
 MAX_Q = 0.7  # power share of a submission tuned for efficiency (assumed: the set point that DGX B200 ships with)
@@ -209,10 +208,16 @@ def _saturated_watts(case: Case, mode: PowerMode) -> float:
 
 
 def _sample_energy(case: Case, metric: str) -> float | None:
+    """Joules of an image or a video on the chips that share it: they compute, or wait for each other."""
     kind = "video" if "video" in metric else "image"
     rate = answers([replace(case, row={**case.row, "metric": f"{kind}s_s"})])[0]
-    scale = denoising_factors().get(f"{kind}.{case.chip.generation}", 1.0)
-    return scale * float(chip_watts(case.chip, *DENOISING)) * case.gpus / rate if rate else None
+    if not rate:
+        return None
+    busy = np.array([denoising_share(case)])
+    none = np.zeros(1)
+    used = (busy * DENOISING[0], busy * DENOISING[1])
+    watts = float(phase_watts(case.chip, Phases(1.0 - busy, none, busy, none, none, none, none, *used))[0])
+    return denoising_factors().get(f"{kind}.{case.chip.generation}", 1.0) * watts * case.gpus / rate
 
 
 def _facts(rows: Sequence[Row]) -> list[Prediction]:

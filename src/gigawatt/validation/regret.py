@@ -35,13 +35,22 @@ Values = Mapping[tuple[str, str], float | None]
 def regret(
     rows: Sequence[Row], predictions: Sequence[Prediction], measured: Values, kind: str
 ) -> dict[str, float | int | None]:
-    """Median and 90th percentile of regret over groups (and SLOs): keys regret_median, regret_p90, groups."""
+    """Median and 90th percentile of regret over groups (and SLOs): keys regret_median, regret_p90, groups.
+
+    Of serving also regret_point_median and regret_point_p90, of who sees the predictions without their bands.
+    """
     made: Values = {(p.id, p.metric): p.predicted for p in predictions}
-    losses = _serving(rows, predictions, made, measured) if kind == "serving" else _training(rows, made, measured)
+    if kind != "serving":
+        losses = _training(rows, made, measured)
+        return {**_summed("regret", losses), "groups": len(losses)}
+    losses, bare = _serving(rows, predictions, made, measured)
+    return {**_summed("regret", losses), **_summed("regret_point", bare), "groups": len(losses)}
+
+
+def _summed(name: str, losses: Sequence[float]) -> dict[str, float | int | None]:
     return {
-        "regret_median": float(np.median(losses)) if losses else None,
-        "regret_p90": float(np.quantile(losses, 0.9)) if losses else None,
-        "groups": len(losses),
+        f"{name}_median": float(np.median(losses)) if losses else None,
+        f"{name}_p90": float(np.quantile(losses, 0.9)) if losses else None,
     }
 
 
@@ -77,8 +86,13 @@ def throughput(row: Row, ttft_ms: float, tpot_ms: float) -> float:
     return users / ((ttft_ms / output + tpot_ms) * 1e-3) / max(gpus, 1)
 
 
-def _serving(rows: Sequence[Row], predictions: Sequence[Prediction], made: Values, measured: Values) -> list[float]:
-    """The pick maximises throughput times the chance of keeping the SLO, which the prediction's own band gives."""
+def _serving(
+    rows: Sequence[Row], predictions: Sequence[Prediction], made: Values, measured: Values
+) -> tuple[list[float], list[float]]:
+    """Losses of two picks: of most throughput times the chance of keeping the SLO, which the prediction's own band gives,
+
+    and of most throughput among those that are predicted to keep it (the fastest where none is).
+    """
     sigma = {
         p.id: float(np.log(p.high / p.low)) / 2.0 / QUANTILE_80
         for p in predictions
@@ -86,7 +100,8 @@ def _serving(rows: Sequence[Row], predictions: Sequence[Prediction], made: Value
     }
     names = ("ttft_ms", "tpot_ms")
     whole = [r for r in rows if r.get("mode") == "agg" and all(_known(r, made, measured, m) for m in names)]
-    losses = []
+    losses: list[float] = []
+    bare: list[float] = []
     for members in _grouped(whole, lambda r: (r["model_path"], r["system"], r["isl"], r["osl"])):
         guess, truth = _times(members, made), _times(members, measured)
         rates = np.array([throughput(r, *t) for r, t in zip(members, guess, strict=True)])
@@ -94,10 +109,14 @@ def _serving(rows: Sequence[Row], predictions: Sequence[Prediction], made: Value
         spread = np.array([sigma.get(r["id"], 0.2) for r in members])
         tpot, real = (np.array([t[1] for t in times]) for times in (guess, truth))
         for slo in SLOS_MS:
-            loss = pick_loss(rates * chance(tpot, spread, slo), best, real <= slo, real > slo * BREACH)
-            if loss is not None:
-                losses.append(loss)
-    return losses
+            for found, worth in (
+                (losses, rates * chance(tpot, spread, slo)),
+                (bare, np.where(tpot <= slo, rates, -tpot)),
+            ):
+                loss = pick_loss(worth, best, real <= slo, real > slo * BREACH)
+                if loss is not None:
+                    found.append(loss)
+    return losses, bare
 
 
 def _known(row: Row, made: Values, measured: Values, metric: str) -> bool:
@@ -115,7 +134,7 @@ GROUP = ("model", "gpu", "n_gpus", "seq_len", "global_batch")
 
 def _training(rows: Sequence[Row], made: Values, measured: Values) -> list[float]:
     known = [r for r in rows if _known(r, made, measured, r.get("measured_metric") or "")]
-    losses = []
+    losses: list[float] = []
     for members in _grouped(known, lambda r: (*(r.get(name) for name in GROUP), r["measured_metric"])):
         metric = members[0]["measured_metric"]
         sign = 1.0 if any(name in metric.lower() for name in RATES) or "per_s" in metric else -1.0

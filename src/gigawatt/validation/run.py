@@ -74,7 +74,7 @@ def _regret(kind: str, layout: TableKind, rows: Sequence[Row], made: Sequence[Pr
     if kind == "serving" and layout.file != "serving_points.csv":
         return {}
     found = regret(rows, made, layout.measured(rows), kind)
-    return {"regret_median": found.get("regret_median"), "regret_p90": found.get("regret_p90")}
+    return {name: value for name, value in found.items() if name.startswith("regret")}
 
 
 def report(

@@ -121,10 +121,12 @@ def _seen() -> Mapping[str, list[str]]:
 
 
 def _unseen(point: Point, name: str) -> tuple[str, ...]:
-    """The wider bands of a chip or a model that the fit has not seen; a new chip is taken for a new generation."""
+    """The wider bands of a chip, or a model on an engine, that the fit has not seen; a new chip counts as a new generation."""
+    pair = f"{point.spec.engine} {point.group.split(' / ')[-1]}"
+    model = (f"{name}.model.{point.spec.engine}", f"{name}.model")
     if point.spec.chip.name not in _seen().get("chips", []):
-        return (f"{name}.generation", f"{name}.model")
-    return () if point.group.split(" / ")[-1] in _seen().get("models", []) else (f"{name}.model",)
+        return (f"{name}.generation", *model)
+    return () if pair in _seen().get("pairs", []) else model
 
 
 def _times(members: Sequence[Point], pooled: bool) -> tuple[np.ndarray[tuple[int], np.dtype[np.float64]], ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,14 @@ from gigawatt.physics.chip import PowerMode
 from gigawatt.physics.chip.maturity import calibrated_release, launched, maturity
 from gigawatt.physics.chip.power import FULL
 from gigawatt.physics.serving import served_model
-from gigawatt.physics.serving.services.diffusion import DiffusionRates, batch_seconds, diffusion_shape
+from gigawatt.physics.serving.engine.kernel_sums import ChipKey
+from gigawatt.physics.serving.services.diffusion import (
+    DiffusionRates,
+    DiffusionShape,
+    batch_seconds,
+    denoising_seconds,
+    diffusion_shape,
+)
 from gigawatt.validation.mlperf import round_of
 from gigawatt.validation.serving_models import architecture_of, catalog
 from gigawatt.validation.serving_phases import is_phase, phase_rate
@@ -152,8 +160,7 @@ def _diffusion(case: Case) -> float | None:
     record = catalog().find_model(case.row.get("model") or "")
     if record is None:
         return None
-    stated = {k: v for k, v in case.extra.items() if k in ("steps", "width", "height", "frames")}
-    shape = diffusion_shape(architecture_of(case.row.get("model") or "").arch, record.config, **stated)
+    shape = _denoised(case, record.config)
     batch = case.batch or 8.0
     if case.kind == "diffusion" and case.stack.startswith("mlperf"):
         tuned = mlperf_shares()[share_of(case)]
@@ -163,6 +170,24 @@ def _diffusion(case: Case) -> float | None:
         return float(case.gpus / one * tuned)
     total = float(batch_seconds(shape, case.chip, np.asarray(case.gpus), np.asarray(batch), rates_of(case)))
     return total if metric == "latency_s" else float(batch / total)
+
+
+def _denoised(case: Case, config: Mapping[str, Any]) -> DiffusionShape:
+    stated = {k: v for k, v in case.extra.items() if k in ("steps", "width", "height", "frames")}
+    return diffusion_shape(architecture_of(case.row.get("model") or "").arch, config, **stated)
+
+
+def denoising_share(case: Case) -> float:
+    """Share of a sample's time in which a chip computes: beyond it the chips of a split sample wait for each other."""
+    record = catalog().find_model(case.row.get("model") or "")
+    if record is None:
+        return 1.0
+    shape, rates, batch = _denoised(case, record.config), rates_of(case), case.batch or 8.0
+    busy, *_ = denoising_seconds(
+        shape.pieces, ChipKey.of(case.chip), shape.tokens, shape.context, float(shape.passes * batch)
+    )
+    total = float(batch_seconds(shape, case.chip, np.asarray(case.gpus), np.asarray(batch), rates))
+    return min(shape.steps * rates.slowdown * busy / case.gpus / total, 1.0)
 
 
 def _mlperf(case: Case) -> float | None:

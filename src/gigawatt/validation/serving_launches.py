@@ -13,6 +13,11 @@ November 2026 as of October 2025 to April 2026). What they set, and what a row's
     SGLang, DeepSeek fp8    8 chips, exports since 0.5.8: multi-token prediction with 2 drafts (swept to 512 users)
     TensorRT-LLM, DeepSeek  fp4 before images were named: "DP_ATTENTION, EP_SIZE and MOE_BACKEND based on ISL, OSL, CONC",
                             attention data parallel beyond 32 users of 8192 tokens, else from 256 on
+    SGLang, DeepSeek fp8    8 chips: mem-fraction-static 0.82, 128 requests at once, steps of 32768 tokens; drafting 512,
+                            16384; 4 chips: 0.95, 32, 8192; fp4: 0.85, 256, 16384
+    SGLang, Qwen3.5         mem-fraction-static 0.8, steps of 16384 tokens
+    TensorRT-LLM            free_gpu_memory_fraction 0.8 of DeepSeek, 0.85 of gpt-oss; max_num_tokens 20000 of gpt-oss,
+                            whose cache on Hopper is as wide as the checkpoint says (dtype: auto)
     all                     ten times as many requests as users, released as users become free; means are reported
 """
 
@@ -20,6 +25,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from gigawatt.physics.serving.engine.releases import decimal_year, releases, version
 from gigawatt.physics.serving.engine.scheduling import Scheduling
@@ -57,6 +63,37 @@ def scheduling_of(row: Row, engine: str, precision: str, chips: int, users: floa
         gather = (40.0, 0.8 * 8192.0) if waits else (0.0, float("inf"))
         return Scheduling(gather_steps=gather[0], gather_tokens=gather[1], balance_steps=BALANCE_STEPS)
     return Scheduling()
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What an engine was allowed: share of the memory (0: its default), requests at once, tokens of a step, cache's width."""
+
+    memory_share: float = 0.0
+    requests: float = float("inf")
+    step_tokens: float = float("inf")
+    cache: str = ""
+
+
+def limits_of(row: Row, engine: str, precision: str, chips: int, drafts: int) -> Limits:
+    """Limits that the script set; none where no script is known."""
+    name = (row.get("model_path") or "").lower()
+    if not is_public(row):
+        return Limits()
+    if engine == "sglang" and "deepseek" in name:
+        if precision == "fp4":
+            return Limits(0.85, 256.0, 16384.0)
+        if chips == 4:
+            return Limits(0.95, 32.0, 8192.0)
+        return Limits(0.82, 512.0, 16384.0) if drafts else Limits(0.82, 128.0, 32768.0)
+    if engine == "sglang" and "qwen" in name:
+        return Limits(0.8, step_tokens=16384.0)
+    if engine == "trtllm" and "deepseek" in name:
+        return Limits(0.8)
+    if engine == "trtllm" and "gpt-oss" in name:
+        hopper = (row.get("system") or "").startswith("h")
+        return Limits(0.85, step_tokens=20000.0, cache="bf16" if hopper else "")
+    return Limits()
 
 
 def drafts_of(row: Row, engine: str, precision: str, chips: int, data_parallel: bool, date: str) -> int:

@@ -18,13 +18,22 @@ from gigawatt.physics.serving import Load, Spec
 from gigawatt.physics.serving.engine.calibration import ENGINES, calibration
 from gigawatt.physics.serving.engine.model import Floats
 from gigawatt.physics.serving.engine.speculation import Draft
-from gigawatt.validation.serving_launches import PROTOCOL, drafts_of, release_of, scheduling_of, shared_attention
+from gigawatt.validation.serving_launches import (
+    PROTOCOL,
+    drafts_of,
+    limits_of,
+    release_of,
+    scheduling_of,
+    shared_attention,
+)
 from gigawatt.validation.serving_models import architecture_of, chip_of
 from gigawatt.validation.serving_recipes import SAME, Asked, Recipe, Worker, nearest, recipes
 from gigawatt.validation.wiring import usual_fabric
 
 Row = Mapping[str, str]
 STATED, RECIPE, RECIPES, NEAR, RULE = "stated", "recipe", "recipes", "near", "rule"
+
+NODE = 8  # chips of one machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +142,8 @@ def _aggregated(row: Row) -> Point:
     spaced = "gap-analysis" in (row.get("silicon_data_source") or "") and engine == "trtllm"
     drafts = drafts_of(row, engine, precision, gpus, dp > 1, source_field(row, "measured"))
     spec["scheduling"] = scheduling_of(row, engine, precision, gpus, concurrency, drafts)
+    limits = limits_of(row, engine, precision, gpus, drafts)
+    spec |= {"memory_share": limits.memory_share, "token_budget": limits.step_tokens, "kv_precision": limits.cache}
     return Point(
         id=row["id"],
         spec=Spec(gpus=gpus, dp=dp, moe_tp=moe_tp, draft=_draft(drafts, engine), **spec),  # type: ignore[arg-type]
@@ -140,6 +151,7 @@ def _aggregated(row: Row) -> Point:
         output_tokens=number(row, "osl", 1024),
         concurrency=concurrency,
         extra_in_flight=1.0 if spaced else 0.0,
+        max_batch=limits.requests,
         group=f"agg / {group}",
         notes=tuple(notes),
     )
@@ -229,7 +241,13 @@ def _worker(worker: Worker) -> dict[str, Any]:
 
 
 def _pool_layout(row: Row, prefix: str) -> tuple[int, int, int]:
+    """Layout of a worker. Attention copied to all chips with experts cut over all of them is in no published recipe of SGLang:
+
+    within a node such rows are its tensor parallel workers, wider ones spread their experts.
+    """
     gpus, dp, moe_tp = layout_of(row, prefix)
+    if row.get("backend") == "sglang" and gpus > 1 and dp == gpus and moe_tp >= gpus:
+        return (gpus, 1, gpus) if gpus <= NODE else (gpus, gpus, 1)
     return gpus, dp, min(moe_tp, gpus)
 
 

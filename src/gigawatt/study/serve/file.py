@@ -37,7 +37,8 @@ from gigawatt.study.scenario import QuestionName, Serving, Strict
 from gigawatt.study.serve.answer import answer
 from gigawatt.study.serve.hosts import Host, hosts_of
 from gigawatt.study.serve.question import PROFILE_TO_PRODUCTION, Derate, Question, Slo
-from gigawatt.study.serve.replay import Replay, read_replay, replay
+from gigawatt.study.serve.replay import replay
+from gigawatt.study.serve.replay_words import Replay, read_replay
 from gigawatt.study.serve.words import read_question
 from gigawatt.study.software import software
 from gigawatt.study.source import Source, override, read, validated

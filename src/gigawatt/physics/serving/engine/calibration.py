@@ -36,6 +36,8 @@ class Rates:
     eager_unfused_s: Floats
     api_s: Floats
     poll_steps: Floats
+    cold_s: Floats
+    transfer_s: Floats
     decode_slowdown: Floats
     prefill_slowdown: Floats
     values: Mapping[str, float]
@@ -86,6 +88,8 @@ def rates(
         eager_kernel_s=_by(values, "eager_kernel_us", ENGINES, engine) * 1e-6,
         api_s=_by(values, "api_ms", ENGINES, engine) * 1e-3,
         poll_steps=_by(values, "poll_steps", ENGINES, engine),
+        transfer_s=_by(values, "transfer_s", ENGINES, engine),
+        cold_s=_by(values, "cold_ms", ENGINES, engine) * 1e-3,
         decode_slowdown=_by(values, "decode_slowdown", ENGINES, engine),
         prefill_slowdown=_by(values, "prefill_slowdown", ENGINES, engine),
         values=values,

@@ -92,6 +92,7 @@ class Deployment:
     micro_batches: Floats
     eager: Floats
     token_budget: Floats
+    memory_share: Floats
     host: HostCache
     hand_over: HandOverTimes | None = None
     draft: Drafting | None = None
@@ -122,7 +123,8 @@ class Spec:
     """One row as people state it, before it becomes columns. Without a fabric the chip hangs on its default one.
 
     `gpus` are the chips of one pipeline stage: the replica takes gpus x stages. `micro_batches` 0 are as many as stages.
-    `draft` is speculative decoding by its physics, `speculation` a plain factor. `host` and `host_cache_bytes` of each chip
+    `draft` is speculative decoding by its physics, `speculation` a plain factor. `memory_share` is the engine's setting of how
+    much of the memory it takes, 0 its default. `host` and `host_cache_bytes` of each chip
     keep old caches in the host's memory.
     """
 
@@ -146,6 +148,7 @@ class Spec:
     draft: Draft | None = None
     eager: bool = False
     token_budget: float = np.inf
+    memory_share: float = 0.0
     host: HostPath | None = None
     host_cache_bytes: float = 0.0
 
@@ -263,6 +266,7 @@ def deploy(specs: Sequence[Spec], values: Mapping[str, float] | None = None) -> 
         micro_batches=column([s.micro_batches or s.stages for s in specs]),
         eager=column([float(s.eager) for s in specs]),
         token_budget=column([s.token_budget for s in specs]),
+        memory_share=column([s.memory_share for s in specs]),
         host=_host_cache(specs),
         hand_over=hand_over_times([_hand_over(s) for s in specs]),
         draft=_drafting(specs, values),

@@ -11,8 +11,8 @@ from gigawatt.physics.serving.engine.pipeline import largest_share
 from gigawatt.physics.serving.engine.step import cache_shards, cached_values
 
 RESERVE_BYTES = 3e9  # activations, graphs, collectives' buffers on each chip (planners take 3.5 GB; assumed)
-# Share of memory that engines take by default, and how much of a request's output its reservation counts:
-# TensorRT-LLM takes 0.9 of what is left after loading and reserves to the end; vLLM 0.90 and SGLang 0.88-0.9 of all, growing.
+DEFAULT_SHARE = 0.9  # of memory that engines take by default
+# How much of a request's output its reservation counts: TensorRT-LLM reserves to the end, the others grow.
 OUTPUT_RESERVED = {"trtllm": 1.0, "vllm": 0.55, "sglang": 0.8}
 
 
@@ -37,11 +37,16 @@ def weight_bytes_per_chip(d: Deployment) -> Floats:
 
 
 def free_bytes_per_chip(d: Deployment) -> Floats:
-    """Memory left for cache on each chip; negative where the weights do not fit."""
-    weights = weight_bytes_per_chip(d)
-    memory = d.chip.memory_bytes
-    trtllm = 0.9 * (0.97 * memory - weights - RESERVE_BYTES)
-    others = 0.9 * memory - weights - RESERVE_BYTES
+    """Memory left for cache on each chip; negative where the weights do not fit.
+
+    `d.memory_share` is the engine's own setting (0: its default). TensorRT-LLM's is of what is left after loading, vLLM's of
+    all that it takes, SGLang's (mem-fraction-static) of weights and cache alone.
+    """
+    weights, stated = weight_bytes_per_chip(d), d.memory_share > 0
+    share = np.where(stated, d.memory_share, DEFAULT_SHARE)
+    memory, held = d.chip.memory_bytes, RESERVE_BYTES
+    trtllm = share * (0.97 * memory - weights - held)
+    others = share * memory - weights - np.where(stated & (d.engine == ENGINES.index("sglang")), 0.0, held)
     return np.where(d.engine == ENGINES.index("trtllm"), trtllm, others)
 
 

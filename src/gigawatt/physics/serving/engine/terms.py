@@ -52,7 +52,7 @@ class StepTerms:
     """Terms in the order of `TERMS`: decode_s and token_s (terms, sequences + 1), chunk_s (terms, chunks), pair_s (terms,).
 
     `chunk_s[:, k]` is what `CHUNK_STRIDE` k prompt tokens add. `half_width` is the 80 % half-width of the logarithm of the
-    chip's kernel seconds.
+    chip's kernel seconds; `tokens_per_step` what a step makes of each sequence (more than 1 with speculation).
     """
 
     decode_s: Floats
@@ -60,6 +60,7 @@ class StepTerms:
     chunk_s: Floats
     pair_s: Floats
     half_width: float
+    tokens_per_step: float = 1.0
 
 
 def step_terms(d: Deployment, row: int, max_num_seqs: int, token_budget: int) -> StepTerms:
@@ -90,6 +91,7 @@ def step_terms(d: Deployment, row: int, max_num_seqs: int, token_budget: int) ->
         chunk_s=np.array([chunk.get(name, none) for name in TERMS]),
         pair_s=np.array([pair_s if name == "pairs" else 0.0 for name in TERMS]),
         half_width=float(d.kernels.half_width[row]),
+        tokens_per_step=float(d.yields[row]),
     )
 
 

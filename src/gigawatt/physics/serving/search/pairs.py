@@ -59,7 +59,7 @@ def prefill_of(s: Side, load: Load) -> Prefill:
     lone = pool_prefill_seconds(d, at.fresh, at.cached, POOL_LOAD) / load.prefill_derate
     passing = prompts_together(at.fresh, POOL_LOAD) * lone
     wait = prompt_waits(d, load, np.asarray(POOL_LOAD), 1.0) * lone
-    served = at.api_s + d.rates["transfer_s"] + passing
+    served = at.api_s + d.rates.transfer_s + passing
     capacity = POOL_LOAD * lanes_of(d, at.fresh) / one
     peak = np.maximum(d.chip.dense_flops, d.chip.bf16_flops)
     every = np.arange(len(s.combos))
@@ -157,9 +157,10 @@ def _decoding(s: Side, rows: Rows, load: Load, concurrency: Floats) -> dict[str,
     """Decode workers alone, a row for each configuration and concurrency."""
     d = take(s.base, rows)
     n, out = load.input_tokens, load.output_tokens
-    room = max_requests(d, n, out)
+    resident = out * (1.0 + load.output_cv**2)
+    room = max_requests(d, n, resident)
     batch = np.minimum(concurrency, room)
-    parts = decode_step(d, batch, n + out / 2.0)
+    parts = decode_step(d, batch, n + resident / 2.0)
     step = parts.total / load.decode_derate
     tpot = step / d.yields
     peak = np.maximum(d.chip.dense_flops, d.chip.bf16_flops)

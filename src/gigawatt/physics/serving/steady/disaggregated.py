@@ -80,16 +80,17 @@ def pool_prefill_seconds(
     return prefill_seconds(d, tokens, prompts_together(tokens, busy), cached, beside) / d.rates["pool_prefill_speed"]
 
 
-def overflow(mean: Floats, workers: Floats, slots: Floats) -> Floats:
+def overflow(mean: Floats, workers: Floats, slots: Floats, uneven: float = 1.0) -> Floats:
     """Requests in the mean that wait at one of `workers` with `slots` places, where `mean` are at each.
 
-    A router that sends requests by turns or at random leaves a binomial number at each; taken as normal.
+    A router that sends requests at random leaves a binomial number at each, taken as normal; `uneven` is its deviation over
+    that: little where the router looks at how busy workers are, 0 where it always finds the free one.
 
     >>> round(float(overflow(np.asarray(1.0), np.asarray(4.0), np.asarray(1.0))), 3)
     0.345
     """
-    spread = np.sqrt(np.maximum(mean * (1.0 - 1.0 / np.maximum(workers, 1.0)), 1e-12))
-    z = np.minimum((slots - mean) / spread, 40.0)
+    spread = uneven * np.sqrt(np.maximum(mean * (1.0 - 1.0 / np.maximum(workers, 1.0)), 0.0)) + 1e-6
+    z = np.clip((slots - mean) / spread, -40.0, 40.0)
     density = np.exp(-np.minimum(z * z, 1500.0) / 2.0) / np.sqrt(2.0 * np.pi)
     return np.asarray(np.clip(spread * (density - z * ndtr(-z)), np.maximum(mean - slots, 0.0), mean))
 
@@ -114,14 +115,16 @@ def pools(
     at = setting(prefill, load)
     n, out = load.input_tokens, at.output
     r = prefill.rates
-    room = max_requests(decode, n, out) * decode_workers
+    room = max_requests(decode, n, at.resident) * decode_workers
     slots = np.minimum(np.maximum(room, 1.0), load.max_batch) / decode_workers
-    admitted = load.concurrency - decode_workers * overflow(load.concurrency / decode_workers, decode_workers, slots)
+    admitted = load.concurrency - decode_workers * overflow(
+        load.concurrency / decode_workers, decode_workers, slots, r["routing_spread"]
+    )
     context = at.context
     lanes = lanes_of(prefill, at.fresh) * prefill_workers
     full = pool_prefill_seconds(prefill, at.fresh, at.cached) / load.prefill_derate
     capacity = MAX_LOAD * lanes / full
-    base = at.api_s + r["transfer_s"]
+    base = at.api_s + r.transfer_s
     if path is not None:
         base = base + transfer_seconds(prefill, decode, n, path, full)
     burst = load.burst * r["pool_echo"] * np.maximum(admitted / lanes - 1.0, 0.0) * full / 2.0
@@ -174,7 +177,7 @@ def open_pools(
     at, r = setting(prefill, load), prefill.rates
     n, out = load.input_tokens, at.output
     rate = np.asarray(requests_per_s, dtype=np.float64) + 0.0 * decode.gpus
-    room = max_requests(decode, n, out) * decode_workers + 0.0 * rate
+    room = max_requests(decode, n, at.resident) * decode_workers + 0.0 * rate
     places = np.maximum(np.minimum(room, load.max_batch), LEAST_BATCH)
 
     itself = decode_workers * met(arrival_cv)
@@ -207,7 +210,7 @@ def open_pools(
     wait = prompt_waits(prefill, load, rho, arrival_cv) * lone
     slower = slowing(decode, load, batch / decode_workers, at.context)
     places_found = place_waits(load, arrival_cv, slower, batch=batch, places=fullest, most=most, rate=rate)
-    outside = at.api_s + r["transfer_s"] + moved
+    outside = at.api_s + r.transfer_s + moved
     gap = step if decode.draft is None else step / decode.speculation
     return answered(
         load,

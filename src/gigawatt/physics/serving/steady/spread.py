@@ -11,6 +11,7 @@
             answers of one length, 0.74 for exponential ones), with the skew of a Poisson number
         N   the prompts that enter meanwhile, whose stalls lengthen the stay in which more enter: a delay cycle of M/G/1,
             var = m t^2 k2/(1 - rho)^2,  third = m t^3 (k3/(1 - rho)^3 + 3 rho k2^2/(1 - rho)^4),  m of them in the mean
+        Short answers average over fewer tokens: variances are those of the mean length times 1 + co^2 (lognormal lengths)
     ITL  = step + N prompts' (or chunks') time, N Poisson at the rate they enter per step, as many as a step takes
 
 `share_within` is the distribution function in closed form over U, W and Q; S is taken at nodes of equal probability.
@@ -51,6 +52,7 @@ class Spread:
     prompt_cv: Floats
     wait_s: Floats
     wait_share: Floats
+    wait_variation: Floats
     place_s: Floats
     place_share: Floats
     tpot_s: Floats
@@ -69,8 +71,9 @@ def open_spread(d: Deployment, load: Load, state: OpenLoop) -> Spread:
     batch = state.tpot_s * state.slowing * state.decoding_sd / np.maximum(state.decoding, 1e-12) * np.sqrt(LEFT)
     left = np.maximum(1.0 - state.requests_per_s * state.each_s, 0.02)
     entered, second = state.requests_per_s * stay, 1.0 + load.input_cv**2
-    variance = entered * second / left**2
-    third = entered * (second**3 / left**3 + 3.0 * (1.0 - left) * second**2 / left**4)
+    shorter = 1.0 + load.output_cv**2
+    variance = entered * second * shorter / left**2
+    third = entered * shorter**2 * (second**3 / left**3 + 3.0 * (1.0 - left) * second**2 / left**4)
     one = state.each_s / at.output
     return Spread(
         fixed_s=state.api_s + state.enter_s - state.held_s - state.prefill_s,
@@ -79,6 +82,7 @@ def open_spread(d: Deployment, load: Load, state: OpenLoop) -> Spread:
         prompt_cv=load.input_cv + 0.0 * state.ttft_s,
         wait_s=state.prompt_wait_s,
         wait_share=state.wait_share,
+        wait_variation=wait_variation(state.wait_share, load.input_cv),
         place_s=state.place_wait_s,
         place_share=state.place_share,
         tpot_s=state.tpot_s,
@@ -101,8 +105,9 @@ def closed_spread(d: Deployment, load: Load, state: SteadyState) -> Spread:
     admitted = np.minimum(np.minimum(load.concurrency, np.maximum(state.max_requests, 1.0)), load.max_batch)
     users = np.maximum(admitted, 1.0)
     decode_share = np.clip(state.decoding / users, 0.0, 1.0)
-    # Of the other users each enters about once a cycle: a binomial number, no Poisson one.
-    entered = np.maximum((users - 1.0) * decode_share * (1.0 - decode_share + load.input_cv**2), 0.0)
+    # Of the other users each enters about once a cycle: a binomial number, a Poisson one where answers' lengths differ.
+    even = decode_share * (1.0 - np.minimum(load.output_cv**2, 1.0))
+    entered = (users - 1.0) * decode_share * (1.0 - even + load.input_cv**2) * (1.0 + load.output_cv**2)
     spread = np.sqrt((users - 1.0) * decode_share * (1.0 - decode_share)) / np.maximum(state.decoding, 1e-12)
     spread = spread * slowing(d, load, state.decoding, at.context)
     one = d.rates["stall_share"] * state.each_s / at.output
@@ -115,6 +120,8 @@ def closed_spread(d: Deployment, load: Load, state: SteadyState) -> Spread:
         prompt_cv=load.input_cv + none,
         wait_s=state.wait_s,
         wait_share=state.prefill_load,
+        # While a prompt is passed no answer ends, so no user asks again: few prompts are ahead of one, and never many.
+        wait_variation=none + LEAST_VARIATION,
         place_s=none,
         place_share=none,
         tpot_s=state.tpot_s,
@@ -190,7 +197,7 @@ def _within(s: Spread, left: Floats) -> Floats:
 
     within = covered - tail(q * (1.0 - p), b)
     mean = np.maximum(s.wait_s / np.maximum(p, 1e-12), 1e-12)
-    for weight, rate in phases(mean, wait_variation(p, s.prompt_cv)):
+    for weight, rate in phases(mean, s.wait_variation):
         a = np.where(np.abs(rate - b) < 1e-6 * b, b * (1.0 + 1e-6), rate)
         both = p * weight * q / (a - b)
         within = within - tail(p * weight * (1.0 - q) - both * b, a) - tail(both * a, b)
@@ -202,7 +209,7 @@ def ttft_quantile(s: Spread, share: float) -> Floats:
 
     straight in an exponential tail, by false position (Illinois) within bounds of the parts' own quantiles.
     """
-    late = (2.0 - np.log(1.0 - share)) * np.maximum(wait_variation(s.wait_share, s.prompt_cv), 1.0)
+    late = (2.0 - np.log(1.0 - share)) * np.maximum(s.wait_variation, 1.0)
     waits = s.wait_s / np.maximum(s.wait_share, 1e-6) + s.place_s / np.maximum(s.place_share, 1e-6)
     wide = np.sqrt(np.log1p(s.prompt_cv**2))
     low = s.fixed_s + s.prefill_s * np.exp(-4.0 * wide)
