@@ -247,6 +247,7 @@ def test_pools_hand_over():
     [
         ({"arrival_s": []}, "no request"),
         ({"arrival_s": [0.0, 2.0, 1.0]}, "row 3"),
+        ({"arrival_s": [-1.0, 2.0, 3.0]}, "row 1"),
         ({"input_tokens": [5, -1, 5]}, "row 2"),
         ({"output_tokens": [5, 5, 0.5]}, "whole number"),
         ({"input_tokens": [5, 5, 1e10]}, "row 3"),

@@ -65,7 +65,7 @@ def spread(w: World, x: InstanceRow, c: CurveRow, context: float, used: int) -> 
 def interval(w: World, at_s: float) -> int:
     """The interval of a time; the last takes what comes after."""
     s = w.state[0]
-    return min(int(at_s / s.bin_s), s.bins - 1)
+    return max(min(int(at_s / s.bin_s), s.bins - 1), 0)
 
 
 def made(w: World, x: InstanceRow, tokens: int, counted: float) -> None:

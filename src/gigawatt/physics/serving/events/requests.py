@@ -62,7 +62,7 @@ class Requests:
         if n == 0:
             problems.add("empty", "there is no request")
             problems.raise_if_any()
-        _first(problems, ~np.isfinite(arrive), arrive, "arrival_s {} is not a time")
+        _first(problems, ~(np.isfinite(arrive) & (arrive >= 0)), arrive, "arrival_s {} is no time from zero on")
         late = np.append(False, np.diff(arrive) < 0)
         _first(problems, late, arrive, "arrival_s {} is before that of the request above it; sort by arrival")
 

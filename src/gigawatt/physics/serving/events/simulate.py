@@ -222,6 +222,7 @@ def _world(
     buckets = 1 << max(0, math.ceil(math.log2(2 * len(nodes)))) if len(nodes) else 1
     bins = _bins(requests, bin_s, users)
     ints, at = _laid_out(
+        np.int64,
         pools=np.zeros(4, dtype=np.int64),
         finish_where=np.full(n, -1),
         agenda_where=np.full(count, -1),
@@ -236,7 +237,7 @@ def _world(
         remembered=np.full(kinds if fleet.routing == "prefix" else 0, -1),
         homes=np.full(max(int(reqs["session"].max()) + 1, 0), -1),
     )
-    floats, bins_at = _laid_out(tables=tables, bins_at=np.zeros(bins * rows.BIN_COLUMNS))
+    floats, bins_at = _laid_out(np.float64, tables=tables, bins_at=np.zeros(bins * rows.BIN_COLUMNS))
     heaps = np.cumsum([0, count * seats, count, n, 2 * count])
     heap = rows.empty(rows.HeapRow, int(heaps[-1]))
     state = rows.empty(rows.StateRow, 1)
@@ -294,11 +295,11 @@ def _world(
     return rows.World(*cast(tuple[Any, ...], arrays))
 
 
-def _laid_out(**parts: NDArray[Any]) -> tuple[NDArray[Any], dict[str, int]]:
-    """Parts one after another in one array, and where each begins."""
+def _laid_out(kind: type[np.generic], **parts: NDArray[Any]) -> tuple[NDArray[Any], dict[str, int]]:
+    """Parts one after another in one array of a kind, and where each begins."""
     sizes = [len(part) for part in parts.values()]
     starts = dict(zip(parts, (np.cumsum(sizes) - sizes).tolist(), strict=True))
-    return np.concatenate(list(parts.values())), starts
+    return np.concatenate(list(parts.values())).astype(kind, copy=False), starts
 
 
 def _bins(requests: Requests, bin_s: float, users: int) -> int:
