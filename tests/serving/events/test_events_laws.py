@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gigawatt.core.errors import InputError
-from gigawatt.physics.serving.events import Fleet, Group, Requests, StepCurve, random_outages, simulate
-from gigawatt.physics.serving.events.compiled import has_numba
+from gigawatt.physics.serving.events import Fleet, Group, Requests, StepCurve, prepare, random_outages, simulate
+from gigawatt.physics.serving.events.compiled import has_numba, is_loaded
 
 CURVE = StepCurve.affine(
     step_s=0.011,
@@ -249,6 +249,7 @@ def test_pools_hand_over():
         ({"arrival_s": [0.0, 2.0, 1.0]}, "row 3"),
         ({"input_tokens": [5, -1, 5]}, "row 2"),
         ({"output_tokens": [5, 5, 0.5]}, "whole number"),
+        ({"input_tokens": [5, 5, 1e10]}, "row 3"),
         ({"after": [-1, 1, 0]}, "not a row above"),
         ({"hash_from": [0, 1, 1, 5], "hashes": [1]}, "hash_from"),
     ],
@@ -296,6 +297,13 @@ def test_who_follows_comes_after(seed, door):
     assert np.allclose(o.finish_s, other.finish_s, rtol=1e-9)
     with pytest.raises(InputError, match="follow others"):
         simulate(replace(requests, after=np.append(-1, np.zeros(len(after) - 1, dtype=int))), Fleet.of(curve), users=3)
+
+
+def test_few_requests_need_no_compiler():
+    assert prepare(10) == ("numba" if is_loaded() else "python")
+    if has_numba():
+        assert prepare(1_000_000) == "numba"
+        assert is_loaded()
 
 
 def test_a_gate_opens_on_its_step_or_for_enough_prompts():

@@ -135,7 +135,7 @@ def with_simulation(
     best = made.result.manifest["best"]
     half = float(np.log(best["high"] / best["tokens_out_per_s_per_chip"]))
     requests = requests_of(trace)
-    route = asked.routing or ("prefix" if len(requests.hashes) else "least_requests")
+    route = asked.routing or "least_requests"
     outcomes: dict[str, Outcome] = {}
     spent_s = 0.0
     for name, factor in (("middle", 1.0), ("fast", float(np.exp(half))), ("slow", float(np.exp(-half)))):
@@ -159,8 +159,19 @@ def with_simulation(
         "utilisation": use,
     }
     lines = [*made.result.texts["answer"], _sentence(manifest, question)]
-    texts = dict(made.result.texts) | {"answer": lines}
+    texts = dict(made.result.texts) | {"answer": lines, "notes": _notes(made.result, question, outcomes["middle"])}
     return replace(made.result, headline=lines[-1], tables=tables, manifest=manifest, texts=texts)
+
+
+def _notes(result: RunResult, question: Question, outcome: Outcome) -> list[str]:
+    """What the choice took for granted that the simulation can tell."""
+    notes = list(result.texts["notes"])
+    if question.cached_share:
+        hits = float(outcome.cached_tokens.sum() / max(outcome.input_tokens.sum(), 1))
+        notes.append(
+            f"Chosen with {question.cached_share:.0%} of the input found in the cache; simulated, {hits:.0%} was."
+        )
+    return notes
 
 
 def utilisation(load: float | None, half: float) -> dict[str, float | None] | str:
@@ -279,7 +290,7 @@ def _trace_table(trace: Trace, outcome: Outcome, best: Mapping[str, Any], routin
             f"half below {found.output_p50:,.0f}, p99 {found.output_p99:,.0f}",
         ),
         ("prefix hits", f"{100 * hits:.3g} % of input tokens", _hits(found.prefix_token_share)),
-        ("routing", routing.replace("_", " "), f"over {best['replicas']:.0f} instances"),
+        ("routing", routing.replace("_", " "), _instances(best)),
         ("preempted", f"{int((outcome.preemptions > 0).sum()):,} requests", "taken out of the cache, and read again"),
         ("not served", f"{int((~outcome.served).sum()):,} requests", "too long for an instance, or its queue full"),
     ]
@@ -291,6 +302,11 @@ def _trace_table(trace: Trace, outcome: Outcome, best: Mapping[str, Any], routin
         {},
         "The trace",
     )
+
+
+def _instances(best: Mapping[str, Any]) -> str:
+    count = int(best["replicas"] + best["prefill_workers"])
+    return f"over {count} instance{'s' if count > 1 else ''}"
 
 
 def _hits(endless: float) -> str:

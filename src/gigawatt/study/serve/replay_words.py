@@ -34,6 +34,7 @@ class Events:
     mtbf_s: float = 0.0
     repair_s: float = 3600.0
     slow: tuple[tuple[float, float, float], ...] = ()
+    balance: float | None = None
 
     def of(self, fleet: Fleet, until_s: float, seed: int = 0) -> Fleet:
         """A fleet with these events; failures are the same for the same seed."""
@@ -44,6 +45,8 @@ class Events:
             more["outages"] = random_outages(fleet.instances, self.mtbf_s, self.repair_s, until_s, seed)
         if self.slow:
             more["speed"] = tuple(sorted(pair for at, end, to in self.slow for pair in ((at, to), (end, 1.0))))
+        if self.balance is not None:
+            more["balance_requests"] = self.balance
         return replace(fleet, **more) if more else fleet
 
     @property
@@ -59,7 +62,7 @@ class Events:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """A trace to be served, how it is routed ('' for the usual: by prefix where prompts share any), and what happens."""
+    """A trace to be served, how it is routed ('' for the instance with fewest requests), and what happens."""
 
     file: Path
     options: TraceOptions = field(default_factory=TraceOptions)
@@ -138,4 +141,5 @@ EVENTS: Mapping[str, Reader] = {
     "mtbf": lambda text: {"mtbf_s": _time(text)},
     "repair": lambda text: {"repair_s": _time(text)},
     "slow": _slow,
+    "balance": lambda text: {"balance": _above(float(text))},
 }

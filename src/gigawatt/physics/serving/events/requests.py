@@ -11,6 +11,7 @@ from gigawatt.core.errors import Problems
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+MOST = 1 << 31  # the kernel keeps lengths and ids in 32 bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +68,8 @@ class Requests:
 
         def whole(given: ArrayLike | None, missing: int, name: str, least: int) -> Ints:
             values = np.broadcast_to(np.asarray(missing if given is None else given, dtype=np.float64), (n,))
-            wrong = ~(np.isfinite(values) & (values >= least) & (values == np.floor(values)))
-            _first(problems, wrong, values, name + " {} must be a whole number of at least " + str(least))
+            wrong = ~(np.isfinite(values) & (values >= least) & (values == np.floor(values)) & (values < MOST))
+            _first(problems, wrong, values, name + f" {{}} must be a whole number from {least} to {MOST - 1}")
             return np.where(wrong, least, values).astype(np.int64)
 
         columns = (

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gigawatt.core.errors import InputError, Problem, unknown_name
 from gigawatt.physics.serving.events import rows
-from gigawatt.physics.serving.events.compiled import compiled, has_numba, plain
+from gigawatt.physics.serving.events.compiled import compiled, has_numba, is_loaded, plain
 from gigawatt.physics.serving.events.curve import StepCurve
 from gigawatt.physics.serving.events.fleet import ROLES, ROUTINGS, Fleet, Scaling
 from gigawatt.physics.serving.events.outcome import Outcome
@@ -40,7 +40,8 @@ def simulate(
         users: closed loop: so many ask at once at time 0, and each again `think_s` after its answer, while requests last.
         bin_s: length of the intervals of time for which the fleet's use is kept.
         skip: one event for a stretch of like steps; False goes step by step (the check of the other).
-        solver: python, numba (extra `fast`), or auto: numba where installed and there are many requests.
+        solver: python, numba (extra `fast`), or auto: numba where it is loaded already, or installed and there are many
+            requests (see `prepare`).
 
     Raises:
         InputError: unknown solver or numba not installed, over 64 priorities, users or times out of range, users beside
@@ -60,11 +61,24 @@ def simulate(
     reqs, classes = _request_rows(requests, enter_s, order)
     _link(requests, reqs, order)
     world = _world(requests, fleet, reqs, classes, users, think_s, bin_s, skip)
-    if solver == "numba" or (solver == "auto" and len(requests) >= _WORTH_COMPILING and has_numba()):
+    pays = is_loaded() or (len(requests) >= _WORTH_COMPILING and has_numba())
+    if solver == "numba" or (solver == "auto" and pays):
         compiled()(world)
     else:
         _in_python(world)
     return Outcome.read(requests, fleet, world, order, closed=users > 0)
+
+
+def prepare(requests: int) -> str:
+    """Make ready for simulations of so many requests in all: load the compiled kernel (or compile it, once) if that pays.
+
+    Returns the solver that `auto` takes from then on. So loading does not count where a simulation is timed.
+    """
+    if requests < _WORTH_COMPILING or not has_numba():
+        return "numba" if is_loaded() else "python"
+    one = StepCurve.affine(step_s=1.0, max_num_seqs=1)
+    simulate(Requests.of(0.0, 1, 1), Fleet.of(one), solver="numba")
+    return "numba"
 
 
 def _check(users: int, think_s: float, bin_s: float, solver: str) -> None:
