@@ -30,6 +30,7 @@ from gigawatt.physics.serving.engine.deployment import Deployment, take
 from gigawatt.physics.serving.engine.kernel_sums import ROWS
 from gigawatt.physics.serving.engine.kernel_times import spot
 from gigawatt.physics.serving.engine.model import Floats
+from gigawatt.physics.serving.engine.pipeline import micro_batches
 from gigawatt.physics.serving.engine.step import all_reduce_seconds, decode_step, prefill_compute
 
 TERMS = ("host", "requests", "weights", "cache", "prompts", "pairs", "messages", "bulk")
@@ -74,7 +75,8 @@ def step_terms(d: Deployment, row: int, max_num_seqs: int, token_budget: int) ->
     low, high = (decode_step(at, least, np.full(len(batch), context)) for context in CONTEXTS)
     zeros = np.zeros(len(batch))
     token = (high.attention - low.attention) / (least * (CONTEXTS[1] - CONTEXTS[0]))
-    per_request = at.rates.host_per_request_s / at.dp / at.maturity
+    # In stages a step of the host prepares one micro-batch.
+    per_request = at.rates.host_per_request_s / at.dp / at.maturity / micro_batches(least, at.stages, at.micro_batches)
     requests = per_request * batch
     decode = {
         "host": low.host - per_request * least + low.launches,
