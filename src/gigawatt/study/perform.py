@@ -12,7 +12,6 @@ from gigawatt.physics.fabric import Fabric
 from gigawatt.physics.reliability import goodput
 from gigawatt.physics.serving import Frontier, frontiers
 from gigawatt.physics.serving.engine.speculation import Draft
-from gigawatt.physics.serving.search.pairs import kept_speed
 from gigawatt.physics.serving.steady.production import PROFILE_TO_PRODUCTION
 from gigawatt.physics.training import best_mapping
 from gigawatt.physics.workload import from_config
@@ -149,7 +148,7 @@ def asked_of(spec: Serving) -> dict[str, Any]:
         "drafts": (None,) if isinstance(drafting, str) else (None, Draft(drafting.tokens, drafting.acceptance)),
         "cached_share": spec.cached_share,
         "decode_derate": decode,
-        "prefill_derate": kept_speed(prefill),
+        "prefill_derate": prefill,
     }
 
 

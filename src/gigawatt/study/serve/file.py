@@ -198,6 +198,8 @@ def load_workload(
         raise InputError(Problem("no_workload", f"'{path}' serves nothing: none of its workloads is 'serving'", where))
     if workload and workload not in works:
         raise InputError(unknown_name("serving workload", workload, works, where))
+    if not workload and len({work.family for work in works.values()}) == 1:
+        workload = next(iter(works))  # its further levels differ in their limits alone
     if not workload and len(works) > 1:
         said = f"'{path}' serves {len(works)} workloads; which one?"
         raise InputError(Problem("missing", said, where, tuple(f"--workload {name}" for name in works)))

@@ -33,13 +33,13 @@ from gigawatt.physics.serving.steady.transfer import CachePath, transfer_seconds
 POOL_LOAD = 0.7  # of a prefill pool's capacity, so that its queue stays short (planners take 0.9 and add a correction)
 
 
-def kept_speed(derate: float) -> float:
-    """Speed of prefill that makes pools keep `derate` of a profile at full load: their load, `POOL_LOAD`, is a part of it.
+def kept_speed(derate: Floats) -> Floats:
+    """Speed of prefill at which pools keep `derate` of a profile at full load: their load, `POOL_LOAD`, is a part of that.
 
-    >>> kept_speed(1.0), kept_speed(0.35)
-    (1.0, 0.5)
+    >>> [float(s) for s in kept_speed(np.array([1.0, 0.35]))]
+    [1.0, 0.5]
     """
-    return min(derate / POOL_LOAD, 1.0)
+    return np.minimum(derate / POOL_LOAD, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +65,8 @@ def prefill_of(s: Side, load: Load) -> Prefill:
     """The prefill side, one row a configuration."""
     d = s.base
     at = setting(d, load)
-    one = pool_prefill_seconds(d, at.fresh, at.cached) / load.prefill_derate
-    lone = pool_prefill_seconds(d, at.fresh, at.cached, POOL_LOAD) / load.prefill_derate
+    one = pool_prefill_seconds(d, at.fresh, at.cached) / kept_speed(load.prefill_derate)
+    lone = pool_prefill_seconds(d, at.fresh, at.cached, POOL_LOAD) / kept_speed(load.prefill_derate)
     passing = prompts_together(at.fresh, POOL_LOAD) * lone
     wait = prompt_waits(d, load, np.asarray(POOL_LOAD), 1.0) * lone
     served = at.api_s + d.rates.transfer_s + passing
