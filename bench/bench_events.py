@@ -12,6 +12,8 @@ import gzip
 import json
 import os
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +22,7 @@ import numpy as np
 
 from gigawatt.physics.serving.events import Fleet, Outcome, Requests, StepCurve, simulate
 from gigawatt.physics.serving.events.compiled import has_numba
-from measure import best_of, line, numpy_element_s
+from measure import T, line, numpy_element_s
 
 sys.path.append(str(Path(__file__).parents[1] / "tests" / "serving" / "events"))
 SOLVERS = ("numba", "python") if has_numba() else ("python",)
@@ -36,6 +38,16 @@ CURVE = StepCurve.affine(
     token_budget=8192,
     kv_blocks=30_000,
 )
+
+
+def best_of(job: Callable[[], T], repeats: int) -> tuple[float, T]:
+    """(fewest seconds of the core, the last result): the bars are for one core, whoever else uses it."""
+    fewest, result = float("inf"), job()
+    for _ in range(repeats):
+        began = time.process_time()
+        result = job()
+        fewest = min(fewest, time.process_time() - began)
+    return fewest, result
 
 
 def azure(folder: Path) -> Requests:
@@ -139,18 +151,20 @@ def theory() -> None:
     """The single-server queue beside Pollaczek and Khinchine."""
     if SOLVERS[0] != "numba":
         return
-    for load in (0.3, 0.5, 0.6, 0.7, 0.8, 0.9):
-        draw = np.random.default_rng(4)
-        n = 4_000_000
-        tokens = draw.integers(1, 2000, n)
-        service = tokens * 1e-4
-        requests = Requests.of(np.cumsum(draw.exponential(service.mean() / load, n)), tokens, 1)
-        one = StepCurve.affine(step_s=0.0, chunk_token_s=1e-4, max_num_seqs=1)
-        seconds, o = best_of(lambda r=requests, c=one: simulate(r, Fleet.of(c), solver="numba"), 1)
-        rate = n / requests.arrival_s[-1]
-        formula = rate * np.mean(service**2) / (2 * (1 - rate * service.mean()))
-        ratio = np.mean(o.scheduled_s - o.arrival_s) / formula
-        line(f"M/G/1 at load {load}", f"{ratio:.4f}", f"of the formula; {n / seconds:,.0f} requests/s")
+    one, n = StepCurve.affine(step_s=0.0, chunk_token_s=1e-4, max_num_seqs=1), 1_000_000
+    for load, runs in ((0.3, 1), (0.5, 1), (0.6, 2), (0.7, 4), (0.8, 8), (0.9, 24)):
+        ratios = []
+        for seed in range(runs):
+            draw = np.random.default_rng(seed)
+            tokens = draw.integers(1, 2000, n)
+            service = tokens * 1e-4
+            requests = Requests.of(np.cumsum(draw.exponential(service.mean() / load, n)), tokens, 1)
+            o = simulate(requests, Fleet.of(one), solver="numba")
+            rate = n / requests.arrival_s[-1]
+            formula = rate * np.mean(service**2) / (2 * (1 - rate * service.mean()))
+            ratios.append(np.mean(o.scheduled_s - o.arrival_s) / formula)
+        error = np.std(ratios) / max(runs - 1, 1) ** 0.5
+        line(f"M/G/1 at load {load}, {runs} million", f"{np.mean(ratios):.4f}", f"of the formula, +- {error:.4f}")
 
 
 def main() -> None:

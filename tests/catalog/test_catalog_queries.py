@@ -25,7 +25,7 @@ def test_list_has_a_row_for_every_record(kind):
 
 
 def test_list_matches_ids_names_and_aliases():
-    assert list(list_table(CAT, "model", "deepseek-r1").columns["id"]) == ["deepseek-v3"]
+    assert list(list_table(CAT, "model", "deepseek-r1-0528").columns["id"]) == ["deepseek-v3"]
     assert "tpu7x" in list_table(CAT, "accelerator", "IRONWOOD").columns["id"]
     with pytest.raises(InputError, match="accelerator"):
         list_table(CAT, "accelerators")

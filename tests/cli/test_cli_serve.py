@@ -138,6 +138,42 @@ def test_launch_settings_need_a_folder_and_their_own_engine(gigawatt):
     assert "did you mean 'vllm'?" in err
 
 
+def test_a_rate_a_trace_and_a_measured_point(gigawatt, tmp_path):
+    code, out, _ = gigawatt(*SHORT, "--rate", "5", "--json")
+    assert code == 0
+    assert 0 < json.loads(out)["best"]["load_share"] <= 0.85
+    rows = "".join(f"{0.2 * i:.2f},{200 + i},{50 + i}\n" for i in range(60))
+    (tmp_path / "trace.csv").write_text("arrival_s,input_tokens,output_tokens\n" + rows)
+    code, out, _ = gigawatt(*SHORT[:3], "--slo", "tpot=30ms", "--trace", "trace.csv", "--json")
+    made = json.loads(out)
+    assert code == 0
+    assert {"requests", "simulate_s", "ttft_ms", "tpot_ms", "utilisation"} <= set(made)
+    assert made["requests"] == 60
+    assert {"p50", "p90", "p99"} <= set(made["ttft_ms"])
+    stated = ("--mapping", "tp1", "--engine", "vllm", "--precision", "fp8", "--anchor", "concurrency=8,tpot=9ms")
+    code, out, _ = gigawatt(*SHORT, *stated)
+    assert code == 0
+    assert "ONE MEASURED POINT" in out
+
+
+def test_a_service_beside_chat(gigawatt):
+    code, out, _ = gigawatt("flux-1-dev", "--on", "hgx-h100", "--with", "steps=4", "--slo", "latency=9s", "--json")
+    made = json.loads(out)
+    assert code == 0
+    assert (made["service"], made["unit"]) == ("images", "image")
+    code, out, _ = gigawatt("flux-1-dev", "--on", "hgx-h100", "--with", "steps=4")
+    assert code == 0
+    assert "THE BEST OF EACH PLATFORM" in out
+    assert max(map(len, out.splitlines())) <= 100
+    code, _, err = gigawatt("flux-1-dev", "--on", "hgx-h100", "--emit", "vllm", "-o", "x")
+    assert code == 2
+    code, _, err = gigawatt(
+        "llama3-8b", "--as", "agents", "--anchor", "concurrency=8,tpot=9ms", "--trace-with", "first=3"
+    )
+    assert code == 2
+    assert "2 problems" in err
+
+
 def test_every_option_of_the_examples_exists():
     known = {option for parameter in get_command(app).commands["serve"].params for option in parameter.opts}
     examples = [shlex.split(line) for line in HELP.splitlines() if line.strip().startswith("gigawatt serve")]

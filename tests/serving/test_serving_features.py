@@ -64,7 +64,7 @@ def test_a_row_without_a_feature_does_not_feel_that_its_neighbour_has_it(other):
 
 
 def test_rows_are_taken_with_all_their_features():
-    d = deploy([spec(stages=2, draft=Draft(2, 0.7), host=GRACE, host_cache_bytes=1e11), spec()])
+    d = deploy([spec(stages=2, draft=Draft(2, 0.7, SMALL), host=GRACE, host_cache_bytes=1e11), spec()])
     back = take(d, np.array([1, 0]))
     assert back.stages.tolist() == [1, 2] and back.draft.tokens.tolist() == [0, 2]
     assert back.host.memory_bytes.tolist() == [0, 1e11] and back.yields[0] == 1.0
@@ -88,6 +88,12 @@ def test_bad_drafts_are_refused_with_all_that_is_wrong():
     with pytest.raises(InputError) as caught:
         Draft(0, 1.2)
     assert len(caught.value.problems) == 2
+
+
+def test_only_models_with_a_module_draft_for_themselves():
+    with pytest.raises(InputError) as caught:
+        deploy([spec(draft=Draft())])
+    assert "8b" in caught.value.problems[0].message and "draft" in caught.value.problems[0].hints[0]
 
 
 @given(batch=st.floats(1.0, 256.0), k=st.integers(1, 4), sparse=st.booleans())

@@ -27,7 +27,8 @@ from gigawatt.physics.workload import from_config
 
 CATALOG = Catalog.load()
 CHIPS = {
-    name: chip_from_record(CATALOG.get("accelerator", name)) for name in ("h100-sxm", "b200-sxm", "mi300x", "gb300")
+    name: chip_from_record(CATALOG.get("accelerator", name))
+    for name in ("h100-sxm", "b200-sxm", "gb200", "mi300x", "gb300")
 }
 LLAMA = from_config("llama3-70b", CATALOG.get("model", "llama3-70b").config)
 share = st.floats(0.0, 1.0)
@@ -126,3 +127,16 @@ def test_anchors_need_positive_watts():
 def test_phases_keep_their_shape_when_rows_are_taken():
     made = replace(prefilling(0.5, np.array([0.1, 0.2, 0.3])))
     assert made.take(np.array([2, 0])).compute_util.tolist() == [0.3, 0.1]
+
+
+def test_where_memory_binds_a_sibling_draws_by_its_bandwidth_and_where_arithmetic_does_by_its_limit():
+    """Kernel tables: products of one row draw 668 W on B200 and 689 W on GB200; of thousands of rows, each its limit."""
+    b200, gb200 = CHIPS["b200-sxm"], CHIPS["gb200"]
+
+    def both(phase):
+        times = [1e-6 if name != phase else 1.0 for name in PHASES]
+        return [float(phase_watts(chip, phases(times))[0]) for chip in (b200, gb200)]
+
+    small, large = both("dense"), both("prompts")
+    assert small[1] / small[0] == pytest.approx(689 / 668, rel=0.08)
+    assert large[1] / large[0] == pytest.approx(1200 / 1000, rel=0.02)

@@ -10,7 +10,7 @@ import pytest
 from gigawatt.catalog import Catalog
 from gigawatt.physics.chip import PowerMode, chip_from_record
 from gigawatt.physics.fabric import default_fabric
-from gigawatt.physics.serving import Draft, frontier
+from gigawatt.physics.serving import Draft, eagle_head, frontier, frontiers
 from gigawatt.physics.serving.engine.deployment import FULL
 from gigawatt.physics.serving.engine.layouts import layouts
 from gigawatt.physics.serving.engine.model import served_model
@@ -90,14 +90,14 @@ def test_partners_that_another_beats_are_left_out():
         SPARSE, H200, default_fabric(H200), plans, load, precisions=("fp8",), engines=("sglang",), modes=(FULL, SAVING)
     )
     worth = prefill_of(s, load)
-    pairs = partners_of(s, s, worth, np.inf, 0.99, 5)
+    pairs = partners_of(s, s, worth, [np.inf], 0.99, 5)
     beside = sorted({j for _, j in pairs})
     per_chip, first = worth.capacity_per_s / s.base.chips, worth.ttft_s(0.99)
     assert 2 <= len(beside) <= 5 and len(pairs) == s.fits.sum() * len(beside)
     for j in beside:
         for k in np.flatnonzero(s.fits):
             assert not (per_chip[k] > per_chip[j] and first[k] < first[j] and worth.energy_j[k] < worth.energy_j[j])
-    (single,) = {j for _, j in partners_of(s, s, worth, np.inf, 0.99, 1) if s.combos[j].mode is FULL}
+    (single,) = {j for _, j in partners_of(s, s, worth, [np.inf], 0.99, 1) if s.combos[j].mode is FULL}
     own = [k for k in np.flatnonzero(s.fits) if s.combos[k].mode is FULL]
     assert per_chip[single] == pytest.approx(per_chip[own].max())
 
@@ -143,5 +143,19 @@ def test_cached_prefixes_and_derates_are_inputs_of_the_search():
 
 @pytest.mark.parametrize(("arch", "chip"), [(SPARSE, H200), (DENSE, B200)], ids=["sparse", "dense"])
 def test_watts_lie_between_idle_and_the_limit(arch, chip):
-    found = search(arch, chip, **ASK, drafts=(None, Draft()), partners=3, modes=(FULL, SAVING), stages=2).space
+    draft = Draft(2, 0.7, eagle_head(arch, 32000))
+    found = search(arch, chip, **ASK, drafts=(None, draft), partners=3, modes=(FULL, SAVING), stages=2).space
     assert (found.chip_w >= chip.idle_w).all() and (found.chip_w <= chip.tdp_w).all()
+
+
+def test_several_slos_of_one_search_answer_as_each_alone():
+    limits = [(0.5, 0.01), (5.0, 0.05)]
+    asked = {"input_tokens": 2000.0, "output_tokens": 300.0}
+    together = frontiers(SPARSE, H200, limits, **asked)
+    alone = [frontier(SPARSE, H200, ttft_s=ttft_s, tpot_s=tpot_s, **asked) for ttft_s, tpot_s in limits]
+    for one, other, (ttft_s, tpot_s) in zip(together, alone, limits, strict=True):
+        assert len(one) and one.ttft_s.max() <= ttft_s and one.tpot_s.max() <= tpot_s
+        # What is found for one limit may also serve another: never less.
+        best = one.tokens_out_per_s_per_chip.max()
+        assert best >= other.tokens_out_per_s_per_chip.max() * (1.0 - 1e-12)
+    assert together[1].tokens_out_per_s_per_chip.max() > together[0].tokens_out_per_s_per_chip.max()

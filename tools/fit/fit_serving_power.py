@@ -254,7 +254,11 @@ tables:
   plateaus:
 """
 KIN = """
-  # Chips without serving measurements take the fractions of the nearest kin, with a wider band.
+  # What they were measured on: limit in W, memory in bytes/s.
+  measured_on:
+    h100-sxm: {vendor: nvidia, limit_w: 700, memory_bytes_per_s: 3.35e+12}
+    b200-sxm: {vendor: nvidia, limit_w: 1000, memory_bytes_per_s: 7.7e+12}
+  # Chips without serving measurements take those of the nearest kin (see physics/serving/power.py), with a wider band.
   kin: {hopper: h100-sxm, ampere: h100-sxm, ada: h100-sxm, blackwell: b200-sxm, blackwell-ultra: b200-sxm, rubin: b200-sxm, cdna2: h100-sxm, cdna3: h100-sxm, cdna4: b200-sxm, cdna5: b200-sxm, default: h100-sxm}
   band_of_kin: {low: 0.70, high: 1.35, note: "assumed: the larger of both fitted bands, widened"}
   # Factors on a denoising chip's watts (dense products while it computes, waiting while it does not), by output and generation.

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gigawatt.study.result import RunResult
     from gigawatt.study.serve import Question
     from gigawatt.study.serve.file import LoadedServe
+    from gigawatt.study.serve.own import Own
 
 HELP = """How is this model served here, at my SLO?
 
@@ -210,9 +211,6 @@ def serve(
     from gigawatt.catalog import Catalog
     from gigawatt.core.errors import Problems
     from gigawatt.study.serve import answer, read_question
-    from gigawatt.study.serve.file import run_serve
-    from gigawatt.study.serve.own import own_of, read_measured, with_own
-    from gigawatt.study.serve.replay import read_replay, replay
 
     told = Problems()
     catalog = Catalog.load(tuple(overlay))
@@ -222,6 +220,8 @@ def serve(
         loaded = _of_file(Path(model), workload, set_, catalog)
         question = _for_launch(loaded.question, emit, output, told)
         told.raise_if_any()
+        from gigawatt.study.serve.file import run_serve
+
         loaded = replace(loaded, question=question)
         _finish(_shown(lambda say: run_serve(loaded, say), as_json), question, catalog, plot, emit, output, as_json)
         return
@@ -237,28 +237,60 @@ def serve(
     question = read_question(model, disaggregate=disaggregate, pareto=pareto, told=told, **words)
     question = _for_launch(question, emit, output, told)
     given = tuple(name for name, value in {**words, "disaggregate": disaggregate}.items() if value not in ("", None))
-    measured = read_measured(calibrate, calibrate_with, anchor, told)
-    own = None
-    if measured is not None:
-        told.raise_if_any()
-        own = own_of(measured, question, catalog)
-        question = own.question
-    if trace is not None:
-        asked = read_replay(trace, trace_format, trace_with, question.rate_per_s, told)
-        fitted = own.calibrated if own is not None else None
-        found = _shown(
-            lambda say: replay(asked, question, catalog, given=given, calibrated=fitted, told=told, say=say), as_json
-        )
-        _finish(with_own(found, own) if own else found, question, catalog, plot, emit, output, as_json)
-        return
     for option, value in {"--trace-format": trace_format, "--trace-with": trace_with}.items():
-        if value:
+        if value and trace is None:
             told.add("contradiction", f"{option} does nothing without --trace FILE")
-    found = _shown(
-        lambda say: answer(question, catalog, given=given, as_service=as_service, options=options, told=told, say=say),
-        as_json,
-    )
-    _finish(with_own(found, own) if own else found, question, catalog, plot, emit, output, as_json)
+    if as_service and (trace is not None or calibrate is not None or anchor or emit):
+        told.add("contradiction", f"--as {as_service}: traces, measurements and launch settings are of chat alone")
+    own = _own(calibrate, calibrate_with, anchor, question, catalog, told)
+    if own is not None:
+        question, given = own.question, (*given, "derate")
+    if trace is not None:
+        found = _shown(_replayed(trace, trace_format, trace_with, question, catalog, given, own, told), as_json)
+    else:
+        found = _shown(
+            lambda say: answer(
+                question, catalog, given=given, as_service=as_service, options=options, told=told, say=say
+            ),
+            as_json,
+        )
+    if own is not None:
+        from gigawatt.study.serve.own import with_own
+
+        found = with_own(found, own)
+    _finish(found, question, catalog, plot, emit, output, as_json)
+
+
+def _own(
+    calibrate: Path | None, words: list[str], anchor: str, question: Question, catalog: Catalog, told: Problems
+) -> Own | None:
+    """The deployment that was measured, if any was."""
+    if calibrate is None and not words and not anchor:
+        return None
+    from gigawatt.study.serve.own import own_of, read_measured
+
+    measured = read_measured(calibrate, words, anchor, told)
+    told.raise_if_any()
+    return None if measured is None else own_of(measured, question, catalog)
+
+
+def _replayed(
+    trace: Path,
+    form: str,
+    words: list[str],
+    question: Question,
+    catalog: Catalog,
+    given: tuple[str, ...],
+    own: Own | None,
+    told: Problems,
+) -> Made:
+    """The answer with a trace simulated."""
+    from gigawatt.study.serve.replay import replay
+    from gigawatt.study.serve.replay_words import read_replay
+
+    asked = read_replay(trace, form, words, question.rate_per_s, told)
+    fitted = own.calibrated if own is not None else None
+    return lambda say: replay(asked, question, catalog, given=given, calibrated=fitted, told=told, say=say)
 
 
 Made = Callable[[Callable[[str], Any]], "RunResult"]
@@ -325,6 +357,8 @@ def _finish(
     as_json: bool,
 ) -> None:
     """Files, then the answer itself."""
+    from gigawatt.core.errors import InputError, Problem
+
     more: dict[str, Any] = {}
     folder = None
     if plot is not None:
@@ -332,6 +366,9 @@ def _finish(
 
         more["plot"] = str(write_serve_chart(found, plot))
     if emit and output is not None:
+        if "service" in found.manifest:
+            why = f"--emit {emit}: launch settings are of chat, and this serves {found.manifest['service']}"
+            raise InputError(Problem("contradiction", why))
         from gigawatt.study.serve.emit import schema, write
         from gigawatt.study.serve.launch import launch_settings
 

@@ -268,7 +268,7 @@ def _shares(result: RunResult, column: str, title: str) -> Figure | None:
         height=330,
         margin={"l": 70, "r": 24, "t": 20, "b": 60},
         xaxis=axis("share of requests that are faster [%]"),
-        yaxis=axis(title, type="log"),
+        yaxis=axis(title, type="log", dtick=1),
     )
     return {"data": [*shade, line], "layout": ground}
 

@@ -18,7 +18,7 @@ from gigawatt.factory import Plan
 from gigawatt.factory.draws import Draws, draw_throughput, replan, revalue
 from gigawatt.study.price import Priced
 from gigawatt.study.resolve import Resolved
-from gigawatt.study.scenario import Distribution, Serving
+from gigawatt.study.scenario import Distribution
 from gigawatt.study.timeline import Timeline
 
 Array = NDArray[np.float64]
@@ -48,8 +48,11 @@ def varied(resolved: Resolved) -> dict[str, str]:
     scenario = resolved.scenario
     paths = {"site.energy_price": "energy price", "fleet.list_price": "price of every platform"}
     paths |= {f"fleet.{offer.id}.list_price": f"price of {offer.id}" for offer in scenario.fleet}
-    paths |= {f"workloads.{w.id}.price": f"token price of {w.id}" for w in scenario.workloads if isinstance(w, Serving)}
-    return paths
+    serving = [work for work in resolved.works if work.is_serving]
+    paths |= {f"workloads.{work.id}.price": f"token price of {work.id}" for work in serving}
+    # A workload that is sold at several levels moves with all of them.
+    tiered = {work.family for work in serving if work.id != work.family}
+    return paths | {f"workloads.{name}.price": f"token price of {name} at every level" for name in tiered}
 
 
 def check_varied(resolved: Resolved) -> None:
@@ -118,7 +121,9 @@ def make_draws(resolved: Resolved, priced: Priced) -> Draws:
         elif parts[0] == "fleet":
             platform[:, inputs.platforms.names.index(".".join(parts[1:-1]))] *= drawn
         else:
-            price[:, inputs.workloads.index(".".join(parts[1:-1]))] *= drawn
+            name = ".".join(parts[1:-1])
+            moved = [work.family == name or work.id == name for work in resolved.works]
+            price[:, moved] *= drawn[:, None]
     return Draws(law.samples, throughput, price, energy, platform)
 
 

@@ -30,7 +30,7 @@ from gigawatt.physics.training import best_mapping
 from gigawatt.physics.workload import from_config
 from gigawatt.study.answer import Answer
 from gigawatt.study.network import fabric_of
-from gigawatt.study.perform import SERVING_PRECISIONS, TRAINING_PRECISIONS, usable_precisions
+from gigawatt.study.perform import SERVING_PRECISIONS, TRAINING_PRECISIONS, asked_of, usable_precisions
 from gigawatt.study.scenario import Serving
 
 Array = NDArray[np.float64]
@@ -137,9 +137,9 @@ def _best(answer: Answer, lead: int, box: Box, w: int) -> float:
     spec = work.spec
     if isinstance(spec, Serving):
         found = frontier(
-            arch, box.chip, fabric=fabric, input_tokens=spec.input_tokens * (1 - spec.cached_share),
-            output_tokens=spec.output_tokens, ttft_s=spec.slo.ttft_p99, tpot_s=spec.slo.tpot_p99,
-            precisions=usable_precisions(spec.precisions, SERVING_PRECISIONS, box), modes=box.modes[:1],
+            arch, box.chip, fabric=fabric, modes=box.modes[:1],
+            precisions=usable_precisions(spec.precisions, SERVING_PRECISIONS, box),
+            ttft_s=spec.slo.ttft_p99, tpot_s=spec.slo.tpot_p99, **asked_of(spec),
         )  # fmt: skip
         return float(found.tokens_out_per_s_per_chip.max(initial=0.0))
     made = [p for p in answer.priced.performance.points if p.work == w]

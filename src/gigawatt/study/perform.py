@@ -5,24 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from gigawatt.physics.chip import Box, box_from_record
 from gigawatt.physics.fabric import Fabric
 from gigawatt.physics.reliability import goodput
-from gigawatt.physics.serving import frontier
+from gigawatt.physics.serving import Frontier, frontiers
+from gigawatt.physics.serving.engine.speculation import Draft
+from gigawatt.physics.serving.search.pairs import kept_speed
+from gigawatt.physics.serving.steady.production import PROFILE_TO_PRODUCTION
 from gigawatt.physics.training import best_mapping
 from gigawatt.physics.workload import from_config
 from gigawatt.physics.workload.architecture import Architecture
 from gigawatt.study.network import fabric_of
 from gigawatt.study.resolve import Offered, Resolved, Work
-from gigawatt.study.scenario import Serving, Training
+from gigawatt.study.scenario import Derates, Serving, Training
 from gigawatt.study.software import Software, software
 from gigawatt.study.timeline import Timeline, owed_quarters
 
-# Share of the balanced decode profile that a production service keeps over a day: DeepSeek's published serving day
-# against its own published profile (deepseek-ai/open-infra-index, 2025).
-# Used where a workload says `profile-to-production`.
-PROFILE_TO_PRODUCTION = 0.80
+SLO_PERCENTILE = 0.99
 # Precisions worth trying, narrowest first, where the scenario leaves the choice; a chip runs those it has a peak for.
 SERVING_PRECISIONS = ("fp4", "fp8", "bf16")
 TRAINING_PRECISIONS = ("fp8", "bf16")
@@ -95,13 +96,16 @@ def perform(resolved: Resolved, line: Timeline) -> Performance:
             refusals += [Refusal(i, j, *late) for j in range(len(arches))]
             continue
         fabric = fabric_of(offered.fabric, offered.platform, box, resolved.catalog, offered.offer.endpoints)
+        searched: dict[int, Frontier] = {}
         for j, (work, arch) in enumerate(zip(resolved.works, arches, strict=True)):
             state = states[i, j] = software(offered, "serving" if work.is_serving else "training", arch, resolved)
             if state.refusal:
                 refusals.append(Refusal(i, j, *state.refusal))
                 continue
             if isinstance(work.spec, Serving):
-                made, why = _serve(i, j, state, box, fabric, arch, work.spec)
+                if j not in searched:
+                    searched |= _search(box, fabric, arch, state, work, resolved)
+                made, why = _served(i, j, state, box, searched[j])
             else:
                 made, why, share = _train(i, j, state, box, fabric, arch, work, resolved, line)
                 shares[j] = share
@@ -125,27 +129,55 @@ def usable_precisions(asked: list[str] | str, usual: Sequence[str], box: Box) ->
     return have or ["bf16"]
 
 
-def _serve(
-    i: int, j: int, state: Software, box: Box, fabric: Fabric, arch: Architecture, spec: Serving
-) -> tuple[list[Point], Refusal | None]:
-    found = frontier(
+def derates_of(spec: Serving) -> tuple[float, float]:
+    """Speed kept of decoding and of prefill; `profile-to-production`: DeepSeek's published day over its own profile."""
+    if isinstance(spec.derate, Derates):
+        return spec.derate.decode, spec.derate.prefill
+    if isinstance(spec.derate, str):
+        return PROFILE_TO_PRODUCTION["decode"], PROFILE_TO_PRODUCTION["prefill"]
+    return spec.derate, spec.derate
+
+
+def asked_of(spec: Serving) -> dict[str, Any]:
+    """What a workload asks of a search but its limits: lengths, the percentile they hold at, speeds that production keeps."""
+    decode, prefill = derates_of(spec)
+    drafting = spec.speculation
+    return {
+        "input_tokens": spec.input_tokens,
+        "output_tokens": spec.output_tokens,
+        "percentile": SLO_PERCENTILE,
+        "drafts": (None,) if isinstance(drafting, str) else (None, Draft(drafting.tokens, drafting.acceptance)),
+        "cached_share": spec.cached_share,
+        "decode_derate": decode,
+        "prefill_derate": kept_speed(prefill),
+    }
+
+
+def _search(
+    box: Box, fabric: Fabric, arch: Architecture, state: Software, work: Work, resolved: Resolved
+) -> dict[int, Frontier]:
+    """The frontiers of a workload and of its further levels, which differ in their SLOs alone: one search for all."""
+    family = {j: other.spec for j, other in enumerate(resolved.works) if other.family == work.family}
+    levels = {j: spec for j, spec in family.items() if isinstance(spec, Serving)}
+    first = next(iter(levels.values()))
+    found = frontiers(
         arch,
         box.chip,
+        [(spec.slo.ttft_p99, spec.slo.tpot_p99) for spec in levels.values()],
         fabric=fabric,
-        input_tokens=spec.input_tokens * (1 - spec.cached_share),
-        output_tokens=spec.output_tokens,
-        ttft_s=spec.slo.ttft_p99,
-        tpot_s=spec.slo.tpot_p99,
-        precisions=usable_precisions(spec.precisions, SERVING_PRECISIONS, box),
+        precisions=usable_precisions(first.precisions, SERVING_PRECISIONS, box),
         maturity=state.speed,
         modes=box.modes,
         max_points=ALL_POINTS,
+        **asked_of(first),
     )
+    return dict(zip(levels, found, strict=True))
+
+
+def _served(i: int, j: int, state: Software, box: Box, found: Frontier) -> tuple[list[Point], Refusal | None]:
     if not len(found):
         first = found.rejected[0] if found.rejected else None
         return [], Refusal(i, j, first.reason if first else "nothing meets the SLO", first.nearest_fix if first else "")
-    derate = PROFILE_TO_PRODUCTION if isinstance(spec.derate, str) else spec.derate
-    hit = 1 / (1 - spec.cached_share) if spec.cached_share < 1 else 1.0
     group = f"serving {box.chip.generation}"
     points = [
         Point(
@@ -155,8 +187,8 @@ def _serve(
             row["precision"],
             row["mode"],
             row["engine"],
-            row["tokens_in_per_s_per_chip"] * derate * hit,
-            row["tokens_out_per_s_per_chip"] * derate,
+            row["tokens_in_per_s_per_chip"],
+            row["tokens_out_per_s_per_chip"],
             row["chip_w"],
             row["bound"],
             row["low"] * state.low,

@@ -36,10 +36,11 @@ class Offered:
 
 @dataclass(frozen=True)
 class Work:
-    """A workload of the scenario with its model's record."""
+    """A workload of the scenario, or one SLO tier of it, with its model's record; `family` is the workload's id."""
 
     spec: Workload
     model: Model
+    family: str = ""
 
     @property
     def id(self) -> str:
@@ -115,12 +116,13 @@ def resolve(loaded: Loaded, catalog: Catalog | None = None) -> Resolved:
                 offers.append(Offered(offer, platform, accelerator, fabric, network))
             except InputError as error:
                 problems.extend(error.problems)
-    works: list[Work | None] = []
+    works: list[Work] = []
     for index, spec in enumerate(scenario.workloads):
         model = fetch("model", spec.model, "workloads", index, "model")
         if model:
             _check_length(spec, model, loaded, index, problems)
-        works.append(Work(spec, model) if model else None)
+            works += [Work(level, model, spec.id) for level in (spec.levels() if isinstance(spec, Serving) else [spec])]
+    _check_tiers(loaded, problems)
     site = fetch("site", scenario.site.place, "site", "place")
     facility = fetch("facility", scenario.site.facility, "site", "facility")
     costs = fetch("cost", scenario.costs, "costs")
@@ -129,7 +131,7 @@ def resolve(loaded: Loaded, catalog: Catalog | None = None) -> Resolved:
         loaded,
         cat,
         tuple(offers),
-        tuple(w for w in works if w is not None),
+        tuple(works),
         site,
         facility,
         costs,
@@ -150,3 +152,19 @@ def _check_length(spec: Workload, model: Model, loaded: Loaded, index: int, prob
             loaded.source.where(("workloads", index, field)),
             f"at most {model.max_positions:,} tokens, input and output together",
         )
+
+
+def _check_tiers(loaded: Loaded, problems: Problems) -> None:
+    """A tier becomes a workload of its own, whose name must not be another's."""
+    taken = {spec.id for spec in loaded.scenario.workloads}
+    for index, spec in enumerate(loaded.scenario.workloads):
+        for number, tier in enumerate(spec.slo_tiers if isinstance(spec, Serving) else ()):
+            name = f"{spec.id}-{tier.id}"
+            if name in taken:
+                problems.add(
+                    "duplicate_id",
+                    f"workloads.{spec.id}: its tier '{tier.id}' would be called '{name}', which is taken",
+                    loaded.source.where(("workloads", index, "slo_tiers", number, "id")),
+                    "give the tier another id",
+                )
+            taken.add(name)

@@ -22,6 +22,8 @@ def _quantity(dimension: str) -> Callable[[Any], Any]:
     def read(value: Any) -> Any:
         if value is None or value == "auto":
             return value
+        if isinstance(value, (dict, list)):
+            raise ValueError(f"a number with its unit is meant, not {value}")
         return units.parse(value, dimension)
 
     return read
@@ -59,6 +61,7 @@ EnergyPrice = Annotated[float, BeforeValidator(_quantity("energy_price")), Field
 Rent = Annotated[float, BeforeValidator(_quantity("rent")), Field(ge=0)]
 Rate = Annotated[float, BeforeValidator(_quantity("share")), Field(ge=0, lt=1)]
 Share = Annotated[float, BeforeValidator(_quantity("share")), Field(ge=0, le=1)]
+Multiple = Annotated[float, BeforeValidator(_quantity("share")), Field(gt=0, le=100)]
 MoneyRate = Annotated[float, BeforeValidator(_quantity("money_rate")), Field(ge=0)]
 Day = Annotated[date, BeforeValidator(_days)]
 
@@ -163,8 +166,31 @@ class TokenPrices(Strict):
     realised_share: Share = 1.0
 
 
+class SloTier(Strict):
+    """The same service sold at another level: its own limits, its price over the workload's (`at`), its own customers."""
+
+    id: Id
+    slo: Slo
+    at: Multiple = 1.0
+    demand: Demand
+
+
+class Derates(Strict):
+    """What production keeps of a profile's speed, in each phase."""
+
+    decode: Annotated[Share, Field(gt=0)] = 1.0
+    prefill: Annotated[Share, Field(gt=0)] = 1.0
+
+
+class Drafting(Strict):
+    """Speculative decoding: tokens drafted a step by the model's own module, and the share accepted of each."""
+
+    tokens: Annotated[int, Field(ge=1, le=16)] = 1
+    acceptance: Share = 0.85
+
+
 class Serving(Strict):
-    """A model served to customers at an SLO."""
+    """A model served to customers at an SLO, and to others at the further `slo_tiers`."""
 
     kind: Literal["serving"]
     id: Id
@@ -172,11 +198,30 @@ class Serving(Strict):
     input_tokens: Annotated[int, Field(gt=0, le=10_000_000)]
     output_tokens: Annotated[int, Field(gt=0, le=10_000_000)]
     cached_share: Share = 0.0
-    derate: Share | Literal["profile-to-production"] = "profile-to-production"
+    derate: Share | Derates | Literal["profile-to-production"] = "profile-to-production"
+    speculation: Drafting | Literal["none"] = "none"
     slo: Slo = Slo()
     precisions: list[str] | Literal["auto"] = "auto"
     demand: Demand
     price: TokenPrices
+    slo_tiers: list[SloTier] = []
+
+    def levels(self) -> list[Serving]:
+        """The workload itself and each further tier as a workload of its own, `<id>-<tier>`."""
+        mine = self.model_copy(update={"slo_tiers": []})
+        return [mine] + [
+            mine.model_copy(
+                update={
+                    "id": f"{self.id}-{tier.id}",
+                    "slo": tier.slo,
+                    "demand": tier.demand,
+                    "price": self.price.model_copy(
+                        update={"input": self.price.input * tier.at, "output": self.price.output * tier.at}
+                    ),
+                }
+            )
+            for tier in self.slo_tiers
+        ]
 
 
 class Obligation(Strict):

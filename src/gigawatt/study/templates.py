@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -27,7 +28,7 @@ def templates() -> list[str]:
 
 
 def write_template(name: str, output: Path | None) -> Path:
-    """Copy a template, with what it extends; never over a file that exists.
+    """Copy a template, with what it extends and the trace it names; never over a file that exists.
 
     Raises:
         InputError: no such template, or the file is there already.
@@ -45,6 +46,8 @@ def write_template(name: str, output: Path | None) -> Path:
             base = line.split(":", 1)[1].strip()
             if not (target.parent / base).exists():
                 wanted[target.parent / base] = (folder / base).read_text(encoding="utf-8")
+        if beside := re.search(r"\bfile: ([\w.-]+)", line):
+            wanted[target.parent / beside[1]] = (folder / beside[1]).read_text(encoding="utf-8")
     if target.exists():
         raise InputError(
             Problem(

@@ -41,20 +41,18 @@ def mixed(n, seed=3):
 @pytest.mark.parametrize("model", CASES)
 def test_a_step_takes_what_the_closed_form_says(model):
     d = deployment(model)
-    fit = fit_curve(d, contexts=(500.0, 4000.0))
+    fit = fit_curve(d, contexts=(500.0, 4000.0), token_budget=8192 * int(d.dp[0]))
     curve = fit.curve
     assert fit.context_error < 0.02
     for batch in (1, 3, 17, 120):
         for context in (500.0, 1500.0, 4000.0):
             closed = decode_step(d, np.array([float(batch)]), np.array([context])).total[0]
             assert curve.step_seconds(batch, batch * context) == pytest.approx(closed, rel=fit.context_error + 1e-9)
-    for tokens in (200.0, 1000.0, 4000.0, 8000.0):
-        alone = curve.step_seconds(0, 0, tokens, tokens * (tokens + 1) / 2)
-        both = alone + curve.api_s + curve.api_token_s * tokens
-        door = float((d.rates.api_s + d.rates["token_us"] * 1e-6 * tokens)[0])
-        # Between ranks a line stands for what a lone prompt takes longer than its share of the replica's step.
-        near = 0.02 if d.dp[0] == 1 else 0.12
-        assert both - door == pytest.approx(prefill_seconds(d, np.array([tokens]), np.ones(1))[0], rel=near)
+    for ranks in {1, int(d.dp[0])}:
+        for tokens in (200.0, 1000.0, 4000.0, 8000.0):
+            mine = curve.step_seconds(0, 0, ranks * tokens, ranks * tokens * (tokens + 1) / 2, ranks)
+            closed = prefill_seconds(d, np.array([tokens]), np.ones(1), 0.0, float(ranks))[0]
+            assert mine == pytest.approx(closed, rel=0.02)
 
 
 # The closed form's own approximations: a queue of constant service, a mean number of decoders, prompts that share a step.
@@ -63,7 +61,8 @@ def test_closed_loop_means_agree_with_the_steady_state(model):
     d = deployment(model)
     fleet = Fleet.of(curve_of(d, contexts=(PROMPT, PROMPT + ANSWER)))
     gaps = {"tpot": [], "ttft": [], "rate": []}
-    for users in (1, 4, 16, 48):
+    # A lone user finds the scheduler's gate open here; the closed form has everyone wait for half of it.
+    for users in (1, 4, 16, 48) if d.dp[0] == 1 else (4, 16, 48):
         state = steady_state(d, Load.of(float(PROMPT), float(ANSWER), float(users)))
         n = 30 * users + 120
         o = simulate(mixed(n), fleet, users=users)
@@ -73,22 +72,23 @@ def test_closed_loop_means_agree_with_the_steady_state(model):
         gaps["ttft"].append(np.mean(o.ttft_s[kept]) / state.ttft_s[0] - 1)
         gaps["rate"].append((kept.stop - kept.start) / seconds / state.requests_per_s[0] - 1)
     worst = {name: np.max(np.abs(found)) for name, found in gaps.items()}
-    assert worst["tpot"] < 0.035
+    assert worst["tpot"] < 0.03
     assert worst["ttft"] < 0.08
-    assert worst["rate"] < 0.04
+    assert worst["rate"] < 0.03
 
 
 def test_pools_agree_with_the_steady_state():
     d = deployment("llama3-70b")
     prefill = curve_of(d, contexts=(PROMPT, PROMPT + ANSWER), prefill_pool=True)
     decode = curve_of(d, contexts=(PROMPT, PROMPT + ANSWER))
-    fleet = Fleet((Group(prefill, 2, "prefill"), Group(decode, 2, "decode")), transfer_s=d.rates["transfer_s"])
-    for users in (4, 32):
+    fleet = Fleet((Group(prefill, 2, "prefill"), Group(decode, 2, "decode")), transfer_s=float(d.rates.transfer_s[0]))
+    # Where workers are busy the closed form has prompts of a step wait for each other; here few meet.
+    for users, near in ((4, 0.03), (32, 0.22)):
         state = pools(d, d, Load.of(float(PROMPT), float(ANSWER), float(users)), np.array([2.0]), np.array([2.0]))
         o = simulate(mixed(60 * users), fleet, users=users)
         kept = slice(10 * users, 58 * users)
         assert np.mean(o.tpot_s[kept]) == pytest.approx(state.tpot_s[0], rel=0.002)
-        assert np.mean(o.ttft_s[kept]) == pytest.approx(state.ttft_s[0], rel=0.08)
+        assert np.mean(o.ttft_s[kept]) == pytest.approx(state.ttft_s[0], rel=near)
 
 
 def test_a_model_that_leaves_no_cache_is_told():

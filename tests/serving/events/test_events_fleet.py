@@ -236,6 +236,25 @@ def test_offered_load_tells_whether_the_queue_grows(seed, load):
     assert (last > 2.0 * first and last > 3.0) == (load > 1)
 
 
+def test_a_summary_counts_the_window_alone():
+    requests = traffic(17, n=800, per_s=4.0)
+    fleet = Fleet.of(ROOMY, 2)
+    outcome, told = summarise(requests, fleet, window_s=(50.0, 150.0), ttft_limit_s=0.02, tpot_limit_s=0.03)
+    inside = (outcome.arrival_s >= 50.0) & (outcome.arrival_s < 150.0)
+    good = inside & (outcome.ttft_s <= 0.02) & ~(outcome.tpot_s > 0.03)
+    span = np.ptp(outcome.arrival_s[inside])
+    assert told.requests == told.served == inside.sum()
+    assert told.ttft.mean.value_s == pytest.approx(np.mean(outcome.ttft_s[inside]))
+    assert told.tpot.p90.value_s == pytest.approx(np.nanquantile(outcome.tpot_s[inside], 0.9))
+    assert 0 < told.goodput_per_s == pytest.approx(good.sum() / span)
+    assert told.goodput_per_s < told.requests_per_s
+    assert told.output_tokens_per_s == pytest.approx(outcome.output_tokens[inside].sum() / span)
+    with pytest.raises(InputError, match="no request arrives"):
+        summarise(requests, fleet, window_s=(1e6, 2e6))
+    _, refused = summarise(requests, Fleet.of(replace(ROOMY, max_context=2)), users=3)
+    assert refused.served == 0 and refused.refused == refused.requests and math.isnan(refused.ttft.p99.value_s)
+
+
 def test_the_same_input_gives_the_same_bytes():
     requests = traffic(16, n=300, classes=3)
     fleet = Fleet.of(CURVE, 3, routing="prefix", outages=random_outages(3, 10.0, 2.0, 50.0, 1), speed=((5.0, 0.7),))

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gigawatt.core.errors import InputError
-from gigawatt.physics.serving.events import Fleet, Group, Requests, StepCurve, random_outages, simulate
-from gigawatt.physics.serving.events.compiled import has_numba
+from gigawatt.physics.serving.events import Fleet, Group, Requests, StepCurve, prepare, random_outages, simulate
+from gigawatt.physics.serving.events.compiled import has_numba, is_loaded
 
 CURVE = StepCurve.affine(
     step_s=0.011,
@@ -60,6 +60,12 @@ def columns(outcome):
     return {name: np.asarray(value) for name, value in whole.items() if name not in ("use", "by_time")}
 
 
+def gated(gate, **more):
+    """Data-parallel ranks, and a queue that is looked at every so many steps or where so many wait."""
+    ranks, steps, prompts = gate
+    return replace(CURVE, ranks=ranks, beside_s=1.2 * CURVE.chunk_s, gate_steps=steps, gate_prompts=prompts, **more)
+
+
 ways = {
     "seed": SEEDS,
     "classes": st.sampled_from([1, 3]),
@@ -69,15 +75,16 @@ ways = {
     "speculation": st.sampled_from([1.0, 1.6, 3.0]),
     "seen": st.sampled_from([0.0, 4.0]),
     "users": st.sampled_from([0, 20]),
+    "gate": st.sampled_from([(1, 1, 1), (4, 12, 5), (2, 7, 1 << 40)]),
 }
 
 
 @given(**ways)
 @settings(max_examples=60, deadline=None)
 def test_tokens_are_served_once_and_the_cache_never_overflows(
-    seed, classes, instances, routing, per_s, speculation, seen, users
+    seed, classes, instances, routing, per_s, speculation, seen, users, gate
 ):
-    curve = replace(CURVE, tokens_per_step=speculation, seen_steps=seen, kv_blocks=24)
+    curve = gated(gate, tokens_per_step=speculation, seen_steps=seen, kv_blocks=24)
     requests = traffic(seed, classes=classes, per_s=per_s)
     o = simulate(requests, Fleet.of(curve, instances, routing=routing), users=users)
     fits = o.served
@@ -108,8 +115,8 @@ def test_tokens_are_served_once_and_the_cache_never_overflows(
 
 @given(**ways)
 @settings(max_examples=40, deadline=None)
-def test_skipping_ahead_changes_nothing(seed, classes, instances, routing, per_s, speculation, seen, users):
-    curve = replace(CURVE, tokens_per_step=speculation, seen_steps=seen)
+def test_skipping_ahead_changes_nothing(seed, classes, instances, routing, per_s, speculation, seen, users, gate):
+    curve = gated(gate, tokens_per_step=speculation, seen_steps=seen)
     requests = traffic(seed, classes=classes, per_s=per_s)
     fleet = Fleet.of(curve, instances, routing=routing)
     one, other = (simulate(requests, fleet, users=users, skip=skip, bin_s=7.0) for skip in (True, False))
@@ -124,8 +131,10 @@ def test_skipping_ahead_changes_nothing(seed, classes, instances, routing, per_s
 @pytest.mark.skipif(not has_numba(), reason="needs the extra `fast`")
 @given(**ways)
 @settings(max_examples=40, deadline=None)
-def test_compiled_and_python_give_the_same_bytes(seed, classes, instances, routing, per_s, speculation, seen, users):
-    curve = replace(CURVE, tokens_per_step=speculation, seen_steps=seen)
+def test_compiled_and_python_give_the_same_bytes(
+    seed, classes, instances, routing, per_s, speculation, seen, users, gate
+):
+    curve = gated(gate, tokens_per_step=speculation, seen_steps=seen)
     requests = traffic(seed, classes=classes, per_s=per_s)
     fleet = Fleet.of(curve, instances, routing=routing)
     one, other = (simulate(requests, fleet, users=users, solver=s, bin_s=7.0) for s in ("python", "numba"))
@@ -240,6 +249,8 @@ def test_pools_hand_over():
         ({"arrival_s": [0.0, 2.0, 1.0]}, "row 3"),
         ({"input_tokens": [5, -1, 5]}, "row 2"),
         ({"output_tokens": [5, 5, 0.5]}, "whole number"),
+        ({"input_tokens": [5, 5, 1e10]}, "row 3"),
+        ({"after": [-1, 1, 0]}, "not a row above"),
         ({"hash_from": [0, 1, 1, 5], "hashes": [1]}, "hash_from"),
     ],
 )
@@ -267,3 +278,38 @@ def test_a_static_batch_is_admitted_and_ends_before_the_next():
     ends = [o.finish_s[o.scheduled_s == start].max() for start in batches]
     assert max(np.sum(o.scheduled_s == start) for start in batches) == 16
     assert np.all(np.array(ends[:-1]) <= batches[1:] + 1e-12)
+
+
+@given(seed=SEEDS, door=st.sampled_from([0.0, 1e-4]))
+@settings(max_examples=25, deadline=None)
+def test_who_follows_comes_after(seed, door):
+    plain = traffic(seed)
+    draw = np.random.default_rng(seed)
+    after = np.array([int(draw.integers(-1, r)) if r and draw.random() < 0.6 else -1 for r in range(len(plain))])
+    requests = replace(plain, after=after, think_s=draw.exponential(1.0, len(plain)))
+    curve = replace(CURVE, api_s=0.01, api_token_s=door)
+    o, other = (simulate(requests, Fleet.of(curve, 2), skip=skip) for skip in (True, False))
+    assert o.served.all()
+    follows = after >= 0
+    came = np.maximum(o.finish_s[after] + requests.think_s, requests.arrival_s)
+    assert np.allclose(o.arrival_s[follows], came[follows], rtol=1e-12)
+    assert np.array_equal(o.arrival_s[~follows], requests.arrival_s[~follows])
+    assert np.allclose(o.finish_s, other.finish_s, rtol=1e-9)
+    with pytest.raises(InputError, match="follow others"):
+        simulate(replace(requests, after=np.append(-1, np.zeros(len(after) - 1, dtype=int))), Fleet.of(curve), users=3)
+
+
+def test_few_requests_need_no_compiler():
+    assert prepare(10) == ("numba" if is_loaded() else "python")
+    if has_numba():
+        assert prepare(1_000_000) == "numba"
+        assert is_loaded()
+
+
+def test_a_gate_opens_on_its_step_or_for_enough_prompts():
+    requests = traffic(22, per_s=6.0)
+    open_gate, shut = (simulate(requests, Fleet.of(replace(CURVE, kv_blocks=3000, gate_steps=g))) for g in (1, 40))
+    few = simulate(requests, Fleet.of(replace(CURVE, kv_blocks=3000, gate_steps=40, gate_prompts=2)))
+    waits = [np.mean(o.scheduled_s - o.arrival_s) for o in (open_gate, few, shut)]
+    assert waits[0] < waits[1] < waits[2]
+    assert len(np.unique(shut.scheduled_s)) < len(np.unique(few.scheduled_s)) < len(np.unique(open_gate.scheduled_s))

@@ -16,9 +16,9 @@ from gigawatt.physics.chip import chip_from_record
 from gigawatt.physics.serving import Spec, deploy
 from gigawatt.physics.serving.engine.terms import TERMS, step_terms
 from gigawatt.physics.serving.events import Fleet, simulate
-from gigawatt.physics.serving.events.arrivals import Lengths, Poisson, generate
+from gigawatt.physics.serving.events.arrivals import Lengths, Poisson, Sessions, generate
 from gigawatt.physics.workload import from_config
-from gigawatt.study.serve.calibrate import calibrate, curve_of_terms, predict
+from gigawatt.study.serve.calibrate import calibrate, curve_of_terms, predict, replay
 from gigawatt.study.serve.calibrated import Limits, Outside, errors_table, factors_of, factors_table, limits_of
 from gigawatt.study.serve.request_log import RequestLog, log_of, read_log, write_log
 
@@ -85,6 +85,26 @@ def test_factors_hold_for_another_model_on_the_same_chip_and_engine(known):
     assert abs(of(errors, "predicted", "ttft").mean) < 0.04
 
 
+def test_what_was_found_in_the_prefix_cache_is_not_worked_out():
+    """Conversations hit the cache; with the hits logged prompts cost what they do, without they seem far too cheap."""
+    d = deployment()
+    talk = Sessions(4.0, 10.0, system_tokens=1500)
+    asked = generate(Poisson(), 6.0, 150, (Lengths(300.0, 1.0, 16, 2000), Lengths(120.0, 0.4, 8, 400)), talk, seed=3)
+    curve = curve_of_terms(
+        step_terms(d, 0, 64, 2048), factors_of(HIDDEN), Outside.of(d, 0), Limits.given(64, 2048, 500_000)
+    )
+    log = log_of(simulate(asked.requests(), Fleet.of(curve)))
+    assert 0.4 < log.cached_tokens.sum() / log.input_tokens.sum() < 0.9
+    again = replay(log, curve)
+    assert np.array_equal(again.cached_tokens, log.cached_tokens // 16 * 16)
+    assert again.ttft_s.mean() == pytest.approx(log.ttft_s.mean(), rel=0.02)
+    found = calibrate(log, d, **LIMITS)
+    assert abs(of(found.errors, "held out", "tpot").mean) < 0.02
+    assert found.factors[TERMS.index("prompts")] == pytest.approx(HIDDEN["prompts"], rel=0.08)
+    blind = calibrate(replace(log, cached_tokens=np.zeros(len(log), dtype=np.int64)), d, **LIMITS)
+    assert blind.factors[TERMS.index("prompts")] < 0.8 * HIDDEN["prompts"]
+
+
 def test_the_same_log_gives_the_same_factors(known):
     d, log, found = known
     again = calibrate(log, d, **LIMITS)
@@ -114,6 +134,13 @@ def test_a_limit_of_sequences_is_seen_where_others_waited():
     assert idle.origin == "assumed" and idle.value == 256 and "none waited" in idle.note
 
 
+def test_tokens_of_a_step_are_found_where_they_are_not_stated(known):
+    d, log, stated = known
+    found = calibrate(log, d, max_num_seqs=64)
+    assert (found.limits.token_budget.value, found.limits.token_budget.origin) == (2048, "fitted to the log")
+    assert found.factors.tobytes() == stated.factors.tobytes()
+
+
 def test_the_cache_is_what_memory_leaves():
     d = deployment()
     log = served(d, 60, 0.5)
@@ -132,7 +159,7 @@ def problems(call):
 
 def test_what_can_not_be_calibrated_is_told(known):
     d, log, _ = known
-    few = replace(log, **{name: getattr(log, name)[:10] for name in RequestLog.__slots__[1:7]})
+    few = replace(log, **{name: getattr(log, name)[:10] for name in RequestLog.__slots__[1:8]})
     assert problems(lambda: calibrate(few, d))[0].code == "too_few"
     assert "kv_tokens" in problems(lambda: calibrate(log, d, kv_tokens=100))[0].hints[0]
     big = deployment("llama3-405b")
@@ -178,6 +205,27 @@ def test_durations_do_instead_of_times(read):
     assert named.tpot_s == pytest.approx([0.2])
 
 
+def test_dates_and_times_since_1970_are_times(read):
+    dated = read(
+        "timestamp,prompt_tokens,completion_tokens,first_token_time,end_time\n"
+        "2026-05-01T10:00:00.5Z,9,5,2026-05-01T10:00:00.75Z,2026-05-01T10:00:01.75Z\n"
+        "2026-05-01T12:00:01+02:00,9,5,2026-05-01T10:00:02Z,2026-05-01T10:00:03Z\n"
+    )
+    assert dated.arrival_s == pytest.approx([0.0, 0.5])
+    assert dated.ttft_s == pytest.approx([0.25, 1.0]) and dated.tpot_s == pytest.approx([0.25, 0.25])
+    for scale in (10**3, 10**6, 10**9):
+        at = [1_777_142_838_250 * scale // 1000 + passed * scale // 4 for passed in (0, 1, 5)]
+        since = read(f"time,isl,osl,first_token_time,end_time\n{at[0]},9,5,{at[1]},{at[2]}\n")
+        assert since.ttft_s == pytest.approx([0.25], abs=1e-6) and since.tpot_s == pytest.approx([0.25], abs=1e-6)
+
+
+def test_failed_requests_are_left_out_when_asked(read, tmp_path):
+    rows = [ROW, ROW | {"first_token_ts": None, "last_token_ts": None}, ROW | {"output_toks": 0}]
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    assert any("drop_failed" in hint for problem in problems(lambda: read(text)) for hint in problem.hints)
+    assert len(read_log(tmp_path / "log", drop_failed=True)) == 1
+
+
 def test_a_log_that_is_written_is_read_back(known, tmp_path):
     _, log, _ = known
     write_log(log, tmp_path / "log.jsonl")
@@ -194,6 +242,11 @@ def test_a_log_that_is_written_is_read_back(known, tmp_path):
         ("arrival_s,input_tokens,output_tokens,ttft_ms,tpot_ms\n1,2,3,-4,1\n", "bad_value", "not after"),
         ("arrival_s,input_tokens,output_tokens,ttft_ms,tpot_ms\n1,2,3,,1\n", "blank", "ttft_ms is blank"),
         ("arrival_s,input_tokens,output_tokens,ttft_ms,tpot_ms\n1,0,3,4,1\n", "bad_value", "at least one"),
+        (
+            "arrival_s,isl,osl,ttft_ms,tpot_ms,cached_tokens\n1,2,3,4,1,2\n",
+            "bad_value",
+            "below the tokens of the prompt",
+        ),
         ("arrival_s,isl,osl,first_token_s,finish_s\n1e9,2,3,4,5\n", "two_clocks", "different clocks"),
         ("arrival_s,isl,osl,first_token_s,finish_s\n1,2,3,4,3.5\n", "bad_value", "before the first token"),
     ],

@@ -171,6 +171,16 @@ def test_a_model_that_does_not_fit_says_by_how_much_and_the_smallest_change():
     assert best(asked("deepseek-v3", chips="16", replica_chips="16", slo="ttft=9 s,tpot=200 ms"))["chips"] == 16
 
 
+def test_a_layout_wider_than_the_chips_and_links_that_nobody_published():
+    with pytest.raises(Infeasible) as caught:
+        asked("llama3-8b", mapping="tp8", chips="4")
+    assert "tp8 takes 8 chips, and there are 4" in caught.value.conflict[0]
+    assert "--chips 8" in caught.value.message
+    with pytest.raises(InputError) as wrong:
+        asked("llama3-8b", on="kyber-nvl144,mtia-400-72")
+    assert [p.code for p in wrong.value.problems] == ["missing_fact", "missing_fact"]
+
+
 def test_more_requests_than_the_cache_holds():
     with pytest.raises(Infeasible) as caught:
         asked(concurrency="1000000")

@@ -15,7 +15,8 @@ from gigawatt.study.serve import answer, read_question
 from gigawatt.study.serve.calibrate import curve_of_terms
 from gigawatt.study.serve.calibrated import Limits, Outside, factors_of
 from gigawatt.study.serve.own import own_of, read_measured, with_own
-from gigawatt.study.serve.replay import read_replay, replay
+from gigawatt.study.serve.replay import replay
+from gigawatt.study.serve.replay_words import read_replay
 from gigawatt.study.serve.request_log import log_of, write_log
 
 CAT = Catalog.load()

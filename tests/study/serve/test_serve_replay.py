@@ -9,7 +9,8 @@ import pytest
 from gigawatt.core.errors import InputError, Problems
 from gigawatt.physics.serving.events.arrivals import Lengths, Poisson, generate
 from gigawatt.study.serve import read_question
-from gigawatt.study.serve.replay import read_replay, replay, utilisation
+from gigawatt.study.serve.replay import replay, utilisation
+from gigawatt.study.serve.replay_words import read_replay
 
 EXAMPLE = Path(__file__).parents[3] / "src" / "gigawatt" / "examples" / "serving" / "requests.csv"
 STATED = {"mapping": "tp1", "engine": "vllm", "precision": "fp8", "disaggregate": False, "on": "hgx-h100"}
@@ -71,9 +72,30 @@ def test_pools_are_simulated_too():
     assert [r["percentile"] for r in rows] == sorted(r["percentile"] for r in rows)
 
 
+def test_what_happens_to_a_fleet_shows():
+    words = {"chips": "4", "slo": "tpot=1 s"}
+    plain = replayed(options=("factor=8",), **words).manifest
+    capped = replayed(options=("factor=8", "slow=0..1000:50 %"), **words)
+    scaled = replayed(options=("factor=8", "scale=4,scale_lag=20 s,scale_least=1"), **words).manifest
+    failing = replayed(options=("factor=8", "mtbf=20 s,repair=20 s,seed=1"), **words).manifest
+    assert capped.manifest["tpot_ms"]["mean"] > 1.5 * plain["tpot_ms"]["mean"]
+    assert scaled["ttft_ms"]["p99"] > plain["ttft_ms"]["p99"]
+    assert failing["ttft_ms"]["mean"] > plain["ttft_ms"]["mean"]
+    assert any(row["what"] == "what happens" for row in capped.tables["trace"].rows())
+
+
+def test_derates_are_in_the_simulation():
+    words = {"chips": "4", "slo": "tpot=1 s"}
+    plain, slower = (replayed(options=("factor=2",), derate=share, **words).manifest for share in ("", "decode=0.5"))
+    assert slower["tpot_ms"]["p50"] == pytest.approx(2 * plain["tpot_ms"]["p50"], rel=0.2)
+    assert slower["best"]["tpot_ms"] == pytest.approx(slower["tpot_ms"]["mean"], rel=0.2)
+
+
 def test_a_limit_that_the_simulation_breaks_is_said():
     made = replayed(options=("factor=4",), chips="1", slo="ttft=60 ms,tpot=30 ms")
     assert "does not hold TTFT p99 within 60 ms" in made.headline
+    assert not made.manifest["best"]["meets_slo"]
+    assert "It does not hold" in made.texts["answer"][0]
 
 
 @pytest.mark.parametrize(
@@ -87,6 +109,8 @@ def test_a_limit_that_the_simulation_breaks_is_said():
         ("arrival_s,input_tokens,output_tokens\n1,10,10\n", ("frst=3",), "frst"),
         ("arrival_s,input_tokens,output_tokens\n1,10,10\n", ("first=x",), "first"),
         ("arrival_s,input_tokens,output_tokens\n1,10,10\n", ("routing=random",), "routing"),
+        ("arrival_s,input_tokens,output_tokens\n1,10,10\n", ("slow=5..1:0.5",), "slow"),
+        ("arrival_s,input_tokens,output_tokens\n1,10,10\n", ("mtbf=0 s",), "mtbf"),
     ],
 )
 def test_what_is_wrong_with_a_trace_is_told(tmp_path, text, options, said):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gigawatt.core.errors import InputError
@@ -64,6 +65,7 @@ def told(call) -> list:
         (AZURE.replace("\n", "\r\n"), "azure", [0.0, 0.052, 2.02004], [4808, 3180, 110], [10, 8, 27]),
         ("\ufeff" + MOONCAKE, "mooncake", [0.0, 0.5, 1.5], [1200, 1100, 700], [5, 9, 4]),
         (VIDUR, "vidur", [0.0, 4.314579], [374, 396], [44, 109]),
+        ("\n\n" + VIDUR, "vidur", [0.0, 4.314579], [374, 396], [44, 109]),
         (UNTIMED, "vidur", [0.0, 0.0], [3772, 2015], [54, 156]),
         (BURST_2, "burstgpt", [0.0, 40.0, 113.0], [472, 1087, 417], [18, 230, 17]),
     ],
@@ -75,6 +77,33 @@ def test_published_formats_are_known_by_their_columns(read, zipped, text, form, 
     assert trace.input_tokens.tolist() == inputs
     assert trace.output_tokens.tolist() == outputs
     assert trace.timed == (text is not UNTIMED)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    rows=st.lists(st.tuples(st.floats(0, 1e6), st.integers(1, 10**6), st.integers(1, 10**6)), min_size=1, max_size=40),
+    form=st.sampled_from(["csv", "jsonl"]),
+    end=st.sampled_from(["\n", "\r\n"]),
+    blank=st.booleans(),
+    zipped=st.booleans(),
+)
+def test_what_is_written_is_read(read, rows, form, end, blank, zipped):
+    """Any table in either form, with blank lines between, zipped or not: the same columns, sorted when asked."""
+    names = ("arrival_s", "input_tokens", "output_tokens")
+    if form == "csv":
+        lines = [",".join(names)] + [",".join(map(repr, row)) for row in rows]
+    else:
+        lines = [json.dumps(dict(zip(names, row, strict=True))) for row in rows]
+    text = (end * 2 if blank else end).join(lines) + end
+    trace = read(text, zipped=zipped, sort=True)
+    wanted = sorted(rows, key=lambda row: row[0])
+    assert trace.format == form
+    assert trace.arrival_s == pytest.approx([row[0] - wanted[0][0] for row in wanted], abs=1e-9)
+    assert trace.input_tokens.tolist() == [row[1] for row in wanted]
+    assert trace.output_tokens.tolist() == [row[2] for row in wanted]
+    found = text.splitlines()
+    for line, row in zip(trace.line.tolist(), wanted, strict=True):
+        assert str(row[1]) in found[line - 1]
 
 
 def test_what_a_format_adds(read):

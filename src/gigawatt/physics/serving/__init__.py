@@ -4,7 +4,7 @@ from gigawatt.physics.serving.engine.calibration import ENGINES
 from gigawatt.physics.serving.engine.deployment import Spec, deploy
 from gigawatt.physics.serving.engine.model import ServedModel, served_model
 from gigawatt.physics.serving.engine.speculation import Draft, eagle_head
-from gigawatt.physics.serving.search.frontier import Frontier, Rejected, frontier
+from gigawatt.physics.serving.search.frontier import Frontier, Rejected, frontier, frontiers
 from gigawatt.physics.serving.steady.aggregated import Load, SteadyState, steady_state
 from gigawatt.physics.serving.steady.disaggregated import Pools, pools
 
@@ -22,6 +22,7 @@ __all__ = [
     "eagle_head",
     "evaluate",
     "frontier",
+    "frontiers",
     "pools",
     "served_model",
     "steady_state",

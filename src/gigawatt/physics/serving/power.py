@@ -98,12 +98,21 @@ def prefilling(load: float, compute_util: Floats) -> Phases:
 
 
 def constants_of(chip: Chip) -> Constants:
-    """The plateaus that serve `chip`: its own, or those of the nearest kin with a wider band."""
+    """The plateaus that serve `chip`: its own, or those of the nearest kin with a wider band.
+
+    They are fractions of a limit. A sibling with a higher limit does not draw more where memory binds: products of one row
+    draw 668 W on a B200 of 1,000 W and 689 W on a GB200 of 1,200 W, both at 5.9 TB/s, and those of thousands of rows each
+    chip's limit (medians of kernel tables of aiconfigurator). So in all but arithmetic and prompts a chip of the kin's
+    vendor draws the kin's watts, in proportion to the bandwidth, and at most the same fraction.
+    """
     tables = calibration.record(RECORD).tables
     name, nearness = calibration.kin_of(chip, tables["plateaus"], tables["kin"])
-    row = tables["plateaus"][name]
+    row, kin = tables["plateaus"][name], tables["measured_on"][name]
     band = row if nearness == "measured" else tables["band_of_kin"]
     values = {key: float(row[key]) for key in (*PHASES, "compute", "memory")}
+    if nearness != "measured" and chip.vendor == kin["vendor"]:
+        by_bytes = kin["limit_w"] / chip.tdp_w * chip.memory_bytes_per_s / kin["memory_bytes_per_s"]
+        values |= {key: values[key] * min(by_bytes, 1.0) for key in values if key not in ("prompts", "compute")}
     return Constants(name, nearness, values, float(band["low"]), float(band["high"]), RECORD)
 
 

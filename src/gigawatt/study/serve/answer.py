@@ -115,12 +115,13 @@ def chosen(
     for host in hosts:
         say(host.label)
         tried.append(_try(question, subject, host, catalog, lengths))
-    if not any(one.points is not None and one.points.good.any() for one in tried):
+    held = any(one.points is not None and one.points.good.any() for one in tried)
+    if not held:
         tried = [_as_it_is(one, question, catalog, lengths) for one in tried] if even_if_not else tried
         if not any(one.points is not None and one.points.good.any() for one in tried):
             raise nothing_meets(tried, question, subject.arch, catalog)
     specs = {one.host.label: one.found.specs if one.found is not None else () for one in tried}
-    return Chosen(_result(question, subject, tried, given, time.perf_counter() - started), specs)
+    return Chosen(_result(question, subject, tried, given, time.perf_counter() - started, held), specs)
 
 
 def _subject(question: Question, catalog: Catalog, told: Problems) -> Subject:
@@ -183,7 +184,7 @@ def _best(points: Points, question: Question) -> int:
 
 
 def _result(
-    question: Question, subject: Subject, tried: Sequence[Tried], given: Sequence[str], wall_s: float
+    question: Question, subject: Subject, tried: Sequence[Tried], given: Sequence[str], wall_s: float, held: bool
 ) -> RunResult:
     best: list[dict[str, Any]] = []
     fronts: list[dict[str, Any]] = []
@@ -203,6 +204,9 @@ def _result(
                 kept = open_[front(latency, value[open_], question.pareto)]
                 rows += point_rows(one.host, points.take(kept), question)
     best.sort(key=lambda row: -(row[column] or 0.0))
+    if not held:
+        for row in (*best, *fronts, *of_mw):
+            row["meets_slo"] = False
     chosen = best[0]
     refused = rejections(tried, question)
     hosts = [one.host for one in tried]
@@ -243,7 +247,7 @@ def sentences(
     """The answer in words: the best configuration, then each further platform, then those that have none."""
     named = subject.record.name or subject.id
     out = [f"{named} on {row['platform']}: {_point(row)}" for row in best]
-    out[0] += f" It holds {slo_of(question)}."
+    out[0] += f" It {'holds' if best[0]['meets_slo'] else 'does not hold'} {slo_of(question)}."
     have = {row["platform"] for row in best}
     for name in dict.fromkeys(row["platform"] for row in refused if row["platform"] not in have):
         why = [f"{row['reason']}; {row['nearest_fix']}" for row in refused if row["platform"] == name]

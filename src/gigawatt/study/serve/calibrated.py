@@ -16,7 +16,6 @@ from gigawatt.core.table import Table
 from gigawatt.physics.serving.engine.deployment import Deployment, take
 from gigawatt.physics.serving.engine.memory import cache_bytes_per_request, free_bytes_per_chip
 from gigawatt.physics.serving.engine.terms import TERMS
-from gigawatt.physics.serving.events.outcome import Outcome
 from gigawatt.study.serve.request_log import RequestLog
 
 Floats = NDArray[np.float64]
@@ -170,7 +169,7 @@ def _cache(log: RequestLog, d: Deployment, row: int) -> Limit:
     return Limit("kv_tokens", tokens, "from memory", "of the chips, less weights and reserve")
 
 
-def errors_of(log: RequestLog, outcome: Outcome, rows: Bools, part: str) -> tuple[Errors, ...]:
+def errors_of(log: RequestLog, outcome: RequestLog, rows: Bools, part: str) -> tuple[Errors, ...]:
     """Errors of TTFT, TPOT and the whole time over the rows marked."""
     pairs = {
         "ttft": (log.ttft_s, outcome.ttft_s),

@@ -31,13 +31,15 @@ from gigawatt.physics.workload import from_config
 from gigawatt.study.claim import Claim
 from gigawatt.study.load import Default, load
 from gigawatt.study.load import defaults_of as unwritten
+from gigawatt.study.perform import derates_of
 from gigawatt.study.resolve import Resolved, Work, resolve
 from gigawatt.study.result import RunResult
 from gigawatt.study.scenario import QuestionName, Serving, Strict
 from gigawatt.study.serve.answer import answer
 from gigawatt.study.serve.hosts import Host, hosts_of
-from gigawatt.study.serve.question import PROFILE_TO_PRODUCTION, Derate, Question, Slo
-from gigawatt.study.serve.replay import Replay, read_replay, replay
+from gigawatt.study.serve.question import Derate, Drafts, Question, Slo
+from gigawatt.study.serve.replay import replay
+from gigawatt.study.serve.replay_words import Replay, read_replay
 from gigawatt.study.serve.words import read_question
 from gigawatt.study.software import software
 from gigawatt.study.source import Source, override, read, validated
@@ -220,7 +222,7 @@ def load_workload(
 def _question(work: Work, resolved: Resolved) -> Question:
     spec = work.spec
     assert isinstance(spec, Serving)
-    share = PROFILE_TO_PRODUCTION["decode"] if isinstance(spec.derate, str) else spec.derate
+    drafting = spec.speculation
     return Question(
         model=work.model.id,
         on=tuple(offered.offer.id for offered in resolved.offers),
@@ -230,7 +232,8 @@ def _question(work: Work, resolved: Resolved) -> Question:
         slo=Slo(ttft_p99_s=spec.slo.ttft_p99, tpot_p99_s=spec.slo.tpot_p99),
         precisions=() if isinstance(spec.precisions, str) else tuple(spec.precisions),
         facility=resolved.scenario.site.facility,
-        derate=Derate(share, share),
+        derate=Derate(*derates_of(spec)),
+        speculation=Drafts() if isinstance(drafting, str) else Drafts("mtp", drafting.tokens, drafting.acceptance),
     )
 
 

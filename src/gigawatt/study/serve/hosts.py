@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gigawatt.catalog import Catalog
-from gigawatt.core.errors import InputError, Problems, unknown_name
+from gigawatt.core.errors import InputError, Problem, Problems, unknown_name
 from gigawatt.physics.chip import PowerMode, box_from_record, chip_from_record
 from gigawatt.physics.chip.device import Chip
 from gigawatt.physics.chip.power import capped
@@ -121,6 +122,7 @@ def _host(name: str, question: Question, arch: Architecture, catalog: Catalog) -
     platform = catalog.get("platform", place)
     accelerator = catalog.get("accelerator", platform.accelerator)
     box = box_from_record(platform, accelerator)
+    _check_links(accelerator, box.chip)
     fabric_id = question.fabric or str(platform.fabric)
     record = catalog.get("fabric", fabric_id)
     if not question.fabric:
@@ -153,9 +155,22 @@ def _host(name: str, question: Question, arch: Architecture, catalog: Catalog) -
     )
 
 
+def _check_links(record: Any, chip: Chip) -> None:
+    """Chips that share a scale-up network whose rate is known.
+
+    Raises:
+        InputError: nobody has published it.
+    """
+    if record.scaleup_bandwidth is None and chip.scaleup_domain > 1:
+        hint = f"give it in an overlay: a file accelerator/{record.id}.yaml that says `extends: {record.id}`"
+        said = f"accelerator '{record.id}' has no published scaleup_bandwidth"
+        raise InputError(Problem("missing_fact", said, None, (hint,)))
+
+
 def _alone(name: str, question: Question, catalog: Catalog, assumed: list[Assumed]) -> Host:
     """An accelerator that no platform holds: its default network, and no watts but its own."""
     chip = chip_from_record(catalog.get("accelerator", name))
+    _check_links(catalog.get("accelerator", name), chip)
     node = min(8, max(1, chip.scaleup_domain))
     if question.fabric:
         record = catalog.get("fabric", question.fabric)

@@ -14,6 +14,7 @@ from gigawatt.physics.serving.engine.calibration import CALIBRATION, ENGINES, si
 from gigawatt.physics.serving.engine.speculation import Draft, eagle_head
 from gigawatt.physics.serving.power import constants_of
 from gigawatt.physics.serving.search.frontier import bounds, throughput_half_width
+from gigawatt.physics.serving.search.pairs import kept_speed
 from gigawatt.physics.serving.search.space import CONCURRENCY, Searched, Space, search
 from gigawatt.physics.serving.search.whole import whole_workers
 from gigawatt.physics.workload.architecture import Architecture
@@ -128,7 +129,7 @@ def of_load(question: Question) -> dict[str, Any]:
     return {
         "cached_share": question.cached_share,
         "decode_derate": question.derate.decode,
-        "prefill_derate": question.derate.prefill,
+        "prefill_derate": kept_speed(question.derate.prefill),
     } | ({"max_batch": float(question.most_at_once)} if question.most_at_once else {})
 
 

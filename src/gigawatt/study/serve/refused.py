@@ -196,6 +196,12 @@ def _too_large(one: Tried, question: Question, arch: Architecture, catalog: Cata
     """By how many GB the model does not fit, and the smallest changes that would let it: chips, precision, platform."""
     host = one.host
     if one.found is None or not one.found.specs:
+        plain = Spec(arch, host.chip, 1)
+        named = [p for name in question.mappings for p in layouts(plain.model, host.fabric.domain, name)]
+        if named and question.chips:
+            least = min(plan.chips for plan in named)
+            said = f"{', '.join(question.mappings)} takes {_chips(least)}, and there are {question.chips:,}"
+            return said, [f"--chips {least}", "another --mapping"]
         names = ", ".join(question.mappings) or "any layout"
         return f"{names} does not apply to {question.model}", ["another --mapping"]
     if len(one.points or ()) and one.points is not None:

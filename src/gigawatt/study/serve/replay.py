@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,81 +18,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigawatt.catalog import Catalog
-from gigawatt.core.errors import InputError, Problems, unknown_name
+from gigawatt.core.errors import InputError, Problems
 from gigawatt.core.table import Table
 from gigawatt.physics.serving.engine.deployment import Deployment, Spec, deploy
 from gigawatt.physics.serving.engine.layouts import Layout
+from gigawatt.physics.serving.engine.terms import TERMS, scaled
 from gigawatt.physics.serving.events import Fleet, Group, Outcome, Requests, curve_of, simulate
-from gigawatt.physics.serving.events.fleet import ROUTINGS
 from gigawatt.physics.serving.steady.tails import HIGH, NEAR, at_speed
 from gigawatt.study.result import RunResult
 from gigawatt.study.serve.answer import Chosen, chosen
 from gigawatt.study.serve.calibrate import calibrated_curve
-from gigawatt.study.serve.calibrated import Calibrated
+from gigawatt.study.serve.calibrated import Calibrated, factors_of
 from gigawatt.study.serve.hosts import Host
-from gigawatt.study.serve.question import Question, seconds
+from gigawatt.study.serve.question import Derate, Question, seconds
 from gigawatt.study.serve.rates import Lengths
+from gigawatt.study.serve.replay_words import Replay
 from gigawatt.study.serve.trace import Trace, statistics
-from gigawatt.study.serve.traces import ROLES, TraceOptions, read_trace
+from gigawatt.study.serve.traces import read_trace
 
 SHARES = (0.5, 0.9, 0.99)
 CURVE = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999)
 MOST_SEQUENCES = 4096  # that a replica runs at once, where nothing says fewer
 LEAST_SEQUENCES = 256  # the usual setting of engines
+PROMPTS = ("prompts", "pairs", "bulk")  # terms of a step that prompts make
 TOKEN_BUDGET = 8192  # of a step and attention rank
-FLAGS = {"yes": True, "no": False, "true": True, "false": False}
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Replay:
-    """A trace to be served, and how it is routed ('' for the usual: by prefix where prompts share any)."""
-
-    file: Path
-    options: TraceOptions = field(default_factory=TraceOptions)
-    routing: str = ""
-
-
-def read_replay(file: Path, form: str, words: Sequence[str], rate_per_s: float, told: Problems) -> Replay:
-    """The words of a command line as a replay: `first=1000,factor=2,window=0..3600,sort=yes,arrival=ts`."""
-    given: dict[str, Any] = {"format": form.strip().lower()}
-    if rate_per_s:
-        given["rate_per_s"] = rate_per_s
-    columns: dict[str, str] = {}
-    routing = ""
-    for word in (part.strip() for text in words for part in text.split(",") if part.strip()):
-        name, _, value = (part.strip() for part in word.partition("="))
-        if name == "routing":
-            routing = value
-            if value not in ROUTINGS:
-                told.extend([unknown_name("routing", value, ROUTINGS)])
-        elif name in ROLES:
-            columns[name] = value
-        elif name in OPTIONS:
-            try:
-                given |= OPTIONS[name](value)
-            except (ValueError, KeyError):
-                told.add("bad_option", f"--trace-with {word}: '{value}' is not what {name} takes")
-        else:
-            told.extend([unknown_name("option of a trace", name, (*OPTIONS, *ROLES, "routing"))])
-    return Replay(file, TraceOptions(columns=columns, **given), routing)
-
-
-def _window(text: str) -> dict[str, Any]:
-    first, _, last = text.partition("..")
-    return {"window_s": (float(first), float(last))}
-
-
-OPTIONS: Mapping[str, Callable[[str], dict[str, Any]]] = {
-    "first": lambda text: {"first": int(text)},
-    "factor": lambda text: {"factor": float(text)},
-    "window": _window,
-    "sort": lambda text: {"sort": FLAGS[text.lower()]},
-    "drop_empty": lambda text: {"drop_empty": FLAGS[text.lower()]},
-    "time_unit": lambda text: {"time_unit": text},
-    "block_tokens": lambda text: {"block_tokens": int(text)},
-    "seed": lambda text: {"seed": int(text)},
-}
 
 
 def replay(
@@ -124,7 +74,7 @@ def replay(
     kept = (*given, "isl", "osl", "rate", "arrivals", "concurrency", *(("cached",) if means.cached_share else ()))
     made = chosen(means, cat, given=kept, hosts=hosts, lengths=lengths, even_if_not=True, told=told, say=say)
     say("simulation")
-    return with_simulation(made, trace, asked.routing, means, calibrated)
+    return with_simulation(made, trace, asked, means, calibrated)
 
 
 def _read(asked: Replay, question: Question, catalog: Catalog, told: Problems) -> Trace | None:
@@ -179,24 +129,25 @@ def requests_of(trace: Trace) -> Requests:
 
 
 def with_simulation(
-    made: Chosen, trace: Trace, routing: str, question: Question, calibrated: Calibrated | None = None
+    made: Chosen, trace: Trace, asked: Replay, question: Question, calibrated: Calibrated | None = None
 ) -> RunResult:
     """The answer with the trace simulated on its best point."""
     best = made.result.manifest["best"]
     half = float(np.log(best["high"] / best["tokens_out_per_s_per_chip"]))
     requests = requests_of(trace)
-    route = routing or ("prefix" if len(requests.hashes) else "least_requests")
+    route = asked.routing or "least_requests"
     outcomes: dict[str, Outcome] = {}
     spent_s = 0.0
     for name, factor in (("middle", 1.0), ("fast", float(np.exp(half))), ("slow", float(np.exp(-half)))):
-        fleet = fleet_of(made, best, trace, route, factor, calibrated)
+        fleet = fleet_of(made, best, trace, route, factor, question.derate, calibrated)
+        fleet = asked.events.of(fleet, float(trace.arrival_s[-1]), asked.options.seed)
         started = time.perf_counter()
         outcomes[name] = simulate(requests, fleet)
         spent_s = time.perf_counter() - started if name == "middle" else spent_s
     use = utilisation(best["load_share"], half)
     tables = dict(made.result.tables) | {
         "simulated": times_table(outcomes, use),
-        "trace": _trace_table(trace, outcomes["middle"], best, route),
+        "trace": _trace_table(trace, outcomes["middle"], best, route, asked.events.words),
     }
     manifest = dict(made.result.manifest) | {
         "trace": trace.file,
@@ -208,8 +159,19 @@ def with_simulation(
         "utilisation": use,
     }
     lines = [*made.result.texts["answer"], _sentence(manifest, question)]
-    texts = dict(made.result.texts) | {"answer": lines}
+    texts = dict(made.result.texts) | {"answer": lines, "notes": _notes(made.result, question, outcomes["middle"])}
     return replace(made.result, headline=lines[-1], tables=tables, manifest=manifest, texts=texts)
+
+
+def _notes(result: RunResult, question: Question, outcome: Outcome) -> list[str]:
+    """What the choice took for granted that the simulation can tell."""
+    notes = list(result.texts["notes"])
+    if question.cached_share:
+        hits = float(outcome.cached_tokens.sum() / max(outcome.input_tokens.sum(), 1))
+        notes.append(
+            f"Chosen with {question.cached_share:.0%} of the input found in the cache; simulated, {hits:.0%} was."
+        )
+    return notes
 
 
 def utilisation(load: float | None, half: float) -> dict[str, float | None] | str:
@@ -230,12 +192,13 @@ def fleet_of(
     trace: Trace,
     routing: str,
     factor: float,
+    derate: Derate,
     calibrated: Calibrated | None = None,
 ) -> Fleet:
     """Instances of the best point, its engine `factor` times as fast."""
     contexts = trace.input_tokens + 0.5 * trace.output_tokens
     low, high = (float(max(x, 16.0)) for x in np.percentile(contexts, [5, 95]))
-    decode = _deployment(made, best, decode=True, factor=factor)
+    decode = _deployment(made, best, True, factor, derate)
     each = best["concurrency"] if best["replicas"] else 0.0
     room = float(best["concurrency"] / best["kv_share"]) if best["kv_share"] else float(MOST_SEQUENCES)
     slots = int(np.clip(4.0 * each, LEAST_SEQUENCES, min(MOST_SEQUENCES, max(room, 1.0))))
@@ -243,21 +206,21 @@ def fleet_of(
     budget = int(TOKEN_BUDGET * decode.dp[0])
     if calibrated is not None:
         own = replace(calibrated, factors=calibrated.factors / factor)
-        plain = _deployment(made, best, decode=True, factor=1.0)
+        plain = _deployment(made, best, True, 1.0, Derate())
         return Fleet.of(calibrated_curve(own, plain, 0, own.limits), int(best["replicas"]), routing=routing)
     if not best["prefill_workers"]:
         return Fleet.of(curve_of(decode, token_budget=budget, **words), int(best["replicas"]), routing=routing)
-    prefill = _deployment(made, best, decode=False, factor=factor)
+    prefill = _deployment(made, best, False, factor, derate)
     pool = curve_of(prefill, token_budget=int(TOKEN_BUDGET * prefill.dp[0]), prefill_pool=True, **words)
     groups = (
         Group(pool, int(best["prefill_workers"]), "prefill"),
         Group(curve_of(decode, token_budget=budget, **words), int(best["replicas"]), "decode"),
     )
-    return Fleet(groups, routing=routing, transfer_s=float(decode.rates["transfer_s"]))
+    return Fleet(groups, routing=routing, transfer_s=float(decode.rates.transfer_s[0]))
 
 
-def _deployment(made: Chosen, best: Mapping[str, Any], decode: bool, factor: float) -> Deployment:
-    """The configuration behind a row, at a speed."""
+def _deployment(made: Chosen, best: Mapping[str, Any], decode: bool, factor: float, derate: Derate) -> Deployment:
+    """The configuration behind a row, at a speed, with what is kept of each phase."""
     mapping = best["mapping"]
     if " prefill + " in mapping:
         first, _, second = mapping.removesuffix(" decode").partition(" prefill + ")
@@ -270,6 +233,9 @@ def _deployment(made: Chosen, best: Mapping[str, Any], decode: bool, factor: flo
     )
     specs = {_key(spec): spec for spec in made.specs[best["platform"]]}
     d = deploy([specs[wanted]])
+    if derate != Derate():
+        slower = {name: 1.0 / (derate.prefill if name in PROMPTS else derate.decode) for name in TERMS}
+        d = scaled(d, factors_of(slower))
     return d if factor == 1.0 else at_speed(d, factor)
 
 
@@ -311,7 +277,7 @@ def times_table(outcomes: Mapping[str, Outcome], use: Mapping[str, Any] | str) -
     return Table.from_rows("simulated", rows, columns, units, "The trace, simulated", note)
 
 
-def _trace_table(trace: Trace, outcome: Outcome, best: Mapping[str, Any], routing: str) -> Table:
+def _trace_table(trace: Trace, outcome: Outcome, best: Mapping[str, Any], routing: str, happens: str) -> Table:
     found = statistics(trace)
     hits = float(outcome.cached_tokens.sum() / max(outcome.input_tokens.sum(), 1))
     rows = [
@@ -324,10 +290,11 @@ def _trace_table(trace: Trace, outcome: Outcome, best: Mapping[str, Any], routin
             f"half below {found.output_p50:,.0f}, p99 {found.output_p99:,.0f}",
         ),
         ("prefix hits", f"{100 * hits:.3g} % of input tokens", _hits(found.prefix_token_share)),
-        ("routing", routing.replace("_", " "), f"over {best['replicas']:.0f} instances"),
+        ("routing", routing.replace("_", " "), _instances(best)),
         ("preempted", f"{int((outcome.preemptions > 0).sum()):,} requests", "taken out of the cache, and read again"),
         ("not served", f"{int((~outcome.served).sum()):,} requests", "too long for an instance, or its queue full"),
     ]
+    rows += [("what happens", happens, "to the fleet")] if happens else []
     return Table.from_rows(
         "trace",
         [dict(zip(("what", "value", "of"), row, strict=True)) for row in rows],
@@ -335,6 +302,11 @@ def _trace_table(trace: Trace, outcome: Outcome, best: Mapping[str, Any], routin
         {},
         "The trace",
     )
+
+
+def _instances(best: Mapping[str, Any]) -> str:
+    count = int(best["replicas"] + best["prefill_workers"])
+    return f"over {count} instance{'s' if count > 1 else ''}"
 
 
 def _hits(endless: float) -> str:

@@ -3,9 +3,12 @@
 Columns are found by the names of vLLM's and of common benchmark clients, or named by the user:
 
     arrival, input, output       as in a trace (`traces`)
+    cached                       tokens of the prompt found in the prefix cache; may be missing
     scheduled                    when the engine took it up; may be missing
     first, last                  times of the first and the last token, on the clock of `arrival` or on one of the engine
     ttft, tpot or latency        durations instead of those, in the unit their names end with (s, ms, us)
+
+Times are seconds, or dates, or since 1970 in whatever unit their size says; or in the unit that the column's name ends with.
 
 Where the engine's times are on a clock of their own, the two are set so that the request that was queued fastest took no
 time to be queued; so a front end's fastest path counts as nothing.
@@ -15,15 +18,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from gigawatt.core.errors import InputError, Problem, Problems, Where, nearest
 from gigawatt.physics.serving.events.outcome import Outcome
-from gigawatt.study.serve.trace_text import Cells, read_cells, tell_bad, times_s, tokens
+from gigawatt.study.serve.trace_text import Cells, dates_ns, numbers, read_cells, tell_bad, times_s, tokens, unit_of
 from gigawatt.study.serve.traces import KNOWN_AS, called
 
 Floats = NDArray[np.float64]
@@ -33,6 +37,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "arrival": KNOWN_AS["arrival"],
     "input": KNOWN_AS["input"],
     "output": KNOWN_AS["output"],
+    "cached": ("cached_tokens", "num_cached_tokens", "cached_toks", "cached_input_tokens"),
     "queued": ("queued_ts", "queued_s", "queued_time", "queued_at"),
     "scheduled": ("scheduled_ts", "scheduled_s", "scheduled_time", "scheduled_at"),
     "first": ("first_token_ts", "first_token_s", "first_token_time", "first_token_at"),
@@ -45,7 +50,10 @@ NAMES: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class RequestLog:
-    """Requests as columns, sorted by arrival; times in s, the first arrival at 0. `scheduled_s` is NaN where not logged."""
+    """Requests as columns, sorted by arrival; times in s, the first arrival at 0. `scheduled_s` is NaN where not logged.
+
+    `cached_tokens` of each prompt were found in the prefix cache (0 where not logged).
+    """
 
     file: str
     arrival_s: Floats
@@ -54,10 +62,18 @@ class RequestLog:
     finish_s: Floats
     input_tokens: Ints
     output_tokens: Ints
+    cached_tokens: Ints
     clock_shift_s: float | None
 
     def __len__(self) -> int:
         return len(self.arrival_s)
+
+    def later(self, first: int, shift_s: float) -> RequestLog:
+        """The requests from row `first` on, with times counted from `shift_s`."""
+        times = ("arrival_s", "scheduled_s", "first_token_s", "finish_s")
+        lengths = ("input_tokens", "output_tokens", "cached_tokens")
+        columns = {name: getattr(self, name)[first:] - shift_s for name in times}
+        return replace(self, **columns, **{name: getattr(self, name)[first:] for name in lengths})
 
     @property
     def ttft_s(self) -> Floats:
@@ -76,8 +92,10 @@ class RequestLog:
         return self.finish_s - self.arrival_s
 
 
-def read_log(path: Path | str, columns: Mapping[str, str] | None = None) -> RequestLog:
+def read_log(path: Path | str, columns: Mapping[str, str] | None = None, drop_failed: bool = False) -> RequestLog:
     """Read a log; `columns` names the file's own columns by role (see `NAMES`).
+
+    `drop_failed` leaves out requests without tokens or without the times that an answer has.
 
     Raises:
         InputError: with everything wrong, each at its place.
@@ -86,19 +104,31 @@ def read_log(path: Path | str, columns: Mapping[str, str] | None = None) -> Requ
     names = _columns(cells, dict(columns or {}))
     if not len(cells.frame):
         raise InputError(Problem("empty", "the log has a header and no request", Where(cells.file, 1, 1)))
+    if drop_failed:
+        cells = _answered(cells, names)
     problems = Problems()
     inputs, outputs = (tokens(cells, names[role], problems) for role in ("input", "output"))
     for role, values in (("input", inputs), ("output", outputs)):
         tell_bad(cells, names[role], values < 1, problems, "no tokens; a served request has at least one")
+    cached = tokens(cells, names["cached"], problems) if names["cached"] else np.zeros(len(inputs), dtype=np.int64)
+    if names["cached"]:
+        wrong = (cached < 0) | (cached >= np.maximum(inputs, 1))
+        tell_bad(cells, names["cached"], wrong, problems, "not from 0 to below the tokens of the prompt")
+
+    dated = unit_of(cells, names["arrival"]) == "date"
+    zero_ns = int(dates_ns(cells.frame[names["arrival"]])[0][0]) if dated else None
 
     def at(role: str) -> Floats:
         if not names[role]:
             return np.full(len(cells.frame), np.nan)
-        return times_s(cells, names[role], _unit(names[role]), problems)
+        return times_s(cells, names[role], unit_of(cells, names[role]), problems, zero_ns)
 
     arrival = at("arrival")
     queued, scheduled, first, last = (at(role) for role in ("queued", "scheduled", "first", "last"))
     ttft, tpot, latency = (at(role) for role in ("ttft", "tpot", "latency"))
+    if problems.found and not drop_failed and any(problem.code == "blank" for problem in problems.found):
+        last_one = problems.found[-1]
+        problems.found[-1] = replace(last_one, hints=(*last_one.hints, "leave failed requests out: drop_failed"))
     problems.raise_if_any()
     shift = None
     if names["first"] and float(np.median(np.abs(first - arrival))) > 1e6:
@@ -123,6 +153,7 @@ def read_log(path: Path | str, columns: Mapping[str, str] | None = None) -> Requ
         finish_s=last[order] - zero,
         input_tokens=inputs[order],
         output_tokens=outputs[order],
+        cached_tokens=cached[order],
         clock_shift_s=shift,
     )
 
@@ -138,13 +169,14 @@ def log_of(outcome: Outcome, file: str = "simulated") -> RequestLog:
         finish_s=outcome.finish_s[rows],
         input_tokens=outcome.input_tokens[rows],
         output_tokens=outcome.output_tokens[rows],
+        cached_tokens=outcome.cached_tokens[rows],
         clock_shift_s=None,
     )
 
 
 def write_log(log: RequestLog, path: Path | str) -> None:
     """Write a log as JSONL that `read_log` reads."""
-    names = ("arrival_s", "scheduled_s", "first_token_s", "finish_s", "input_tokens", "output_tokens")
+    names = ("arrival_s", "scheduled_s", "first_token_s", "finish_s", "input_tokens", "output_tokens", "cached_tokens")
     rows = zip(*(getattr(log, name).tolist() for name in names), strict=True)
     text = "".join(json.dumps(dict(zip(names, row, strict=True))) + "\n" for row in rows)
     Path(path).write_text(text, encoding="utf-8", newline="\n")
@@ -179,9 +211,22 @@ def _columns(cells: Cells, given: dict[str, str]) -> dict[str, str]:
     return found
 
 
-def _unit(name: str) -> str:
-    ending = name.rsplit("_", 1)[-1].lower()
-    return ending if ending in ("ms", "us", "ns") else "s"
+def _answered(cells: Cells, names: Mapping[str, str]) -> Cells:
+    """The rows that have tokens and times of an answer.
+
+    Raises:
+        InputError: none has.
+    """
+    keep = np.ones(len(cells.frame), dtype=np.bool_)
+    for role in ("output", "first", "last", "ttft", "tpot", "latency"):
+        if names[role]:
+            values, missing = numbers(cells.frame[names[role]])
+            if unit_of(cells, names[role]) == "date":
+                missing = dates_ns(cells.frame[names[role]])[1]
+            keep &= ~missing & ~((role == "output") & (values <= 0.0))
+    if not keep.any():
+        raise InputError(Problem("empty", "no request of the log was answered", Where(cells.file)))
+    return replace(cells, frame=cells.frame.filter(pl.Series(keep)), line=cells.line[keep])
 
 
 def _shift(cells: Cells, names: dict[str, str], arrival: Floats, queued: Floats, scheduled: Floats) -> float:

@@ -318,7 +318,8 @@ def _result(
         ),
         "assumed": assumed_table(question, hosts, given),
     }
-    lines = [f"{asked.service} with {named} on {row['platform']}: {_said(row, unit)}" for row in best]
+    what = f"{asked.service[:1].upper()}{asked.service[1:]}"
+    lines = [f"{what} with {named} on {row['platform']}: {_said(row, unit)}" for row in best]
     manifest = {
         "question": "service",
         "service": asked.service,
@@ -328,7 +329,7 @@ def _result(
         "candidates": sum(one.candidates for one in found),
         "search_s": wall_s,
     }
-    title = f"{asked.service[:1].upper()}{asked.service[1:]} with {named} on {', '.join(host.label for host in hosts)}"
+    title = f"{what} with {named} on {', '.join(host.label for host in hosts)}"
     name = f"serve-{subject.id}-{asked.service}-{hosts[0].label}"
     return RunResult(
         name, title, lines[0], tables, _metrics(best[0], unit), {"answer": lines, "notes": notes}, manifest

@@ -1,6 +1,6 @@
 """Factors on a step's terms from a log, without simulating: the log itself says who ran beside whom.
 
-A request that makes `o` tokens sees o - 1 steps between its first and its last token, so that
+A request that makes `o` tokens sees o - 1 steps between its first and its last token (fewer with speculation), so that
 
     last - first = sum_i f_i A_i        A_i: seconds of term i, summed over those steps
 
@@ -35,8 +35,10 @@ ROUNDS = 12
 def seconds_by_term(log: RequestLog, terms: StepTerms, token_budget: int) -> Floats:
     """(requests, terms): seconds of each term over the steps between a request's first and last token, at factor 1."""
     first, last = log.first_token_s, log.finish_s
-    made, prompt = log.output_tokens - 1.0, log.input_tokens.astype(np.float64)
-    rate = made / np.maximum(last - first, 1e-9)
+    prompt = log.input_tokens.astype(np.float64)
+    taken = (log.output_tokens - 1.0) / terms.tokens_per_step  # steps
+    pace = taken / np.maximum(last - first, 1e-9)
+    rate = pace * terms.tokens_per_step
     edges = np.unique(np.concatenate([first, last]))
     begin, end = np.searchsorted(edges, first), np.searchsorted(edges, last)
 
@@ -51,12 +53,12 @@ def seconds_by_term(log: RequestLog, terms: StepTerms, token_budget: int) -> Flo
     decoding = np.rint(over_time(np.ones(len(log)))).astype(np.intp)
     batch = np.clip(decoding, 0, terms.decode_s.shape[1] - 1)
     context = np.maximum(over_time(prompt - rate * first) + over_time(rate) * middle, 0.0)
-    steps = over_time(rate) / np.maximum(decoding, 1) * lasting
+    steps = over_time(pace) / np.maximum(decoding, 1) * lasting
     passed = np.concatenate([[0.0], np.cumsum(steps)])
     spent = (terms.decode_s[:, batch] + terms.token_s[:, batch] * context) * steps
     total = np.concatenate([np.zeros((len(TERMS), 1)), np.cumsum(spent, axis=1)], axis=1)
     # Rates are means over those who decode; each request's own steps are counted.
-    own = made / np.maximum(passed[end] - passed[begin], 1e-9)
+    own = taken / np.maximum(passed[end] - passed[begin], 1e-9)
     decode = (total[:, end] - total[:, begin]) * own
     return np.asarray((decode + _prompts_between(log, terms, token_budget)).T)
 
@@ -82,7 +84,8 @@ def prompt_seconds(terms: StepTerms, log: RequestLog, token_budget: int) -> Floa
 
     Prompts with the same moment of their first token shared a step, or as many full ones as their tokens fill.
     """
-    tokens, first = log.input_tokens.astype(np.float64), log.first_token_s
+    cached, first = log.cached_tokens.astype(np.float64), log.first_token_s
+    tokens = log.input_tokens - cached  # that are worked out
     order = np.argsort(first, kind="stable")
     apart = np.diff(first[order]) > SAME_STEP * float(np.nanmedian(log.tpot_s))
     group = np.empty(len(log), dtype=np.intp)
@@ -98,7 +101,9 @@ def prompt_seconds(terms: StepTerms, log: RequestLog, token_budget: int) -> Floa
             for table in terms.chunk_s
         ]
     )
-    return np.asarray((chunks / together)[:, group] * tokens + terms.pair_s[:, None] * 0.5 * tokens * (tokens + 1.0))
+    return np.asarray(
+        (chunks / together)[:, group] * tokens + terms.pair_s[:, None] * tokens * (0.5 * (tokens + 1.0) + cached)
+    )
 
 
 def fit_terms(

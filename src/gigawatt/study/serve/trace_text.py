@@ -22,6 +22,8 @@ from gigawatt.core.errors import InputError, Problem, Problems, Where
 
 MOST = 8  # problems shown of one kind
 SEPARATORS = (",", ";", "\t")
+# A time since 1970 is 1.7e9 s: larger ones are in smaller units.
+SINCE_1970 = ((1e17, "ns"), (1e14, "us"), (1e11, "ms"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,24 +106,23 @@ def read_cells(path: Path | str) -> Cells:
 
 
 def _csv(raw: bytes, name: str) -> Cells:
-    first = raw[: raw.find(b"\n") if b"\n" in raw else len(raw)].decode("utf-8", "replace").rstrip("\r")
+    above = raw[: len(raw) - len(raw.lstrip(b"\r\n"))].count(b"\n")  # blank lines before the header
+    body = raw.lstrip(b"\r\n")
+    first = body.partition(b"\n")[0].decode("utf-8", "replace").rstrip("\r")
     separator = max(SEPARATORS, key=first.count)
     header = tuple(part.strip().strip('"') for part in first.split(separator))
     problems = Problems()
     for at, column in enumerate(header):
         if column in header[:at]:
-            place = Where(name, 1, _field_column(first, separator, at))
+            place = Where(name, above + 1, _field_column(first, separator, at))
             problems.add("duplicate_column", f"two columns are called '{column}'", place)
     problems.raise_if_any()
     _check_widths(raw, name, separator, len(header))
     try:
         frame = pl.read_csv(
-            io.BytesIO(raw),
-            has_header=False,
-            skip_rows=1,
-            new_columns=list(header),
+            io.BytesIO(body),
+            schema=dict.fromkeys(header, pl.String),
             separator=separator,
-            infer_schema=False,
             truncate_ragged_lines=True,
             raise_if_empty=False,
         )
@@ -130,10 +131,9 @@ def _csv(raw: bytes, name: str) -> Cells:
         raise InputError(Problem("not_csv", message, Where(name))) from None
     if frame.width == 0:
         frame = pl.DataFrame({column: pl.Series([], dtype=pl.String) for column in header})
-    line = np.arange(len(frame), dtype=np.int64) + 2
-    if frame.width:
-        full = ~frame.select(pl.all_horizontal(pl.all().is_null())).to_series().to_numpy()
-        frame, line = frame.filter(pl.Series(full)), line[full]
+    line = np.arange(len(frame), dtype=np.int64) + above + 2
+    full = ~frame.select(pl.all_horizontal(pl.all().is_null())).to_series().to_numpy()
+    frame, line = frame.filter(pl.Series(full)), line[full]
     return Cells(name, frame, line, raw, header, separator)
 
 
@@ -216,26 +216,44 @@ def capped(shown: Sequence[Problem], count: int) -> list[Problem]:
     return out
 
 
-def times_s(cells: Cells, name: str, unit: str, problems: Problems) -> NDArray[np.float64]:
-    """A column of times as seconds: numbers in `unit` (s, ms, us, ns), or dates, counted from the first of them."""
+def unit_of(cells: Cells, name: str) -> str:
+    """The unit of a column of times: by the end of its name, or a date, or by the size of a time since 1970, else seconds."""
+    ending = name.rsplit("_", 1)[-1].lower()
+    if ending in ("s", "ms", "us", "ns"):
+        return ending
+    first = cells.frame[name][0] if len(cells.frame) else None
+    if isinstance(first, str) and first.strip().count("-") >= 2 and ":" in first:
+        return "date"
+    size = abs(_number(first))
+    return next((unit for least, unit in SINCE_1970 if size > least), "s")
+
+
+def times_s(cells: Cells, name: str, unit: str, problems: Problems, zero_ns: int | None = None) -> NDArray[np.float64]:
+    """A column of times as seconds: numbers in `unit` (s, ms, us, ns), or dates, from `zero_ns` or the first of them on."""
     column = cells.frame[name]
     if unit == "date":
-        text = column.cast(pl.String).str.strip_chars().str.replace("T", " ", literal=True)
-        zone = text.str.contains(r"(?:Z|[+-]\d\d:?\d\d)$")
-        plain = text.str.replace(r"(?:Z|\+00:?00)$", "").str.strip_chars()
-        at = plain.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="ns", strict=False)
-        if zone.any():
-            shifted = text.str.replace(r"Z$", "+0000").str.to_datetime(
-                "%Y-%m-%d %H:%M:%S%.f%z", time_unit="ns", strict=False
-            )
-            at = shifted.dt.replace_time_zone(None).zip_with(zone, at)
-        tell_bad(cells, name, at.is_null().to_numpy(), problems, "not a date and time such as 2023-11-16 18:17:03.98")
-        whole = at.cast(pl.Int64).fill_null(0).to_numpy()
-        return np.asarray((whole - (whole[0] if len(whole) else 0)) * 1e-9)
+        whole, bad = dates_ns(column)
+        tell_bad(cells, name, bad, problems, "not a date and time such as 2023-11-16 18:17:03.98")
+        zero = zero_ns if zero_ns is not None else int(whole[0]) if len(whole) else 0
+        return np.asarray((whole - zero) * 1e-9)
     scale = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}[unit]
     values, bad = numbers(column)
     tell_bad(cells, name, bad, problems, f"not a time in {unit}")
     return np.where(bad, 0.0, values) * scale
+
+
+def dates_ns(column: pl.Series) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Dates and times as ns since 1970 (without a zone as they stand), and where there is none."""
+    text = column.cast(pl.String, strict=False).str.strip_chars().str.replace("T", " ", literal=True)
+    zone = text.str.contains(r"(?:Z|[+-]\d\d:?\d\d)$").fill_null(False)
+    plain = text.str.replace(r"(?:Z|\+00:?00)$", "").str.strip_chars()
+    at = plain.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="ns", strict=False)
+    if zone.any():
+        shifted = text.str.replace(r"Z$", "+0000").str.to_datetime(
+            "%Y-%m-%d %H:%M:%S%.f%z", time_unit="ns", strict=False
+        )
+        at = shifted.dt.replace_time_zone(None).zip_with(zone, at)
+    return at.cast(pl.Int64).fill_null(0).to_numpy(), at.is_null().to_numpy()
 
 
 def tokens(cells: Cells, name: str, problems: Problems) -> NDArray[np.int64]:

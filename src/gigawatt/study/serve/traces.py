@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from gigawatt.core.errors import InputError, Problem, Problems, Where, nearest
 from gigawatt.study.serve.trace import Trace, at_rate, cut, rows_of
-from gigawatt.study.serve.trace_text import MOST, Cells, capped, read_cells, tell_bad, times_s, tokens
+from gigawatt.study.serve.trace_text import MOST, Cells, capped, read_cells, tell_bad, times_s, tokens, unit_of
 
 TIME_UNITS = ("s", "ms", "us", "ns", "date")
 ROLES = ("arrival", "input", "output", "session", "blocks")
@@ -200,7 +200,7 @@ def format_of(cells: Cells, options: TraceOptions) -> Format:
             _tell_missing(cells, role, name, problems)
     problems.raise_if_any()
     form = _renamed(form, {role: "" for role in ROLES if getattr(form, role) not in cells.header})
-    return form if form.time_unit or not form.arrival else replace(form, time_unit=_unit_of(cells, form.arrival))
+    return form if form.time_unit or not form.arrival else replace(form, time_unit=unit_of(cells, form.arrival))
 
 
 def _renamed(form: Format, columns: Mapping[str, str]) -> Format:
@@ -229,15 +229,6 @@ def _tell_missing(cells: Cells, role: str, name: str, problems: Problems) -> Non
     hints.append(f"it has: {', '.join(cells.header[:12])}")
     hints.append(f"name it: columns {{{role}: {near or cells.header[0]}}}")
     problems.add("missing_column", message, Where(cells.file, 1, 1), *hints)
-
-
-def _unit_of(cells: Cells, name: str) -> str:
-    """The unit of a column of times: by the end of its name, a date where its first value looks like one, else seconds."""
-    ending = name.rsplit("_", 1)[-1].lower()
-    if ending in ("ms", "us", "ns"):
-        return ending
-    first = cells.frame[name][0] if len(cells.frame) else None
-    return "date" if isinstance(first, str) and first.strip().count("-") >= 2 and ":" in first else "s"
 
 
 def _checked(cells: Cells, form: Format, options: TraceOptions) -> Trace:

@@ -74,9 +74,15 @@ def drafter(model: Architecture, draft: Draft) -> Architecture:
     """The architecture that drafts for `model`.
 
     Raises:
-        InputError: the model has no module of its own (a model without a vocabulary) and none is given.
+        InputError: none is given, and the model was not trained with a module of its own.
     """
-    return mtp_module(model) if draft.arch is None else draft.arch
+    if draft.arch is not None:
+        return draft.arch
+    if not model.mtp_layers:
+        hint = "name a small model that drafts, or a draft head (eagle)"
+        problem = f"model '{model.name}' has no module for multi-token prediction"
+        raise InputError(Problem("no_mtp", problem, None, (hint,)))
+    return mtp_module(model)
 
 
 def eagle_head(model: Architecture, vocab: int = 0) -> Architecture:

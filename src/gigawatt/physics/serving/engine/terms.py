@@ -30,6 +30,7 @@ from gigawatt.physics.serving.engine.deployment import Deployment, take
 from gigawatt.physics.serving.engine.kernel_sums import ROWS
 from gigawatt.physics.serving.engine.kernel_times import spot
 from gigawatt.physics.serving.engine.model import Floats
+from gigawatt.physics.serving.engine.pipeline import micro_batches
 from gigawatt.physics.serving.engine.step import all_reduce_seconds, decode_step, prefill_compute
 
 TERMS = ("host", "requests", "weights", "cache", "prompts", "pairs", "messages", "bulk")
@@ -52,7 +53,7 @@ class StepTerms:
     """Terms in the order of `TERMS`: decode_s and token_s (terms, sequences + 1), chunk_s (terms, chunks), pair_s (terms,).
 
     `chunk_s[:, k]` is what `CHUNK_STRIDE` k prompt tokens add. `half_width` is the 80 % half-width of the logarithm of the
-    chip's kernel seconds.
+    chip's kernel seconds; `tokens_per_step` what a step makes of each sequence (more than 1 with speculation).
     """
 
     decode_s: Floats
@@ -60,6 +61,7 @@ class StepTerms:
     chunk_s: Floats
     pair_s: Floats
     half_width: float
+    tokens_per_step: float = 1.0
 
 
 def step_terms(d: Deployment, row: int, max_num_seqs: int, token_budget: int) -> StepTerms:
@@ -73,7 +75,8 @@ def step_terms(d: Deployment, row: int, max_num_seqs: int, token_budget: int) ->
     low, high = (decode_step(at, least, np.full(len(batch), context)) for context in CONTEXTS)
     zeros = np.zeros(len(batch))
     token = (high.attention - low.attention) / (least * (CONTEXTS[1] - CONTEXTS[0]))
-    per_request = at.rates.host_per_request_s / at.dp / at.maturity
+    # In stages a step of the host prepares one micro-batch.
+    per_request = at.rates.host_per_request_s / at.dp / at.maturity / micro_batches(least, at.stages, at.micro_batches)
     requests = per_request * batch
     decode = {
         "host": low.host - per_request * least + low.launches,
@@ -90,6 +93,7 @@ def step_terms(d: Deployment, row: int, max_num_seqs: int, token_budget: int) ->
         chunk_s=np.array([chunk.get(name, none) for name in TERMS]),
         pair_s=np.array([pair_s if name == "pairs" else 0.0 for name in TERMS]),
         half_width=float(d.kernels.half_width[row]),
+        tokens_per_step=float(d.yields[row]),
     )
 
 

@@ -6,7 +6,7 @@ from gigawatt.physics.serving.events.from_engine import CurveFit, curve_of, fit_
 from gigawatt.physics.serving.events.load import offered_load, request_seconds
 from gigawatt.physics.serving.events.outcome import InstanceUse, Outcome, Use
 from gigawatt.physics.serving.events.requests import Requests
-from gigawatt.physics.serving.events.simulate import simulate
+from gigawatt.physics.serving.events.simulate import prepare, simulate
 from gigawatt.physics.serving.events.summary import Latency, Summary, Tail, summarise
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "curve_of",
     "fit_curve",
     "offered_load",
+    "prepare",
     "random_outages",
     "request_seconds",
     "simulate",

@@ -23,6 +23,11 @@ def plain(w: World) -> None:
     kernel.run(w)
 
 
+def is_loaded() -> bool:
+    """Has this process compiled or loaded the kernel already?"""
+    return compiled.cache_info().currsize > 0
+
+
 @lru_cache(maxsize=1)
 def compiled() -> Callable[[World], None]:
     """The kernel compiled, for a world of arrays."""

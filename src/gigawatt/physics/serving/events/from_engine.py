@@ -9,7 +9,7 @@ So a step of the simulation takes what a step of the steady state takes; `contex
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,8 +18,14 @@ from gigawatt.physics.serving.engine.calibration import ENGINES, sigmas
 from gigawatt.physics.serving.engine.deployment import Deployment, take
 from gigawatt.physics.serving.engine.memory import free_bytes_per_chip
 from gigawatt.physics.serving.engine.model import Floats
-from gigawatt.physics.serving.engine.step import cache_shards, cached_values, decode_step, prefill_seconds
-from gigawatt.physics.serving.events.curve import StepCurve
+from gigawatt.physics.serving.engine.step import (
+    cache_shards,
+    cached_values,
+    decode_step,
+    prefill_seconds,
+    prompts_on_their_way,
+)
+from gigawatt.physics.serving.events.curve import UNLIMITED, StepCurve
 
 CHUNKS = 512  # entries of the table of prompt seconds; between them it is linear
 PROMPTS = 48  # sizes at which prompt seconds are asked for
@@ -79,13 +85,14 @@ def fit_curve(
         max_num_seqs, token_budget: the replica's, over all its data-parallel ranks.
         prefill_pool: the instance does nothing but prompts, at the speed of such pools.
 
-    A replica of data-parallel ranks is one instance with one cache: its ranks' prompts overlap as in the steady state.
+    A replica of data-parallel ranks is one instance with one cache, whose ranks take prompts side by side.
     TensorRT-LLM reserves the cache to the end of the answer; the others grow and preempt.
 
     Raises:
         InputError: the weights do not fit, or not one block of cache is left.
     """
-    d = take(deployment, np.array([row], dtype=np.intp))
+    # The simulation cuts prompts into chunks itself.
+    d = replace(take(deployment, np.array([row], dtype=np.intp)), token_budget=np.array([np.inf]))
     low, high = contexts
     kv_tokens = _cache_tokens(d, 0.5 * (low + high))
     if kv_tokens < block_size:
@@ -99,22 +106,29 @@ def fit_curve(
     step = decode_step(take(d, np.zeros(len(batch), dtype=np.intp)), batch, each).total.reshape(max_num_seqs, CONTEXTS)
     base, slope, lost = _lines(np.linspace(low, high, CONTEXTS), step)
     longest = int(min(max_context or 1 << 40, kv_tokens))
-    chunk, stride, pair_s = _prompts(d, min(max(token_budget, 2 * CHUNKS), 1 << 20), prefill_pool)
-    alone_s, alone_token_s = _alone(d, prefill_pool)
+    ranks = int(d.dp[0])
+    chunk, beside, stride, pair_s = _prompts(d, min(max(token_budget // ranks, 2 * CHUNKS), 1 << 20), prefill_pool)
+    gate_steps, gate_prompts = _gate(d, prefill_pool)
+    way_s, way_token_s = _on_its_way(d, prefill_pool)
     r = d.rates
     curve = StepCurve(
         decode_s=np.append(0.0, base),
         token_s=np.append(0.0, slope / np.arange(1, max_num_seqs + 1)),
         chunk_s=chunk,
+        beside_s=beside,
         chunk_stride=stride,
         pair_s=pair_s,
+        ranks=ranks,
         token_budget=token_budget,
         kv_blocks=kv_tokens // block_size,
         block_size=block_size,
         tokens_per_step=float(d.yields[0]),
-        api_s=float((r.api_s / d.maturity)[0]) + alone_s,
-        api_token_s=float((r["token_us"] * 1e-6 / d.maturity)[0]) + alone_token_s,
-        seen_steps=0.0 if prefill_pool else float(r.poll_steps[0]),
+        api_s=float((r.api_s / d.maturity)[0]) + way_s,
+        api_token_s=float((r["token_us"] * 1e-6 / d.maturity)[0]) + way_token_s,
+        # The half of the step under way counts there with what the scheduler holds.
+        seen_steps=0.0 if prefill_pool else float(r.poll_steps[0]) + 0.5,
+        gate_steps=gate_steps,
+        gate_prompts=gate_prompts,
         reserve=ENGINES[int(d.engine[0])] == "trtllm",
         prefix_cache=prefix_cache,
         max_context=longest,
@@ -143,33 +157,49 @@ def _lines(contexts: Floats, step: Floats) -> tuple[Floats, Floats, float]:
     return base, slope, float(np.max(np.abs(line / step - 1.0)))
 
 
-def _faster(d: Deployment, pool: bool) -> float:
-    return float(d.rates["pool_prefill_speed"]) if pool else 1.0
+def _prompts(d: Deployment, longest: int, pool: bool) -> tuple[Floats, Floats, int, float]:
+    """(seconds by chunk of a lone rank, of each of all ranks, tokens between entries, seconds a pair).
+
+    Attention at the longest prompt sets the pair's seconds. A prompt leaves a pipeline's first stage free for the next: it
+    takes of the replica's time what a stage does.
+    """
+    sizes = np.unique(np.geomspace(1.0, longest, PROMPTS).round())
+    many = take(d, np.zeros(len(sizes), dtype=np.intp))
+    speed = float(d.rates["pool_prefill_speed"]) if pool else 1.0
+    if d.hand_over is not None:
+        speed *= float(prompts_on_their_way(d, sizes[:1])[0])
+    attention = many.kernels.prompt_attention_s(sizes) * d.rates.prefill_slowdown / d.maturity / speed
+    # Above its overhead attention grows with the square; the least seconds a pair leave no chunk below zero.
+    pair_s = float(np.min(attention / (0.5 * sizes**2)))
+    stride = max(1, math.ceil(longest / CHUNKS))
+    at = np.arange(0, longest + stride, stride, dtype=np.float64)
+
+    def table(ranks: Floats | float) -> Floats:
+        whole = prefill_seconds(many, sizes, np.ones(len(sizes)), 0.0, ranks) / speed
+        rest = np.maximum.accumulate(np.maximum(whole - pair_s * 0.5 * sizes * (sizes + 1.0), 0.0))
+        return np.interp(np.maximum(at, 1.0), sizes, rest)
+
+    return table(1.0), table(d.dp), stride, pair_s
 
 
-def _whole(d: Deployment, sizes: Floats, pool: bool) -> Floats:
-    """Seconds that prompts of `sizes` add to the replica's step while every rank has prompts."""
-    return prefill_seconds(d, sizes, np.ones(len(sizes)), 0.0, d.dp) / d.dp / _faster(d, pool)
-
-
-def _alone(d: Deployment, pool: bool) -> tuple[float, float]:
-    """What a lone prompt takes on its own rank beyond its share of the replica's step: (seconds, seconds a token)."""
+def _on_its_way(d: Deployment, pool: bool) -> tuple[float, float]:
+    """What a prompt takes in a pipeline beyond the replica's time for it: (seconds, seconds a token)."""
+    if d.hand_over is None:
+        return 0.0, 0.0
     sizes, two = np.array([512.0, 4096.0]), take(d, np.zeros(2, dtype=np.intp))
-    short, long = prefill_seconds(two, sizes, np.ones(2)) / _faster(d, pool) - _whole(two, sizes, pool)
+    rest = prefill_seconds(two, sizes, np.ones(2)) * (1.0 - 1.0 / prompts_on_their_way(two, sizes))
+    short, long = rest / (float(d.rates["pool_prefill_speed"]) if pool else 1.0)
     each = max(float(long - short) / float(sizes[1] - sizes[0]), 0.0)
     return max(float(short) - each * float(sizes[0]), 0.0), each
 
 
-def _prompts(d: Deployment, longest: int, pool: bool) -> tuple[Floats, int, float]:
-    """(seconds by chunk, tokens between entries, seconds a pair): attention at the longest prompt sets the pair's."""
-    sizes = np.unique(np.geomspace(1.0, longest, PROMPTS).round())
-    many = take(d, np.zeros(len(sizes), dtype=np.intp))
-    whole = _whole(many, sizes, pool)
-    attention = many.kernels.prompt_attention_s(sizes) * d.rates.prefill_slowdown / d.maturity / d.dp / _faster(d, pool)
-    # Above its overhead attention grows with the square; the least seconds a pair leave no chunk below zero.
-    pair_s = float(np.min(attention / (0.5 * sizes**2)))
-    alone = np.maximum.accumulate(np.maximum(whole - pair_s * 0.5 * sizes * (sizes + 1.0), 0.0))
-    stride = max(1, math.ceil(longest / CHUNKS))
-    at = np.arange(0, longest + stride, stride, dtype=np.float64)
-    table = np.interp(np.maximum(at, 1.0), sizes, alone)
-    return table, stride, pair_s
+def _gate(d: Deployment, pool: bool) -> tuple[int, int]:
+    """(steps between looks at the queue, waiting prompts that open it at once), as `scheduling` states them.
+
+    Ranks that prefill side by side wait for each other; of Poisson arrivals dp ln(dp + 1) leave no rank without.
+    """
+    s, dp = d.scheduling, float(d.dp[0])
+    poll, balance = float(s.poll_steps[0]), float(s.balance_steps[0]) if dp > 1 and not pool else 0.0
+    if balance > poll:
+        return max(round(balance), 1), max(round(dp * math.log(dp + 1.0)), 1)
+    return max(round(poll), 1), UNLIMITED

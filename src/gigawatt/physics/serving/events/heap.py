@@ -69,8 +69,11 @@ def remove(heap: list[HeapRow], ints: list[int], where: int, base: int, size: in
 
 def change(heap: list[HeapRow], ints: list[int], where: int, base: int, size: int, at: int, key: float) -> None:
     """Give the item at place `at` another key."""
-    rises = key > heap[base + at].key
-    heap[base + at].key = key
+    row = heap[base + at]
+    rises = key > row.key
+    row.key = key
+    if size == 1:
+        return
     if rises:
         sift_down(heap, ints, where, base, size, at)
     else:

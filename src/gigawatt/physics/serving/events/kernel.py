@@ -77,6 +77,8 @@ def run(w: World) -> None:
     s = w.state[0]
     size = s.requests
     while s.over < size:
+        while s.next < size and w.reqs[s.next].follows > 0:
+            s.next += 1
         arrival_s = w.reqs[s.next].enter_s if s.users == 0 and s.next < size else math.inf
         entry_s = w.heap[s.entry_at].key if s.entries > 0 else math.inf
         control_s = w.controls[s.control].at_s if s.control < len(w.controls) else math.inf

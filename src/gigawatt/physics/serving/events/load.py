@@ -39,8 +39,10 @@ def request_seconds(
     if role != "decode":
         entering = seats / max(float(steps.mean()) + 1.0, 1.0)
         tokens = float(np.clip(fresh.mean() * max(entering, 1.0), 1.0, curve.token_budget))
+        prompts = max(tokens / float(fresh.mean()), 1.0)
         pairs = float(np.mean(fresh * (n - fresh) + 0.5 * fresh * (fresh + 1.0)))
-        total += float(curve.step_seconds(0, 0.0, tokens)) * float(fresh.mean()) / tokens + curve.pair_s * pairs
+        alone = float(curve.step_seconds(0, 0.0, tokens, 0.0, prompts))
+        total += alone * float(fresh.mean()) / tokens + curve.pair_s * pairs / min(prompts, curve.ranks)
     return total
 
 

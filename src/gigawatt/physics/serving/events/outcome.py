@@ -115,6 +115,8 @@ class Outcome:
         status = reqs["status"]
         served = status == rows.DONE
 
+        came = closed | (requests.after >= 0)
+
         def time_of(name: str, known: NDArray[np.bool_]) -> Floats:
             return np.where(known, reqs[name], np.nan)
 
@@ -138,7 +140,7 @@ class Outcome:
             hit_tokens=insts["hits"].copy(),
         )
         return cls(
-            arrival_s=reqs["enter_s"] - door_s if closed else requests.arrival_s,
+            arrival_s=np.where(came, reqs["enter_s"] - door_s, requests.arrival_s),
             scheduled_s=time_of("scheduled_s", reqs["scheduled_s"] >= 0),
             first_token_s=time_of("first_s", reqs["first_s"] >= 0),
             finish_s=time_of("finish_s", served),

@@ -11,6 +11,7 @@ from gigawatt.core.errors import Problems
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+MOST = 1 << 31  # the kernel keeps lengths and ids in 32 bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,8 @@ class Requests:
     priority: 0 is the most urgent; equal numbers are one class. session: -1 for none; equal numbers belong together.
     hashes[hash_from[r] : hash_from[r + 1]]: ids of the blocks of `block_tokens` tokens that prompt r begins with. An id
     stands for its block and all before it: equal ids, equal prefix. Only whole blocks of a prompt are reused.
+    after: the row above it whose end it waits for (-1 for none); it comes `think_s` later, and not before its arrival_s: the
+    next turn of a conversation, a step of an agent after a tool's answer.
     """
 
     arrival_s: Floats
@@ -29,6 +32,8 @@ class Requests:
     session: Ints
     hash_from: Ints
     hashes: Ints
+    after: Ints
+    think_s: Floats
     block_tokens: int = 512
 
     @classmethod
@@ -42,6 +47,8 @@ class Requests:
         session: ArrayLike | None = None,
         hash_from: ArrayLike | None = None,
         hashes: ArrayLike | None = None,
+        after: ArrayLike | None = None,
+        think_s: ArrayLike = 0.0,
         block_tokens: int = 512,
     ) -> Requests:
         """Columns from anything array-like; lengths broadcast to the arrivals.
@@ -61,8 +68,8 @@ class Requests:
 
         def whole(given: ArrayLike | None, missing: int, name: str, least: int) -> Ints:
             values = np.broadcast_to(np.asarray(missing if given is None else given, dtype=np.float64), (n,))
-            wrong = ~(np.isfinite(values) & (values >= least) & (values == np.floor(values)))
-            _first(problems, wrong, values, name + " {} must be a whole number of at least " + str(least))
+            wrong = ~(np.isfinite(values) & (values >= least) & (values == np.floor(values)) & (values < MOST))
+            _first(problems, wrong, values, name + f" {{}} must be a whole number from {least} to {MOST - 1}")
             return np.where(wrong, least, values).astype(np.int64)
 
         columns = (
@@ -71,6 +78,10 @@ class Requests:
             whole(priority, 0, "priority", 0),
             whole(session, -1, "session", -1),
         )
+        follows = whole(after, -1, "after", -1)
+        _first(problems, follows >= np.arange(n), follows, "after {} is not a row above (rows count from 0 there)")
+        think = np.broadcast_to(np.asarray(think_s, dtype=np.float64), (n,)).copy()
+        _first(problems, ~(np.isfinite(think) & (think >= 0)), think, "think_s {} must not be negative")
         ids = np.asarray([] if hashes is None else hashes, dtype=np.int64)
         start = np.zeros(n + 1, dtype=np.int64) if hash_from is None else np.asarray(hash_from, dtype=np.int64)
         if len(start) != n + 1 or start[0] != 0 or start[-1] != len(ids) or bool(np.any(np.diff(start) < 0)):
@@ -78,7 +89,7 @@ class Requests:
         if block_tokens < 1:
             problems.add("out_of_range", f"block_tokens is {block_tokens}; it must be at least 1")
         problems.raise_if_any()
-        return cls(arrive, *columns, start, ids, int(block_tokens))
+        return cls(arrive, *columns, start, ids, follows, think, int(block_tokens))
 
     def __len__(self) -> int:
         return len(self.arrival_s)

@@ -126,7 +126,8 @@ def line_up(w: World, i: int, r: int, now_s: float) -> None:
     leads = x.waiting == 0 or w.reqs[first_waiting(w, i)].klass > q.klass
     wait(w, i, r, now_s, False)
     # Behind others it has to wait for them, and where all seats are taken for an end: the stretch goes on.
-    if w.ints[s.agenda_where + i] < 0 or (leads and x.decoding + x.prefilling < c.seqs):
+    opens = leads or x.waiting == c.gate_prompts
+    if w.ints[s.agenda_where + i] < 0 or (opens and x.decoding + x.prefilling < c.seqs):
         rouse(w, i, now_s)
 
 

@@ -1,8 +1,8 @@
 """The rows that the event kernel reads and writes: a request, an instance, its step curve, a cached block.
 
 A row is a class of plain numbers here and a record of the same fields when compiled: `records` turns a class into a NumPy
-record type (int -> int64, float -> float64), `as_objects` turns records into instances of the class. So the kernel's code,
-`x.free -= 1`, is the same for both. Times in s, lengths in tokens; -1 stands for none.
+record type (int -> int64, Short -> int32, float -> float64), `as_objects` turns records into instances of the class. So the
+kernel's code, `x.free -= 1`, is the same for both. Times in s, lengths in tokens; -1 stands for none.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Row = TypeVar("Row")
+Short = int  # kept in 32 bits: rows there are many of are short, and two of them fit where one would
 
 # What became of a request.
 WAITING, RUNNING, MOVING, UNSEEN, DONE, REFUSED = 0, 1, 2, 3, 4, 5
@@ -33,36 +34,42 @@ class RequestRow:
 
     goal: tokens to prefill before the next one is made (the prompt, and after a preemption what was made so far).
     computed: of these, in the cache. made: tokens made before the present run of decoding, which began at step `since`.
+    follows: 1 where it comes in `think_s` after the end of another; follower, beside: the first that follows it, and the next
+    that follows the same.
     units: cache blocks of its own; nodes: leading hashed blocks it shares. full: leading hashed blocks that can be shared.
     next, prev: links of a queue; later, earlier: links of an instance's running requests in order of admission.
     """
 
     enter_s: float
-    input: int
-    output: int
-    klass: int
-    session: int
-    hash_from: int
-    hashes: int
-    status: int
-    instance: int
-    source: int
-    goal: int
-    computed: int
-    made: int
+    input: Short
+    output: Short
+    klass: Short
+    session: Short
+    hash_from: Short
+    hashes: Short
+    think_s: float
+    follows: Short
+    follower: Short
+    beside: Short
+    status: Short
+    instance: Short
+    source: Short
+    goal: Short
+    computed: Short
+    made: Short
     since: int
     finish_step: int
-    units: int
-    nodes: int
-    full: int
-    phase: int
-    next: int
-    prev: int
-    later: int
-    earlier: int
-    cached: int
-    preempted: int
-    restarts: int
+    units: Short
+    nodes: Short
+    full: Short
+    phase: Short
+    next: Short
+    prev: Short
+    later: Short
+    earlier: Short
+    cached: Short
+    preempted: Short
+    restarts: Short
     scheduled_s: float
     first_s: float
     finish_s: float
@@ -123,11 +130,16 @@ class CurveRow:
     decode_at: int
     token_at: int
     chunk_at: int
+    beside_at: int
     chunk_size: int
     stride: int
     pair_s: float
     seqs: int
     budget: int
+    ranks: int
+    part: int
+    gate_steps: int
+    gate_prompts: int
     blocks: int
     block: int
     held_back: int
@@ -146,12 +158,12 @@ class CurveRow:
 class NodeRow:
     """A cached block of a prompt on an instance: who uses it; its place among idle ones; the next in its bucket."""
 
-    block: int
-    owner: int
-    refs: int
-    older: int
-    newer: int
-    chain: int
+    block: Short
+    owner: Short
+    refs: Short
+    older: Short
+    newer: Short
+    chain: Short
 
 
 @dataclass(slots=True)
@@ -239,7 +251,7 @@ class StateRow:
 
 def records(row: type[Row]) -> np.dtype[Any]:
     """The NumPy record type of a row class."""
-    kinds = {"int": np.int64, "float": np.float64}
+    kinds = {"int": np.int64, "Short": np.int32, "float": np.float64}
     return np.dtype([(f.name, kinds[str(f.type)]) for f in fields(row)])  # type: ignore[arg-type]
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gigawatt.core.errors import InputError, Problem, unknown_name
 from gigawatt.physics.serving.events import rows
-from gigawatt.physics.serving.events.compiled import compiled, has_numba, plain
+from gigawatt.physics.serving.events.compiled import compiled, has_numba, is_loaded, plain
 from gigawatt.physics.serving.events.curve import StepCurve
 from gigawatt.physics.serving.events.fleet import ROLES, ROUTINGS, Fleet, Scaling
 from gigawatt.physics.serving.events.outcome import Outcome
@@ -40,12 +40,16 @@ def simulate(
         users: closed loop: so many ask at once at time 0, and each again `think_s` after its answer, while requests last.
         bin_s: length of the intervals of time for which the fleet's use is kept.
         skip: one event for a stretch of like steps; False goes step by step (the check of the other).
-        solver: python, numba (extra `fast`), or auto: numba where installed and there are many requests.
+        solver: python, numba (extra `fast`), or auto: numba where it is loaded already, or installed and there are many
+            requests (see `prepare`).
 
     Raises:
-        InputError: unknown solver or numba not installed, over 64 priorities, users or times out of range.
+        InputError: unknown solver or numba not installed, over 64 priorities, users or times out of range, users beside
+            requests that follow others.
     """
     _check(users, think_s, bin_s, solver)
+    if users > 0 and bool(np.any(requests.after >= 0)):
+        raise InputError(Problem("conflict", "requests that follow others come when these end; leave `users` away"))
     door_s, door_token_s = fleet.groups[0].curve.api_s, fleet.groups[0].curve.api_token_s
     order = None
     if users == 0:
@@ -55,12 +59,26 @@ def simulate(
     else:
         enter_s = np.zeros(len(requests)) + door_s + door_token_s * requests.input_tokens
     reqs, classes = _request_rows(requests, enter_s, order)
+    _link(requests, reqs, order)
     world = _world(requests, fleet, reqs, classes, users, think_s, bin_s, skip)
-    if solver == "numba" or (solver == "auto" and len(requests) >= _WORTH_COMPILING and has_numba()):
+    pays = is_loaded() or (len(requests) >= _WORTH_COMPILING and has_numba())
+    if solver == "numba" or (solver == "auto" and pays):
         compiled()(world)
     else:
         _in_python(world)
     return Outcome.read(requests, fleet, world, order, closed=users > 0)
+
+
+def prepare(requests: int) -> str:
+    """Make ready for simulations of so many requests in all: load the compiled kernel (or compile it, once) if that pays.
+
+    Returns the solver that `auto` takes from then on. So loading does not count where a simulation is timed.
+    """
+    if requests < _WORTH_COMPILING or not has_numba():
+        return "numba" if is_loaded() else "python"
+    one = StepCurve.affine(step_s=1.0, max_num_seqs=1)
+    simulate(Requests.of(0.0, 1, 1), Fleet.of(one), solver="numba")
+    return "numba"
 
 
 def _check(users: int, think_s: float, bin_s: float, solver: str) -> None:
@@ -117,17 +135,36 @@ def _request_rows(requests: Requests, enter_s: NDArray[np.float64], order: Ints 
     return table, classes
 
 
+def _link(requests: Requests, reqs: NDArray[Any], order: Ints | None) -> None:
+    """Who follows whom, in the rows' order of entry."""
+    reqs["follower"] = reqs["beside"] = -1
+    rows_with = np.flatnonzero(requests.after >= 0)
+    if len(rows_with) == 0:
+        return
+    place = np.arange(len(reqs))
+    if order is not None:
+        place[order] = np.arange(len(reqs))
+    mine, theirs = place[rows_with], place[requests.after[rows_with]]
+    reqs["follows"][mine] = 1
+    reqs["think_s"][mine] = requests.think_s[rows_with]
+    for r, before in zip(mine[::-1].tolist(), theirs[::-1].tolist(), strict=True):
+        reqs["beside"][r] = reqs["follower"][before]
+        reqs["follower"][before] = r
+
+
 def _curve_rows(curves: list[StepCurve], block_tokens: int, hashed: bool) -> tuple[NDArray[Any], NDArray[np.float64]]:
     table = rows.empty(rows.CurveRow, len(curves))
     parts: list[NDArray[np.float64]] = []
     at = 0
     for row, c in zip(table, curves, strict=True):
-        for name, part in (("decode_at", c.decode_s), ("token_at", c.token_s), ("chunk_at", c.chunk_s)):
-            row[name] = at
+        for name, part in (("decode", c.decode_s), ("token", c.token_s), ("chunk", c.chunk_s), ("beside", c.beside)):
+            row[f"{name}_at"] = at
             parts.append(part)
             at += len(part)
         row["chunk_size"], row["stride"], row["pair_s"] = len(c.chunk_s), c.chunk_stride, c.pair_s
         row["seqs"], row["budget"] = c.max_num_seqs, c.token_budget
+        row["ranks"], row["part"] = c.ranks, -(-c.token_budget // c.ranks)
+        row["gate_steps"], row["gate_prompts"] = c.gate_steps, c.gate_prompts
         row["blocks"], row["block"] = c.kv_blocks, c.block_size
         row["held_back"] = int(c.held_back * c.kv_blocks)
         row["growth_steps"] = max(1, int(c.block_size / c.tokens_per_step + 1e-9))

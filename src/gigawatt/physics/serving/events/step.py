@@ -63,14 +63,20 @@ def steps_by(x: InstanceRow, seconds: float) -> int:
     return steps
 
 
-def chunk_s(w: World, c: CurveRow, tokens: int) -> float:
-    """Seconds that `tokens` prompt tokens add to a step, attention among them left out; linear between table entries."""
-    at = tokens // c.stride
-    if at >= c.chunk_size - 1:
-        low, high = w.floats[c.chunk_at + c.chunk_size - 2], w.floats[c.chunk_at + c.chunk_size - 1]
-        return high + (high - low) * (tokens - (c.chunk_size - 1) * c.stride) / c.stride
-    low, high = w.floats[c.chunk_at + at], w.floats[c.chunk_at + at + 1]
-    return low + (high - low) * (tokens - at * c.stride) / c.stride
+def along(w: World, c: CurveRow, table: int, tokens: float) -> float:
+    """Seconds of so many prompt tokens; linear between the entries of a table, and on beyond the last."""
+    at = min(int(tokens / c.stride), c.chunk_size - 2)
+    low, high = w.floats[table + at], w.floats[table + at + 1]
+    return low + (high - low) * (tokens / c.stride - at)
+
+
+def chunk_s(w: World, c: CurveRow, tokens: int, pairs: float, prompts: int) -> float:
+    """Seconds that prompts' tokens add to a step, on as many ranks as there are prompts."""
+    if c.ranks == 1:
+        return along(w, c, c.chunk_at, float(tokens)) + c.pair_s * pairs
+    lanes = min(prompts, c.ranks)
+    alone, beside = along(w, c, c.chunk_at, tokens / lanes), along(w, c, c.beside_at, tokens / lanes)
+    return alone + (beside - alone) * (lanes - 1) / (c.ranks - 1) + c.pair_s * pairs / lanes
 
 
 def call_in(w: World, most: int, now_s: float) -> None:
@@ -114,13 +120,19 @@ def send(w: World, r: int, at_s: float) -> None:
 
 
 def over(w: World, r: int, now_s: float, status: int) -> None:
-    """A request is done or refused; in a closed loop its user thinks and asks again."""
+    """A request is done or refused; those that follow it come in, and in a closed loop its user asks again."""
     s = w.state[0]
     q = w.reqs[r]
     q.status = status
     q.finish_s = now_s
     s.over += 1
     s.inside -= 1
+    r = q.follower
+    while r >= 0:
+        asks = w.reqs[r]
+        asks.enter_s = max(asks.enter_s, now_s + asks.think_s + s.door_s + s.door_token_s * asks.input)
+        send(w, r, asks.enter_s)
+        r = asks.beside
     if s.users > 0 and s.next < s.requests:
         following = s.next
         s.next += 1
@@ -229,41 +241,51 @@ def give_up_source(w: World, q: RequestRow, now_s: float) -> None:
     q.source = -1
 
 
+def steps_to_look(x: InstanceRow, c: CurveRow, ahead: int) -> int:
+    """Steps until the queue is looked at, from `ahead` steps on; 0 where it is looked at then."""
+    if c.gate_steps == 1 or x.waiting >= c.gate_prompts or x.decoding + x.prefilling == 0:
+        return 0
+    return -(x.step + ahead) % c.gate_steps
+
+
 def plan(w: World, i: int, now_s: float) -> bool:
     """Make up the next stretch of steps of an instance; False where there is nothing to do."""
     s = w.state[0]
     x = w.insts[i]
     c = w.curves[x.curve]
     pushed = False
-    growth = grown(w, i, x, c, x.step, 1)
+    growth = grown(w, i, x, c, x.step, 1) if x.growers > 0 else 0
     while growth > x.free + x.idle:
         preempt(w, i, last_admitted(w, i), now_s)
         growth = grown(w, i, x, c, x.step, 1)
         pushed = True
     if growth > 0:
         take(w, x, growth)
-    budget, tokens, pairs = c.budget - x.decoding, 0, 0.0
+    budget, tokens, pairs, prompts = c.budget - x.decoding, 0, 0.0, 0
     r = x.head
     while r >= 0 and budget > 0:
         q = w.reqs[r]
-        part = min(q.goal - q.computed, budget)
+        part = min(q.goal - q.computed, budget, c.part)
         pairs += part * (q.computed + 0.5 * (part + 1))
         q.computed += part
         budget -= part
         tokens += part
+        prompts += 1
         share(w, i, x, q)
         r = q.next
-    closed = pushed or (c.static > 0 and x.decoding + x.prefilling > 0)
+    shut = x.waiting > 0 and steps_to_look(x, c, 0) > 0
+    closed = pushed or shut or (c.static > 0 and x.decoding + x.prefilling > 0)
     while x.waiting > 0 and not closed and budget > 0 and x.decoding + x.prefilling < c.seqs:
         r = first_waiting(w, i)
         if not admit(w, i, r, now_s):
             break
         q = w.reqs[r]
         if q.computed < q.goal:
-            part = min(q.goal - q.computed, budget)
+            part = min(q.goal - q.computed, budget, c.part)
             pairs += part * (q.computed + 0.5 * (part + 1))
             q.computed += part
             tokens += part
+            prompts += 1
             share(w, i, x, q)
         else:
             part = 1
@@ -278,9 +300,11 @@ def plan(w: World, i: int, now_s: float) -> bool:
         seconds = w.floats[c.decode_at + b] + slope * (x.context + b * c.tokens_per_step)
     steps = 1
     if tokens > 0:
-        seconds += chunk_s(w, c, tokens) + c.pair_s * pairs
+        seconds += chunk_s(w, c, tokens, pairs, prompts)
     elif s.skip > 0 and not pushed:
         steps = int(w.heap[i * s.seats].key) - x.step
+        if shut:
+            steps = min(steps, steps_to_look(x, c, 0))
         if x.growers > 0:
             steps = 1 + steps_with_room(w, i, x, c, steps - 1)
     x.began_s = now_s
@@ -296,6 +320,7 @@ def cut(w: World, i: int, now_s: float) -> None:
     """End the stretch at the end of the step under way."""
     x = w.insts[i]
     steps = steps_by(x, now_s - x.began_s)
+    steps = min(steps + steps_to_look(x, w.curves[x.curve], steps), x.steps)
     if steps < x.steps:
         x.steps = steps
         x.clock_s = x.began_s + stretch_s(x, steps)

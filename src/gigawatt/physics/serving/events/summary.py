@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from gigawatt.core.errors import InputError, Problem
 from gigawatt.physics.serving.events.fleet import Fleet
 from gigawatt.physics.serving.events.load import offered_load
 from gigawatt.physics.serving.events.outcome import Outcome
@@ -91,7 +92,7 @@ def summarise(
     At a load above 0.85 the requests are served twice more, by faster and by slower steps.
 
     Raises:
-        InputError: as `simulate`.
+        InputError: as `simulate`; no request arrives within the window.
     """
 
     def at(pace: float) -> Outcome:
@@ -100,6 +101,10 @@ def summarise(
 
     outcome = at(1.0)
     inside = (outcome.arrival_s >= window_s[0]) & (outcome.arrival_s < window_s[1])
+    if not bool(inside.any()):
+        last = float(outcome.arrival_s.max())
+        message = f"no request arrives from {window_s[0]:g} to {window_s[1]:g} s; the last comes at {last:g} s"
+        raise InputError(Problem("empty", message))
     arrivals = outcome.arrival_s[inside]
     span_s = float(np.ptp(arrivals)) if len(arrivals) > 1 else 0.0
     load = math.nan
@@ -113,9 +118,8 @@ def summarise(
     runs = [outcome, *others]
     slow_enough = (outcome.ttft_s <= ttft_limit_s) & ~(outcome.tpot_s > tpot_limit_s)
     served = inside & outcome.served
-    seconds = (
-        max(span_s, 1e-300) if users == 0 else max(float(np.nanmax(outcome.finish_s[inside])) - arrivals[0], 1e-300)
-    )
+    ends = outcome.finish_s[served]
+    seconds = max(span_s if users == 0 or not len(ends) else float(ends.max() - arrivals[0]), 1e-300)
     use = outcome.use
     blocks = use.blocks * np.maximum(use.on_s, 1e-300)
     return outcome, Summary(

@@ -116,14 +116,14 @@ def frontier(
     named may be of any size; `stages` allows pipelines. `engine` "best" tries every stack that runs on the chip. Nothing meets
     the SLO: an empty frontier whose `rejected` says why and what would. The other arguments are those of `space.search`.
     """
-    wired = default_fabric(chip) if fabric is None else fabric
-    found = search(
+    (found,) = frontiers(
         arch,
         chip,
-        fabric=wired,
+        [(ttft_s, tpot_s)],
+        max_points=max_points,
+        fabric=fabric,
         input_tokens=input_tokens,
         output_tokens=output_tokens,
-        ttft_s=ttft_s,
         precisions=precisions,
         engines=() if engine == "best" else (engine,),
         maturity=maturity,
@@ -140,11 +140,35 @@ def frontier(
         path=path,
         **of_load,
     )
+    return found
+
+
+def frontiers(
+    arch: Architecture,
+    chip: Chip,
+    slos: Sequence[tuple[float, float]],
+    *,
+    fabric: Fabric | None = None,
+    input_tokens: float,
+    output_tokens: float,
+    max_points: int = MAX_POINTS,
+    **asked: Any,
+) -> tuple[Frontier, ...]:
+    """The frontier under each of several SLOs, (TTFT, TPOT) in s, of one search; `asked` is passed on to `space.search`."""
+    wired = default_fabric(chip) if fabric is None else fabric
+    limits = tuple(dict.fromkeys(ttft_s for ttft_s, _ in slos))
+    found = search(
+        arch, chip, fabric=wired, input_tokens=input_tokens, output_tokens=output_tokens, ttft_s=limits, **asked
+    )
     if not found.specs:
-        return _empty((Rejected("no layout", 0, "name one of tp1, tp2, tp8-ep8, dp8-ep8, ..."),))
+        why = Rejected("no layout", 0, "name one of tp1, tp2, tp8-ep8, dp8-ep8, ...")
+        return tuple(_empty((why,)) for _ in slos)
     if not len(found.space):
-        return _empty((does_not_fit(found, chip, wired.domain),), len(found.specs))
-    return _choose(found, chip, wired.domain, input_tokens, output_tokens, ttft_s, tpot_s, max_points)
+        return tuple(_empty((does_not_fit(found, chip, wired.domain),), len(found.specs)) for _ in slos)
+    return tuple(
+        _choose(found, chip, wired.domain, input_tokens, output_tokens, ttft_s, tpot_s, max_points)
+        for ttft_s, tpot_s in slos
+    )
 
 
 def _choose(

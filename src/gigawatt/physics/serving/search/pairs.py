@@ -11,6 +11,7 @@ and width of cache), up to that number, most prompts per chip first. The two sid
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,15 @@ from gigawatt.physics.serving.steady.open_loop import prompt_waits
 from gigawatt.physics.serving.steady.transfer import CachePath, transfer_seconds
 
 POOL_LOAD = 0.7  # of a prefill pool's capacity, so that its queue stays short (planners take 0.9 and add a correction)
+
+
+def kept_speed(derate: float) -> float:
+    """Speed of prefill that makes pools keep `derate` of a profile at full load: their load, `POOL_LOAD`, is a part of it.
+
+    >>> kept_speed(1.0), kept_speed(0.35)
+    (1.0, 0.5)
+    """
+    return min(derate / POOL_LOAD, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +79,20 @@ def prefill_of(s: Side, load: Load) -> Prefill:
 
 
 def partners_of(
-    decode: Side, prefill: Side, worth: Prefill, ttft_s: float, share: float, most: int
+    decode: Side, prefill: Side, worth: Prefill, limits_s: Sequence[float], share: float, most: int
 ) -> list[tuple[int, int]]:
-    """(decode, prefill) configurations to be paired."""
+    """(decode, prefill) configurations to be paired, those of every limit on the time to the first token."""
     first = worth.ttft_s(share)
-    per_chip = np.where(first <= ttft_s, worth.capacity_per_s / prefill.base.chips, 0.0)
     fitting = [int(j) for j in np.flatnonzero(prefill.fits)]
     own = decode.chip is prefill.chip
     kin: dict[tuple[Any, ...], list[int]] = {}
     for j in fitting:
         kin.setdefault(_kin(prefill, j, strict=own and most == 1), []).append(j)
-    chosen = {key: _worth_having(members, first, worth.energy_j, per_chip, most) for key, members in kin.items()}
+    chosen: dict[tuple[Any, ...], dict[int, None]] = {key: {} for key in kin}
+    for limit_s in limits_s:
+        per_chip = np.where(first <= limit_s, worth.capacity_per_s / prefill.base.chips, 0.0)
+        for key, members in kin.items():
+            chosen[key] |= dict.fromkeys(_worth_having(members, first, worth.energy_j, per_chip, most))
     asked = [(int(i), _kin(decode, int(i), strict=own and most == 1)) for i in np.flatnonzero(decode.fits)]
     return [(i, j) for i, key in asked for j in chosen.get(key, [])]
 
@@ -105,14 +118,14 @@ def pooled(
     load: Load,
     ladder: Floats,
     *,
-    ttft_s: float,
+    limits_s: Sequence[float],
     partners: int = 1,
     share: float = 0.99,
     path: CachePath | None = None,
 ) -> dict[str, NDArray[Any]] | None:
     """Columns of every pair at every concurrency of its decode worker; None where no pair can be."""
     worth = prefill_of(prefill, load)
-    pairs = partners_of(decode, prefill, worth, ttft_s, share, partners)
+    pairs = partners_of(decode, prefill, worth, limits_s, share, partners)
     if not pairs:
         return None
     made = np.array(pairs, dtype=np.intp)
@@ -157,9 +170,10 @@ def _decoding(s: Side, rows: Rows, load: Load, concurrency: Floats) -> dict[str,
     """Decode workers alone, a row for each configuration and concurrency."""
     d = take(s.base, rows)
     n, out = load.input_tokens, load.output_tokens
-    room = max_requests(d, n, out)
+    resident = out * (1.0 + load.output_cv**2)
+    room = max_requests(d, n, resident)
     batch = np.minimum(concurrency, room)
-    parts = decode_step(d, batch, n + out / 2.0)
+    parts = decode_step(d, batch, n + resident / 2.0)
     step = parts.total / load.decode_derate
     tpot = step / d.yields
     peak = np.maximum(d.chip.dense_flops, d.chip.bf16_flops)

@@ -141,7 +141,7 @@ def search(
     fabric: Fabric | None = None,
     input_tokens: float,
     output_tokens: float,
-    ttft_s: float = np.inf,
+    ttft_s: float | Sequence[float] = np.inf,
     precisions: Sequence[str] = ("fp8",),
     engines: Sequence[str] = (),
     maturity: float = 1.0,
@@ -166,7 +166,7 @@ def search(
 
     Args:
         fabric: the network; the chip's default one where None.
-        ttft_s: what a prefill layout must meet to stand beside decoders.
+        ttft_s: what a prefill layout must meet to stand beside decoders; one or several limits.
         engines: every stack that runs on the chip where empty.
         release: of the engine, or a date of the software; the newest that constants were fitted to where none is named.
         drafts: speculative decoding to try, None for none of it; `speculation` is a plain factor on all.
@@ -201,6 +201,7 @@ def search(
         other = side(arch, on.chip, near, wide, load, precisions=on.precisions or precisions, engines=shared,
                      modes=on.modes, cache_for=chip, maturity=on.maturity, **common)  # fmt: skip
     way = path if prefill_on is None else prefill_on.path
+    limits = (float(ttft_s),) if isinstance(ttft_s, float | int) else tuple(ttft_s)
     made = []
     for s in laid:
         if aggregate and s.fits.any():
@@ -208,7 +209,7 @@ def search(
         beside = s if prefill_on is None else other
         if disaggregate and beside is not None:
             found = pooled(
-                s, beside, load, ladder, ttft_s=ttft_s, partners=partners, share=percentile or 0.99, path=way
+                s, beside, load, ladder, limits_s=limits, partners=partners, share=percentile or 0.99, path=way
             )
             made += [] if found is None else [found]
     specs = tuple(spec for s in laid for spec in s.specs)

@@ -1,14 +1,13 @@
 """Robot control loops: a policy looks, decides on a chunk of actions, and the robot carries it out while it decides again.
 
-    decision s = sensing + slow hypot(sum of kernels, calls x launch)         slow and launch of the policy's runtime
+    decision s = sensing + hypot(sum of kernels, calls x launch)         launch of the policy's runtime
     period   P = actions carried out of a chunk / control rate    a decision must be there before the chunk ends
     on board     latency = decision                               one robot to a chip
     in the site  latency = round trip + p99 of dynamic batching   X P robots to a chip
 
 Decisions of one robot follow each other, so it plans 1 / latency times a second at most. Kernels are the measured chip floor's.
-A runtime is `eager` (a framework starts every kernel), `captured` (one graph of a compiler's kernels) or `fused` (kernels made
-for the policy by hand); their constants stand in calibration `serving-services` with the rates they were fitted to. The
-stages are those of `workload.control_step`.
+A runtime is `eager` (a framework starts every kernel) or `captured` (one graph of a compiler's kernels); a launch's time stands
+in calibration `serving-services`. The stages are those of `workload.control_step`.
 """
 
 from __future__ import annotations
@@ -90,13 +89,13 @@ def decision_seconds(
     """
     own = runtime_named(runtime)
     found = decision_work(policy, chip, batch, loop, precision, mode)
-    running = own["slowdown"] * eager_seconds(found.kernel_s, found.calls, own["launch_us"] * 1e-6)
+    running = eager_seconds(found.kernel_s, found.calls, own["launch_us"] * 1e-6)
     sensing = calibration.parameters("serving-services")["sensing_ms"] * 1e-3 if loop.sensing_s < 0 else loop.sensing_s
     return np.asarray(running + sensing), found
 
 
 def runtime_named(name: str) -> Mapping[str, float]:
-    """`slowdown`, `launch_us` and `half` (80 % half-width of the logarithm of a rate) of a policy's runtime.
+    """`launch_us` and `half` (80 % half-width of the logarithm of a rate) of a policy's runtime.
 
     Raises:
         InputError: no such runtime.

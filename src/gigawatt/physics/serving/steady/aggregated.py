@@ -121,11 +121,15 @@ class SteadyState:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What does not change with the number of requests that decode: tokens, the time outside the chips, prompts at once."""
+    """What does not change with the number of requests that decode: tokens, the time outside the chips, prompts at once.
+
+    `output` is the mean of all answers, `resident` of those under way at a time: long ones stay longer.
+    """
 
     fresh: Floats
     cached: Floats
     output: Floats
+    resident: Floats
     context: Floats
     api_s: Floats
     on_their_way: Floats
@@ -155,13 +159,14 @@ def setting(d: Deployment, load: Load) -> Setting:
     """The constants of a load on a deployment."""
     r, n, cached = d.rates, load.input_tokens, load.cached_tokens
     out = np.maximum(load.output_tokens, 1.0)
+    resident = out * (1.0 + load.output_cv**2)
     api = (r.api_s + r["token_us"] * 1e-6 * n) / d.maturity
     if np.any(load.fetched_share > 0):
         api = api + fetch_seconds(d, load.fetched_share * cached)
     on_their_way = np.ones_like(d.gpus) if d.hand_over is None else prompts_on_their_way(d, n - cached)
     tokens = np.where(np.isfinite(d.token_budget), d.token_budget, BUDGET_TOKENS)
     budget = np.maximum(tokens / np.maximum(n - cached, 1.0), 1.0)
-    return Setting(n - cached, cached, out, n + out / 2.0, api, on_their_way, budget)
+    return Setting(n - cached, cached, out, resident, n + resident / 2.0, api, on_their_way, budget)
 
 
 def moment(
@@ -205,7 +210,7 @@ def steady_state(d: Deployment, load: Load) -> SteadyState:
     """Solve every row; shapes broadcast to the deployment's rows."""
     r, at = d.rates, setting(d, load)
     n, out, cached = load.input_tokens, at.output, at.cached
-    room = max_requests(d, n, out)
+    room = max_requests(d, n, at.resident)
     admitted = np.minimum(np.minimum(load.concurrency, np.maximum(room, 1.0)), load.max_batch)
     burst = burst_wait(d, load, at, admitted)
     batch = admitted * 0.9

@@ -115,7 +115,7 @@ def pools(
     at = setting(prefill, load)
     n, out = load.input_tokens, at.output
     r = prefill.rates
-    room = max_requests(decode, n, out) * decode_workers
+    room = max_requests(decode, n, at.resident) * decode_workers
     slots = np.minimum(np.maximum(room, 1.0), load.max_batch) / decode_workers
     admitted = load.concurrency - decode_workers * overflow(
         load.concurrency / decode_workers, decode_workers, slots, r["routing_spread"]
@@ -177,7 +177,7 @@ def open_pools(
     at, r = setting(prefill, load), prefill.rates
     n, out = load.input_tokens, at.output
     rate = np.asarray(requests_per_s, dtype=np.float64) + 0.0 * decode.gpus
-    room = max_requests(decode, n, out) * decode_workers + 0.0 * rate
+    room = max_requests(decode, n, at.resident) * decode_workers + 0.0 * rate
     places = np.maximum(np.minimum(room, load.max_batch), LEAST_BATCH)
 
     itself = decode_workers * met(arrival_cv)

@@ -27,7 +27,7 @@ from scipy.special import log_ndtr
 from gigawatt.physics.serving.engine.deployment import Deployment
 from gigawatt.physics.serving.engine.memory import max_requests
 from gigawatt.physics.serving.engine.model import Floats
-from gigawatt.physics.serving.engine.step import StepSeconds, decode_step, prefill_flops
+from gigawatt.physics.serving.engine.step import StepSeconds, decode_step, prefill_flops, prefill_seconds
 from gigawatt.physics.serving.steady.aggregated import Load, Moment, moment, setting
 
 Between = Callable[[Floats], Floats]
@@ -97,7 +97,7 @@ def open_loop(d: Deployment, load: Load, requests_per_s: Floats | float, arrival
     """
     at = setting(d, load)
     rate = np.asarray(requests_per_s, dtype=np.float64) + 0.0 * d.gpus
-    room = max_requests(d, load.input_tokens, at.output) + 0.0 * rate
+    room = max_requests(d, load.input_tokens, at.resident) + 0.0 * rate
     places = np.maximum(np.minimum(room, load.max_batch), LEAST_BATCH)
 
     itself = met(arrival_cv)
@@ -114,7 +114,10 @@ def open_loop(d: Deployment, load: Load, requests_per_s: Floats | float, arrival
     prompts, decode_load = rate * now.each_s, rate / most
     stable = (np.maximum(prompts, decode_load) < 1.0) & (room >= 1.0)
     rho = np.minimum(prompts, 1.0 - 1e-9)
-    wait = prompt_waits(d, load, rho, arrival_cv) * now.prefill_s
+    # A queue fills the steps that prompts enter, in which each takes least; half of that gain shortens it (by simulation).
+    crowded = prefill_seconds(d, at.fresh, at.budget, at.cached, d.dp) / load.prefill_derate / d.dp / at.on_their_way
+    queued = 0.5 * rho * (1.0 + np.minimum(crowded / now.each_s, 1.0))
+    wait = prompt_waits(d, load, queued, arrival_cv) * now.prefill_s
     slower = slowing(d, load, batch, at.context)
     places_found = place_waits(load, arrival_cv, slower, batch=batch, places=fullest, most=most, rate=rate)
     gap = 1.0 / np.maximum(now.tpot_s if d.draft is None else now.tpot_s * d.draft.yields, 1e-12)
@@ -132,7 +135,7 @@ def open_loop(d: Deployment, load: Load, requests_per_s: Floats | float, arrival
         enter_s=now.enter_s,
         held_s=now.held_s,
         prompt_wait_s=wait,
-        wait_share=rho,
+        wait_share=queued,
         places_found=places_found,
         decoding=batch,
         slowing=slower,
