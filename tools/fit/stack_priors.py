@@ -17,6 +17,7 @@ TASKS: Priors = {f"input.{task}": (1.0, 0.5) for task in TASK_INPUT}
 EXPERTS: Priors = {
     "experts.bf16.hopper": (1.3, 0.4), "experts.fp8.hopper": (1.0, 0.3), "experts.block.hopper": (1.5, 0.4),
     "experts.bf16.blackwell": (1.3, 0.4), "experts.block.blackwell": (1.5, 0.4), "experts_many": (1.3, 0.4),
+    "skew": (0.85, 0.15),
 }  # fmt: skip
 # Host time of a prompt, and of its images or frames; prompts that enter at once; pieces of a graph launched eagerly.
 PROMPTS: Priors = {

@@ -39,6 +39,7 @@ SCALES: Mapping[str, tuple[str, ...]] = {
     "prefill": ("prefill_slowdown.trtllm", "prefill_slowdown.vllm", "prefill_slowdown.sglang"),
     "reduce": ("custom_all_reduce",),
     "exchange": ("custom_exchange",),
+    "skew": ("expert_skew",),
 }
 # Families whose FP8 checkpoints scale weights by blocks of 128 x 128 (`weight_block_size` in their configurations); Llama's
 # scale by channel.
