@@ -45,8 +45,8 @@ SCALES: Mapping[str, tuple[str, ...]] = {
 # scale by channel.
 BLOCK_SCALED = ("qwen", "deepseek")
 FEW_EXPERTS = 16
-# Nodes on which servers of one chip ran eight at a time, each with up to eight API processes (`api-server-count: 8` in
-# ml-energy/benchmark, configs/vllm, B200).
+# Nodes on which servers of one chip are taken to have run eight at a time (inferred from their gaps and watts), each with up
+# to eight API processes (`api-server-count: 8` in ml-energy/benchmark, configs/vllm, B200).
 SHARED_HOST = "b200-sxm"
 
 
@@ -161,7 +161,7 @@ def _server(cases: Sequence[Case], given: Mapping[str, float], rank: Floats) -> 
     prompt = (
         np.array([given.get("prompt_us", 0.0) * 1e-3 + given.get(f"prompt_ms.{c.task}", 0.0) for c in cases]) * 1e-3
     )
-    # Servers of one chip stood beside seven others on their node, and shared its processors.
+    # Gaps of servers on one chip fit a host shared with seven others of their kind (inferred: the source does not say so).
     share = np.array([given.get(f"shared.{c.task}", 0.0) * (c.gpus == 1 and c.chip.name == SHARED_HOST) for c in cases])
     onset = np.array([given.get(f"shared_from.{c.task}", 0.0) for c in cases])
     crowded = 1.0 / (1.0 + (onset / np.maximum(rank, 1.0)) ** 4)
