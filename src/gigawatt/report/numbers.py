@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+SMALLEST = 1e-12  # below it a number is what rounding left
 # Short scale, as the financial press writes it: k, M, B (1e9), T (1e12).
 _SHORT = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 _SI = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
@@ -117,10 +118,10 @@ def _time(size: float) -> tuple[float, str]:
 
 
 def number(value: Any, significant: int = 3) -> str:
-    """A number with `significant` digits, thousands separated, whole above 1,000; '' for nothing.
+    """A number with `significant` digits, thousands separated, whole above 1,000; '' for nothing; 0 below 1e-12.
 
-    >>> number(1234567.8), number(0.0312), number(99.96), number(None)
-    ('1,234,568', '0.0312', '100', '')
+    >>> number(1234567.8), number(0.0312), number(99.96), number(-3e-15), number(None)
+    ('1,234,568', '0.0312', '100', '0', '')
     """
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
@@ -130,11 +131,11 @@ def number(value: Any, significant: int = 3) -> str:
         return f"{value:,}"
     if math.isinf(value):
         return "no limit" if value > 0 else "-no limit"
-    if value == 0:
+    if abs(value) < SMALLEST:
         return "0"
     exponent = int(f"{value:.{significant - 1}e}".split("e")[1])
     decimals = max(0, significant - 1 - exponent)
-    return f"{value:,.{min(decimals, 12)}f}"
+    return f"{value:,.{min(decimals, 12 + significant)}f}"
 
 
 def signed(value: Any, significant: int = 3) -> str:
