@@ -74,15 +74,17 @@ production keeps in each phase, under SLOs held at the 99th percentile:
 | step model refitted, pools of any two layouts, watts by what a chip's time goes into | 29.6 |
 | of prefill 0.51 is kept, as on DeepSeek's own day, not 0.80 | 20.6 [6.3 to 38.1] |
 
-Attention ranks that share their experts take prompts faster than had been thought: in the third step a B200 serves a quarter
-more chat, a GB300 a tenth. On DeepSeek's day a node of a prefill pool is told 63,600 tokens a second where 62,700 are
-published, a decode node 16,600 where 18,600 are, 241 nodes where 227 stood. What production loses of a profile is then an input of each phase, and prefill loses most. Chips of one kin no
-longer draw in proportion to their limit where memory binds, but to their bandwidth (668 W on B200 and 689 W on GB200 at the
-same bytes a second). Boxes of eight B200 now carry most of the chat, by a tenth; racks of 72 take the tier in which an answer must
-be quick, which is what their links are for. Power and capital both bind from 44.5 to 48.3 B USD.
+Attention ranks that share their experts take prompts faster than had been thought: in the third step a B200 serves a
+quarter more chat, a GB300 a tenth. On DeepSeek's day a node of a prefill pool is told 63,600 tokens a second where
+62,700 are published, a decode node 16,600 where 18,600 are, 241 nodes where 227 stood. What production loses of a
+profile is then an input of each phase, and prefill loses most. Chips of one kin no longer draw in proportion to their
+limit where memory binds, but to their bandwidth (668 W on B200 and 689 W on GB200 at the same bytes a second). Boxes
+of eight B200 now carry most of the chat, by a tenth; racks of 72 take the tier in which an answer must be quick,
+which is what their links are for. Power and capital both bind from 44.5 to 48.3 B USD.
 
-Errors beside it, models left out of the fit: time per token 8.3 to 8.7 % in the median and 25.7 to 22.0 % at p90; time to the first
-token 26.9 to 23.9 %, its bias from 5 to -1 %; GPU watts of dense text models 6.4 % in the mean, of all 12.9 %.
+Errors beside it, models left out of the fit: time per token 8.3 to 8.7 % in the median and 25.7 to 22.0 % at p90;
+time to the first token 26.9 to 23.9 %, its bias from 5 to -1 %; GPU watts of dense text models 6.4 % in the mean, of
+all 12.9 %.
 """
 # What a near-zero error of a kind does not mean.
 NOTES = {
