@@ -219,7 +219,7 @@ def test_what_is_wrong_has_a_place(read, text, code, line, column, words):
 
 def test_unsorted_requests_are_sorted_when_asked(read):
     text = VIDUR + "3.0,5,6\n"
-    assert "sort: true" in " ".join(told(lambda: read(text))[0].hints)
+    assert "sort=yes" in " ".join(told(lambda: read(text))[0].hints)
     trace = read(text, sort=True)
     assert trace.arrival_s.tolist() == [0.0, 3.0, 4.314579] and trace.line.tolist() == [2, 4, 3]
 
