@@ -14,6 +14,7 @@ from gigawatt.study.bands import make_draws
 from gigawatt.study.load import load
 from gigawatt.study.pipeline import work_out
 from gigawatt.study.resolve import resolve
+from gigawatt.study.scenario import Serving
 
 RACK = resources.files("gigawatt") / "examples" / "one-rack.yaml"
 LINE = "    price: {input: 0.30 USD/Mtok, output: 1.20 USD/Mtok, realised_share: 25 %}\n"
@@ -71,3 +72,39 @@ def test_a_tier_can_not_take_the_name_of_another_workload(tmp_path: Path) -> Non
         resolve(load(path))
     (problem,) = error.value.problems
     assert "chat-fast" in problem.message and problem.where is not None
+
+
+@pytest.mark.parametrize(
+    ("given", "decode", "prefill"),
+    [("profile-to-production", 0.80, 0.51), ("70 %", 0.7, 0.7), ("{decode: 90 %, prefill: 0.6}", 0.9, 0.6)],
+)
+def test_a_derate_is_a_name_a_share_or_one_of_each_phase(given: str, decode: float, prefill: float) -> None:
+    spec = load(str(RACK), [f"workloads.chat.derate={given}"]).scenario.workloads[0]
+    assert isinstance(spec, Serving)
+    assert (spec.derate.decode, spec.derate.prefill) == pytest.approx((decode, prefill))
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ("derate=fast", "no derate: a share such as 80 %"),
+        ("derate={decode: 120 %}", "derate.decode: '120 %' is out of range"),
+        ("derate={decode: 80 %, prefil: 1}", "did you mean 'prefill'"),
+        ("speculation={tokens: 0}", "speculation.tokens: 0 is out of range"),
+        ("slo_tiers=[{id: fast, slo: {tpot_p99: 5}, demand: {output: 1e3 tokens/s}}]", "has no unit"),
+    ],
+)
+def test_what_is_wrong_with_how_it_is_served_is_said(change: str, says: str) -> None:
+    with pytest.raises(InputError) as error:
+        load(str(RACK), [f"workloads.chat.{change}"])
+    assert says in str(error.value)
+
+
+def test_less_kept_of_a_phase_earns_less_and_drafts_are_taken_where_they_pay() -> None:
+    def worth(*changes: str) -> float:
+        return work_out(load(str(RACK), [f"workloads.chat.{change}" for change in changes])).plan.value_usd_per_yr
+
+    usual = worth()
+    assert worth("derate={decode: 80 %, prefill: 30 %}") < usual < worth("derate={decode: 90 %, prefill: 51 %}")
+    assert worth("speculation={tokens: 1, acceptance: 85 %}") > usual
+    assert worth("speculation={tokens: 1, acceptance: 0 %}") == pytest.approx(usual, rel=1e-9)

@@ -12,13 +12,12 @@ from gigawatt.physics.fabric import Fabric
 from gigawatt.physics.reliability import goodput
 from gigawatt.physics.serving import Frontier, frontiers
 from gigawatt.physics.serving.engine.speculation import Draft
-from gigawatt.physics.serving.steady.production import PROFILE_TO_PRODUCTION
 from gigawatt.physics.training import best_mapping
 from gigawatt.physics.workload import from_config
 from gigawatt.physics.workload.architecture import Architecture
 from gigawatt.study.network import fabric_of
 from gigawatt.study.resolve import Offered, Resolved, Work
-from gigawatt.study.scenario import Derates, Serving, Training
+from gigawatt.study.scenario import Serving, Training
 from gigawatt.study.software import Software, software
 from gigawatt.study.timeline import Timeline, owed_quarters
 
@@ -128,27 +127,17 @@ def usable_precisions(asked: list[str] | str, usual: Sequence[str], box: Box) ->
     return have or ["bf16"]
 
 
-def derates_of(spec: Serving) -> tuple[float, float]:
-    """Speed kept of decoding and of prefill; `profile-to-production`: DeepSeek's published day over its own profile."""
-    if isinstance(spec.derate, Derates):
-        return spec.derate.decode, spec.derate.prefill
-    if isinstance(spec.derate, str):
-        return PROFILE_TO_PRODUCTION["decode"], PROFILE_TO_PRODUCTION["prefill"]
-    return spec.derate, spec.derate
-
-
 def asked_of(spec: Serving) -> dict[str, Any]:
     """What a workload asks of a search but its limits: lengths, the percentile they hold at, speeds that production keeps."""
-    decode, prefill = derates_of(spec)
     drafting = spec.speculation
     return {
         "input_tokens": spec.input_tokens,
         "output_tokens": spec.output_tokens,
         "percentile": SLO_PERCENTILE,
-        "drafts": (None,) if isinstance(drafting, str) else (None, Draft(drafting.tokens, drafting.acceptance)),
+        "drafts": (None,) if drafting is None else (None, Draft(drafting.tokens, drafting.acceptance)),
         "cached_share": spec.cached_share,
-        "decode_derate": decode,
-        "prefill_derate": prefill,
+        "decode_derate": spec.derate.decode,
+        "prefill_derate": spec.derate.prefill,
     }
 
 

@@ -14,7 +14,10 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from gigawatt.core import units
+from gigawatt.physics.serving.engine.speculation import MTP_ACCEPTANCE
+from gigawatt.physics.serving.steady.production import PROFILE_TO_PRODUCTION
 
+PRODUCTION = "profile-to-production"
 ID = re.compile(r"^[a-z0-9]+(?:[.\-][a-z0-9]+)*$")
 
 
@@ -176,17 +179,41 @@ class SloTier(Strict):
 
 
 class Derates(Strict):
-    """What production keeps of a profile's speed, in each phase."""
+    """What production keeps of a profile's speed in each phase; one share stands for both.
+
+    `profile-to-production` is what DeepSeek's published serving day keeps of its own published profile.
+    """
 
     decode: Annotated[Share, Field(gt=0)] = 1.0
     prefill: Annotated[Share, Field(gt=0)] = 1.0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: Any) -> Any:
+        if value == PRODUCTION:
+            return dict(PROFILE_TO_PRODUCTION)
+        if isinstance(value, (dict, Derates)):
+            return value
+        try:
+            share = units.parse(value, "share")
+        except ValueError as error:
+            raise ValueError(
+                f"'{value}' is no derate: a share such as 80 %, {{decode: 80 %, prefill: 51 %}}, or {PRODUCTION}"
+            ) from error
+        if not 0.0 < share <= 1.0:
+            raise ValueError(f"{value} is out of range; what is kept lies above 0 and at most at 1")
+        return {"decode": share, "prefill": share}
 
 
 class Drafting(Strict):
     """Speculative decoding: tokens drafted a step by the model's own module, and the share accepted of each."""
 
     tokens: Annotated[int, Field(ge=1, le=16)] = 1
-    acceptance: Share = 0.85
+    acceptance: Share = MTP_ACCEPTANCE
+
+
+def _no_drafts(value: Any) -> Any:
+    return None if value == "none" else value
 
 
 class Serving(Strict):
@@ -198,8 +225,8 @@ class Serving(Strict):
     input_tokens: Annotated[int, Field(gt=0, le=10_000_000)]
     output_tokens: Annotated[int, Field(gt=0, le=10_000_000)]
     cached_share: Share = 0.0
-    derate: Share | Derates | Literal["profile-to-production"] = "profile-to-production"
-    speculation: Drafting | Literal["none"] = "none"
+    derate: Derates = Derates(**PROFILE_TO_PRODUCTION)
+    speculation: Annotated[Drafting | None, BeforeValidator(_no_drafts)] = None
     slo: Slo = Slo()
     precisions: list[str] | Literal["auto"] = "auto"
     demand: Demand

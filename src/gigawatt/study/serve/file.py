@@ -31,7 +31,6 @@ from gigawatt.physics.workload import from_config
 from gigawatt.study.claim import Claim
 from gigawatt.study.load import Default, load
 from gigawatt.study.load import defaults_of as unwritten
-from gigawatt.study.perform import derates_of
 from gigawatt.study.resolve import Resolved, Work, resolve
 from gigawatt.study.result import RunResult
 from gigawatt.study.scenario import QuestionName, Serving, Strict
@@ -234,8 +233,8 @@ def _question(work: Work, resolved: Resolved) -> Question:
         slo=Slo(ttft_p99_s=spec.slo.ttft_p99, tpot_p99_s=spec.slo.tpot_p99),
         precisions=() if isinstance(spec.precisions, str) else tuple(spec.precisions),
         facility=resolved.scenario.site.facility,
-        derate=Derate(*derates_of(spec)),
-        speculation=Drafts() if isinstance(drafting, str) else Drafts("mtp", drafting.tokens, drafting.acceptance),
+        derate=Derate(spec.derate.decode, spec.derate.prefill),
+        speculation=Drafts() if drafting is None else Drafts("mtp", drafting.tokens, drafting.acceptance),
     )
 
 

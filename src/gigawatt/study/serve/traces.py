@@ -302,7 +302,9 @@ def _tell_unsorted(cells: Cells, form: Format, arrival: NDArray[np.float64], pro
         early = arrival[row - 1] - arrival[row]
         message = f"the request arrives {early:,.6g} s before the one above it; a trace is sorted by time"
         more = (f"and {len(back) - 1:,} more like this",) if len(back) > 1 else ()
-        problems.add("unsorted", message, cells.where(row, form.arrival), *more, "to sort it: sort=yes (--trace-with sort=yes)")
+        problems.add(
+            "unsorted", message, cells.where(row, form.arrival), *more, "to sort it: sort=yes (--trace-with sort=yes)"
+        )
 
 
 def _sessions(cells: Cells, form: Format) -> NDArray[np.int64]:
