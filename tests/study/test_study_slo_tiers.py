@@ -14,7 +14,7 @@ from gigawatt.study.bands import make_draws
 from gigawatt.study.load import load
 from gigawatt.study.pipeline import work_out
 from gigawatt.study.resolve import resolve
-from gigawatt.study.scenario import Serving
+from gigawatt.study.workloads import Serving
 
 RACK = resources.files("gigawatt") / "examples" / "one-rack.yaml"
 LINE = "    price: {input: 0.30 USD/Mtok, output: 1.20 USD/Mtok, realised_share: 25 %}\n"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gigawatt.study.scenario import Strict
+from gigawatt.study.door import Strict
 
 
 class Claim(Strict):

@@ -31,7 +31,7 @@ from gigawatt.physics.workload import from_config
 from gigawatt.study.answer import Answer
 from gigawatt.study.network import fabric_of
 from gigawatt.study.perform import SERVING_PRECISIONS, TRAINING_PRECISIONS, asked_of, usable_precisions
-from gigawatt.study.scenario import Serving
+from gigawatt.study.workloads import Serving
 
 Array = NDArray[np.float64]
 SMALL_DOMAIN = 8

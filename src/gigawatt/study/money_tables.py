@@ -12,8 +12,8 @@ from gigawatt.finance.accounts import account_of
 from gigawatt.study.answer import SECONDS_PER_YEAR, Answer
 from gigawatt.study.bands import percentiles
 from gigawatt.study.price import seller
-from gigawatt.study.scenario import Serving
 from gigawatt.study.settle import buying
+from gigawatt.study.workloads import Serving
 
 EARNED = ("revenue", "interest")  # lines of the books that a receipt earns
 # Signed contracts for capacity, million USD per MW and year, with where the figure was read.

@@ -17,9 +17,9 @@ from gigawatt.physics.workload import from_config
 from gigawatt.physics.workload.architecture import Architecture
 from gigawatt.study.network import fabric_of
 from gigawatt.study.resolve import Offered, Resolved, Work
-from gigawatt.study.scenario import Serving, Training
 from gigawatt.study.software import Software, software
 from gigawatt.study.timeline import Timeline, owed_quarters
+from gigawatt.study.workloads import Serving, Training
 
 SLO_PERCENTILE = 0.99
 # Precisions worth trying, narrowest first, where the scenario leaves the choice; a chip runs those it has a peak for.

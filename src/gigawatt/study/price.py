@@ -17,8 +17,9 @@ from gigawatt.factory import Coefficients, Obligation, Phase, PlanInputs, Platfo
 from gigawatt.physics.site import PowerChain, balance, chain_from_record
 from gigawatt.study.perform import Performance
 from gigawatt.study.resolve import Resolved
-from gigawatt.study.scenario import MilestoneTranche, Scenario, Serving, TakeOrPay, Training
+from gigawatt.study.scenario import MilestoneTranche, Scenario, TakeOrPay
 from gigawatt.study.timeline import Timeline, owed_quarters
+from gigawatt.study.workloads import Serving, Training
 
 Array = NDArray[np.float64]
 SECONDS_PER_YEAR = 8760 * 3600.0

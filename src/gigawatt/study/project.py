@@ -30,13 +30,14 @@ from gigawatt.finance.project import Loan, ProjectModel, Terms, debt_usd, faults
 from gigawatt.finance.project.terms import Number, level
 from gigawatt.study.bands import factors
 from gigawatt.study.claim import Claim
+from gigawatt.study.door import QuestionName, Strict
 from gigawatt.study.explain import Node, node
 from gigawatt.study.load import Default, defaults_of
 from gigawatt.study.project_tables import inputs_table, metrics_table, tables_of
 from gigawatt.study.project_terms import Project
 from gigawatt.study.project_texts import headline, texts
 from gigawatt.study.result import RunResult
-from gigawatt.study.scenario import Distribution, QuestionName, Strict
+from gigawatt.study.scenario import Distribution
 from gigawatt.study.source import Source, override, read, validated
 
 Array = NDArray[np.float64]

@@ -29,7 +29,7 @@ from gigawatt.finance.project import (
     Upkeep,
 )
 from gigawatt.finance.project.terms import STEPS, Number
-from gigawatt.study.scenario import Day, Id, Strict
+from gigawatt.study.door import Day, Id, Strict
 
 ORIGIN = ("value", "by_year", "low", "high", "kind", "source", "as_of", "grade", "note")
 _PER_YEAR = 8760 * 3600.0

@@ -12,7 +12,8 @@ from gigawatt.core.datum import Datum
 from gigawatt.core.errors import InputError, Problems
 from gigawatt.study.load import Loaded
 from gigawatt.study.network import Network, network_of
-from gigawatt.study.scenario import Offer, Scenario, Serving, Training, Workload
+from gigawatt.study.scenario import Offer, Scenario
+from gigawatt.study.workloads import Serving, Training, Workload
 
 
 @dataclass(frozen=True)

@@ -6,88 +6,13 @@ Cross-checks that need the catalog (does this id exist?) are in `study.resolve`.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from gigawatt.core import units
-from gigawatt.physics.serving.engine.speculation import MTP_ACCEPTANCE
-from gigawatt.physics.serving.steady.production import PROFILE_TO_PRODUCTION
-
-PRODUCTION = "profile-to-production"
-ID = re.compile(r"^[a-z0-9]+(?:[.\-][a-z0-9]+)*$")
-
-
-def _quantity(dimension: str) -> Callable[[Any], Any]:
-    def read(value: Any) -> Any:
-        if value is None or value == "auto":
-            return value
-        if isinstance(value, (dict, list)):
-            raise ValueError(f"a number with its unit is meant, not {value}")
-        return units.parse(value, dimension)
-
-    return read
-
-
-def _days(value: Any) -> Any:
-    """A date; a bare year or month means its first day."""
-    if isinstance(value, int) and 1990 <= value <= 2200:
-        return date(value, 1, 1)
-    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}", value):
-        return date.fromisoformat(value + "-01")
-    return value
-
-
-def _kebab(value: str) -> str:
-    if not ID.match(value):
-        raise ValueError(f"'{value}' is not an id: lower-case letters, digits, '-' and '.' only, such as 'gb300-nvl72'")
-    return value
-
-
-def _named(value: str) -> str:
-    if not ID.match(value):
-        raise ValueError(f"'{value}' is not a name: lower-case letters, digits, '-' and '.' only")
-    return value
-
-
-Id = Annotated[str, BeforeValidator(str), Field(min_length=1, max_length=80)]
-QuestionName = Annotated[str, Field(max_length=120), AfterValidator(_named)]
-Power = Annotated[float, BeforeValidator(_quantity("power")), Field(gt=0)]
-Money = Annotated[float, BeforeValidator(_quantity("money")), Field(ge=0)]
-Seconds = Annotated[float, BeforeValidator(_quantity("time")), Field(gt=0)]
-TokenRate = Annotated[float, BeforeValidator(_quantity("token_rate")), Field(gt=0)]
-TokenPrice = Annotated[float, BeforeValidator(_quantity("token_price")), Field(ge=0)]
-EnergyPrice = Annotated[float, BeforeValidator(_quantity("energy_price")), Field(ge=0)]
-Rent = Annotated[float, BeforeValidator(_quantity("rent")), Field(ge=0)]
-Rate = Annotated[float, BeforeValidator(_quantity("share")), Field(ge=0, lt=1)]
-Share = Annotated[float, BeforeValidator(_quantity("share")), Field(ge=0, le=1)]
-Multiple = Annotated[float, BeforeValidator(_quantity("share")), Field(gt=0, le=100)]
-MoneyRate = Annotated[float, BeforeValidator(_quantity("money_rate")), Field(ge=0)]
-Day = Annotated[date, BeforeValidator(_days)]
-
-
-def _tokens(value: Any) -> Any:
-    return units.parse(value, "token") if isinstance(value, str) and re.search(r"[A-Za-z]", value) else value
-
-
-def _years(value: Any) -> Any:
-    """Years as a bare number or a time such as '5 yr'."""
-    if isinstance(value, str) and re.search(r"[A-Za-z]", value):
-        return units.parse(value, "time") / (8760 * 3600)
-    return value
-
-
-Tokens = Annotated[float, BeforeValidator(_tokens), Field(gt=0)]
-Years = Annotated[float, BeforeValidator(_years), Field(gt=0, le=60)]
-
-
-class Strict(BaseModel):
-    """Frozen, and no field that is not declared."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+from gigawatt.study.door import Day, EnergyPrice, Id, Money, Power, Rate, Rent, Share, Strict, Years, kebab
+from gigawatt.study.workloads import Workload
 
 
 class Objective(Strict):
@@ -136,153 +61,6 @@ class Offer(Strict):
     list_price: Money | None = None
     maturity: Annotated[float, Field(gt=0, le=5)] | None = None
     port: bool = False
-
-
-class Slo(Strict):
-    """Limits at the 99th percentile, at the client's side of the router."""
-
-    ttft_p99: Seconds = 2.0
-    tpot_p99: Seconds = 0.05
-
-
-class Tier(Strict):
-    """Further demand at a lower price: `at` is its share of the realised price."""
-
-    output: TokenRate
-    at: Share
-
-
-class Demand(Strict):
-    """Mean output tokens that customers will take at the realised price, how far the peak lies over the mean, and what
-    more they will take at lower prices."""
-
-    output: TokenRate
-    peak_to_mean: Annotated[float, Field(ge=1, le=20)] = 1.25
-    tiers: list[Tier] = []
-
-
-class TokenPrices(Strict):
-    """List prices, and the share of list that is really received (discounts, free use, caching)."""
-
-    input: TokenPrice = 0.0
-    output: TokenPrice
-    realised_share: Share = 1.0
-
-
-class SloTier(Strict):
-    """The same service sold at another level: its own limits, its price over the workload's (`at`), its own customers."""
-
-    id: Id
-    slo: Slo
-    at: Multiple = 1.0
-    demand: Demand
-
-
-class Derates(Strict):
-    """What production keeps of a profile's speed in each phase; one share stands for both.
-
-    `profile-to-production` is what DeepSeek's published serving day keeps of its own published profile.
-    """
-
-    decode: Annotated[Share, Field(gt=0)] = 1.0
-    prefill: Annotated[Share, Field(gt=0)] = 1.0
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short(cls, value: Any) -> Any:
-        if value == PRODUCTION:
-            return dict(PROFILE_TO_PRODUCTION)
-        if isinstance(value, (dict, Derates)):
-            return value
-        try:
-            share = units.parse(value, "share")
-        except ValueError as error:
-            raise ValueError(
-                f"'{value}' is no derate: a share such as 80 %, {{decode: 80 %, prefill: 51 %}}, or {PRODUCTION}"
-            ) from error
-        if not 0.0 < share <= 1.0:
-            raise ValueError(f"{value} is out of range; what is kept lies above 0 and at most at 1")
-        return {"decode": share, "prefill": share}
-
-
-class Drafting(Strict):
-    """Speculative decoding: tokens drafted a step by the model's own module, and the share accepted of each."""
-
-    tokens: Annotated[int, Field(ge=1, le=16)] = 1
-    acceptance: Share = MTP_ACCEPTANCE
-
-
-def _no_drafts(value: Any) -> Any:
-    return None if value == "none" else value
-
-
-class Serving(Strict):
-    """A model served to customers at an SLO, and to others at the further `slo_tiers`."""
-
-    kind: Literal["serving"]
-    id: Id
-    model: Id
-    input_tokens: Annotated[int, Field(gt=0, le=10_000_000)]
-    output_tokens: Annotated[int, Field(gt=0, le=10_000_000)]
-    cached_share: Share = 0.0
-    derate: Derates = Derates(**PROFILE_TO_PRODUCTION)
-    speculation: Annotated[Drafting | None, BeforeValidator(_no_drafts)] = None
-    slo: Slo = Slo()
-    precisions: list[str] | Literal["auto"] = "auto"
-    demand: Demand
-    price: TokenPrices
-    slo_tiers: list[SloTier] = []
-
-    def levels(self) -> list[Serving]:
-        """The workload itself and each further tier as a workload of its own, `<id>-<tier>`."""
-        mine = self.model_copy(update={"slo_tiers": []})
-        return [mine] + [
-            mine.model_copy(
-                update={
-                    "id": f"{self.id}-{tier.id}",
-                    "slo": tier.slo,
-                    "demand": tier.demand,
-                    "price": self.price.model_copy(
-                        update={"input": self.price.input * tier.at, "output": self.price.output * tier.at}
-                    ),
-                }
-            )
-            for tier in self.slo_tiers
-        ]
-
-
-class Obligation(Strict):
-    """A run that is owed by a date; lateness is not planned, it is infeasible."""
-
-    finish_by: Day
-    late_fee: MoneyRate | None = None
-
-
-class Training(Strict):
-    """A pre-training run: owed by a date, or paid for."""
-
-    kind: Literal["training"]
-    id: Id
-    model: Id
-    tokens: Tokens
-    sequence_length: Annotated[int, Field(gt=0, le=10_000_000)] = 8192
-    global_batch: Annotated[int, Field(gt=0, le=10_000_000)] = 2048
-    chips: Annotated[int, Field(gt=0, le=10_000_000)] | Literal["auto"] = "auto"
-    precisions: list[str] | Literal["auto"] = "auto"
-    obligation: Obligation | None = None
-    price_per_run: Money | None = None
-
-    @model_validator(mode="after")
-    def _why(self) -> Training:
-        if self.obligation is None and self.price_per_run is None:
-            raise ValueError(
-                "a training workload needs an 'obligation' (finish_by) or a 'price_per_run', "
-                "else no plan would ever run it"
-            )
-        return self
-
-
-Workload = Annotated[Serving | Training, Field(discriminator="kind")]
 
 
 class Company(Strict):
@@ -415,7 +193,7 @@ class Scenario(Strict):
     @field_validator("name")
     @classmethod
     def _named(cls, value: str) -> str:
-        return _kebab(value)
+        return kebab(value)
 
     def company(self, role: str) -> str:
         """The id of the first company with that role (the role itself where none is listed)."""

@@ -18,7 +18,8 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from gigawatt.study.scenario import Scenario, Training
+from gigawatt.study.scenario import Scenario
+from gigawatt.study.workloads import Training
 
 SECONDS_PER_QUARTER = 8760 * 3600 / 4
 

@@ -15,7 +15,8 @@ from gigawatt.core import units
 from gigawatt.core.dates import first_day, last_day
 from gigawatt.finance.accounts import CHART
 from gigawatt.study.claim import Claim
-from gigawatt.study.scenario import Day, Horizon, Id, Money, MoneyRate, Rate, Rent, Share, Strict, Years, _kebab
+from gigawatt.study.door import Day, Id, Money, MoneyRate, Rate, Rent, Share, Strict, Years, kebab
+from gigawatt.study.scenario import Horizon
 
 
 def _known(value: Any) -> Any:
@@ -227,7 +228,7 @@ class DealsScenario(Strict):
     @field_validator("name")
     @classmethod
     def _named(cls, value: str) -> str:
-        return _kebab(value)
+        return kebab(value)
 
     @field_validator("companies", mode="before")
     @classmethod

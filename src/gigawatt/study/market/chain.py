@@ -17,9 +17,9 @@ from gigawatt.catalog.quantity import Count, Share, Time
 from gigawatt.core.datum import Datum
 from gigawatt.core.errors import InputError, Problem
 from gigawatt.economics.market.draws import ranged, scaled
+from gigawatt.study.door import Day, Id, Strict
 from gigawatt.study.market.section import AsOf, Context
 from gigawatt.study.market.sourced import Sourced
-from gigawatt.study.scenario import Day, Id, Strict
 
 Array = NDArray[np.float64]
 QUARTER_DAYS = 365 / 4

@@ -26,9 +26,9 @@ from gigawatt.economics.market.contest import (
     with_labs,
 )
 from gigawatt.finance.contracts.base import SECONDS_PER_YEAR
+from gigawatt.study.door import Day, Id, Strict
 from gigawatt.study.market.section import AsOf, Context, Section, SectionResult, metric
 from gigawatt.study.market.sourced import Sourced, band, ended, ends
-from gigawatt.study.scenario import Day, Id, Strict
 
 Array = NDArray[np.float64]
 PER_MW_YR = 1e6 * SECONDS_PER_YEAR  # USD/W/s -> USD/MW/yr

@@ -27,11 +27,11 @@ from gigawatt.economics.market.ban import (
 )
 from gigawatt.economics.market.ecosystem import Loop, Path, calibrated
 from gigawatt.economics.market.learning import exponent, learning_rate
+from gigawatt.study.door import Day, Id, Strict, Years
 from gigawatt.study.market.overlay import overlay_table, write_maturity_overlay
 from gigawatt.study.market.reletting import RELETTING
 from gigawatt.study.market.section import AsOf, Context, Section, SectionResult, metric
 from gigawatt.study.market.sourced import Sourced, assumed, band, ended, ends
-from gigawatt.study.scenario import Day, Id, Strict, Years
 
 Array = NDArray[np.float64]
 __all__ = ["SECTIONS", "LoopSection", "build", "run", "write_maturity_overlay"]

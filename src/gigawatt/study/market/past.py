@@ -17,8 +17,8 @@ from gigawatt.catalog.quarters import Quarters
 from gigawatt.core.errors import InputError, Problem, Where, unknown_name
 from gigawatt.core.table import Table
 from gigawatt.economics.market.trends import LineTest, growth_test, line_test
+from gigawatt.study.door import Id, Strict
 from gigawatt.study.market.section import Context, metric
-from gigawatt.study.scenario import Id, Strict
 
 Array = NDArray[np.float64]
 BILLION = 1e9

@@ -15,10 +15,10 @@ from gigawatt.economics.market.learning import cost_factor, exponent
 from gigawatt.economics.market.ramp import Shortage, bill_usd_per_year, ramp_path, shortage
 from gigawatt.economics.market.supply import lead_kernel as kernel
 from gigawatt.economics.market.supply import leontief, stocks
+from gigawatt.study.door import Day, Strict
 from gigawatt.study.market.chain import Chain, ChainInputs, chain
 from gigawatt.study.market.section import AsOf, Context, Section, SectionResult, metric
 from gigawatt.study.market.sourced import Sourced, band
-from gigawatt.study.scenario import Day, Strict
 from gigawatt.study.timeline import add_months
 
 Array = NDArray[np.float64]

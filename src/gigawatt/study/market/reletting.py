@@ -19,9 +19,9 @@ from gigawatt.core.datum import Datum
 from gigawatt.core.table import Table
 from gigawatt.economics.market import reletting as relet
 from gigawatt.finance.contracts.base import SECONDS_PER_YEAR
+from gigawatt.study.door import Id, Strict
 from gigawatt.study.market.section import AsOf, Context, Section, SectionResult, metric
 from gigawatt.study.market.sourced import Sourced, band, ended, ends
-from gigawatt.study.scenario import Id, Strict
 
 Array = NDArray[np.float64]
 PER_MW_YR = 1e6 * SECONDS_PER_YEAR  # USD/W/s -> USD/MW/yr

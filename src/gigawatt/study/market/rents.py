@@ -18,9 +18,9 @@ from gigawatt.core.errors import InputError, Problem, unknown_name
 from gigawatt.core.table import Table
 from gigawatt.economics.market.draws import fan
 from gigawatt.economics.market.rent import GLUT, SHORT, Process, moments, simulate
+from gigawatt.study.door import Day, Id, Strict
 from gigawatt.study.market.section import AsOf, Context, Section, SectionResult, metric
 from gigawatt.study.market.sourced import Sourced, assumed
-from gigawatt.study.scenario import Day, Id, Strict
 from gigawatt.study.timeline import add_months
 
 Array = NDArray[np.float64]

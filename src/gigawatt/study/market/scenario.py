@@ -13,10 +13,10 @@ from pydantic import BaseModel, Field, create_model
 
 from gigawatt.core.errors import InputError, Problem, Problems, nearest
 from gigawatt.study.claim import Claim
+from gigawatt.study.door import Day, Strict
 from gigawatt.study.load import Default, defaults_of
 from gigawatt.study.market import contest, loop, ramp, rents, series, supply, tokens
 from gigawatt.study.market.section import Section
-from gigawatt.study.scenario import Day, Strict
 from gigawatt.study.source import Source, override, read, validated
 
 # In the order in which they run: a section may read what those before it made.

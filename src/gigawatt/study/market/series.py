@@ -16,9 +16,9 @@ from gigawatt.core.table import Table
 from gigawatt.economics.market.bands import BackTest, backtest, band
 from gigawatt.economics.market.rules import BASELINES, DEFAULT_RULE, History, forecaster, in_words
 from gigawatt.economics.market.trends import supply_rejected
+from gigawatt.study.door import Id, Share, Strict
 from gigawatt.study.market.past import Compare, Line, Past, Regime, Series, index_of, next_quarter
 from gigawatt.study.market.section import AsOf, Context, Section, SectionResult, metric
-from gigawatt.study.scenario import Id, Share, Strict
 
 Array = NDArray[np.float64]
 BILLION = 1e9

@@ -18,12 +18,12 @@ from gigawatt.core.table import Table
 from gigawatt.economics.market.backlog import Inputs, Ordering, Path, Pricing
 from gigawatt.economics.market.backlog import run as run_path
 from gigawatt.economics.market.draws import fan
+from gigawatt.study.door import Day, Strict
 from gigawatt.study.market.chain import Chain, ChainInputs, chain
 from gigawatt.study.market.past import next_quarter
 from gigawatt.study.market.section import AsOf, Context, Section, SectionResult, metric
 from gigawatt.study.market.series import QUARTER_UNITS
 from gigawatt.study.market.sourced import Sourced, band
-from gigawatt.study.scenario import Day, Strict
 from gigawatt.study.timeline import add_months
 
 Array = NDArray[np.float64]

@@ -16,10 +16,10 @@ from gigawatt.core.datum import Datum
 from gigawatt.core.errors import InputError, unknown_name
 from gigawatt.core.table import Table
 from gigawatt.economics.market.tokens import observed_decline, price_ahead
+from gigawatt.study.door import Id, Strict
 from gigawatt.study.market.rents import _prices
 from gigawatt.study.market.section import AsOf, Context, Section, SectionResult, metric
 from gigawatt.study.market.sourced import Sourced, band, later
-from gigawatt.study.scenario import Id, Strict
 
 Array = NDArray[np.float64]
 MTOK = 1e6

@@ -28,6 +28,7 @@ from gigawatt import __version__
 from gigawatt.catalog import Catalog
 from gigawatt.core.errors import Problem, Problems
 from gigawatt.study.claim import Claim
+from gigawatt.study.door import QuestionName, Strict
 from gigawatt.study.load import Default, defaults_of
 from gigawatt.study.net.answer import answer
 from gigawatt.study.net.check import Check, read_check
@@ -36,7 +37,6 @@ from gigawatt.study.net.sites import Across, read_across
 from gigawatt.study.net.wiring import Wired, wire
 from gigawatt.study.net.words import read_question
 from gigawatt.study.result import RunResult
-from gigawatt.study.scenario import QuestionName, Strict
 from gigawatt.study.source import Source, check_duplicates, override, read, validated
 
 Words = Annotated[list[str | int | float], Field(min_length=1)]

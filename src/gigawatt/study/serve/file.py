@@ -29,11 +29,11 @@ from gigawatt.catalog import Catalog
 from gigawatt.core.errors import InputError, Problem, Problems, Where, unknown_name
 from gigawatt.physics.workload import from_config
 from gigawatt.study.claim import Claim
+from gigawatt.study.door import QuestionName, Strict
 from gigawatt.study.load import Default, load
 from gigawatt.study.load import defaults_of as unwritten
 from gigawatt.study.resolve import Resolved, Work, resolve
 from gigawatt.study.result import RunResult
-from gigawatt.study.scenario import QuestionName, Serving, Strict
 from gigawatt.study.serve.answer import answer
 from gigawatt.study.serve.hosts import Host, hosts_of
 from gigawatt.study.serve.question import Derate, Drafts, Question, Slo
@@ -42,6 +42,7 @@ from gigawatt.study.serve.replay_words import Replay, read_replay
 from gigawatt.study.serve.words import read_question
 from gigawatt.study.software import software
 from gigawatt.study.source import Source, override, read, validated
+from gigawatt.study.workloads import Serving
 
 Some = str | int | float | list[str | int | float]
 
