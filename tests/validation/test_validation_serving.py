@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gigawatt.catalog import Catalog
 from gigawatt.physics.serving import Spec, deploy
 from gigawatt.validation import serving_batch
 from gigawatt.validation.mlperf import denoising_of, round_of, scenario_of
+from gigawatt.validation.serving import predict
 from gigawatt.validation.serving_answers import answers, family_of, share_of
 from gigawatt.validation.serving_batch import client_gaps, poisson_median, server_of
 from gigawatt.validation.serving_models import architecture_of, chip_of
@@ -126,3 +128,19 @@ def test_a_phase_alone_is_no_whole_service():
     assert 40_000 < phase_rate(prefill) < 90_000 and 12_000 < phase_rate(decode) < 26_000
     production = case_of({**prefill.row, "concurrency_or_rate": "production"})
     assert phase_rate(production) == pytest.approx(0.51 * phase_rate(prefill), rel=0.05)
+
+
+def test_a_model_that_no_factor_has_seen_has_a_wider_band():
+    def width(model: str) -> float:
+        source = "ML.ENERGY leaderboard, tasks/lm-arena-chat.json"
+        row = {"id": "a", "source": source, "model": model, "gpu": "H100", "n_gpus": "1",
+               "precision": "bfloat16", "tp": "1", "osl": "500", "engine": "vLLM (ML.ENERGY benchmark)",
+               "concurrency_or_rate": "max_num_seqs 64 (mean batch 60)", "metric": "itl_p50_ms"}  # fmt: skip
+        (made,) = predict([row])
+        assert made.low is not None and made.high is not None
+        return float(np.log(made.high / made.low))
+
+    record = Catalog.load().get("calibration", "serving-stacks")
+    wider = float(record.parameters["unseen"].value)
+    assert wider > 1.2
+    assert width("microsoft/phi-4") == pytest.approx(wider * width("meta-llama/Llama-3.1-8B-Instruct"))

@@ -21,6 +21,7 @@ from scipy.optimize import least_squares
 from stack_priors import METRIC_SIGMA, STACKS, USUAL_SIGMA, Priors
 
 from gigawatt.validation import serving_answers
+from gigawatt.validation.serving import model_of
 from gigawatt.validation.serving_answers import DIFFUSION_START, MLPERF_START, SPEECH_START, metric_of
 from gigawatt.validation.serving_phases import is_phase, phase_rate
 from gigawatt.validation.serving_published import Case, case_of
@@ -31,8 +32,11 @@ Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 OUT = SERVING.with_name("serving-stacks.yaml")
 FOLDS = 6
-# Half-widths: this share of the rows left out, stretched; of rows of models seen they then hold between 0.7 and 0.85.
+# Half-widths: this share of the rows left out, stretched; of rows of models seen they then hold between 0.7 and 0.85. Of models
+# not seen the band is as much wider as what holds 80 % of the rows left out, in the median over groups of 30 rows or more.
 BAND, STRETCH = 0.63, 1.08
+MANY = 30
+UNSEEN = '"on half-widths, for models that a stack\'s factors have not seen"'
 
 DENOISED = (".diffusion", "images_s", "videos_s")
 SOURCE = (
@@ -272,6 +276,10 @@ def write(
     # Services ask these for models that nobody measured: a wider share.
     groups |= {name: half_width(np.array(e), 0.75) for name, e in errors.items() if name.endswith(DENOISED)}
     whole = summary(np.array([error for _, error in left_out]))
+    wider = [half_width(np.array(e), 0.8) / groups[n] for n, e in errors.items() if "." in n and len(e) >= MANY]
+    seen: dict[str, list[str]] = {}
+    for case, _ in left_out:
+        seen.setdefault(case.stack, []).append(model_of(case))
 
     def row(item: Mapping[str, float]) -> str:
         return "{" + ", ".join(f"{key}: {value:.4g}" for key, value in item.items()) + "}"
@@ -294,8 +302,12 @@ def write(
         f"# Half-widths of the logarithm by stack and metric: {STRETCH} times what holds {BAND:.0%} of the rows left out.",
         "groups:",
         *(f"  {name}: {min(max(value, 0.03), 1.5):.3f}" for name, value in sorted(groups.items())),
-        "parameters: {}",
+        "parameters:",
+        f"  unseen: {{value: {float(np.median(wider)):.3g}, note: {UNSEEN}}}",
         "tables:",
+        "  # Models that the factors of a stack have seen.",
+        "  seen:",
+        *(f"    {name}: [{', '.join(sorted(set(models)))}]" for name, models in sorted(seen.items())),
         "  # Factors on serving-steady-state; input.<task> on the assumed prompt, prompt_ms.<task> host time of its images.",
         "  stacks:",
         *(f"    {name}: {row(item)}" for name, item in stacks.items()),

@@ -17,7 +17,7 @@ from gigawatt.physics.chip.power import FULL
 from gigawatt.physics.serving.power import RECORD, Phases, phase_watts
 from gigawatt.validation.base import Prediction
 from gigawatt.validation.power_facility import node_watts, published_fact
-from gigawatt.validation.serving import banded, half_width
+from gigawatt.validation.serving import banded, half_width, published_width
 from gigawatt.validation.serving_answers import answers, denoising_share, mlperf_operating, speech_seconds
 from gigawatt.validation.serving_models import catalog, chip_of
 from gigawatt.validation.serving_published import Case, case_of
@@ -63,7 +63,7 @@ def _leaderboard(rows: Sequence[Row]) -> list[Prediction]:
             "output_tok_s": solved.tokens_per_s,
         }
         for metric, value in values.items():
-            width = half_width(f"power.{metric}.{kind}", f"power.{metric}", metric)
+            width = published_width(case, f"power.{metric}.{kind}", f"power.{metric}", metric)
             out.append(banded(row["id"], metric, value, width, note, group))
     return out
 
@@ -156,7 +156,7 @@ def _energy_answer(row: Mapping[str, str], case: Case | None, solved: Solved | N
     if case is None:
         return published_fact(row["id"], metric, row.get("gpu") or "", row.get("model") or "", row.get("unit") or "")
     note, group = "; ".join(case.defaults), f"{case.stack} / {case.chip.name} / {metric}"
-    width = half_width(f"energy.{case.stack}.{metric}", f"energy.{metric}")
+    width = published_width(case, f"energy.{case.stack}.{metric}", f"energy.{metric}")
     if solved is not None:
         watts = watts_of(case.chip, solved)
         per_token = watts * (case.spec.gpus if case.spec else case.gpus) / max(solved.tokens_per_s, 1e-9)

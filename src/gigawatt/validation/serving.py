@@ -5,6 +5,7 @@ Bands are 80 %: half-widths of the logarithm by class of row, from residuals of 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -19,6 +20,7 @@ from gigawatt.validation.serving_guess import guess_pools
 from gigawatt.validation.serving_models import catalog
 from gigawatt.validation.serving_points import NEAR, RECIPE, RECIPES, RULE, STATED, Point, load_of, points
 from gigawatt.validation.serving_published import Case, case_of
+from gigawatt.validation.serving_solve import STACKS
 
 Row = dict[str, str]
 DEFAULT_HALF_WIDTH = 0.5
@@ -64,6 +66,21 @@ def half_width(*names: str) -> float:
             if name in table:
                 return table[name]
     return DEFAULT_HALF_WIDTH
+
+
+def model_of(case: Case) -> str:
+    """A name of a case's model that records can hold: its id, else its own letters and digits."""
+    return case.named.model_id or re.sub(r"[^a-z0-9.]+", "-", (case.row.get("model") or "unnamed").lower()).strip("-")
+
+
+def published_width(case: Case, *names: str) -> float:
+    """Half-width of a case's band, wider where the factors of its stack have not seen its model.
+
+    What denoises keeps its own: those groups hold for models that nobody measured.
+    """
+    record = catalog().get("calibration", STACKS)
+    known = case.kind == "diffusion" or model_of(case) in record.tables["seen"].get(case.stack, [])
+    return half_width(*names) * (1.0 if known else float(record.parameters["unseen"].value))
 
 
 def _serving_points(rows: Sequence[Row]) -> list[Prediction]:
@@ -149,7 +166,7 @@ def _published(rows: Sequence[Row]) -> list[Prediction]:
     out = []
     for case, value in zip(cases, answers(cases), strict=True):
         metric = case.row.get("metric") or ""
-        width = half_width(f"{case.stack}.{metric}", f"{case.stack}.{case.kind}", metric)
+        width = published_width(case, f"{case.stack}.{metric}", f"{case.stack}.{case.kind}", metric)
         note = "; ".join(case.defaults)
         out.append(banded(case.row["id"], metric, value, width, note, case.group, bool(case.defaults)))
     return out
