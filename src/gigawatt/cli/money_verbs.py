@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gigawatt.cli.output import console, folder_for, print_json, print_table
+from gigawatt.cli.output import console, folder_for, print_json, print_table, watched
 
 if TYPE_CHECKING:
     from gigawatt.study.result import RunResult
@@ -80,11 +79,7 @@ def _ask(
     from gigawatt.study.questions import answer
 
     catalog = Catalog.load(tuple(overlay))
-    if sys.stderr.isatty() and not as_json:
-        with console(stderr=True).status("reading") as status:
-            found = answer(file, overrides, as_of, catalog, allowed, status.update)
-    else:
-        found = answer(file, overrides, as_of, catalog, allowed)
+    found = watched(lambda say: answer(file, overrides, as_of, catalog, allowed, say), as_json)
     if isinstance(found, dict):
         show_outputs(found, as_json)
         return

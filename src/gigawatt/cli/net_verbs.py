@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gigawatt.cli.output import console, print_json
+from gigawatt.cli.output import console, needs, not_beside_a_file, print_json, watched
 
 if TYPE_CHECKING:
     from gigawatt.catalog import Catalog
-    from gigawatt.core.errors import Problems
     from gigawatt.study.net import Across, Check, Question
     from gigawatt.study.net.export import Written
     from gigawatt.study.result import RunResult
@@ -171,11 +168,11 @@ def net(
     told = Problems()
     catalog = Catalog.load(tuple(overlay))
     if collective.endswith((".yaml", ".yml")):
-        _not_beside_a_file(context, told)
+        not_beside_a_file(context, BESIDE, told)
         told.raise_if_any()
         _finish(_answer_file(Path(collective), set_, catalog, as_json), None, catalog, plot, "", output, as_json)
         return
-    _needs({"--set": set_}, "a file", told)
+    needs({"--set": set_}, "a file", told)
     over = asked = None
     if across:
         over = read_across(
@@ -221,12 +218,12 @@ def net(
         told=told,
     )
     of_sites = {"--wan": wan, "--parameters": parameters, "--step": step, "--sync-every": sync_every}
-    _needs(of_sites if not across else {}, "--across '1000 km'", told)
+    needs(of_sites if not across else {}, "--across '1000 km'", told)
     of_flows: dict[str, object] = {"--routing": routing, "--queue-pairs": queue_pairs, "--failed-links": failed_links}
     of_flows |= {"--failed-switches": failed_switches, "--straggler": straggler, "--jobs": jobs > 1}
-    _needs(of_flows if not flows else {}, "--flows", told)
-    _needs({"--export": export} if output is None else {}, "-o DIR", told)
-    _needs({"--export": export} if asked is None else {}, "a collective", told)
+    needs(of_flows if not flows else {}, "--flows", told)
+    needs({"--export": export} if output is None else {}, "-o DIR", told)
+    needs({"--export": export} if asked is None else {}, "a collective", told)
     told.raise_if_any()
     found = _answer(asked, catalog, tested if flows else None, parts, over, as_json)
     _finish(found, asked, catalog, plot, export, output, as_json)
@@ -234,15 +231,6 @@ def net(
 
 # What may stand beside a file: the rest is the file's own.
 BESIDE = {"collective", "set_", "plot", "output", "overlay", "as_json"}
-
-
-def _not_beside_a_file(context: typer.Context, told: Problems) -> None:
-    """Options whose place is in the file."""
-    for parameter in context.command.params:
-        source = context.get_parameter_source(parameter.name or "")
-        if parameter.name not in BESIDE and source is not None and source.name == "COMMANDLINE":
-            said = f"{parameter.opts[0]} can not stand beside a file, which says it itself"
-            told.add("contradiction", said, None, "--set PATH=VALUE changes any input of a file")
 
 
 def _answer_file(file: Path, overrides: list[str], catalog: Catalog, as_json: bool) -> RunResult:
@@ -253,17 +241,7 @@ def _answer_file(file: Path, overrides: list[str], catalog: Catalog, as_json: bo
 
     refuse_other(file, "net", ("network",))
     loaded = load_net(file, overrides, catalog)
-    if sys.stderr.isatty() and not as_json:
-        with console(stderr=True).status("reading") as status:
-            return with_measured(run_net(loaded, status.update))
-    return with_measured(run_net(loaded))
-
-
-def _needs(given: Mapping[str, object], other: str, told: Problems) -> None:
-    """Options that say nothing without another one."""
-    for option, value in given.items():
-        if value:
-            told.add("contradiction", f"{option} does nothing without {other}")
+    return with_measured(watched(lambda say: run_net(loaded, say), as_json))
 
 
 def _answer(
@@ -273,10 +251,9 @@ def _answer(
     from gigawatt.study.net import answer
     from gigawatt.validation.network_points import with_measured
 
-    if sys.stderr.isatty() and not as_json:
-        with console(stderr=True).status("reading") as status:
-            return with_measured(answer(asked, catalog, check=check, parts=parts, across=over, say=status.update))
-    return with_measured(answer(asked, catalog, check=check, parts=parts, across=over))
+    return with_measured(
+        watched(lambda say: answer(asked, catalog, check=check, parts=parts, across=over, say=say), as_json)
+    )
 
 
 def _finish(

@@ -7,18 +7,21 @@ import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gigawatt.core.errors import GigawattError, Infeasible, InputError
 
 if TYPE_CHECKING:
+    import typer
     from rich.console import Console
 
+    from gigawatt.core.errors import Problems
     from gigawatt.core.table import Table
 
 WIDTH = 100
+T = TypeVar("T")
 
 
 def console(stderr: bool = False) -> Console:
@@ -122,6 +125,30 @@ def _cell(value: Any) -> str:
 
 def _escape(text: str) -> str:
     return text.replace("[", r"\[")
+
+
+def not_beside_a_file(context: typer.Context, beside: Collection[str], told: Problems) -> None:
+    """Options whose place is in the file; only those of `beside` may stand on the command line with it."""
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if parameter.name not in beside and source is not None and source.name == "COMMANDLINE":
+            said = f"{parameter.opts[0]} can not stand beside a file, which says it itself"
+            told.add("contradiction", said, None, "--set PATH=VALUE changes any input of a file")
+
+
+def needs(given: Mapping[str, object], other: str, told: Problems) -> None:
+    """Options that say nothing without another one."""
+    for option, value in given.items():
+        if value:
+            told.add("contradiction", f"{option} does nothing without {other}")
+
+
+def watched(made: Callable[[Callable[[str], Any]], T], as_json: bool) -> T:
+    """What `made` answers; its progress is shown only where somebody looks at it."""
+    if sys.stderr.isatty() and not as_json:
+        with console(stderr=True).status("reading") as status:
+            return made(status.update)
+    return made(lambda _: None)
 
 
 def folder_for(name: str, asked: Path | None) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gigawatt.cli.output import console, print_json
+from gigawatt.cli.output import console, needs, not_beside_a_file, print_json, watched
 
 if TYPE_CHECKING:
     from gigawatt.catalog import Catalog
@@ -215,7 +214,7 @@ def serve(
     told = Problems()
     catalog = Catalog.load(tuple(overlay))
     if model.endswith((".yaml", ".yml")):
-        _not_beside_a_file(context, told)
+        not_beside_a_file(context, BESIDE, told)
         told.raise_if_any()
         loaded = _of_file(Path(model), workload, set_, catalog)
         question = _for_launch(loaded.question, emit, output, told)
@@ -225,9 +224,7 @@ def serve(
         loaded = replace(loaded, question=question)
         _finish(_shown(lambda say: run_serve(loaded, say), as_json), question, catalog, plot, emit, output, as_json)
         return
-    for option, value in {"--set": set_, "--workload": workload}.items():
-        if value:
-            told.add("contradiction", f"{option} does nothing without a file")
+    needs({"--set": set_, "--workload": workload}, "a file", told)
     words = {
         "on": on, "isl": isl, "osl": osl, "cached": cached, "slo": slo, "rate": rate, "concurrency": concurrency,
         "stages": stages, "precision": precision, "engine": engine, "mapping": mapping, "chips": chips,
@@ -237,9 +234,8 @@ def serve(
     question = read_question(model, disaggregate=disaggregate, pareto=pareto, told=told, **words)
     question = _for_launch(question, emit, output, told)
     given = tuple(name for name, value in {**words, "disaggregate": disaggregate}.items() if value not in ("", None))
-    for option, value in {"--trace-format": trace_format, "--trace-with": trace_with}.items():
-        if value and trace is None:
-            told.add("contradiction", f"{option} does nothing without --trace FILE")
+    if trace is None:
+        needs({"--trace-format": trace_format, "--trace-with": trace_with}, "--trace FILE", told)
     if as_service and (trace is not None or calibrate is not None or anchor or emit):
         told.add("contradiction", f"--as {as_service}: traces, measurements and launch settings are of chat alone")
     own = _own(calibrate, calibrate_with, anchor, question, catalog, told)
@@ -298,15 +294,6 @@ Made = Callable[[Callable[[str], Any]], "RunResult"]
 BESIDE = {"model", "workload", "set_", "plot", "emit", "output", "overlay", "as_json"}
 
 
-def _not_beside_a_file(context: typer.Context, told: Problems) -> None:
-    """Options whose place is in the file."""
-    for parameter in context.command.params:
-        source = context.get_parameter_source(parameter.name or "")
-        if parameter.name not in BESIDE and source is not None and source.name == "COMMANDLINE":
-            said = f"{parameter.opts[0]} can not stand beside a file, which says it itself"
-            told.add("contradiction", said, None, "--set PATH=VALUE changes any input of a file")
-
-
 def _for_launch(question: Question, emit: str, output: Path | None, told: Problems) -> Question:
     """The question as launch settings of an engine need it."""
     from gigawatt.core.errors import unknown_name
@@ -341,10 +328,7 @@ def _shown(made: Made, as_json: bool) -> RunResult:
     """The answer with measured points beside it; progress only where somebody looks at it."""
     from gigawatt.validation.serve_measured import with_measured
 
-    if sys.stderr.isatty() and not as_json:
-        with console(stderr=True).status("reading") as status:
-            return with_measured(made(status.update))
-    return with_measured(made(lambda _: None))
+    return with_measured(watched(made, as_json))
 
 
 def _finish(

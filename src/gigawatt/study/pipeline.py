@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -33,6 +31,7 @@ from gigawatt.study.resolve import resolve
 from gigawatt.study.result import RunResult
 from gigawatt.study.settle import settle
 from gigawatt.study.software import software_table
+from gigawatt.study.source import digest
 from gigawatt.study.texts import headline, texts
 from gigawatt.study.timeline import timeline
 from gigawatt.study.trust import assumptions_table, explanations, measured_errors, weakest_table
@@ -109,7 +108,7 @@ def assemble(answer: Answer) -> RunResult:
         "version": __version__,
         "scenario": answer.resolved.loaded.source.data,
         "scenario_file": answer.resolved.loaded.source.file,
-        "scenario_hash": _hash(answer.resolved.loaded.source.data),
+        "scenario_hash": digest(answer.resolved.loaded.source.data)[:16],
         "seed": scenario.seed,
         "bands": "fleet re-optimised for each draw" if answer.bands.replanned is not None else "fleet held",
         "samples": answer.bands.count,
@@ -135,7 +134,3 @@ def objectives_table(answer: Answer) -> Table:
         low, middle, high = percentiles(answer.bands.replanned)
         note += f" With a new fleet for each draw: P10 {low:,.3g}, P50 {middle:,.3g}, P90 {high:,.3g} USD."
     return Table.from_rows("objectives", rows, columns, units, "Best for whom", note)
-
-
-def _hash(data: Any) -> str:
-    return hashlib.sha256(json.dumps(data, sort_keys=True, default=str).encode()).hexdigest()[:16]

@@ -12,8 +12,6 @@ debt and its repayment as signed; the band of the debt sizes it anew in each dra
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -38,7 +36,7 @@ from gigawatt.study.project_terms import Project
 from gigawatt.study.project_texts import headline, texts
 from gigawatt.study.result import RunResult
 from gigawatt.study.scenario import Distribution
-from gigawatt.study.source import Source, override, read, validated
+from gigawatt.study.source import Source, digest, override, read, validated
 
 Array = NDArray[np.float64]
 Progress = Callable[[str], Any]
@@ -176,7 +174,7 @@ def run_project(loaded: LoadedProject, progress: Progress = lambda text: None) -
         "version": __version__,
         "scenario": loaded.source.data,
         "scenario_file": loaded.source.file,
-        "scenario_hash": _hash(loaded.source.data),
+        "scenario_hash": digest(loaded.source.data)[:16],
         "seed": file.seed,
         "samples": file.uncertainty.samples,
         "iterations": model.iterations,
@@ -304,7 +302,3 @@ def _explanations(metrics: Any, loaded: LoadedProject) -> dict[str, Node]:
         row["name"]: node("formula", f"{row['name']}: {row['formula']}", row["value"], row["unit"], "", leaves)
         for row in metrics.rows()
     }
-
-
-def _hash(data: Any) -> str:
-    return hashlib.sha256(json.dumps(data, sort_keys=True, default=str).encode()).hexdigest()[:16]

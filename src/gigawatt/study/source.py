@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +20,11 @@ SCHEMA = 1
 M = TypeVar("M", bound=BaseModel)
 
 
+def digest(data: Any) -> str:
+    """A hash of plain data that does not depend on the order of its keys."""
+    return hashlib.sha256(json.dumps(data, sort_keys=True, default=str).encode()).hexdigest()
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """The merged plain data of a scenario and where each value came from."""
@@ -25,6 +32,11 @@ class Source:
     file: str
     data: dict[str, Any]
     places: Mapping[Path_, Where] = field(default_factory=dict)
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """What a result keeps of the file that asked for it."""
+        return {"scenario": self.data, "scenario_file": self.file, "scenario_hash": digest(self.data)}
 
     def where(self, path: Sequence[str | int]) -> Where:
         whole = tuple(path)

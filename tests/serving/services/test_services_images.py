@@ -17,8 +17,13 @@ from gigawatt.core.errors import InputError
 from gigawatt.physics.chip import power_constants
 from gigawatt.physics.serving.engine.kernel_sums import ChipKey
 from gigawatt.physics.serving.services.batching import MAX_LOAD
-from gigawatt.physics.serving.services.denoising import denoising_columns, sample_seconds
-from gigawatt.physics.serving.services.diffusion import batch_seconds, denoising_seconds, diffusion_shape
+from gigawatt.physics.serving.services.diffusion import (
+    batch_seconds,
+    denoising_columns,
+    denoising_seconds,
+    diffusion_shape,
+    sample_seconds,
+)
 from gigawatt.physics.serving.services.images import (
     Sample,
     _columns,

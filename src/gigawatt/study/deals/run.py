@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import time
 from collections.abc import Callable
@@ -26,6 +24,7 @@ from gigawatt.study.deals.stress import outside_usd, stress_table
 from gigawatt.study.deals.texts import headline, hindsight, texts
 from gigawatt.study.explain import Node, node
 from gigawatt.study.result import RunResult
+from gigawatt.study.source import digest
 
 Progress = Callable[[str], Any]
 
@@ -84,7 +83,7 @@ def run_deals(loaded: LoadedDeals, progress: Progress = lambda text: None) -> Ru
         "version": __version__,
         "scenario": loaded.source.data,
         "scenario_file": loaded.source.file,
-        "scenario_hash": _hash(loaded.source.data),
+        "scenario_hash": digest(loaded.source.data)[:16],
         "as_of": loaded.as_of.isoformat() if loaded.as_of else None,
         "seed": scenario.seed,
         "samples": scenario.samples,
@@ -230,7 +229,3 @@ def _explanations(case: Case, metrics: Table) -> dict[str, Node]:
         kids = contracts if row["inputs"] == "contracts" else [*contracts, *balances, *others]
         out[row["name"]] = node("formula", f"{row['name']}: {row['formula']}", row["value"], row["unit"], "", kids)
     return out
-
-
-def _hash(data: Any) -> str:
-    return hashlib.sha256(json.dumps(data, sort_keys=True, default=str).encode()).hexdigest()[:16]

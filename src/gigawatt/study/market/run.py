@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -19,6 +17,7 @@ from gigawatt.study.explain import node
 from gigawatt.study.market.scenario import SECTIONS, LoadedMarket
 from gigawatt.study.market.section import Context, SectionResult
 from gigawatt.study.result import RunResult
+from gigawatt.study.source import digest
 
 Array = NDArray[np.float64]
 Progress = Callable[[str], Any]
@@ -77,7 +76,7 @@ def _assemble(loaded: LoadedMarket, answers: Mapping[str, SectionResult], wall_s
         "question": "market",
         "scenario": loaded.source.data,
         "scenario_file": loaded.source.file,
-        "scenario_hash": _hash(loaded.source.data),
+        "scenario_hash": digest(loaded.source.data)[:16],
         "seed": market.seed,
         "samples": market.samples,
         "as_of": loaded.as_of.isoformat() if loaded.as_of else None,
@@ -119,7 +118,3 @@ def _as_of(loaded: LoadedMarket) -> str:
     if loaded.as_of is None:
         return "Everything that the catalog knows was used; --as-of DATE uses only what was known by a day."
     return f"Only what was known by {loaded.as_of} was used."
-
-
-def _hash(data: Any) -> str:
-    return hashlib.sha256(json.dumps(data, sort_keys=True, default=str).encode()).hexdigest()[:16]

@@ -15,8 +15,6 @@ Words are those of the command line; `--set networks.boxes.nic='1600 Gb/s'` chan
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -250,13 +248,10 @@ def run_net(loaded: LoadedNet, progress: Callable[[str], Any] = lambda text: Non
         across=loaded.across,
         say=progress,
     )
-    text = json.dumps(loaded.source.data, sort_keys=True, default=str)
     manifest = {
         **made.manifest,
         "version": __version__,
-        "scenario": loaded.source.data,
-        "scenario_file": loaded.source.file,
-        "scenario_hash": hashlib.sha256(text.encode()).hexdigest(),
+        **loaded.source.manifest,
         "seed": file.seed,
         "claim": file.claim.model_dump(mode="json") if file.claim else None,
     }

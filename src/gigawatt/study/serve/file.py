@@ -15,8 +15,6 @@ asked about: its model, lengths, SLO and derate on the platforms of the fleet, t
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -265,13 +263,10 @@ def run_serve(loaded: LoadedServe, progress: Callable[[str], Any] = lambda text:
         made = replay(loaded.replayed, loaded.question, loaded.catalog, **more)
     else:
         made = answer(loaded.question, loaded.catalog, as_service=loaded.as_service, options=loaded.options, **more)
-    text = json.dumps(loaded.source.data, sort_keys=True, default=str)
     manifest = {
         **made.manifest,
         "version": __version__,
-        "scenario": loaded.source.data,
-        "scenario_file": loaded.source.file,
-        "scenario_hash": hashlib.sha256(text.encode()).hexdigest(),
+        **loaded.source.manifest,
         "seed": loaded.seed,
         "claim": loaded.claim.model_dump(mode="json") if loaded.claim else None,
     }

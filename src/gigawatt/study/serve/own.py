@@ -24,13 +24,13 @@ from gigawatt.physics.serving.engine.deployment import Deployment, Spec, deploy
 from gigawatt.physics.serving.engine.layouts import layouts
 from gigawatt.physics.serving.engine.memory import max_requests
 from gigawatt.physics.serving.engine.step import decode_step, prefill_seconds
-from gigawatt.physics.serving.engine.terms import TERMS, scaled
+from gigawatt.physics.serving.engine.terms import scaled
 from gigawatt.physics.serving.steady.aggregated import Load
 from gigawatt.physics.serving.steady.anchor import TYPICAL, anchor
 from gigawatt.physics.workload.architecture import Architecture
 from gigawatt.study.result import RunResult
 from gigawatt.study.serve.calibrate import calibrate
-from gigawatt.study.serve.calibrated import Calibrated
+from gigawatt.study.serve.calibrated import Calibrated, errors_table, factors_table, limits_table
 from gigawatt.study.serve.hosts import Host, hosts_of
 from gigawatt.study.serve.points import draft_of, of_load
 from gigawatt.study.serve.question import Derate, Known, Question
@@ -241,26 +241,10 @@ def _calibrated(log: RequestLog, limits: Mapping[str, int], question: Question, 
     def half(metric: str) -> float:
         return max(OF_80 * held[metric].median_ape / MEDIAN, LEAST_HALF)
 
-    factors = [
-        {"term": name, "times_as_long": f, "sigma_share": s, "prior_share": p}
-        for name, f, s, p in zip(TERMS, found.factors, found.sigma, found.prior_sigma, strict=True)
-    ]
-    errors = [
-        {"part": e.part, "metric": e.metric, "requests": e.rows, "measured_ms": e.measured_mean_s * 1e3, "mean_share": e.mean,
-         "p50_share": e.p50, "p99_share": e.p99, "median_ape_share": e.median_ape}
-        for e in found.errors
-    ]  # fmt: skip
-    limit_rows = [
-        {"limit": one.name, "value": one.value, "from": one.origin}
-        for one in (found.limits.max_num_seqs, found.limits.token_budget, found.limits.kv_tokens)
-    ]
-    note = "Predicted over measured, less one; the half held out was not seen by the fit."
     tables = {
-        "calibration": Table.from_rows("calibration", factors, tuple(factors[0]), {}, "Factors on the step's terms"),
-        "calibration_errors": Table.from_rows(
-            "calibration_errors", errors, tuple(errors[0]), {"measured_ms": "ms"}, "How wrong it still is", note
-        ),
-        "limits": Table.from_rows("limits", limit_rows, ("limit", "value", "from"), {}, "Limits of the engine"),
+        "calibration": factors_table(found),
+        "calibration_errors": errors_table(found.errors),
+        "limits": limits_table(found.limits),
     }
     line = (
         f"Calibrated on {len(log):,} requests: decoding {decode:.3g} times as fast as the constants say, prompts {prefill:.3g} "

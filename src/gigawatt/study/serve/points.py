@@ -167,12 +167,7 @@ def points_of(found: Searched, question: Question, host: Host, catalog: Catalog)
     else:
         chips, replicas, rate, used = space.chips, one, space.requests_per_s, space.chips
         prefill = np.where(space.pooled, space.prefill_chips / np.maximum(space.prefill_each, 1e-9), 0.0)
-    slo = question.slo
-    quick = (space.ttft_slo_s <= slo.ttft_p99_s) & (space.ttft_s <= slo.ttft_mean_s)
-    whole_s = space.ttft_s + question.output_tokens * space.tpot_s
-    smooth = (space.tpot_s <= slo.tpot_s) & (space.tpot_slo_s <= slo.tpot_p99_s) & (whole_s <= slo.latency_s)
-    ttft, tpot = latency_half_widths(space, host, question, catalog)
-    low_w, high_w = watts_of(space, host)
+    quick, smooth = kept(space, question)
     return Points(
         space=space,
         replicas=replicas,
@@ -182,20 +177,37 @@ def points_of(found: Searched, question: Question, host: Host, catalog: Catalog)
         requests_per_s=rate,
         most_per_s=rate,
         load=np.full(len(space), np.nan),
-        ttft_low_s=space.ttft_slo_s * np.exp(-ttft),
-        ttft_high_s=space.ttft_slo_s * np.exp(ttft),
-        it_w=host.it_w(space.chip_w),
-        meter_w=host.meter_w(space.chip_w),
-        rate_half=rate_half_width(space.pooled, space.kernel_half, host, question),
-        ttft_half=ttft,
-        tpot_half=tpot,
-        watts_low=low_w,
-        watts_high=high_w,
+        **banded(space, host, question, catalog),
         held=replicas >= 1.0,
         quick=quick,
         smooth=smooth,
         bound=bounds(space, len(found.ladder), space.roomy, quick, smooth),
     )
+
+
+def kept(space: Space, question: Question) -> tuple[Mask, Mask]:
+    """Which rows keep the limits on the first token, and which those on what follows it."""
+    slo = question.slo
+    quick = (space.ttft_slo_s <= slo.ttft_p99_s) & (space.ttft_s <= slo.ttft_mean_s)
+    whole_s = space.ttft_s + question.output_tokens * space.tpot_s
+    return quick, (space.tpot_s <= slo.tpot_s) & (space.tpot_slo_s <= slo.tpot_p99_s) & (whole_s <= slo.latency_s)
+
+
+def banded(space: Space, host: Host, question: Question, catalog: Catalog) -> dict[str, Floats]:
+    """The columns of `Points` that follow from a space: watts at the rack and the meter, 80 % ranges."""
+    ttft, tpot = latency_half_widths(space, host, question, catalog)
+    low_w, high_w = watts_of(space, host)
+    return {
+        "ttft_low_s": space.ttft_slo_s * np.exp(-ttft),
+        "ttft_high_s": space.ttft_slo_s * np.exp(ttft),
+        "it_w": host.it_w(space.chip_w),
+        "meter_w": host.meter_w(space.chip_w),
+        "rate_half": rate_half_width(space.pooled, space.kernel_half, host, question),
+        "ttft_half": ttft,
+        "tpot_half": tpot,
+        "watts_low": low_w,
+        "watts_high": high_w,
+    }
 
 
 def watts_of(space: Space, host: Host) -> tuple[Floats, Floats]:

@@ -10,9 +10,6 @@ DEFAULT_INPUT, DEFAULT_OUTPUT = 1024, 1024
 DEFAULT_FACILITY = "liquid-cooled-2026"
 PRECISIONS = ("fp4", "fp8", "bf16")
 OBJECTIVES = ("chip", "mw")
-# Share of a balanced profile that a production day keeps: DeepSeek's published serving day against its own profile
-# (deepseek-ai/open-infra-index, 2025).
-PROFILE_TO_PRODUCTION = {"decode": 0.80, "prefill": 0.51}
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,9 +21,10 @@ from gigawatt.physics.serving.engine.step import PARTS
 from gigawatt.physics.serving.power import phase_watts, phases_of
 from gigawatt.physics.serving.search.pairs import POOL_LOAD
 from gigawatt.physics.serving.search.space import Searched, Space
-from gigawatt.physics.serving.search.spent import largest
+from gigawatt.physics.serving.search.spent import largest as largest_part
 from gigawatt.physics.serving.search.whole import whole_workers
 from gigawatt.physics.serving.steady.aggregated import Load
+from gigawatt.physics.serving.steady.goodput import LONE, largest
 from gigawatt.physics.serving.steady.open_loop import OpenLoop, open_loop
 from gigawatt.physics.serving.steady.spread import open_spread, tpot_quantile, tpot_share_within, ttft_share_within
 from gigawatt.physics.serving.steady.tails import NEAR, Percentiles, open_tails
@@ -33,15 +34,12 @@ from gigawatt.study.serve.points import (
     Floats,
     Mask,
     Points,
-    latency_half_widths,
+    banded,
+    kept,
     of_load,
     rate_half_width,
-    watts_of,
 )
 from gigawatt.study.serve.question import Question, Slo
-
-HALVINGS = 18
-LONE = 1e-4  # of the capacity: a request that meets no other
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +100,11 @@ def within(d: Deployment, load: Load, state: OpenLoop, slo: Slo, output_tokens: 
 def largest_rate(d: Deployment, load: Load, slo: Slo, output_tokens: float, arrival_cv: float = 1.0) -> Floats:
     """The most requests/s of each row's replica within the SLO; 0 where not even a lone one keeps it."""
     capacity = open_loop(d, load, 1e-9, arrival_cv).capacity_per_s
-    low, high = LONE * capacity, capacity
-    alone = within(d, load, open_loop(d, load, low, arrival_cv), slo, output_tokens)
-    for _ in range(HALVINGS):
-        middle = 0.5 * (low + high)
-        good = within(d, load, open_loop(d, load, middle, arrival_cv), slo, output_tokens)
-        low, high = np.where(good, middle, low), np.where(good, high, middle)
-    return np.where(alone, low, 0.0)
+
+    def holds(rate: Floats) -> Mask:
+        return within(d, load, open_loop(d, load, rate, arrival_cv), slo, output_tokens)
+
+    return largest(capacity, holds(LONE * capacity), holds)
 
 
 def _aggregated(found: Searched, question: Question, host: Host, catalog: Catalog, lengths: Lengths) -> Points:
@@ -131,8 +127,9 @@ def _aggregated(found: Searched, question: Question, host: Host, catalog: Catalo
     tails = open_tails(d, load, each, lengths.arrival_cv, (HELD,), float(half.max()))
     tpot_p99 = tpot_quantile(open_spread(d, load, state), HELD)
     space = _space(specs, d, state, host, tails.ttft, tpot_p99)
-    ttft_half, tpot_half = latency_half_widths(space, host, question, catalog)
-    low_w, high_w = watts_of(space, host)
+    bands = banded(space, host, question, catalog)
+    bands["ttft_low_s"] = np.fmin(tails.ttft.low_s[0], bands["ttft_low_s"])
+    bands["ttft_high_s"] = np.fmax(tails.ttft.high_s[0], bands["ttft_high_s"])
     slo, whole_s = question.slo, state.ttft_s + out * state.tpot_s
     p99 = np.where(np.isfinite(tails.ttft.middle_s[0]), tails.ttft.middle_s[0], tails.ttft.high_s[0])
     with np.errstate(invalid="ignore"):
@@ -147,15 +144,7 @@ def _aggregated(found: Searched, question: Question, host: Host, catalog: Catalo
         requests_per_s=np.where(most > 0, question.rate_per_s, each),
         most_per_s=most * replicas,
         load=state.load,
-        ttft_low_s=np.fmin(tails.ttft.low_s[0], space.ttft_slo_s * np.exp(-ttft_half)),
-        ttft_high_s=np.fmax(tails.ttft.high_s[0], space.ttft_slo_s * np.exp(ttft_half)),
-        it_w=host.it_w(space.chip_w),
-        meter_w=host.meter_w(space.chip_w),
-        rate_half=half,
-        ttft_half=ttft_half,
-        tpot_half=tpot_half,
-        watts_low=low_w,
-        watts_high=high_w,
+        **bands,
         held=(replicas >= 1.0) & state.stable & (state.load < 1.0),
         quick=quick,
         smooth=smooth,
@@ -218,17 +207,15 @@ def _space(
         prefill_load=state.prefill_load,
         kernel_half=d.kernels.half_width,
         drafted=none if d.draft is None else d.draft.tokens,
-        part=largest(np.nan_to_num(spent), state.parts.compute_share, d.messages.domains),
+        part=largest_part(np.nan_to_num(spent), state.parts.compute_share, d.messages.domains),
         spent_s=spent,
     )
 
 
 def _pooled(space: Space, rungs: int, question: Question, host: Host, catalog: Catalog) -> Points:
     """One point a pair of pools: the largest flow within the SLO sizes them, the flow that comes says how they run."""
-    slo, rate, out = question.slo, question.rate_per_s, float(question.output_tokens)
-    quick = (space.ttft_slo_s <= slo.ttft_p99_s) & (space.ttft_s <= slo.ttft_mean_s)
-    whole_s = space.ttft_s + out * space.tpot_s
-    smooth = (space.tpot_s <= slo.tpot_s) & (space.tpot_slo_s <= slo.tpot_p99_s) & (whole_s <= slo.latency_s)
+    rate, out = question.rate_per_s, float(question.output_tokens)
+    quick, smooth = kept(space, question)
     flow = np.where(space.roomy, space.requests_per_s, 0.0).reshape(-1, rungs)
     good = (quick & smooth).reshape(-1, rungs)
     held = np.where(good, flow, 0.0)
@@ -265,8 +252,6 @@ def _pooled(space: Space, rungs: int, question: Question, host: Host, catalog: C
         concurrency=np.where(enough, wanted * (out * taken.tpot_s), taken.concurrency),
         prefill_load=np.minimum(rate / np.maximum(x * capacity, 1e-300) * POOL_LOAD, 1.0),
     )
-    ttft_half, tpot_half = latency_half_widths(taken, host, question, catalog)
-    low_w, high_w = watts_of(taken, host)
     return Points(
         space=taken,
         replicas=y,
@@ -276,15 +261,7 @@ def _pooled(space: Space, rungs: int, question: Question, host: Host, catalog: C
         requests_per_s=np.where(enough, rate, total),
         most_per_s=np.where(most > 0, total, 0.0),
         load=loaded,
-        ttft_low_s=taken.ttft_slo_s * np.exp(-ttft_half),
-        ttft_high_s=taken.ttft_slo_s * np.exp(ttft_half),
-        it_w=host.it_w(taken.chip_w),
-        meter_w=host.meter_w(taken.chip_w),
-        rate_half=rate_half_width(taken.pooled, taken.kernel_half, host, question),
-        ttft_half=ttft_half,
-        tpot_half=tpot_half,
-        watts_low=low_w,
-        watts_high=high_w,
+        **banded(taken, host, question, catalog),
         held=enough | (most <= 0),
         quick=quick[rows],
         smooth=smooth[rows],

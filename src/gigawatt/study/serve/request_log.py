@@ -26,7 +26,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from gigawatt.core.errors import InputError, Problem, Problems, Where, nearest
-from gigawatt.physics.serving.events.outcome import Outcome
+from gigawatt.physics.serving.events.outcome import Outcome, Timed
 from gigawatt.study.serve.trace_text import Cells, dates_ns, numbers, read_cells, tell_bad, times_s, tokens, unit_of
 from gigawatt.study.serve.traces import KNOWN_AS, called
 
@@ -49,7 +49,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class RequestLog:
+class RequestLog(Timed):
     """Requests as columns, sorted by arrival; times in s, the first arrival at 0. `scheduled_s` is NaN where not logged.
 
     `cached_tokens` of each prompt were found in the prefix cache (0 where not logged).
@@ -74,22 +74,6 @@ class RequestLog:
         lengths = ("input_tokens", "output_tokens", "cached_tokens")
         columns = {name: getattr(self, name)[first:] - shift_s for name in times}
         return replace(self, **columns, **{name: getattr(self, name)[first:] for name in lengths})
-
-    @property
-    def ttft_s(self) -> Floats:
-        """Arrival to first token."""
-        return self.first_token_s - self.arrival_s
-
-    @property
-    def tpot_s(self) -> Floats:
-        """Mean time between tokens after the first; NaN for answers of one token."""
-        gaps = self.output_tokens - 1
-        return np.where(gaps > 0, (self.finish_s - self.first_token_s) / np.maximum(gaps, 1), np.nan)
-
-    @property
-    def e2e_s(self) -> Floats:
-        """Arrival to last token."""
-        return self.finish_s - self.arrival_s
 
 
 def read_log(path: Path | str, columns: Mapping[str, str] | None = None, drop_failed: bool = False) -> RequestLog:

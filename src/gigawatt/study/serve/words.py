@@ -11,6 +11,7 @@ from gigawatt.core.errors import InputError, Problems, unknown_name
 from gigawatt.physics.chip.maturity import decimal_years
 from gigawatt.physics.serving import ENGINES
 from gigawatt.physics.serving.engine.speculation import MTP_ACCEPTANCE
+from gigawatt.physics.serving.steady.production import PROFILE_TO_PRODUCTION
 from gigawatt.study.serve.question import (
     DEFAULT_FACILITY,
     DEFAULT_INPUT,
@@ -18,7 +19,6 @@ from gigawatt.study.serve.question import (
     DEFAULT_OUTPUT,
     OBJECTIVES,
     PRECISIONS,
-    PROFILE_TO_PRODUCTION,
     Cap,
     Derate,
     Drafts,

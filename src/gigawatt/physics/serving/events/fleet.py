@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from gigawatt.core.errors import Problems, unknown_name
 from gigawatt.physics.serving.events.curve import StepCurve
@@ -139,12 +137,3 @@ def random_outages(instances: int, mtbf_s: float, repair_s: float, until_s: floa
             found.append(Outage(i, at_s, end_s))
             at_s = end_s + draw.exponential(mtbf_s)
     return tuple(found)
-
-
-def speed_schedule(
-    at_s: Sequence[float] | ArrayLike, factor: Sequence[float] | ArrayLike
-) -> tuple[tuple[float, float], ...]:
-    """Pairs of time and speed factor, sorted by time."""
-    times, factors = np.asarray(at_s, dtype=np.float64), np.asarray(factor, dtype=np.float64)
-    order = np.argsort(times, kind="stable")
-    return tuple(zip(times[order].tolist(), factors[order].tolist(), strict=True))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -40,30 +41,9 @@ class CurveFit:
     context_error: float
 
 
-def curve_of(
-    deployment: Deployment,
-    row: int = 0,
-    *,
-    contexts: tuple[float, float] = (256.0, 8192.0),
-    max_num_seqs: int = 256,
-    token_budget: int = 8192,
-    block_size: int = 16,
-    max_context: int | None = None,
-    prefix_cache: bool = True,
-    prefill_pool: bool = False,
-) -> StepCurve:
-    """The curve of one row of a deployment, see `fit_curve`."""
-    return fit_curve(
-        deployment,
-        row,
-        contexts=contexts,
-        max_num_seqs=max_num_seqs,
-        token_budget=token_budget,
-        block_size=block_size,
-        max_context=max_context,
-        prefix_cache=prefix_cache,
-        prefill_pool=prefill_pool,
-    ).curve
+def curve_of(deployment: Deployment, row: int = 0, **asked: Any) -> StepCurve:
+    """The curve of one row of a deployment; `asked` and errors as in `fit_curve`."""
+    return fit_curve(deployment, row, **asked).curve
 
 
 def fit_curve(

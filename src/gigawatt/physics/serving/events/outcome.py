@@ -61,8 +61,34 @@ class Use:
     steps: Floats
 
 
+class Timed:
+    """The times that requests feel, from the columns of their stamps."""
+
+    __slots__ = ()
+    arrival_s: Floats
+    first_token_s: Floats
+    finish_s: Floats
+    output_tokens: Ints
+
+    @property
+    def ttft_s(self) -> Floats:
+        """Arrival to first token."""
+        return self.first_token_s - self.arrival_s
+
+    @property
+    def tpot_s(self) -> Floats:
+        """Mean time between tokens after the first; NaN for answers of one token."""
+        gaps = self.output_tokens - 1
+        return np.where(gaps > 0, (self.finish_s - self.first_token_s) / np.maximum(gaps, 1), np.nan)
+
+    @property
+    def e2e_s(self) -> Floats:
+        """Arrival to last token."""
+        return self.finish_s - self.arrival_s
+
+
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Timed):
     """A row a request, in the order of `Requests`; times in s from the trace's zero, NaN where it did not come to that.
 
     served: all tokens made; refused: too long, or the queue was full. What is neither was never served, for no instance
@@ -86,22 +112,6 @@ class Outcome:
     by_time: Use
     end_s: float
     events: int
-
-    @property
-    def ttft_s(self) -> Floats:
-        """Arrival to first token."""
-        return self.first_token_s - self.arrival_s
-
-    @property
-    def tpot_s(self) -> Floats:
-        """Mean time between tokens after the first; NaN for answers of one token."""
-        gaps = self.output_tokens - 1
-        return np.where(gaps > 0, (self.finish_s - self.first_token_s) / np.maximum(gaps, 1), np.nan)
-
-    @property
-    def e2e_s(self) -> Floats:
-        """Arrival to last token."""
-        return self.finish_s - self.arrival_s
 
     @classmethod
     def read(cls, requests: Requests, fleet: Fleet, world: rows.World, order: Ints | None, *, closed: bool) -> Outcome:

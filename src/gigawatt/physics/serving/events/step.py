@@ -40,8 +40,6 @@ from gigawatt.physics.serving.events.rows import (
     World,
 )
 
-ENDLESS = 1 << 60
-
 
 def stretch_s(x: InstanceRow, steps: int) -> float:
     """Seconds of the first `steps` steps of the stretch."""

@@ -85,11 +85,24 @@ class DiffusionRates:
 def batch_seconds(shape: DiffusionShape, chip: Chip, chips: Floats, batch: Floats, rates: DiffusionRates) -> Floats:
     """Seconds of one batch over `chips` chips."""
     sequences = float(shape.passes * batch)
-    busy, calls, layers = denoising_seconds(shape.pieces, ChipKey.of(chip), shape.tokens, shape.context, sequences)
+    found = denoising_seconds(shape.pieces, ChipKey.of(chip), shape.tokens, shape.context, sequences)
+    return sample_seconds(shape, np.asarray(found[0]), found[1], found[2], chips, batch, rates)[0]
+
+
+def sample_seconds(
+    shape: DiffusionShape,
+    kernel_s: Floats,
+    calls: float,
+    layers: float,
+    chips: Floats,
+    batch: Floats,
+    rates: DiffusionRates,
+) -> tuple[Floats, Floats]:
+    """(seconds of batches over `chips` chips, of which the image decoder's); columns broadcast."""
     launches = calls * rates.launch_s + layers * rates.split_launch_s * (chips > 1)
-    step = np.hypot(rates.slowdown * busy / chips**rates.split, launches)
-    total: Floats = shape.steps * step + batch * shape.pixels / 1e6 * rates.decode_s
-    return total
+    step = np.hypot(rates.slowdown * kernel_s / chips**rates.split, launches)
+    decoding = batch * shape.pixels / 1e6 * rates.decode_s
+    return np.asarray(shape.steps * step + decoding), np.asarray(decoding + 0.0 * step)
 
 
 @lru_cache(maxsize=4096)
@@ -97,46 +110,61 @@ def denoising_seconds(
     shape: tuple[Piece, ...], key: ChipKey, tokens: float, context: float, sequences: float
 ) -> tuple[float, float, float]:
     """(kernel seconds, kernel calls, attention layers) of one pass of `sequences` samples on one chip, bf16."""
-    chip = meeting(key.chip, "bf16")
-    seconds = calls = layers = 0.0
-    products = [p for p in shape if isinstance(p, Linear) and p.rows(tokens, context) > 0]
-    rows = np.array([sequences * p.rows(tokens, context) for p in products])
+    seconds, calls, layers = _pass(shape, key.chip, tokens, context, np.array([sequences]), "bf16")
+    return float(seconds[0]), calls, layers
+
+
+def denoising_columns(
+    shape: DiffusionShape, chip: Chip, sequences: Floats, precision: str = "bf16"
+) -> tuple[Floats, float, float]:
+    """(kernel seconds by number of sequences, kernel calls, attention layers) of one pass on one chip.
+
+    In fp8 the products alone are narrow; attention and passes stay in 16 bits.
+    """
+    return _pass(shape.pieces, chip, shape.tokens, shape.context, sequences, precision)
+
+
+def _pass(
+    parts: tuple[Piece, ...], chip: Chip, tokens: float, context: float, sequences: Floats, precision: str
+) -> tuple[Floats, float, float]:
+    """The same of pieces. Attention is of every query on every key: a rectangle is taken as the square of as many pairs."""
+    able = meeting(chip, precision)
+    products = [p for p in parts if isinstance(p, Linear) and p.rows(tokens, context) > 0]
+    per_sequence = np.array([float(p.rows(tokens, context)) for p in products])
     counts = np.array([float(p.count) for p in products])
     found = kernel_seconds(
-        chip, "gemm", "bf16", m=rows, n=np.array([p.n for p in products]), k=np.array([p.k for p in products])
+        able,
+        "gemm",
+        precision,
+        m=np.outer(per_sequence, sequences),
+        n=np.array([[float(p.n)] for p in products]),
+        k=np.array([[float(p.k)] for p in products]),
     )
-    seconds += float(counts @ found.seconds)
-    for p in shape:
+    seconds = counts @ found.seconds.reshape(len(products), len(sequences))
+    calls, layers = float(counts.sum()), 0.0
+    for p in parts:
         if isinstance(p, Attention):
-            seconds += p.count * _attention_seconds(chip, p, tokens, context, sequences)
+            pairs = float(p.queries(tokens, context)) * float(p.keys(tokens, context))
+            attention = kernel_seconds(
+                able,
+                "encoder",
+                "bf16/bf16",
+                batch=sequences,
+                length=np.sqrt(pairs),
+                heads=float(p.heads),
+                head_dim=float(p.qk_dim),
+            )
+            seconds = seconds + p.count * attention.seconds.ravel()
             layers += p.count
         elif isinstance(p, Elementwise):
-            values = sequences * p.rows(tokens, context) * (p.reads + p.writes)
-            seconds += p.count * float(stream_seconds(chip, 2.0 * values))
+            values = sequences * float(p.rows(tokens, context)) * (p.reads + p.writes)
+            seconds = seconds + p.count * stream_seconds(able, 2.0 * values)
         elif isinstance(p, Convolution):
-            seconds += p.count * float(stream_seconds(chip, 4.0 * sequences * tokens * p.channels))
+            seconds = seconds + p.count * stream_seconds(able, 4.0 * sequences * tokens * p.channels)
         elif isinstance(p, Scan):
-            flops = sequences * chunk_flops(p, tokens)
-            seconds += p.count * float(scan_seconds(chip, p, sequences * tokens, sequences, flops, 1.0))
+            flops = sequences * float(chunk_flops(p, tokens))
+            seconds = seconds + p.count * scan_seconds(able, p, sequences * tokens, sequences, flops, 1.0)
             layers += p.count
         if not isinstance(p, Linear | Vector):
             calls += p.count
-    return seconds, calls + float(counts.sum()), layers
-
-
-def _attention_seconds(chip: Chip, p: Attention, tokens: float, context: float, sequences: float) -> float:
-    """Attention of every query on every key: causal prefill of as many pairs.
-
-    A rectangle of queries and keys is taken as the square of as many pairs.
-    """
-    pairs = float(p.queries(tokens, context)) * float(p.keys(tokens, context))
-    found = kernel_seconds(
-        chip,
-        "encoder",
-        "bf16/bf16",
-        batch=sequences,
-        length=np.sqrt(pairs),
-        heads=float(p.heads),
-        head_dim=float(p.qk_dim),
-    )
-    return float(found.seconds[0])
+    return np.asarray(seconds), calls, layers

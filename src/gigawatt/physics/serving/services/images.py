@@ -24,8 +24,13 @@ from gigawatt.physics.serving.engine.deployment import FULL, in_mode
 from gigawatt.physics.serving.engine.kernel_sums import meeting
 from gigawatt.physics.serving.engine.model import Floats
 from gigawatt.physics.serving.services.batching import closed, latency_name, saturated, streamed
-from gigawatt.physics.serving.services.denoising import denoising_columns, sample_seconds
-from gigawatt.physics.serving.services.diffusion import DiffusionRates, DiffusionShape, diffusion_shape
+from gigawatt.physics.serving.services.diffusion import (
+    DiffusionRates,
+    DiffusionShape,
+    denoising_columns,
+    diffusion_shape,
+    sample_seconds,
+)
 from gigawatt.physics.serving.services.frontier import Candidates, ServiceFrontier, choose, positive
 from gigawatt.physics.serving.services.work import idle_watts, precisions_of, room_bytes, widths
 from gigawatt.physics.workload import Architecture, memory, operators, parameters

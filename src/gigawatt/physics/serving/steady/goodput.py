@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gigawatt.physics.serving.engine.deployment import Deployment
 from gigawatt.physics.serving.engine.model import Floats
@@ -20,6 +21,7 @@ from gigawatt.physics.serving.steady.aggregated import Load
 from gigawatt.physics.serving.steady.open_loop import OpenLoop, open_loop
 from gigawatt.physics.serving.steady.spread import open_spread, tpot_share_within, ttft_share_within
 
+Bools = NDArray[np.bool_]
 LONE = 1e-4  # of the capacity: a request that meets no other
 HALVINGS = 18
 
@@ -58,6 +60,19 @@ def goodput_per_s(
     return state.requests_per_s * share_within(d, load, state, ttft_s, tpot_s)
 
 
+def largest(capacity_per_s: Floats, alone: Bools, holds: Callable[[Floats], Bools]) -> Floats:
+    """The largest rate of each row that still `holds`, by halving between a lone request and the capacity.
+
+    0 where a lone one (`alone`, at `LONE` of the capacity) does not.
+    """
+    low, high = LONE * capacity_per_s, capacity_per_s
+    for _ in range(HALVINGS):
+        middle = 0.5 * (low + high)
+        good = holds(middle)
+        low, high = np.where(good, middle, low), np.where(good, high, middle)
+    return np.where(alone, low, 0.0)
+
+
 def best_rate(
     d: Deployment,
     load: Load,
@@ -77,12 +92,7 @@ def best_rate(
         return state, share_within(d, load, state, ttft_s, tpot_s)
 
     capacity = at(np.full_like(d.gpus, 1e-9))[0].capacity_per_s
-    low, high = LONE * capacity, capacity
-    _, alone = at(low)
-    for _ in range(HALVINGS):
-        middle = 0.5 * (low + high)
-        good = at(middle)[1] >= share
-        low, high = np.where(good, middle, low), np.where(good, high, middle)
-    rate = np.where(alone >= share, low, 0.0)
+    alone = at(LONE * capacity)[1]
+    rate = largest(capacity, alone >= share, lambda rate: at(rate)[1] >= share)
     state, kept = at(rate)
     return Goodput(rate, np.where(rate > 0, kept, alone), alone, state.load, state)

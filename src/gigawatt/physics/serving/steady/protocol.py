@@ -46,6 +46,3 @@ class Protocol:
         (0.1, 0.0, 0.0)
         """
         return 1.0 / self.waves if self.statistic == "mean" or self.waves <= 2.0 else 0.0
-
-
-STEADY = Protocol()

@@ -7,7 +7,16 @@ import math
 from gigawatt.study.serve.emit.refuse import CONNECTORS, KV_WORDS
 from gigawatt.study.serve.emit.schema import Schema
 from gigawatt.study.serve.emit.settings import Pool, Settings
-from gigawatt.study.serve.emit.texts import Words, header, left_out, model_variable, names_of, on_the_fly, script
+from gigawatt.study.serve.emit.texts import (
+    Words,
+    header,
+    left_out,
+    model_variable,
+    names_of,
+    on_the_fly,
+    router_script,
+    script,
+)
 
 PORT = "${PORT:-30000}"
 BOOTSTRAP_PORT = "8998"
@@ -101,22 +110,6 @@ def build(settings: Settings, known: Schema) -> dict[str, str]:
         stem = "serve" if role == "serve" else f"serve-{role}"
         files[f"{stem}.sh"] = script(head, body, " ".join(server.program), words)
     if settings.prefill is not None or settings.serve.replicas > 1:
-        files["router.sh"] = _router(settings, known)
+        apart: Words = ["--pd-disaggregation", "${workers[@]}"]
+        files["router.sh"] = router_script(settings, known, apart, f" {BOOTSTRAP_PORT}")
     return files
-
-
-def _router(settings: Settings, known: Schema) -> str:
-    router = known.commands["router"]
-    policy = "cache_aware" if settings.prefix_caching else "round_robin"
-    if settings.prefill is None:
-        body = [': "${SERVE_URLS:?addresses of the replicas, http://host:port, with blanks between}"']
-        body.append('read -r -a workers <<< "$SERVE_URLS"')
-        words: Words = [("--worker-urls", "${workers[@]}"), ("--policy", policy)]
-    else:
-        body = [f': "${{{role}_URLS:?addresses of the {role.lower()} workers}}"' for role in ("PREFILL", "DECODE")]
-        body += ["workers=()", f'for url in $PREFILL_URLS; do workers+=(--prefill "$url" {BOOTSTRAP_PORT}); done']
-        body.append('for url in $DECODE_URLS; do workers+=(--decode "$url"); done')
-        words = ["--pd-disaggregation", "${workers[@]}", ("--policy", policy)]
-    words += [("--host", "0.0.0.0"), ("--port", "${PORT:-8000}")]
-    left = left_out(router, [*names_of(words), *(() if settings.prefill is None else ("--prefill", "--decode"))])
-    return script(header(settings, known, router, [], left), body, " ".join(router.program), words)

@@ -163,3 +163,25 @@ def on_the_fly(settings: Settings) -> bool:
     model = settings.model
     wanted = settings.precision == "fp8" and model.published == "bf16"
     return wanted and not model.checkpoint("fp8") and bool(model.repository)
+
+
+def router_script(settings: Settings, known: Schema, apart: Words, prefill_port: str = "") -> str:
+    """A router before replicas, or before prefill and decode workers; `apart`: its words where those are apart.
+
+    `prefill_port` follows the address of each prefill worker.
+    """
+    router = known.commands["router"]
+    policy = "cache_aware" if settings.prefix_caching else "round_robin"
+    words: Words
+    if settings.prefill is None:
+        body = [': "${SERVE_URLS:?addresses of the replicas, http://host:port, with blanks between}"']
+        body.append('read -r -a workers <<< "$SERVE_URLS"')
+        words = [("--worker-urls", "${workers[@]}"), ("--policy", policy)]
+    else:
+        body = [f': "${{{role}_URLS:?addresses of the {role.lower()} workers}}"' for role in ("PREFILL", "DECODE")]
+        body += ["workers=()", f'for url in $PREFILL_URLS; do workers+=(--prefill "$url"{prefill_port}); done']
+        body.append('for url in $DECODE_URLS; do workers+=(--decode "$url"); done')
+        words = [*apart, ("--policy", policy)]
+    words += [("--host", "0.0.0.0"), ("--port", "${PORT:-8000}")]
+    left = left_out(router, [*names_of(words), *(() if settings.prefill is None else ("--prefill", "--decode"))])
+    return script(header(settings, known, router, [], left), body, " ".join(router.program), words)

@@ -14,6 +14,7 @@ from gigawatt.study.serve.emit.texts import (
     model_variable,
     names_of,
     on_the_fly,
+    router_script,
     script,
 )
 
@@ -83,7 +84,8 @@ def build(settings: Settings, known: Schema) -> dict[str, str]:
         if further:
             files[f"{stem}-node.sh"] = script(head, [*body, *NODE], program, [*words, *further])
     if settings.prefill is not None or settings.serve.replicas > 1:
-        files["router.sh"] = _router(settings, known)
+        apart: Words = ["--vllm-pd-disaggregation", "${workers[@]}", ("--kv-connector", settings.connector)]
+        files["router.sh"] = router_script(settings, known, apart)
     return files
 
 
@@ -117,25 +119,3 @@ def _copies(settings: Settings, stem: str, pool: Pool) -> str:
     size = -(-pool.chips // settings.machine.node_chips)
     each = f", each on {size} nodes: {stem}.sh on the first, {stem}-node.sh on the others" if size > 1 else ""
     return f"Run {pool.replicas} of these{each}." if pool.replicas > 1 or size > 1 else ""
-
-
-def _router(settings: Settings, known: Schema) -> str:
-    router = known.commands["router"]
-    policy = "cache_aware" if settings.prefix_caching else "round_robin"
-    if settings.prefill is None:
-        body = [': "${SERVE_URLS:?addresses of the replicas, http://host:port, with blanks between}"']
-        body.append('read -r -a workers <<< "$SERVE_URLS"')
-        words: Words = [("--worker-urls", "${workers[@]}"), ("--policy", policy)]
-    else:
-        body = [f': "${{{role}_URLS:?addresses of the {role.lower()} workers}}"' for role in ("PREFILL", "DECODE")]
-        body += ["workers=()", 'for url in $PREFILL_URLS; do workers+=(--prefill "$url"); done']
-        body.append('for url in $DECODE_URLS; do workers+=(--decode "$url"); done')
-        words = [
-            "--vllm-pd-disaggregation",
-            "${workers[@]}",
-            ("--kv-connector", settings.connector),
-            ("--policy", policy),
-        ]
-    words += [("--host", "0.0.0.0"), ("--port", PORT)]
-    left = left_out(router, [*names_of(words), *(() if settings.prefill is None else ("--prefill", "--decode"))])
-    return script(header(settings, known, router, [], left), body, "vllm-router", words)
