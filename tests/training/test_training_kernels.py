@@ -10,7 +10,13 @@ from training_models import DEEPSEEK_V3, LLAMA_405B, chip, gpt
 
 from gigawatt.physics.chip.kernels import kernel_seconds
 from gigawatt.physics.training import Mapping, shape_of, stack_shapes
-from gigawatt.physics.training.kernels import CAST_BYTES, LayerKernels, kernel_times, kernel_times_of, stream_seconds
+from gigawatt.physics.training.step.kernels import (
+    CAST_BYTES,
+    LayerKernels,
+    kernel_times,
+    kernel_times_of,
+    stream_seconds,
+)
 
 H100, B200, A100 = chip("h100-sxm"), chip("b200-sxm"), chip("a100-sxm-80gb")
 ONE = Mapping(

@@ -13,9 +13,9 @@ from gigawatt.physics.fabric import collective_seconds, default_fabric, fabric_f
 from gigawatt.physics.fabric.experts import exchange_seconds
 from gigawatt.physics.fabric.wires import wires_of
 from gigawatt.physics.training import Mapping, best_mapping, evaluate, shape_of
-from gigawatt.physics.training.collectives import BUCKET, messages_of
 from gigawatt.physics.training.columns import machine_of
-from gigawatt.physics.training.memory import rank_parameters
+from gigawatt.physics.training.memory.bytes import rank_parameters
+from gigawatt.physics.training.step.collectives import BUCKET, messages_of
 from gigawatt.physics.workload.architecture import Architecture
 from gigawatt.physics.workload.messages import messages
 

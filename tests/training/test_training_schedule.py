@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gigawatt.physics.training.schedule import bubble_share, pipeline_s, replay, stored_micro_batches
+from gigawatt.physics.training.schedule.pipeline import bubble_share, pipeline_s, replay, stored_micro_batches
 
 
 @settings(deadline=None, max_examples=60)

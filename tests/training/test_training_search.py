@@ -10,11 +10,11 @@ from gigawatt.core.errors import InputError
 from gigawatt.physics.chip import PowerMode
 from gigawatt.physics.training import best_mapping, enumerate_mappings, evaluate, memory_of, shape_of
 from gigawatt.physics.training.calibration import Context, coefficients, load_calibration
-from gigawatt.physics.training.collectives import messages_of
 from gigawatt.physics.training.columns import machine_of
-from gigawatt.physics.training.kernels import kernel_times
-from gigawatt.physics.training.layer import micro_batch_costs
-from gigawatt.physics.training.step import assemble
+from gigawatt.physics.training.step.collectives import messages_of
+from gigawatt.physics.training.step.kernels import kernel_times
+from gigawatt.physics.training.step.layer import micro_batch_costs
+from gigawatt.physics.training.step.times import assemble
 
 H100, GB300 = chip("h100-sxm"), chip("gb300")
 

@@ -11,8 +11,9 @@ from training_models import DEEPSEEK_V3, LLAMA_405B, chip, gpt
 from gigawatt.catalog import Catalog
 from gigawatt.core.errors import InputError
 from gigawatt.physics.training import Mapping, evaluate, memory_of, shape_of
-from gigawatt.physics.training.memory import kept_bytes_per_token
-from gigawatt.physics.training.step import CLASSES
+from gigawatt.physics.training.columns import CORE_ATTENTION
+from gigawatt.physics.training.memory.bytes import kept_bytes_per_token
+from gigawatt.physics.training.step.times import CLASSES
 from gigawatt.physics.workload import from_config
 from gigawatt.physics.workload.counts import parameters
 
@@ -111,7 +112,7 @@ def test_selective_recompute_paper(layers, hidden, heads, pp, vpp, batch, full_s
         seq=2048.0,
     )
     full = step(replace(base, recompute=1.0, sequence_parallel=0.0), A100, arch, stack="megatron-2021")
-    some = step(replace(base, selective=1.0), A100, arch, stack="megatron-2021")
+    some = step(replace(base, modules=CORE_ATTENTION), A100, arch, stack="megatron-2021")
     assert full == pytest.approx(full_s, rel=0.15)
     assert some == pytest.approx(selective_s, rel=0.15)
     assert full / some == pytest.approx(full_s / selective_s, rel=0.12)

@@ -30,7 +30,7 @@ from write_calibration import write
 
 from gigawatt.physics.training import coefficients, step_times
 from gigawatt.physics.training.calibration import RELEASE_YEAR, kin_of
-from gigawatt.physics.training.search import Z80
+from gigawatt.physics.training.search.best import Z80
 from gigawatt.validation.training import IMPORTANT_BLANKS, candidates_of, choose
 from gigawatt.validation.training_metrics import benchmark_of, step_of
 from gigawatt.validation.training_rows import Case, case_of

@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigawatt.physics.training import Steps, coefficients, load_calibration, memory_of, stack_shapes, step_times
-from gigawatt.physics.training.collectives import Messages, messages_of
 from gigawatt.physics.training.columns import Machine, stack_machines
 from gigawatt.physics.training.columns import Mapping as Layout
-from gigawatt.physics.training.kernels import KernelTimes, kernel_times_of
-from gigawatt.physics.training.search import Z80
+from gigawatt.physics.training.search.best import Z80
 from gigawatt.physics.training.shape import Shape
+from gigawatt.physics.training.step.collectives import Messages, messages_of
+from gigawatt.physics.training.step.kernels import KernelTimes, kernel_times_of
 from gigawatt.validation.base import Prediction
 from gigawatt.validation.training_metrics import metric_value
 from gigawatt.validation.training_rows import Case, case_of
@@ -67,9 +67,12 @@ def candidates_of(cases: Sequence[Case]) -> CaseCandidates:
     """The candidates of all cases, with the seconds of their kernels and messages."""
     sizes = [np.size(case.mapping.tp) for case in cases]
     owner = np.repeat(np.arange(len(cases)), sizes).astype(np.intp)
+    sized = list(zip(cases, sizes, strict=True))
     layout = Layout(
         *(
-            np.concatenate([np.asarray(getattr(case.mapping, f.name), dtype=float) for case in cases])
+            np.concatenate(
+                [np.broadcast_to(np.asarray(getattr(case.mapping, f.name), dtype=float), n) for case, n in sized]
+            )
             for f in fields(Layout)
         )
     )

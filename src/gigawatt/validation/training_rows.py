@@ -18,6 +18,7 @@ from gigawatt.physics.chip import Chip, chip_from_record
 from gigawatt.physics.fabric import Fabric
 from gigawatt.physics.training import Machine, Mapping, Shape, Stack, load_calibration, machine_of, shape_of
 from gigawatt.physics.training.calibration import RELEASE_YEAR, Context, kin_of
+from gigawatt.physics.training.columns import CORE_ATTENTION
 from gigawatt.validation.base import number
 from gigawatt.validation.training_shapes import architecture_of
 from gigawatt.validation.wiring import usual_fabric
@@ -304,7 +305,7 @@ def _mappings(
         global_batch=np.full(keep.size, batch),
         seq=np.full(keep.size, seq),
         recompute=r[keep],
-        selective=np.full(keep.size, selective),
+        modules=np.full(keep.size, CORE_ATTENTION * selective),
         sequence_parallel=np.full(keep.size, _sequence_parallel(row, stack)),
         sharding=z[keep],
         lora=np.full(keep.size, float(lora)),

@@ -1,14 +1,14 @@
 """Training: a mapping of a model onto chips -> seconds of a step, memory, what binds; the search over mappings."""
 
 from gigawatt.physics.training.calibration import Context, Stack, TrainingCalibration, coefficients, load_calibration
-from gigawatt.physics.training.candidates import Rejection, enumerate_mappings
 from gigawatt.physics.training.columns import Machine, Mapping, machine_of
-from gigawatt.physics.training.memory import Memory, memory_of
-from gigawatt.physics.training.points import TrainingPoints
-from gigawatt.physics.training.schedule import bubble_share, pipeline_s
-from gigawatt.physics.training.search import best_mapping, evaluate
+from gigawatt.physics.training.memory.bytes import Memory, memory_of
+from gigawatt.physics.training.schedule.pipeline import bubble_share, pipeline_s
+from gigawatt.physics.training.search.best import best_mapping, evaluate
+from gigawatt.physics.training.search.candidates import Rejection, enumerate_mappings
+from gigawatt.physics.training.search.points import TrainingPoints
 from gigawatt.physics.training.shape import Shape, shape_of, stack_shapes
-from gigawatt.physics.training.step import Steps, step_times
+from gigawatt.physics.training.step.times import Steps, step_times
 
 __all__ = [
     "Context",

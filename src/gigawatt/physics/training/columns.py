@@ -37,15 +37,35 @@ class Machine:
 CHIP_COLUMNS = tuple(f.name for f in fields(Machine) if f.name != "network")
 
 
+# Modules whose forward pass a layer may run again in the backward pass; `Mapping.modules` is a sum of them.
+CORE_ATTENTION, NORM, ACTIVATION, LATENT_UP, MLP, EXPERTS = 1.0, 2.0, 4.0, 8.0, 16.0, 32.0
+# Pipeline schedules (`Mapping.schedule`). 1F1B with more than one chunk a stage is the interleaved schedule.
+GPIPE, ONE_F_ONE_B, ZERO_BUBBLE_H1, ZERO_BUBBLE_V, DUAL_PIPE, DUAL_PIPE_V = 0.0, 1.0, 2.0, 3.0, 4.0, 5.0
+SCHEDULES = ("gpipe", "1f1b", "zb-h1", "zb-v", "dualpipe", "dualpipe-v")
+# How context-parallel ranks see each other's keys (`Mapping.context`).
+RING, ALL_GATHER, ULYSSES = 0.0, 1.0, 2.0
+CONTEXTS = ("ring", "all-gather", "ulysses")
+
+
 @dataclass(frozen=True, slots=True)
 class Mapping:
     """How a job is laid over its chips; one row a candidate.
 
-    `chips` = tp * pp * dp * cp. `ep` is the expert-parallel degree (inside dp * cp * tp). `vpp` is the number of model
-    chunks a stage holds (1 = plain 1F1B). `recompute` is the share of layers whose forward pass is run again in the
-    backward pass, `selective` (0 or 1) recomputes the attention core alone. `sequence_parallel`, `lora` are 0 or 1.
-    `sharding` is 0 (replicated), 1 (optimizer sharded over data-parallel ranks) or 3 (weights and gradients too).
-    `global_batch` and `micro_batch` are in sequences of `seq` tokens.
+    `chips` = tp * pp * dp * cp. `ep` is the expert-parallel degree (inside dp * cp * tp), `etp` the tensor-parallel
+    degree inside an expert, `imbalance` the load of the busiest expert rank over the mean. `vpp` is the number of model
+    chunks a stage holds, `schedule` one of `SCHEDULES`, `context` one of `CONTEXTS`.
+
+    `recompute` is the share of layers whose forward pass is run again in the backward pass; `modules` (a sum of
+    CORE_ATTENTION ... EXPERTS) what the other layers run again. `sequence_parallel`, `lora` are 0 or 1.
+
+    `sharding` is the ZeRO stage: 0 (replicated), 1 (optimizer sharded over data-parallel ranks), 2 (gradients too),
+    3 (weights too, FSDP); over groups of `shard_ranks` ranks with replicas of each group (HSDP), over all where 0.
+    `offload_optimizer`, `offload_activations`, `offload_weights` are the shares of each that live in host memory.
+
+    `overlap_*` is 1 where the stack's overlap of a class of messages is on (the stack says how much it hides), 0 where
+    every byte is waited for; `fused` is 1 where norms and activations are fused as the stack can, 0 where each is a
+    kernel of its own. `sites` is the number of places that data-parallel ranks are spread over. `global_batch` and
+    `micro_batch` are in sequences of `seq` tokens.
     """
 
     chips: Any
@@ -59,10 +79,29 @@ class Mapping:
     global_batch: Any
     seq: Any
     recompute: Any = 0.0
-    selective: Any = 0.0
+    modules: Any = 0.0
     sequence_parallel: Any = 1.0
     sharding: Any = 1.0
     lora: Any = 0.0
+    schedule: Any = ONE_F_ONE_B
+    context: Any = RING
+    etp: Any = 1.0
+    imbalance: Any = 1.0
+    shard_ranks: Any = 0.0
+    offload_optimizer: Any = 0.0
+    offload_activations: Any = 0.0
+    offload_weights: Any = 0.0
+    overlap_tp: Any = 1.0
+    overlap_cp: Any = 1.0
+    overlap_ep: Any = 1.0
+    overlap_pp: Any = 1.0
+    overlap_dp: Any = 1.0
+    fused: Any = 1.0
+    sites: Any = 1.0
+
+    def recomputes(self, module: float) -> Any:
+        """1 where layers that are not recomputed as a whole run `module` again, else 0."""
+        return np.mod(np.floor(np.asarray(self.modules) / module), 2.0)
 
     def take(self, rows: NDArray[np.intp]) -> Mapping:
         """The rows named, where fields are columns."""

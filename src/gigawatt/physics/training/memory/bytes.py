@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from gigawatt.physics.training.columns import Mapping
-from gigawatt.physics.training.schedule import stored_micro_batches
+from gigawatt.physics.training.columns import CORE_ATTENTION, Mapping
+from gigawatt.physics.training.schedule.pipeline import stored_micro_batches
 from gigawatt.physics.training.shape import LayerKind, Shape
 
 WORKSPACE_BYTES = 4e9  # assumed: CUDA context, communication buffers, fragmentation
@@ -106,6 +106,8 @@ def kept_bytes_per_token(kind: LayerKind, shape: Shape, mapping: Mapping, flash:
         kind.expert_hidden + kind.expert_width
     )  # outputs of the grouped GEMMs are recomputed or combined at once
     scores = np.where(
-        (np.asarray(flash) > 0) | (np.asarray(mapping.selective) > 0), 0.0, 5.0 * kind.heads * mapping.seq / mapping.tp
+        (np.asarray(flash) > 0) | (mapping.recomputes(CORE_ATTENTION) > 0),
+        0.0,
+        5.0 * kind.heads * mapping.seq / mapping.tp,
     )
     return 2.0 * (full + kind.kept_sharded / mapping.tp + expert) + scores

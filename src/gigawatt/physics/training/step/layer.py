@@ -21,10 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigawatt.physics.training.calibration import Coefficients
-from gigawatt.physics.training.collectives import LayerMessages
 from gigawatt.physics.training.columns import Machine, Mapping
-from gigawatt.physics.training.kernels import KernelTimes, LayerKernels
 from gigawatt.physics.training.shape import REPLICATED, LayerKind, Shape
+from gigawatt.physics.training.step.collectives import LayerMessages
+from gigawatt.physics.training.step.kernels import KernelTimes, LayerKernels
 
 HEADROOM_REFERENCE_W_PER_TFLOPS = 0.48
 BACKWARD_HOST = 1.7

@@ -25,7 +25,7 @@ from gigawatt.physics.fabric.experts import WAYS, exchange_seconds
 from gigawatt.physics.fabric.placement import Group, group, placement
 from gigawatt.physics.fabric.wires import Wires
 from gigawatt.physics.training.columns import Mapping
-from gigawatt.physics.training.memory import rank_parameters
+from gigawatt.physics.training.memory.bytes import rank_parameters
 from gigawatt.physics.training.shape import Shape
 
 Column = NDArray[np.float64]

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from gigawatt.core.errors import InputError, Problem
 from gigawatt.core.table import Table
-from gigawatt.physics.training.candidates import Rejection
 from gigawatt.physics.training.columns import Mapping
+from gigawatt.physics.training.search.candidates import Rejection
 
 UNITS = {
     "step_s": "s",
@@ -93,7 +93,7 @@ def describe(mapping: Mapping, row: int) -> str:
     words += [f"MB{at('micro_batch'):.0f}"]
     words += ["FSDP"] if at("sharding") >= 3 else []
     words += [f"recompute {at('recompute'):.0%}".replace("%", " %")] if at("recompute") > 0 else []
-    words += ["recompute attention"] if at("selective") > 0 else []
+    words += ["recompute attention"] if at("modules") > 0 else []
     return " ".join(words)
 
 

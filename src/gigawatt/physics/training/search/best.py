@@ -26,15 +26,15 @@ from gigawatt.physics.training.calibration import (
     kin_of,
     load_calibration,
 )
-from gigawatt.physics.training.candidates import Candidates, Rejection, enumerate_mappings
-from gigawatt.physics.training.collectives import Messages, StageMessages, messages_of
 from gigawatt.physics.training.columns import Machine, Mapping, machine_of
-from gigawatt.physics.training.kernels import kernel_times
-from gigawatt.physics.training.layer import micro_batch_costs
-from gigawatt.physics.training.memory import memory_of
-from gigawatt.physics.training.points import TrainingPoints, collect, describe
+from gigawatt.physics.training.memory.bytes import memory_of
+from gigawatt.physics.training.search.candidates import Candidates, Rejection, enumerate_mappings
+from gigawatt.physics.training.search.points import TrainingPoints, collect, describe
 from gigawatt.physics.training.shape import Shape, shape_of
-from gigawatt.physics.training.step import Steps, assemble, step_times
+from gigawatt.physics.training.step.collectives import Messages, StageMessages, messages_of
+from gigawatt.physics.training.step.kernels import kernel_times
+from gigawatt.physics.training.step.layer import micro_batch_costs
+from gigawatt.physics.training.step.times import Steps, assemble, step_times
 from gigawatt.physics.workload.architecture import Architecture
 
 Z80 = 1.2816  # normal quantile of an 80 % band

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gigawatt.physics.training.columns import Mapping
+from gigawatt.physics.training.columns import CORE_ATTENTION, Mapping
 from gigawatt.physics.training.shape import Shape
 
 POWERS = 2.0 ** np.arange(0, 12)
@@ -142,7 +142,7 @@ def enumerate_mappings(
         global_batch=float(global_batch),
         seq=float(seq),
         recompute=np.maximum(r, 0.0),
-        selective=(r < 0).astype(float),
+        modules=np.where(r < 0, CORE_ATTENTION, 0.0),
         sequence_parallel=1.0,
         sharding=z,
         lora=lora_value,

@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigawatt.physics.training.calibration import Coefficients
-from gigawatt.physics.training.collectives import Messages, StageMessages
-from gigawatt.physics.training.columns import Machine, Mapping
-from gigawatt.physics.training.kernels import STREAM_SHARE, KernelTimes
-from gigawatt.physics.training.layer import MicroBatch, micro_batch_costs
-from gigawatt.physics.training.memory import rank_parameters
-from gigawatt.physics.training.schedule import pipeline_s
+from gigawatt.physics.training.columns import CORE_ATTENTION, Machine, Mapping
+from gigawatt.physics.training.memory.bytes import rank_parameters
+from gigawatt.physics.training.schedule.pipeline import pipeline_s
 from gigawatt.physics.training.shape import Shape
+from gigawatt.physics.training.step.collectives import Messages, StageMessages
+from gigawatt.physics.training.step.kernels import STREAM_SHARE, KernelTimes
+from gigawatt.physics.training.step.layer import MicroBatch, micro_batch_costs
 
 Column = NDArray[np.float64]
 ACCUMULATE_BYTES = 8.0  # read and write of a 4-byte gradient
@@ -97,7 +97,7 @@ def assemble(
 ) -> Steps:
     """The step from the costs of one micro-batch (which depend on fewer columns and may be shared) and its messages."""
     m, pp, vpp = mapping.micro_batches, mapping.pp, mapping.vpp
-    recompute, selective = mapping.recompute, mapping.selective
+    recompute, selective = mapping.recompute, mapping.recomputes(CORE_ATTENTION)
     stream = STREAM_SHARE * machine.hbm_bytes_per_s
     rank = rank_parameters(shape, mapping)
     trains = 1.0 - np.asarray(mapping.lora)

@@ -1,0 +1,1 @@
+"""Bytes of an accelerator's memory that a mapping needs, by kind."""
