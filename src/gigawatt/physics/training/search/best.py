@@ -36,7 +36,7 @@ from gigawatt.physics.training.step.collectives import Messages, StageMessages, 
 from gigawatt.physics.training.step.kernels import kernel_times
 from gigawatt.physics.training.step.layer import micro_batch_costs
 from gigawatt.physics.training.step.offload import offloads, usual_host
-from gigawatt.physics.training.step.precision import PRECISION_RECIPES
+from gigawatt.physics.training.step.precision import Precision
 from gigawatt.physics.training.step.sites import Between
 from gigawatt.physics.training.step.stages import Split
 from gigawatt.physics.training.step.times import Steps, assemble, step_times
@@ -55,7 +55,7 @@ def evaluate(
     shape: Shape | Architecture,
     chip: Chip,
     mapping: Mapping,
-    precision: str = "bf16",
+    precision: str | Precision = "bf16",
     *,
     fabric: Fabric | None = None,
     stack: str = "",
@@ -71,7 +71,7 @@ def evaluate(
         shape: the model.
         chip: the accelerator.
         mapping: columns; see `Mapping`. Scalars are one row.
-        precision: bf16, fp8, mxfp8 or nvfp4, or a recipe of `step.precision` by name.
+        precision: bf16, fp8, mxfp8 or nvfp4 as the constants were fitted, or a recipe of `step.precision`.
         fabric: the network; what a chip is wired with by default where None.
         stack: name of a software stack; the usual one of the chip where empty.
         maturity: software speed relative to the calibration's release.
@@ -84,8 +84,8 @@ def evaluate(
         InputError: unknown precision or stack, several sites without cables.
     """
     made = shape_of(shape) if isinstance(shape, Architecture) else shape
-    recipe = PRECISION_RECIPES.get(precision) if precision not in PRECISIONS else None
-    width = recipe.width if recipe else _width(precision, chip)
+    recipe = precision if isinstance(precision, Precision) else None
+    width = precision.width if isinstance(precision, Precision) else _width(precision, chip)
     fit = calibration or load_calibration()
     software = fit.stack(stack or default_stack(chip.generation))
     beside = (host or usual_host(chip)) if offloads(mapping) else None
