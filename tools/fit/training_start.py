@@ -39,7 +39,8 @@ START: dict[str, tuple[float, float, str]] = {
     "attention.amd": (2.0, 0.2, "the same"),
     "scan": (2.0, 0.8, "traffic of state-space scans over the compulsory"),
     "elementwise": (1.2, 0.15, "traffic of fused norms and activations over the compulsory"),
-    "elementwise_eager": (2.0, 0.15, "the same in eager PyTorch"),
+    "elementwise.eager": (2.0, 0.15, "the same in eager PyTorch"),
+    "elementwise.2021": (1.6, 0.2, "the same in the fused kernels of 2021, with dropout and its masks"),
     "quantise": (0.57, 0.15, "traffic of the cast to 8 or 4 bit over the compulsory"),
     "quantise_experts": (3.0, 0.8, "the same where the cast is a pass of its own: experts before 26.06, torch float8"),
     "experts.8": (1.2, 0.25, "grouped over dense products, 8 and 4 bit"),
@@ -62,12 +63,13 @@ STACKS: dict[str, dict[str, object]] = {
     "megatron-tuned": {"note": "Megatron-Core with Transformer Engine and CUDA graphs: Megatron-Bridge, NeMo, MLPerf"},
     "megatron-core": {
         "overlap_tp": False,
-        "eager": True,
+        "passes": "eager",
         "all_to_all": True,
         "note": "Megatron-Core without user-buffer overlap or dispatch kernels",
     },
     "megatron-2021": {
         "flash": False,
+        "passes": "2021",
         "graphs": False,
         "overlap_tp": False,
         "overlap_dp": False,
@@ -75,6 +77,7 @@ STACKS: dict[str, dict[str, object]] = {
     },
     "megatron-omnipath": {
         "flash": False,
+        "passes": "2021",
         "graphs": False,
         "overlap_tp": False,
         "overlap_dp": False,
@@ -83,6 +86,7 @@ STACKS: dict[str, dict[str, object]] = {
     "zero3-2021": {
         "kernels": "megatron-2021",
         "flash": False,
+        "passes": "2021",
         "graphs": False,
         "overlap_tp": False,
         "overlap_dp": False,
@@ -90,7 +94,13 @@ STACKS: dict[str, dict[str, object]] = {
         "one_nic": True,
         "note": "DeepSpeed ZeRO-3 of 2021: rings over one of eight NICs",
     },
-    "fsdp-eager": {"eager": True, "graphs": False, "sharded": True, "attention": "triton", "note": "llm-foundry, 2023"},
+    "fsdp-eager": {
+        "passes": "eager",
+        "graphs": False,
+        "sharded": True,
+        "attention": "triton",
+        "note": "llm-foundry, 2023",
+    },
     "fsdp-compile": {
         "attention": "sdpa",
         "graphs": False,
@@ -102,7 +112,7 @@ STACKS: dict[str, dict[str, object]] = {
     "zero1-flash": {
         "kernels": "fsdp-eager",
         "attention": "sdpa",
-        "eager": True,
+        "passes": "eager",
         "graphs": False,
         "overlap_tp": False,
         "note": "ZeRO-1 with FlashAttention 2: InternEvo",

@@ -55,7 +55,8 @@ PRECISIONS: dict[str, str] = {"bf16": "16", "fp16": "16", "fp8": "8", "mxfp8": "
 class Stack:
     """A training software stack: which kernels, which overlap.
 
-    `flash`: fused attention. `eager`: norms and activations as separate PyTorch kernels. `graphs`: launches hidden by
+    `flash`: fused attention. `passes` names how norms and activations are done where not by
+    the fused kernels of 2024 on: `eager`, a PyTorch kernel each, or `2021`, fused by pairs, with dropout. `graphs`: launches hidden by
     CUDA graphs or a compiler. `overlap_tp`, `overlap_dp`: whether tensor- and data-parallel messages run beside
     compute. `fused_cast`: scaling and cast to 8 bit ride on other kernels. `sharded`: ZeRO-3 / FSDP. `attention` names
     the kernels of another time. `kernels` names whose derate the stack takes, its own where empty. `one_nic`: messages
@@ -64,7 +65,7 @@ class Stack:
 
     name: str
     flash: bool = True
-    eager: bool = False
+    passes: str = ""
     graphs: bool = True
     overlap_tp: bool = True
     overlap_dp: bool = True
@@ -150,8 +151,8 @@ def constants_of(context: Context, p: Mapping[str, float]) -> dict[str, float]:
         "attention_backward": p["attention_backward"],
         "scan": p["scan"],
         "flash": float(stack.flash),
-        "elementwise": p["elementwise_eager"] if stack.eager else p["elementwise"],
-        "elementwise_unfused": max(p["elementwise_eager"], p["elementwise"]),
+        "elementwise": p[f"elementwise{stack.passes and '.' + stack.passes}"],
+        "elementwise_unfused": max(p["elementwise.eager"], p["elementwise"]),
         "quantise": (p["quantise"] if stack.fused_cast else p["quantise_experts"]) if low else 0.0,
         "quantise_experts": (p["quantise"] if fused else p["quantise_experts"]) if low else 0.0,
         "experts": p["experts.8"] if low else p["experts.16"],
