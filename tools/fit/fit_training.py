@@ -29,10 +29,11 @@ from training_start import START
 from write_calibration import write
 
 from gigawatt.physics.training import coefficients, step_times
-from gigawatt.physics.training.calibration import RELEASE_YEAR, kin_of
+from gigawatt.physics.training.calibration import kin_of
 from gigawatt.physics.training.search.best import Z80
 from gigawatt.validation.training import IMPORTANT_BLANKS, candidates_of, choose
 from gigawatt.validation.training_metrics import benchmark_of, step_of
+from gigawatt.validation.training_recipes import OPEN_RELEASE
 from gigawatt.validation.training_rows import Case, case_of
 
 SCALE = 0.08  # ln residual beyond which a row counts linearly
@@ -112,12 +113,8 @@ def _informed(row: Mapping[str, str]) -> tuple[Case, str]:
     count = re.search(r"micro-batch count (\d+)", notes)
     if count and not row["global_batch"]:
         blind["global_batch"] = str(int(count[1]) * int(float(row["dp"] or 1)) * int(float(row["micro_batch"] or 1)))
-    case = case_of(blind)
-    container = re.search(r"container (\d\d)\.(\d\d)", notes)
-    if container and case.context.stack.name == "megatron-tuned":
-        date = 2000 + int(container[1]) + (int(container[2]) - 0.5) / 12
-        case = replace(case, context=replace(case.context, years_before=round(RELEASE_YEAR - date, 2)))
-    return case, row["id"].split("-")[0]
+    container = re.search(r"container (\d\d\.\d\d)", notes)
+    return case_of(blind, container[1] if container else None), row["id"].split("-")[0]
 
 
 def summary(r: np.ndarray) -> str:
@@ -196,7 +193,7 @@ def main() -> None:
     for name in START:
         print(f"{name:24s} {START[name][0]:10.4g} -> {values[name]:10.4g}")
     if args.write:
-        _write(rows, x, values, fitted, out, others, samples, by, args.truth)
+        _write(rows, x, values, fitted, out, others, samples, by, args.truth, raw)
 
 
 def left_out(rows: Rows, label: np.ndarray, weight: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
@@ -220,6 +217,7 @@ def _write(
     samples: Sequence[np.ndarray],
     by: Mapping[str, list[int]],
     folder: Path,
+    raw: Sequence[Mapping[str, str]],
 ) -> None:
     known = np.where(np.isnan(out), fitted, out)
     spread = np.std(np.array(samples), axis=0) if samples else np.zeros(x.size)
@@ -235,6 +233,7 @@ def _write(
         groups[f"family {family}"] = 0.75 * _sigma(fitted[members]) + 0.25 * _sigma(known[members])
     blanks = [i for i, c in enumerate(rows.cases) if any(n in IMPORTANT_BLANKS for n in c.notes)]
     groups["a blank filled in"] = 0.25 * _sigma(known[blanks])
+    groups[OPEN_RELEASE] = _sigma(_open_releases(rows, raw, values))
     error = {
         "fitted_mape_percent": float(100 * np.mean(np.abs(np.expm1(fitted)))),
         "fitted_median_percent": float(100 * np.median(np.abs(np.expm1(fitted)))),
@@ -253,6 +252,15 @@ def _write(
     )
     tables = targets(values, folder)
     write(values, sigma, groups, error, len(rows.cases), tables, fitted_to)
+
+
+def _open_releases(rows: Rows, raw: Sequence[Mapping[str, str]], values: Mapping[str, float]) -> np.ndarray:
+    """Residuals, as a prediction makes them, of rows whose possible releases ran different recipes."""
+    blind = [case_of(dict(row) | {"measured_value": "", "notes": ""}) for row in raw]
+    left = [i for i, case in enumerate(blind) if OPEN_RELEASE in case.notes]
+    cases = [blind[i] for i in left]
+    chosen, steps = choose(cases, candidates_of(cases), values)
+    return np.asarray(np.log(steps.step_s[chosen]) - rows.target[left])
 
 
 def _sigma(r: np.ndarray) -> float:

@@ -20,7 +20,8 @@ from gigawatt.physics.training import Machine, Mapping, Shape, Stack, load_calib
 from gigawatt.physics.training.calibration import RELEASE_YEAR, Context, kin_of
 from gigawatt.physics.training.columns import CORE_ATTENTION
 from gigawatt.validation.base import number
-from gigawatt.validation.training_shapes import architecture_of
+from gigawatt.validation.training_recipes import OPEN_RELEASE, choose, documented, modules_of
+from gigawatt.validation.training_shapes import architecture_of, key_of
 from gigawatt.validation.wiring import usual_fabric
 
 Row = Dict[str, str]
@@ -50,6 +51,7 @@ SOURCES: tuple[tuple[str, str], ...] = (
     (r"torchtitan|fms-fsdp|foundation-model-stack|torchtune", "fsdp-compile"),
     (r"internevo|internlm", "zero1-flash"),
     (r"simumax", "megatron-core"),
+    (r"deepseek-ai", "deepseek"),
     (r"primus|rocm|amd-agi", "primus"),
     (r"maxtext|tpu-recipes|gpu-recipes|palm|google", "maxtext"),
 )
@@ -76,6 +78,7 @@ class Case:
     chip: Chip
     machine: Machine
     context: Context
+    plain: bool
     mapping: Mapping
     seq: float
     global_batch: float
@@ -102,20 +105,25 @@ def _chip(name: str) -> tuple[Chip, bool]:
     return chip_from_record(catalog.get("accelerator", "a100-sxm-80gb")), False
 
 
-def case_of(row: Row) -> Case:
-    """The case of a row of `train_truth.csv`."""
+def case_of(row: Row, release: str | None = None) -> Case:
+    """The case of a row of `train_truth.csv`; `release` is the container's, where the caller knows it."""
     notes: list[str] = []
+    row = documented(row)
     source = row.get("source", "")
     arch, shape_notes = architecture_of(row)
     notes += shape_notes
-    shape = shape_of(arch)
     chip, known = _chip(row.get("gpu", ""))
     if not known:
         notes.append(f"chip taken as {chip.name}")
     stack = stack_of(source, chip, row)
     year = number(row.get("year")) or 2024.0
-    moe = any(kind.experts > 0 for kind in shape.kinds)
     width = width_of(row, chip, year, notes)
+    released = release_of(source, year)
+    chosen = choose(row, key_of(row.get("model", "")), chip.name, width, stack, years=released, release=release)
+    if chosen.recipe.predictions is not None:
+        arch = replace(arch, mtp_layers=chosen.recipe.predictions)
+    shape = shape_of(arch)
+    moe = any(kind.experts > 0 for kind in shape.kinds)
     chips = number(row.get("n_gpus"))
     lora = "lora" in (row.get("model", "") + source).lower()
     if (
@@ -131,8 +139,13 @@ def case_of(row: Row) -> Case:
     seq = number(row.get("seq_len")) or _default_seq(row, arch.name, lora, notes)
     machine = machine_of(chip, width, _network(source, chip), one_nic=stack.one_nic)
     mapping, chips, batch, stated = _mappings(row, shape, chip, stack, chips, seq, lora, notes)
+    if moe:
+        mapping = replace(mapping, modules=np.maximum(mapping.modules, modules_of(chosen.recipe)))
     family = family_of(source, stack, chip, moe, lora)
-    released = release_of(source, year)
+    if moe and chosen.open:
+        notes.append(OPEN_RELEASE)
+    if moe or release:
+        released = chosen.released
     years_before = RELEASE_YEAR - released if stack.name in ("megatron-tuned", "maxtext", "primus") else 0.0
     return Case(
         id=row["id"],
@@ -141,7 +154,8 @@ def case_of(row: Row) -> Case:
         shape=shape,
         chip=chip,
         machine=machine,
-        context=Context(chip.generation, width, stack, round(years_before, 2)),
+        context=Context(chip.generation, width, stack, round(years_before, 2), chosen.recipe if moe else None),
+        plain=moe and chosen.recipe.dispatch == "all-to-all",
         mapping=mapping,
         seq=seq,
         global_batch=batch,

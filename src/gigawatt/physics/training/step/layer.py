@@ -6,7 +6,8 @@ Kernel seconds come from the measured chip floor (`kernels`); a training run tak
     experts      d g the same; g: grouped products over single ones
     attention    d (1 + b) forward where fused; b: backward over forward
     passes       e (1 + 2) norms, activations, residuals, e (1 + 1) gathers; casts and scans with factors of their own
-    host         layer = (gpu^4 + host^4)^(1/4): launches of an eager stack are a floor
+    host         layer = (gpu^4 + host^4)^(1/4): launches of an eager stack are a floor; a mixture layer waits besides
+                 while the host launches experts, unless the whole step is one graph
 
 Under LoRA weights are frozen: no weight gradients.
 """
@@ -110,7 +111,7 @@ def _layer_costs(
     attention_back = np.where(fused, c.attention_backward * attention, full * k.attention_backward_s)
 
     experts = derate * c.experts * (1.0 + np.asarray(kind.unfused) * (c.unfused_experts - 1.0))
-    gather = c.elementwise * k.gather_s
+    gather = c.elementwise * c.permute * k.gather_s
     scan = c.scan * k.scan_s
 
     math_f = full * k.forward_s + experts * k.expert_forward_s + attention
@@ -127,8 +128,10 @@ def _layer_costs(
 
     gpu_forward = math_f + traffic_f + tensor + expert + context
     gpu_backward = math_b + traffic_b + tensor + expert + 2.0 * context
-    forward = (gpu_forward**4 + c.host_s**4) ** 0.25
-    backward = (gpu_backward**4 + (BACKWARD_HOST * c.host_s) ** 4) ** 0.25
+    # Counts of tokens an expert reach the host before it launches the layer's grouped products: the chip waits.
+    waits = np.where(np.asarray(kind.experts) > 0, c.expert_host_s, 0.0)
+    forward = (gpu_forward**4 + c.host_s**4) ** 0.25 + waits
+    backward = (gpu_backward**4 + (BACKWARD_HOST * c.host_s) ** 4) ** 0.25 + waits
     flops, core = _forward_flops(kind, mapping, tokens)
     return {
         "forward_s": forward,
