@@ -30,10 +30,11 @@ from training_start import START
 from write_calibration import write
 
 from gigawatt.physics.training import coefficients, step_times
-from gigawatt.physics.training.calibration import RELEASE_YEAR, kin_of
+from gigawatt.physics.training.calibration import kin_of
 from gigawatt.physics.training.search.best import Z80
 from gigawatt.validation.training import candidates_of, choose
 from gigawatt.validation.training_metrics import benchmark_of, step_of
+from gigawatt.validation.training_recipes import OPEN_RELEASE
 from gigawatt.validation.training_rows import Case, case_of
 
 SCALE = 0.08  # ln residual beyond which a row counts linearly
@@ -113,12 +114,8 @@ def _informed(row: Mapping[str, str]) -> tuple[Case, str]:
     count = re.search(r"micro-batch count (\d+)", notes)
     if count and not row["global_batch"]:
         blind["global_batch"] = str(int(count[1]) * int(float(row["dp"] or 1)) * int(float(row["micro_batch"] or 1)))
-    case = case_of(blind)
-    container = re.search(r"container (\d\d)\.(\d\d)", notes)
-    if container and case.context.stack.name == "megatron-tuned":
-        date = 2000 + int(container[1]) + (int(container[2]) - 0.5) / 12
-        case = replace(case, context=replace(case.context, years_before=round(RELEASE_YEAR - date, 2)))
-    return case, row["id"].split("-")[0]
+    container = re.search(r"container (\d\d\.\d\d)", notes)
+    return case_of(blind, container[1] if container else None), row["id"].split("-")[0]
 
 
 def summary(r: np.ndarray) -> str:
@@ -235,7 +232,10 @@ def _write(
     for family, members in sorted(by.items()):
         # between rows of a known source and rows of one never seen
         groups[f"family {family}"] = 0.75 * _sigma(fitted[members]) + 0.25 * _sigma(known[members])
-    groups |= {f"blank: {note}": spread for note, spread in spreads(raw).items()}
+    groups |= {
+        f"blank: {note}": spread for note, spread in spreads([r for r in raw if "vtrain1" not in r["id"]]).items()
+    }
+    groups[OPEN_RELEASE] = _sigma(_open_releases(rows, raw, values))
     error = {
         "fitted_mape_percent": float(100 * np.mean(np.abs(np.expm1(fitted)))),
         "fitted_median_percent": float(100 * np.median(np.abs(np.expm1(fitted)))),
@@ -263,6 +263,15 @@ def _write(
 def _usual(cases: Sequence[Case], members: Sequence[int], note: str) -> bool:
     """Whether most rows of a family have this blank: their spread then holds it."""
     return note.isascii() and 2 * sum(note in cases[i].notes for i in members) > len(members)
+
+
+def _open_releases(rows: Rows, raw: Sequence[Mapping[str, str]], values: Mapping[str, float]) -> np.ndarray:
+    """Residuals, as a prediction makes them, of rows whose possible releases ran different recipes."""
+    blind = [case_of(dict(row) | {"measured_value": "", "notes": ""}) for row in raw]
+    left = [i for i, case in enumerate(blind) if OPEN_RELEASE in case.notes]
+    cases = [blind[i] for i in left]
+    chosen, steps = choose(cases, candidates_of(cases), values)
+    return np.asarray(np.log(steps.step_s[chosen]) - rows.target[left])
 
 
 def _sigma(r: np.ndarray) -> float:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from gigawatt.physics.chip import Chip
 from gigawatt.physics.training import Steps, coefficients, load_calibration, memory_of, stack_shapes, step_times
 from gigawatt.physics.training.columns import Machine, stack_machines
 from gigawatt.physics.training.columns import Mapping as Layout
@@ -21,6 +22,7 @@ from gigawatt.physics.training.step.collectives import Messages, messages_of
 from gigawatt.physics.training.step.kernels import KernelTimes, kernel_times_of
 from gigawatt.validation.base import Prediction
 from gigawatt.validation.training_metrics import metric_value
+from gigawatt.validation.training_recipes import OPEN_RELEASE
 from gigawatt.validation.training_rows import Case, readings_of
 
 Row = dict[str, str]
@@ -82,18 +84,41 @@ def candidates_of(cases: Sequence[Case]) -> CaseCandidates:
     names = [(case.chip.name, case.context.width) for case in cases]
     devices = {name: (case.chip, case.context.width) for name, case in zip(names, cases, strict=True)}
     order = {name: i for i, name in enumerate(devices)}
-    kernels = kernel_times_of(
-        shapes,
-        list(devices.values()),
-        np.array([order[name] for name in names])[owner],
-        layout,
-        flash=np.array([float(case.context.stack.flash) for case in cases])[owner],
-        model=np.array([models[case.shape] for case in cases])[owner],
-    )
+    flash = np.array([float(case.context.stack.flash) for case in cases])[owner]
+    model = np.array([models[case.shape] for case in cases])[owner]
+    device = np.array([order[name] for name in names])[owner]
+    kernels = kernel_times_of(shapes, list(devices.values()), device, layout, flash=flash, model=model)
+    wide = np.array([case.context.recipe.wide_layers if case.context.recipe else 0.0 for case in cases])[owner]
+    kernels = _with_wide_layers(kernels, wide, shapes, [(chip, "16") for chip, _ in devices.values()], device, layout)
     machine = stack_machines([case.machine for case in cases]).take(owner)
-    plain = np.array([case.context.stack.exchanges_plainly for case in cases])[owner]
+    plain = np.array([case.plain for case in cases])[owner]
     messages = messages_of(shapes, machine.network, layout, plain)
     return CaseCandidates(owner, layout, shapes, machine, kernels, messages)
+
+
+def _with_wide_layers(
+    kernels: KernelTimes,
+    share: NDArray[np.float64],
+    shapes: Shape,
+    devices: Sequence[tuple[Chip, str]],
+    device: NDArray[np.intp],
+    layout: Layout,
+) -> KernelTimes:
+    """Kernel seconds where `share` of a row's layers keeps its products in 16 bit."""
+    rows = np.flatnonzero(share > 0)
+    if not rows.size:
+        return kernels
+    ones = np.ones(rows.size)
+    used, index = np.unique(device[rows], return_inverse=True)
+    model = rows.astype(float)  # each row on its own: they are few
+    in16 = kernel_times_of(
+        shapes.take(rows), [devices[i] for i in used], index.ravel(), layout.take(rows), flash=ones, model=model
+    )
+    for layer, wide in zip(kernels.layers, in16.layers, strict=True):
+        for f in fields(layer):
+            column = getattr(layer, f.name)
+            column[rows] += share[rows] * (getattr(wide, f.name) - column[rows])
+    return kernels
 
 
 def choose(
@@ -156,6 +181,8 @@ def sigma_of(case: Case) -> float:
     """
     fit = load_calibration()
     kin = fit.sigma.get(f"family {case.family}", fit.sigma.get(case.group, fit.sigma.get("all", 0.15)))
+    if OPEN_RELEASE in case.notes:
+        kin = max(kin, fit.sigma.get(OPEN_RELEASE, kin))
     usual = fit.tables.get("usual_blanks", {}).get(case.family, ())
     extra = (fit.sigma.get(f"blank: {note}", 0.0) for note in case.notes if note not in usual)
     return float(np.sqrt(kin**2 + sum(e**2 for e in extra)))

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping as Dict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+
+import numpy as np
 
 from gigawatt.catalog import Catalog
 from gigawatt.physics.chip import Chip, chip_from_record
@@ -19,7 +21,8 @@ from gigawatt.physics.training.calibration import RELEASE_YEAR, Context, kin_of
 from gigawatt.validation.base import number
 from gigawatt.validation.training_door import Stated, stated
 from gigawatt.validation.training_layouts import Job, layouts_of
-from gigawatt.validation.training_shapes import architecture_of
+from gigawatt.validation.training_recipes import OPEN_RELEASE, choose, documented, modules_of
+from gigawatt.validation.training_shapes import architecture_of, key_of
 from gigawatt.validation.training_sources import alternative_of, family_of, network_of, release_of, stack_of
 
 Row = Dict[str, str]
@@ -63,6 +66,7 @@ class Case:
     chip: Chip
     machine: Machine
     context: Context
+    plain: bool
     mapping: Mapping
     seq: float
     global_batch: float
@@ -97,35 +101,40 @@ def _chip(name: str) -> tuple[Chip, bool]:
     return chip_from_record(catalog.get("accelerator", "a100-sxm-80gb")), False
 
 
-def case_of(row: Row) -> Case:
-    """The case of a row of `train_truth.csv`, in its first reading."""
-    return readings_of(row)[0]
+def case_of(row: Row, release: str | None = None) -> Case:
+    """The case of a row of `train_truth.csv`, in its first reading; `release` is the container's, where it is known."""
+    return readings_of(row, release)[0]
 
 
-def readings_of(row: Row) -> tuple[Case, ...]:
+def readings_of(row: Row, release: str | None = None) -> tuple[Case, ...]:
     """The cases that a row may mean: one, or two where its columns leave open which software ran."""
+    row = documented(row)
     chip, _ = _chip(row.get("gpu", ""))
     stack, s = stack_of(row.get("source", ""), chip), stated(row)
     other, certain = alternative_of(row.get("source", ""), stack, s)
     if other is None:
-        return (_case(row, s, stack),)
+        return (_case(row, s, stack, release),)
     if certain:
-        return (_case(row, s, other),)
-    return _case(row, s, stack, "stack"), _case(row, s, other, "stack")
+        return (_case(row, s, other, release),)
+    return _case(row, s, stack, release, "stack"), _case(row, s, other, release, "stack")
 
 
-def _case(row: Row, s: Stated, stack: Stack, *notes_before: str) -> Case:
+def _case(row: Row, s: Stated, stack: Stack, release: str | None, *notes_before: str) -> Case:
     notes = [*notes_before, *s.notes]
     source = row.get("source", "")
     arch, shape_notes = architecture_of(row)
     notes += shape_notes
-    shape = shape_of(arch)
     chip, known = _chip(row.get("gpu", ""))
     if not known:
         notes += ["chip", f"chip taken as {chip.name}"]
     year = number(row.get("year")) or 2024.0
-    moe = any(kind.experts > 0 for kind in shape.kinds)
     width = width_of(row, chip, notes)
+    released = release_of(source, year)
+    chosen = choose(row, key_of(row.get("model", "")), chip.name, width, stack, years=released, release=release)
+    if chosen.recipe.predictions is not None:
+        arch = replace(arch, mtp_layers=chosen.recipe.predictions)
+    shape = shape_of(arch)
+    moe = any(kind.experts > 0 for kind in shape.kinds)
     lora = "lora" in (row.get("model", "") + source).lower()
     one_node = s.chips is not None and s.chips <= 8 and stack.name == "megatron-tuned"
     if not lora and one_node and float(shape.parameters) > 60e9 and not moe:
@@ -136,7 +145,14 @@ def _case(row: Row, s: Stated, stack: Stack, *notes_before: str) -> Case:
     job = Job(shape, chip, stack, seq, row.get("recompute", ""), lora, row["measured_metric"] == "step_time_s")
     open_ = layouts_of(job, s)
     notes += open_.notes
-    years_before = RELEASE_YEAR - release_of(source, year) if stack.name in DATED_STACKS else 0.0
+    mapping = open_.mapping
+    if moe:
+        mapping = replace(mapping, modules=np.maximum(mapping.modules, modules_of(chosen.recipe)))
+    if moe and chosen.open:
+        notes.append(OPEN_RELEASE)
+    if moe or release:
+        released = chosen.released
+    years_before = RELEASE_YEAR - released if stack.name in DATED_STACKS else 0.0
     return Case(
         id=row["id"],
         metric=row["measured_metric"],
@@ -144,8 +160,9 @@ def _case(row: Row, s: Stated, stack: Stack, *notes_before: str) -> Case:
         shape=shape,
         chip=chip,
         machine=machine,
-        context=Context(chip.generation, width, stack, round(years_before, 2)),
-        mapping=open_.mapping,
+        context=Context(chip.generation, width, stack, round(years_before, 2), chosen.recipe if moe else None),
+        plain=moe and chosen.recipe.dispatch == "all-to-all",
+        mapping=mapping,
         seq=seq,
         global_batch=open_.batch,
         chips=open_.chips,

@@ -58,6 +58,8 @@ def architecture_of(row: Row) -> tuple[Architecture, list[str]]:
     stated = {c: number(row.get(c)) for c in COLUMNS}
     if not (stated["layers"] and stated["hidden"]) and values:
         notes.append("shape by name")
+    if stated["layers"] and stated["layers"] < values.get("layers", 0.0):
+        values["mtp"] = 0  # cut to a few layers, it is a benchmark of layers: none is added
     values |= {c: v for c, v in stated.items() if v}
     values |= {k: v for k, v in (("top_k", number(row.get("topk"))),) if v}
     if not values.get("layers") or not values.get("hidden"):

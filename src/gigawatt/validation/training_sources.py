@@ -22,6 +22,7 @@ SOURCES: tuple[tuple[str, str], ...] = (
     (r"torchtitan|fms-fsdp|foundation-model-stack|torchtune", "fsdp-compile"),
     (r"internevo|internlm", "zero1-flash"),
     (r"simumax", "megatron-core"),
+    (r"deepseek-ai", "deepseek"),
     (r"primus|rocm|amd-agi", "primus"),
     (r"maxtext|tpu-recipes|gpu-recipes|palm|google", "maxtext"),
 )
