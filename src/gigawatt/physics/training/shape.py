@@ -193,15 +193,16 @@ def _stack_kinds(kinds: Sequence[LayerKind]) -> LayerKind:
 def shape_of(arch: Architecture) -> Shape:
     """The training shape of an architecture.
 
-    Multi-token-prediction layers count as further layers of the last kind and one more head each.
+    Multi-token-prediction layers count as further layers of the last kind and one more head each; where a model's layers
+    are halves (a mixer alone, a feed-forward alone), as one more of the last attention and of the last mixture each.
     """
     merged: dict[LayerKind, float] = {}
     for group in arch.groups:
         if group.count > 0:
             kind = _layer(group, arch.hidden, arch.causal)
             merged[kind] = merged.get(kind, 0.0) + group.count
-    if merged:
-        merged[next(reversed(merged))] += arch.mtp_layers
+    for kind in _predicting(merged):
+        merged[kind] += arch.mtp_layers
     mixers = [group.mixer for group in arch.groups if group.mixer.heads]
     return Shape(
         hidden=float(arch.hidden),
@@ -213,6 +214,15 @@ def shape_of(arch: Architecture) -> Shape:
         max_heads=float(max((m.heads for m in mixers), default=1)),
         kinds=tuple(replace(kind, count=count) for kind, count in merged.items()),
     )
+
+
+def _predicting(kinds: dict[LayerKind, float]) -> list[LayerKind]:
+    """The kinds of layer that a multi-token-prediction module is made of."""
+    attention = [kind for kind in kinds if kind.heads > 0]
+    mixtures = [kind for kind in kinds if kind.experts > 0]
+    if attention and mixtures and not any(kind.heads > 0 for kind in mixtures):
+        return [attention[-1], mixtures[-1]]
+    return list(kinds)[-1:]
 
 
 def _layer(group: LayerGroup, hidden: int, causal: bool) -> LayerKind:

@@ -11,7 +11,8 @@ Kernel seconds come from the measured chip floor (`kernels`); a training run tak
     paired       expert messages E of a forward and a backward pass hide behind kernels K of both:
                  s E + max((1 - s) E - K, 0), s = 20/132: the SMs that the exchange takes from kernels
                  (DeepSeek-V3, arXiv 2412.19437, sec. 3.2.1 and 3.2.2)
-    host         layer = (gpu^4 + host^4)^(1/4): launches of an eager stack are a floor
+    host         layer = (gpu^4 + host^4)^(1/4): launches of an eager stack are a floor; a mixture layer waits besides
+                 while the host launches experts, unless the whole step is one graph
 
 Under LoRA weights are frozen: no weight gradients.
 """
@@ -186,7 +187,7 @@ def _layer_costs(
 
     experts = derate * c.experts * (1.0 + np.asarray(kind.unfused) * (c.unfused_experts - 1.0))
     each = _elementwise(mapping, c)
-    gather = each * k.gather_s
+    gather = each * c.permute * k.gather_s
     scan = c.scan * k.scan_s
 
     math_f = full * k.forward_s + experts * k.expert_forward_s + attention
@@ -203,8 +204,10 @@ def _layer_costs(
 
     gpu_forward = math_f + traffic_f + tensor + expert + context
     gpu_backward = math_b + traffic_b + tensor + expert + context_back
-    forward = (gpu_forward**4 + c.host_s**4) ** 0.25
-    backward = (gpu_backward**4 + (BACKWARD_HOST * c.host_s) ** 4) ** 0.25
+    # Counts of tokens an expert reach the host before it launches the layer's grouped products: the chip waits.
+    waits = np.where(np.asarray(kind.experts) > 0, c.expert_host_s, 0.0)
+    forward = (gpu_forward**4 + c.host_s**4) ** 0.25 + waits
+    backward = (gpu_backward**4 + (BACKWARD_HOST * c.host_s) ** 4) ** 0.25 + waits
     flops, core, latent, mlp, mixture = _forward_flops(kind, mapping, tokens)
     columns = {
         "forward_s": forward,
