@@ -36,13 +36,9 @@ def rank_parameters(shape: Shape, mapping: Mapping) -> RankParameters:
     one_end = shape.embedding_parameters / np.where(np.asarray(mapping.pp) > 1, 2.0 - shape.tied, 1.0)
     dense = (shape.dense_parameters * share + one_end) / mapping.tp
     expert = shape.expert_parameters * share / (mapping.ep * mapping.etp)
-    return RankParameters(dense, expert, *_replicas(mapping))
-
-
-def _replicas(mapping: Mapping) -> tuple[Any, Any]:
-    """Ranks that hold the same dense weights, and the same experts."""
     ranks = mapping.dp * mapping.cp
-    return ranks, np.maximum(ranks * mapping.tp / (mapping.ep * mapping.etp), 1.0)
+    expert_ranks = np.maximum(ranks * mapping.tp / (mapping.ep * mapping.etp), 1.0)
+    return RankParameters(dense, expert, ranks, expert_ranks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +72,16 @@ def held_parameters(shape: Shape, mapping: Mapping, stages: Stages) -> Held:
     table = shape.vocab * shape.hidden / mapping.tp
     shared = stages.embedding * stages.head * shape.tied
     ends = table * (stages.embedding + stages.head - shared)
-    group = np.asarray(mapping.shard_ranks, dtype=float)
-    dense_cut, expert_cut = (np.where(group > 0, np.minimum(group, n), n) for n in _replicas(mapping))
-    return Held(dense, expert, ends, largest, matrices, dense_cut, expert_cut)
+    return Held(dense, expert, ends, largest, matrices, *_sharded_over(mapping))
+
+
+def _sharded_over(mapping: Mapping) -> tuple[Any, Any]:
+    """Ranks that shards of dense weights, and of experts, lie on: all replicas of a site, or a group of `shard_ranks`."""
+    place = mapping.tp / (mapping.ep * mapping.etp)
+    ranks = mapping.dp * mapping.cp / mapping.sites
+    asked = np.asarray(mapping.shard_ranks, dtype=float)
+    dense = np.where(asked > 0, np.minimum(asked, ranks), ranks)
+    return dense, np.clip(dense * place, 1.0, np.maximum(ranks * place, 1.0))
 
 
 def layer_parameters(kind: LayerKind, tp: Any) -> Any:
