@@ -26,8 +26,9 @@ from gigawatt.physics.training.calibration import Context, coefficients, load_ca
 from gigawatt.physics.training.columns import machine_of
 from gigawatt.physics.training.search.best import FULL
 from gigawatt.physics.training.search.bulk import Settings, chips_of, evaluated, messages_in
-from gigawatt.physics.training.search.energy import step_watts
 from gigawatt.physics.training.search.front import undominated
+from gigawatt.physics.training.step.offload import usual_host
+from gigawatt.physics.training.step.power import phase_watts
 
 H100, GB300 = chip("h100-sxm"), chip("gb300")
 SMALL = gpt(24, 2048, 16)
@@ -40,7 +41,7 @@ def every_cell(arch, precision: str, space: Space, *, chips: int, seq: int, batc
     found = enumerate_mappings(shape, chips=chips, seq=seq, global_batch=batch, scaleup_domain=8, space=space)
     fit = load_calibration()
     software = fit.stack("megatron-tuned")
-    machine = machine_of(H100, precision)
+    machine = machine_of(H100, precision, host=usual_host(H100))
     c = coefficients([Context("hopper", precision, software)], fit.parameters)
     distinct = Settings.of(found, found.grids)
     run = chips_of(
@@ -65,13 +66,14 @@ def test_every_cell_equals_the_plain_model(arch, space) -> None:
         at = np.unravel_index(cells, part.block.shape)
         mapping = part.block.rows(cells)
         plain = evaluate(arch, H100, mapping, "fp8", stack="megatron-tuned")
+        watts = phase_watts(H100, plain, FULL).mean_w
         for bulk, alone in (
             (part.step_s, plain.step_s),
             (part.memory_bytes, memory_of(shape_of(arch), mapping).total_bytes),
-            (part.chip_w, step_watts(H100, plain, FULL)),
+            (part.chip_w, watts),
             (
                 part.joules,
-                plain.step_s * (mapping.chips * step_watts(H100, plain, FULL) + (256 - mapping.chips) * H100.idle_w),
+                plain.step_s * (mapping.chips * watts + (256 - mapping.chips) * H100.idle_w),
             ),
             *((getattr(part.steps, f.name), getattr(plain, f.name)) for f in fields(plain)),
         ):

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from gigawatt.physics.chip import Box, Chip, PowerMode
+from gigawatt.physics.chip.host import HostPath
 from gigawatt.physics.chip.node import box_watts
 from gigawatt.physics.fabric import Fabric, default_fabric
 from gigawatt.physics.training.calibration import (
@@ -33,14 +34,19 @@ from gigawatt.physics.training.search.bulk import (
     messages_in,
     slowed,
 )
-from gigawatt.physics.training.search.candidates import Rejection, enumerate_mappings
-from gigawatt.physics.training.search.energy import step_watts
+from gigawatt.physics.training.search.candidates import Job, Rejection, candidates_of
 from gigawatt.physics.training.search.front import Front
 from gigawatt.physics.training.search.plain import evaluate, has_peak, matured, plain_steps, width_of
 from gigawatt.physics.training.search.points import TrainingPoints, collect, describe
-from gigawatt.physics.training.search.refuse import check, too_large
+from gigawatt.physics.training.search.refuse import check, on_chips_alone, too_large
 from gigawatt.physics.training.search.space import Limits, Space, Weights
 from gigawatt.physics.training.shape import Shape, shape_of
+from gigawatt.physics.training.step.collectives import Messages
+from gigawatt.physics.training.step.offload import usual_host
+from gigawatt.physics.training.step.power import phase_watts
+from gigawatt.physics.training.step.precision import Precision
+from gigawatt.physics.training.step.sites import Between
+from gigawatt.physics.training.step.times import Steps
 from gigawatt.physics.workload.architecture import Architecture
 
 __all__ = ["Z80", "best_mapping", "evaluate", "sigma_of"]
@@ -71,6 +77,9 @@ def best_mapping(
     limits: Limits | None = None,
     imbalance: float = 1.0,
     sites: int = 1,
+    local_steps: int = 1,
+    between: Between | None = None,
+    host: HostPath | None = None,
     keep: int = KEEP,
 ) -> TrainingPoints:
     """The mappings worth running: for each precision and power mode the front of speed, joules and free memory.
@@ -82,7 +91,8 @@ def best_mapping(
         chips: chips of the job.
         seq: tokens of a sequence.
         global_batch: sequences of a step.
-        precisions: of bf16, fp8, mxfp8, nvfp4; those the chip has no peak for are rejected, with a row that says so.
+        precisions: of bf16, fp8, mxfp8, nvfp4, or names of recipes (`step.precision`); those the chip has no peak for
+            are rejected, with a row that says so.
         maturity: software speed relative to the calibration's release (1 for the stacks it was fitted on).
         modes: power modes; speeds of math and of memory are scaled by their shares.
         stack: software stack; the usual one of the chip's kind where empty.
@@ -92,7 +102,9 @@ def best_mapping(
         weights: what a chip-second and a joule count; speed alone where None.
         limits: what every point keeps; of the memory 0.94 where None.
         imbalance: load of the busiest expert rank over the mean.
-        sites: places that data-parallel ranks are spread over.
+        sites: places that data-parallel ranks are spread over; with more than one, `between` says the cables.
+        local_steps: steps between two exchanges of weights among sites; 1 sums every step's gradients.
+        host: the way to the host's memory, for offloading; that of the chip's platform where None.
         keep: most points of a precision and mode.
 
     Returns:
@@ -106,17 +118,18 @@ def best_mapping(
     box, device = (chip, chip.chip) if isinstance(chip, Box) else (None, chip)
     space, weights, limits = space or Space(), weights or Weights(), limits or Limits()
     wired = default_fabric(device) if fabric is None else fabric
-    check(shape, chips, seq, global_batch, precisions, wired.domain, space, weights, limits, imbalance, sites)
+    job = Job(chips, seq, global_batch, float(wired.domain), lora, imbalance, float(sites), float(local_steps))
+    beside = host or usual_host(device)
+    rejected: list[Rejection] = []
+    if beside is None:
+        space = on_chips_alone(space, device, rejected)
+    check(shape, job, precisions, space, weights, limits, between)
     fit = calibration or load_calibration()
     software = fit.stack(stack or default_stack(device.generation))
-    found = enumerate_mappings(
-        shape, chips=chips, seq=seq, global_batch=global_batch, scaleup_domain=wired.domain,
-        lora=lora, imbalance=imbalance, sites=float(sites), space=space,
-    )  # fmt: skip
+    found = candidates_of(shape, job, space)
     room = limits.max_memory_share * device.memory_bytes
     flash = float(software.flash)
     grids, over, nearest = fitting(shape, found, flash, room)
-    rejected: list[Rejection] = []
     changes: tuple[Any, ...] = ()
     if nearest is not None:
         row, changes = too_large(shape, found, space, flash, room, device, nearest, over, bool(grids))
@@ -125,24 +138,33 @@ def best_mapping(
     tally = _Tally()
     kept: list[dict[str, Any]] = []
     settings = Settings.of(found, grids)
-    sent = None
+    sent: dict[Precision | None, Messages] = {}
     for precision in precisions:
-        width = width_of(precision, device)
+        width, recipe = width_of(precision, device)
         if not has_peak(device, width):
             rejected.append(Rejection(f"{device.name} has no {precision} peak", len(found), "use bf16"))
             continue
         if not grids:
             continue
         c = coefficients([Context(device.generation, width, software)], fit.parameters)
-        machine = machine_of(device, width, wired, one_nic=software.one_nic)
-        sent = sent or messages_in(shape, machine.network, settings, software.exchanges_plainly)
+        machine = machine_of(device, width, wired, one_nic=software.one_nic, host=beside)
+        if recipe not in sent:
+            sent[recipe] = messages_in(shape, machine.network, settings, software.exchanges_plainly, recipe)
         for mode in modes:
-            run = chips_of(shape, device, width, machine, c, mode, settings, sent)
+            run = chips_of(
+                shape, device, width, machine, c, mode, settings, sent[recipe], recipe=recipe, between=between
+            )
             front = Front(room)
             for part in evaluated(run, grids, flash=flash, room_bytes=room, job_chips=chips, maturity=maturity):
                 front.add(part, tally.keeps(part, room, limits))
             if len(front):
-                made = _points(run, front, weights, chips, maturity, flash, software.exchanges_plainly, keep, box)
+                rows = front.chosen(weights.per_chip_s * chips * front.time + weights.per_joule * front.joules, keep)
+                mapping = front.rows(rows)
+                steps = plain_steps(
+                    shape, slowed(device, machine, mode)[0], width, run.machine, c, mapping,
+                    software.exchanges_plainly, recipe=recipe, between=between,
+                )  # fmt: skip
+                made = _points(run, mapping, matured(steps, maturity), weights, chips, flash, box)
                 count = made["step_s"].size
                 made["precision"], made["mode"] = np.full(count, precision), np.full(count, mode.name)
                 made["mfu"] = made["mfu"] / machine.peak_flops
@@ -197,24 +219,10 @@ EXPOSED_LIMIT = "more of the step waits for messages than the limit"
 
 
 def _points(
-    run: Chips,
-    front: Front,
-    weights: Weights,
-    chips: int,
-    maturity: float,
-    flash: float,
-    plain: bool,
-    keep: int,
-    box: Box | None,
+    run: Chips, mapping: Mapping, steps: Steps, weights: Weights, chips: int, flash: float, box: Box | None
 ) -> dict[str, Any]:
-    """The rows worth keeping of one front, each timed again by itself, with all that is told of a point."""
-    rows = front.chosen(weights.per_chip_s * chips * front.time + weights.per_joule * front.joules, keep)
-    assert front.mappings is not None
-    mapping = Mapping(*(front.mappings[i][rows] for i in range(len(fields(Mapping)))))
-    slow_chip, _ = slowed(run.chip, run.machine, run.mode)
-    raw = plain_steps(run.shape, slow_chip, run.width, run.machine, run.c, mapping, plain)
-    steps = matured(raw, maturity)
-    watts = step_watts(run.chip, raw, run.mode, maturity)
+    """All that is told of the rows worth keeping of one front."""
+    watts = phase_watts(run.chip, steps, run.mode).mean_w
     used = mapping.chips
     tokens = mapping.global_batch * mapping.seq
     idle_w = run.chip.idle_w
@@ -226,7 +234,7 @@ def _points(
         node_joules = steps.step_s * (used * node_w + (chips - used) * resting_w)
     memory = memory_of(run.shape, mapping, flash)
     return {
-        "mapping": np.array([describe(mapping, row) for row in range(rows.size)]),
+        "mapping": np.array([describe(mapping, row) for row in range(used.size)]),
         "step_s": steps.step_s,
         "tokens_per_s_per_chip": tokens / (steps.step_s * chips),
         "mfu": steps.model_flops / (steps.step_s * chips),
@@ -245,7 +253,7 @@ def _points(
         "cost": (weights.per_chip_s * chips * steps.step_s + weights.per_joule * joules) / tokens,
         "layout": mapping,
         "times": steps,
-        "memory": Memory(*(np.broadcast_to(getattr(memory, f.name), rows.shape) for f in fields(Memory))),
+        "memory": Memory(*(np.broadcast_to(getattr(memory, f.name), used.shape) for f in fields(Memory))),
     }
 
 

@@ -20,12 +20,15 @@ from gigawatt.physics.training.calibration import Coefficients
 from gigawatt.physics.training.columns import Machine, Mapping
 from gigawatt.physics.training.memory.bytes import memory_of
 from gigawatt.physics.training.search.candidates import Block, Candidates, Grid
-from gigawatt.physics.training.search.energy import step_watts
 from gigawatt.physics.training.search.knobs import KNOBS
+from gigawatt.physics.training.search.plain import matured
 from gigawatt.physics.training.shape import Shape
 from gigawatt.physics.training.step.collectives import Messages, StageMessages, messages_of
 from gigawatt.physics.training.step.kernels import kernel_times
 from gigawatt.physics.training.step.layer import MicroBatch, micro_batch_costs
+from gigawatt.physics.training.step.power import phase_watts
+from gigawatt.physics.training.step.precision import Precision
+from gigawatt.physics.training.step.sites import Between
 from gigawatt.physics.training.step.times import Steps, assemble
 
 Column = NDArray[np.float64]
@@ -36,26 +39,41 @@ LAYER, AGAIN, SHARDING, HOST, SCHEDULE = range(len(KNOBS))
 class Settings:
     """The distinct settings of layers and of stages in a set of grids, as flat mappings.
 
-    The row of a layer is its layer knob times the distinct layouts, plus the layout. `stage_at` gives, in the same way
-    for (layer knob, sharding, layout), the row of `stage`, or -1 where no grid needs it.
+    Rows of layers run over the layer knob, then `paired` (`paired_at` says which of its values a schedule knob has), then
+    the `layouts`. `stage_at` gives for (layer knob, sharding, layout) the row of `stage`, or -1 where no grid needs it.
     """
 
     layer: Mapping
     stage: Mapping
     stage_at: NDArray[np.intp]
+    paired_at: NDArray[np.intp]
     layouts: int
+
+    def layer_rows(self, block: Block) -> NDArray[np.intp]:
+        """The layers of the cells of a block, along the axes that they depend on."""
+        lead, pairs = block.knob[LAYER].reshape(-1, 1, 1, 1, 1, 1), int(self.paired_at.max()) + 1
+        if pairs > 1:
+            lead = lead * pairs + self.paired_at[block.knob[SCHEDULE]].reshape(-1, 1)
+        rows: NDArray[np.intp] = lead * self.layouts + block.grid.layer_row[block.at]
+        return rows
+
+    def stage_rows(self, block: Block) -> NDArray[np.intp]:
+        """The stages of the cells of a block, along the axes that they depend on."""
+        layer, sharding = block.knob[LAYER].reshape(-1, 1, 1, 1, 1, 1), block.knob[SHARDING].reshape(-1, 1, 1, 1)
+        return self.stage_at[layer, sharding, block.grid.stage_row[block.at]]
 
     @staticmethod
     def of(found: Candidates, grids: Sequence[Grid]) -> Settings:
         """Those of some grids (of all candidates, or of those that fit)."""
-        job, axes = found.job, found.knobs.axes
+        axes = found.knobs.axes
         ones = np.ones(1)
-        common = {"chips": ones, "pp": ones, "vpp": ones, "dp": ones, "global_batch": float(job.global_batch),
-                  "seq": float(job.seq), "lora": float(job.lora), "imbalance": job.imbalance, "sites": job.sites}  # fmt: skip
+        common = {"chips": ones, "pp": ones, "vpp": ones, "dp": ones, **found.job.columns()}
         sizes = found.knobs.sizes
         layouts = found.layer["tp"].size
-        settings = {name: np.repeat(column, layouts) for name, column in axes[LAYER].items()}
-        layer = {name: np.tile(column, sizes[LAYER]) for name, column in found.layer.items()}
+        pairs, paired_at = np.unique(axes[SCHEDULE]["paired"], return_inverse=True)
+        settings = {name: np.repeat(column, pairs.size * layouts) for name, column in axes[LAYER].items()}
+        settings["paired"] = np.tile(np.repeat(pairs, layouts), sizes[LAYER])
+        layer = {name: np.tile(column, sizes[LAYER] * pairs.size) for name, column in found.layer.items()}
 
         stages = found.stage["tp"].size
         # Of the layer knobs messages of stages see sequence parallelism alone.
@@ -71,7 +89,13 @@ class Settings:
         stage |= {name: column[z] for name, column in axes[SHARDING].items()}
         stage |= {"sequence_parallel": axes[LAYER]["sequence_parallel"][k]}
         stage |= {"chips": stage["tp"] * stage["pp"] * stage["dp"] * stage["cp"]}
-        return Settings(Mapping(**{**common, **layer, **settings}), Mapping(**{**common, **stage}), stage_at, layouts)
+        return Settings(
+            Mapping(**{**common, **layer, **settings}),
+            Mapping(**{**common, **stage}),
+            stage_at,
+            paired_at.ravel(),
+            layouts,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +114,15 @@ class Chips:
     settings: Settings
     micro: MicroBatch
     stage: StageMessages
+    between: Between | None = None
 
     def steps(self, block: Block) -> Steps:
         """The steps of a block, as columns that have its shape."""
-        layer = block.knob[LAYER].reshape(-1, 1, 1, 1, 1, 1)
-        sharding = block.knob[SHARDING].reshape(-1, 1, 1, 1)
-        costs = self.micro.take(layer * self.settings.layouts + block.grid.layer_row[block.at])
-        sent = self.stage.take(self.settings.stage_at[layer, sharding, block.grid.stage_row[block.at]])
-        return assemble(self.shape, self.machine, block.mapping, self.c, costs, sent)
+        costs = self.micro.take(self.settings.layer_rows(block))
+        sent = self.stage.take(self.settings.stage_rows(block))
+        return assemble(
+            self.shape, self.machine, block.mapping, self.c, costs, sent, between=self.between, flash=self.c.flash
+        )
 
 
 def slowed(chip: Chip, machine: Machine, mode: PowerMode) -> tuple[Chip, Machine]:
@@ -115,9 +140,11 @@ def slowed(chip: Chip, machine: Machine, mode: PowerMode) -> tuple[Chip, Machine
     return chip, machine
 
 
-def messages_in(shape: Shape, network: Wires, settings: Settings, plain: bool) -> Messages:
-    """All messages of the settings: the same at every precision and in every power mode."""
-    return messages_of(shape, network, settings.layer, plain, stages=settings.stage)
+def messages_in(
+    shape: Shape, network: Wires, settings: Settings, plain: bool, recipe: Precision | None = None
+) -> Messages:
+    """All messages of the settings: the same in every power mode, and at every precision without a recipe."""
+    return messages_of(shape, network, settings.layer, plain, stages=settings.stage, recipe=recipe)
 
 
 def chips_of(
@@ -129,12 +156,15 @@ def chips_of(
     mode: PowerMode,
     settings: Settings,
     sent: Messages,
+    *,
+    recipe: Precision | None = None,
+    between: Between | None = None,
 ) -> Chips:
     """Layers timed at their distinct settings."""
     slow_chip, slow = slowed(chip, machine, mode)
-    kernels = kernel_times(shape, slow_chip, width, settings.layer, flash=float(c.flash[0]))
+    kernels = kernel_times(shape, slow_chip, width, settings.layer, flash=float(c.flash[0]), recipe=recipe)
     micro = micro_batch_costs(shape, slow, settings.layer, kernels, sent.layers, c)
-    return Chips(shape, chip, width, slow, c, mode, settings, micro, sent.stage)
+    return Chips(shape, chip, width, slow, c, mode, settings, micro, sent.stage, between)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +173,13 @@ class Evaluated:
 
     block: Block
     steps: Steps
-    step_s: Column
     memory_bytes: Column
     chip_w: Column
     joules: Column
+
+    @property
+    def step_s(self) -> Column:
+        return self.steps.step_s
 
 
 def evaluated(
@@ -166,11 +199,11 @@ def evaluated(
                     continue
                 block = whole.narrowed(fits)
                 memory = memory if block is whole else memory_in(chips.shape, block, flash)
-            steps = chips.steps(block)
-            watts = step_watts(chips.chip, steps, chips.mode, maturity)
-            step_s = steps.step_s if maturity == 1.0 else steps.step_s / maturity
+            steps = matured(chips.steps(block), maturity)
+            watts = phase_watts(chips.chip, steps, chips.mode).mean_w
             used = block.mapping.chips
-            yield Evaluated(block, steps, step_s, memory, watts, step_s * (used * watts + (job_chips - used) * idle_w))
+            joules = steps.step_s * (used * watts + (job_chips - used) * idle_w)
+            yield Evaluated(block, steps, memory, watts, joules)
 
 
 def memory_in(shape: Shape, block: Block, flash: float) -> Column:

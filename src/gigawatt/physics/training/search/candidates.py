@@ -17,7 +17,7 @@ from gigawatt.physics.training.columns import Mapping
 from gigawatt.physics.training.search.knobs import Knobs, allowed, knobs_of
 from gigawatt.physics.training.search.space import Space
 from gigawatt.physics.training.shape import Shape
-from gigawatt.physics.training.step.kernels import distinct
+from gigawatt.physics.training.step.products import distinct
 
 Column = NDArray[np.float64]
 POWERS: Column = np.float64(2.0) ** np.arange(0, 12)
@@ -43,7 +43,7 @@ class Rejection:
 @dataclass(frozen=True, slots=True)
 class Job:
     """What a mapping is of and cannot choose: chips, tokens of a sequence, sequences of a step, the network's domain,
-    adapters, the load of the busiest expert rank over the mean, places."""
+    adapters, the load of the busiest expert rank over the mean, places and the steps between their exchanges."""
 
     chips: int
     seq: int
@@ -52,6 +52,18 @@ class Job:
     lora: bool = False
     imbalance: float = 1.0
     sites: float = 1.0
+    local_steps: float = 1.0
+
+    def columns(self) -> dict[str, float]:
+        """What is the same for every mapping of the job."""
+        return {
+            "global_batch": float(self.global_batch),
+            "seq": float(self.seq),
+            "lora": float(self.lora),
+            "imbalance": float(self.imbalance),
+            "sites": float(self.sites),
+            "local_steps": float(self.local_steps),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,14 +137,9 @@ class Grid:
 
     def block(self, knob: tuple[NDArray[np.intp], ...], at: NDArray[np.intp]) -> Block:
         """The product of some knobs and layouts."""
-        job = self.job
         layout = {name: column[at] for name, column in self.layout.items()}
-        settings = self.knobs.columns(knob)
         chips = layout["tp"] * layout["pp"] * layout["dp"] * layout["cp"]
-        mapping = Mapping(
-            chips=chips, global_batch=float(job.global_batch), seq=float(job.seq), lora=float(job.lora),
-            imbalance=job.imbalance, sites=job.sites, **layout, **settings,
-        )  # fmt: skip
+        mapping = Mapping(chips=chips, **layout, **self.knobs.columns(knob), **self.job.columns())
         return Block(self, mapping, knob, at)
 
 
@@ -186,8 +193,6 @@ def enumerate_mappings(
     global_batch: int,
     scaleup_domain: float,
     lora: bool = False,
-    imbalance: float = 1.0,
-    sites: float = 1.0,
     space: Space | None = None,
 ) -> Candidates:
     """The space without what does not divide.
@@ -195,8 +200,11 @@ def enumerate_mappings(
     dp, where the space does not say it, is what is left of the chips, lowered to a divisor of the batch over the
     micro-batch; the rest of the chips idles.
     """
-    job = Job(chips, seq, global_batch, float(scaleup_domain), lora, imbalance, sites)
-    asked = space or Space()
+    return candidates_of(shape, Job(chips, seq, global_batch, float(scaleup_domain), lora), space or Space())
+
+
+def candidates_of(shape: Shape, job: Job, asked: Space) -> Candidates:
+    """The same of a job and a space."""
     knobs = knobs_of(asked)
     layout, rejected, seen = _layouts(shape, job, asked, knobs.count)
     layer, layer_row = _distinct(layout, LAYER_DEGREES)
@@ -260,6 +268,7 @@ def _layouts(shape: Shape, job: Job, space: Space, knobs: int) -> tuple[dict[str
     rules = [
         (room < 1, "more parallel ranks than chips", "use more chips, or fewer stages"),
         (dp < 1, "the global batch does not divide", f"use a batch that the micro-batch divides (now {batch} sequences)"),
+        (np.mod(dp, job.sites) != 0, "data-parallel ranks do not divide over the sites", f"use a multiple of {job.sites:g}"),
         (np.mod(heads, t) != 0, "tensor ranks do not divide the heads", f"use a divisor of {heads}"),
         (p > layers, "more stages than layers", f"use {layers} stages at most"),
         (

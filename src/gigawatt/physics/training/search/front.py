@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from gigawatt.physics.training.columns import Mapping
 from gigawatt.physics.training.search.bulk import Evaluated, columns_of
 
 Column = NDArray[np.float64]
@@ -75,6 +76,11 @@ class Front:
                 frugal = np.argmin(np.where(within, self.joules, np.inf))
                 self._time_of_frugal[step] = self.time[frugal]
                 self._joules_of_fast[step] = self.joules[np.argmax(within)]
+
+    def rows(self, chosen: NDArray[np.intp]) -> Mapping:
+        """The mappings of some rows."""
+        assert self.mappings is not None
+        return Mapping(*(column[chosen] for column in self.mappings))
 
     def chosen(self, cost: Column, count: int) -> NDArray[np.intp]:
         """At most `count` rows by cost, the first the least; rows much like a cheaper one are thinned out."""

@@ -4,7 +4,7 @@
     again     recompute (whole layers, modules) and activations in host memory
     sharding  ZeRO stage and the ranks of a sharding group
     host      optimizer state and weights in host memory
-    schedule  pipeline schedule, overlap of messages between stages and between data-parallel ranks
+    schedule  pipeline schedule, overlap of messages between stages and between data-parallel ranks, passes in pairs
 
 A setting that makes no difference in a layout (context messages of one rank, a schedule of one stage) is tried once, at
 the value that stands for all; it is no candidate and no rejection.
@@ -18,7 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gigawatt.physics.training.columns import DUAL_PIPE, DUAL_PIPE_V, ONE_F_ONE_B, ULYSSES, ZERO_BUBBLE_V
+from gigawatt.physics.training.columns import DUAL_PIPE, DUAL_PIPE_V, ULYSSES
+from gigawatt.physics.training.schedule.valid import RULES, broken_rules
 from gigawatt.physics.training.search.space import Space
 from gigawatt.physics.training.shape import Shape
 
@@ -29,9 +30,19 @@ KNOBS: dict[str, tuple[str, ...]] = {
     "again": ("recompute", "modules", "offload_activations"),
     "sharding": ("sharding", "shard_ranks"),
     "host": ("offload_optimizer", "offload_weights"),
-    "schedule": ("schedule", "overlap_pp", "overlap_dp"),
+    "schedule": ("schedule", "overlap_pp", "overlap_dp", "paired"),
 }
 FULL_SHARDING = 3.0
+# Rules of schedules (`schedule.valid`), in words for a count of candidates.
+RULED = {
+    "one chunk": "the schedule runs one chunk a stage",
+    "two chunks": "the schedule runs two chunks a stage",
+    "groups": "interleaved chunks need micro-batches in groups of the stages",
+    "even stages": "the schedule pairs an even number of stages",
+    "even batch": "the schedule pairs an even number of micro-batches",
+    "twice": "the schedule needs twice as many micro-batches as stages",
+    "fill": "the schedule needs enough micro-batches to fill its V",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +112,9 @@ def allowed(
     same[4] &= (ranks > 1) | (schedule["overlap_dp"] == np.max(schedule["overlap_dp"]))
 
     group = sharding["shard_ranks"]
-    kind = schedule["schedule"]
-    folded, both_ways = (kind == ZERO_BUBBLE_V) | (kind == DUAL_PIPE_V), (kind == DUAL_PIPE) | (kind == DUAL_PIPE_V)
+    kind, paired = schedule["schedule"], schedule["paired"]
+    same[4] &= (ep > 1) | (paired == np.min(paired))
+    two_way = (kind == DUAL_PIPE) | (kind == DUAL_PIPE_V)
     rules = [
         (0, (layer["context"] == ULYSSES) & (cp > 1) & (np.mod(heads, tp * cp) != 0),
          "context ranks by heads do not divide them", "use fewer context ranks, or ring messages"),
@@ -110,12 +122,11 @@ def allowed(
          "full sharding with a pipeline", "use one stage, or optimizer sharding"),
         (2, (group > 0) & ((np.mod(ranks, np.maximum(group, 1.0)) != 0) | (sharding["sharding"] < 1)),
          "sharding groups do not divide the data-parallel ranks", "use a divisor of them, or 0 for all of them"),
-        (4, (pp > 1) & np.where(kind == ONE_F_ONE_B, (vpp > 1) & (np.mod(micro_batches, pp) != 0),
-                                vpp != np.where(folded, 2.0, 1.0)),
-         "chunks do not go with the schedule", "use micro-batches in multiples of the stages, or one chunk"),
-        (4, (pp > 1) & both_ways & ((micro_batches < 2 * pp) | (np.mod(pp, 2.0) != 0) | (np.mod(micro_batches, 2.0) != 0)),
-         "the schedule needs even stages and twice as many micro-batches", "use a larger global batch"),
+        (4, (paired > 0) & (pp > 1) & (vpp == 1) & ~two_way,
+         "passes in pairs need chunks where there are stages", "use two chunks, or dualpipe"),
     ]  # fmt: skip
+    broken = broken_rules(kind, micro_batches, pp, vpp)
+    rules += [(4, (pp > 1) & np.asarray(broken[rule]), words, RULES[rule][1]) for rule, words in RULED.items()]
     masks = list(same)
     told = []
     for axis, bad, reason, fix in rules:

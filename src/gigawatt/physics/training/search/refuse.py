@@ -13,32 +13,31 @@ from dataclasses import fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from gigawatt.core.errors import Change, InputError, Problem, unknown_name
+from gigawatt.core.errors import Change, InputError, Problem
 from gigawatt.physics.chip import Chip
 from gigawatt.physics.training.calibration import PRECISIONS
 from gigawatt.physics.training.columns import Mapping
 from gigawatt.physics.training.memory.bytes import Memory, memory_of
 from gigawatt.physics.training.search.bulk import smallest
-from gigawatt.physics.training.search.candidates import Candidates, Rejection, divisors, enumerate_mappings
+from gigawatt.physics.training.search.candidates import Candidates, Job, Rejection, candidates_of, divisors
+from gigawatt.physics.training.search.plain import known_precision, unknown_precision
 from gigawatt.physics.training.search.points import describe
 from gigawatt.physics.training.search.space import Limits, Space, Weights
 from gigawatt.physics.training.shape import Shape
+from gigawatt.physics.training.step.precision import Precision
+from gigawatt.physics.training.step.sites import Between
 
 DOUBLINGS = 12  # of the chips, tried before giving up on chips as a way out
 
 
 def check(
     shape: Shape,
-    chips: int,
-    seq: int,
-    global_batch: int,
-    precisions: Sequence[str],
-    domain: float,
+    job: Job,
+    precisions: Sequence[str | Precision],
     space: Space,
     weights: Weights,
     limits: Limits,
-    imbalance: float,
-    sites: int,
+    between: Between | None = None,
 ) -> None:
     """Raises everything that is wrong with a search.
 
@@ -47,40 +46,63 @@ def check(
             not divide what they must, or that contradict each other; weights or limits that mean nothing.
     """
     found: list[Problem] = []
-    for name, value in (("chips", chips), ("seq", seq), ("global_batch", global_batch), ("sites", sites)):
+    for name, value in (
+        ("chips", job.chips), ("seq", job.seq), ("global_batch", job.global_batch),
+        ("sites", job.sites), ("local_steps", job.local_steps),
+    ):  # fmt: skip
         if not math.isfinite(value) or value < 1 or value != math.floor(value):
             hint = f"nearest: {max(round(value), 1) if math.isfinite(value) else 1}"
             found.append(
                 Problem("out_of_range", f"{name} is {value:g}; it must be a whole number, at least 1", None, (hint,))
             )
-    if not imbalance >= 1.0:
+    if not job.imbalance >= 1.0:
         found.append(
-            Problem("out_of_range", f"imbalance is {imbalance:g}; the busiest rank has at least the mean load (1)")
+            Problem("out_of_range", f"imbalance is {job.imbalance:g}; the busiest rank has at least the mean load (1)")
         )
     counts_hold = not found
     if not precisions:
         found.append(Problem("missing", "no precision is named", None, ("known: " + ", ".join(PRECISIONS),)))
     for precision in precisions:
-        if precision.lower().replace("-", "").replace("_", "") not in PRECISIONS:
-            found.append(unknown_name("training precision", precision, PRECISIONS))
+        if isinstance(precision, str) and not known_precision(precision):
+            found.append(unknown_precision(precision))
+    if job.sites > 1 and between is None:
+        text, way = "a job over several sites needs the cables between them", "give Between(fibre_km, bytes_per_s)"
+        found.append(Problem("missing", text, None, (way,)))
     wrong = space.problems()
     found += [*wrong, *weights.problems(), *limits.problems()]
     if counts_hold and not wrong:
-        found += _indivisible(shape, seq, global_batch, space) or _contradictions(chips, global_batch, space)
+        found += _indivisible(shape, job, space) or _contradictions(job.chips, job.global_batch, space)
     if found:
         raise InputError(found)
 
 
-def _indivisible(shape: Shape, seq: int, batch: int, space: Space) -> list[Problem]:
+def on_chips_alone(space: Space, chip: Chip, rejected: list[Rejection]) -> Space:
+    """The space without what needs a way to a host's memory that nobody knows; a row says so.
+
+    Raises:
+        InputError: the space has nothing else.
+    """
+    shares = {name: getattr(space, name) for name in ("offload_optimizer", "offload_activations", "offload_weights")}
+    asked = [name for name, values in shares.items() if max(values, default=0.0) > 0]
+    reason = f"no way from {chip.name} to its host's memory is known"
+    fix = "give one (HostPath), or take shares of 0"
+    if asked:
+        if any(min(shares[name]) > 0 for name in asked):
+            raise InputError(Problem("missing", f"{reason}, and {' and '.join(asked)} needs one", None, (fix,)))
+        rejected.append(Rejection(f"{reason}: {', '.join(asked)} left out", 1, fix))
+    return replace(space, offload_optimizer=(0.0,), offload_activations=(0.0,), offload_weights=(0.0,))
+
+
+def _indivisible(shape: Shape, job: Job, space: Space) -> list[Problem]:
     """Axes none of whose values divides what it must, or is small enough."""
     heads, layers = round(float(shape.max_heads)), round(float(shape.layers))
     experts = round(max((float(np.max(kind.experts)) for kind in shape.kinds), default=0.0))
     found = []
     divide = (
         ("tp", heads, "attention heads"),
-        ("cp", seq, "tokens of a sequence"),
-        ("micro_batch", batch, "sequences of a step"),
-        ("dp", batch, "sequences of a step"),
+        ("cp", job.seq, "tokens of a sequence"),
+        ("micro_batch", job.global_batch, "sequences of a step"),
+        ("dp", job.global_batch, "sequences of a step"),
         ("ep", experts, "experts"),
     )
     for name, whole, what in divide:
@@ -176,11 +198,7 @@ def too_large(
 
 def _least(shape: Shape, found: Candidates, space: Space, flash: float, chips: int) -> tuple[float, Mapping | None]:
     """The mapping of a space that needs least memory on some number of chips."""
-    job = found.job
-    more = enumerate_mappings(
-        shape, chips=chips, seq=job.seq, global_batch=job.global_batch, scaleup_domain=job.domain,
-        lora=job.lora, imbalance=job.imbalance, sites=job.sites, space=space,
-    )  # fmt: skip
+    more = candidates_of(shape, replace(found.job, chips=chips), space)
     return smallest(shape, more, flash)
 
 

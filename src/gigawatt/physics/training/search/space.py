@@ -16,19 +16,30 @@ from gigawatt.physics.training.columns import (
     ALL_GATHER,
     CONTEXTS,
     CORE_ATTENTION,
+    DUAL_PIPE_V,
     NORM,
     ONE_F_ONE_B,
     RING,
     SCHEDULES,
     ULYSSES,
     ZERO_BUBBLE_H1,
+    ZERO_BUBBLE_V,
 )
 
 MEMORY_SHARE = 0.94  # of the memory that a job may plan with (assumed: fragmentation, driver)
 Axis = tuple[float, ...]
 DEGREES = ("tp", "pp", "vpp", "dp", "cp", "ep", "etp", "micro_batch")  # whole numbers from 1
 SHARES = ("recompute", "offload_optimizer", "offload_activations", "offload_weights")
-SWITCHES = ("sequence_parallel", "overlap_tp", "overlap_cp", "overlap_ep", "overlap_pp", "overlap_dp", "fused")
+SWITCHES = (
+    "sequence_parallel",
+    "overlap_tp",
+    "overlap_cp",
+    "overlap_ep",
+    "overlap_pp",
+    "overlap_dp",
+    "paired",
+    "fused",
+)
 NAMES = {"schedule": SCHEDULES, "context": CONTEXTS}
 MODULES = 63.0  # all of CORE_ATTENTION ... EXPERTS
 
@@ -66,6 +77,7 @@ class Space:
     overlap_ep: Axis = (1.0,)
     overlap_pp: Axis = (1.0,)
     overlap_dp: Axis = (1.0,)
+    paired: Axis = (0.0,)
     fused: Axis = (1.0,)
     every: bool = False
 
@@ -78,7 +90,8 @@ class Space:
             modules=(0.0, CORE_ATTENTION, NORM, CORE_ATTENTION + NORM),
             sequence_parallel=(1.0, 0.0),
             sharding=(0.0, 1.0, 2.0, 3.0),
-            schedule=(ONE_F_ONE_B, ZERO_BUBBLE_H1),
+            schedule=(ONE_F_ONE_B, ZERO_BUBBLE_H1, ZERO_BUBBLE_V, DUAL_PIPE_V),
+            paired=(0.0, 1.0),
             context=(RING, ALL_GATHER, ULYSSES),
             offload_optimizer=(0.0, 1.0),
             offload_activations=(0.0, 0.5, 1.0),
