@@ -1,4 +1,4 @@
-"""Another search's whole space: as many executions as it counts, each worked out, those we have words for as `evaluate` does."""
+"""Another search's whole space: as many executions as it counts; those a mapping has words for are worked out as ever."""
 
 import sys
 from itertools import islice
@@ -36,13 +36,15 @@ def test_executions_are_worked_out_as_the_plain_model_does() -> None:
         cells = random.integers(0, np.prod(shape), 200)
         layer, _, _, _, schedule, _ = np.unravel_index(cells, shape)
         kind, far = axes.tensor[part.block.knob[0][layer]], axes.tensor_net[part.block.knob[0][layer]]
-        far = far + axes.pipeline_net[part.block.knob[4][schedule]] + axes.data_net[part.block.knob[4][schedule]]
+        ends = axes.pipeline_net[part.block.knob[4][schedule]] + axes.data_net[part.block.knob[4][schedule]]
         rows = part.block.rows(cells)
         plain = evaluate(GPT3, H100, rows, stack="megatron-tuned")
         step = np.broadcast_to(part.step_s, shape).ravel()[cells]
-        same = (far == 0) & (kind != CUT_SENDS) & (kind != AGAIN)
+        ours = (kind != CUT_SENDS) & (kind != AGAIN) & (ends == 0)
+        same = ours & (far == 0)
         np.testing.assert_allclose(step[same], plain.step_s[same], rtol=1e-12)
-        assert np.all(step[~same & (kind != CUT_SENDS)] >= plain.step_s[~same & (kind != CUT_SENDS)] * (1 - 1e-12))
+        through_nics = ours & (far > 0) & (rows.tp > 1)
+        assert np.all(step[through_nics] > plain.step_s[through_nics])
         memory = np.broadcast_to(part.memory_bytes, shape).ravel()[cells]
         np.testing.assert_allclose(memory, memory_of(GPT3, rows).total_bytes, rtol=1e-12)
         seen += int(same.sum())
