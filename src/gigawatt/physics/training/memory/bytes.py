@@ -17,6 +17,7 @@ distributed optimizer).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +36,7 @@ from gigawatt.physics.training.memory.stages import Stages, in_flight, logits_in
 from gigawatt.physics.training.schedule.pipeline import weight_copies
 from gigawatt.physics.training.shape import Shape
 
-__all__ = ["Memory", "RankParameters", "kept_bytes_per_token", "memory_of", "rank_parameters"]
+__all__ = ["Memory", "RankParameters", "kept_bytes_per_token", "memory_of", "rank_parameters", "total_bytes_of"]
 
 ADAPTER_SHARE = 0.01  # of the weights, under LoRA (assumed)
 FSDP_GRADIENT_BYTES = 2.0  # with the 2 of the shard of weights and 12: FSDP's 16 (32-bit weight, gradient, two moments)
@@ -47,7 +48,7 @@ KINDS = ("weights", "gradients", "optimizer", "activations", "head", "workspace"
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Bytes by kind on the fullest rank, one row a mapping; `rank` is 0, 1 or 2 of `stages.RANKS`."""
+    """Bytes by kind on the fullest rank, one row a mapping."""
 
     weights_bytes: Any
     gradients_bytes: Any
@@ -56,7 +57,6 @@ class Memory:
     head_bytes: Any
     workspace_bytes: Any
     reserve_bytes: Any
-    rank: Any
 
     @property
     def allocated_bytes(self) -> Any:
@@ -114,19 +114,62 @@ def memory_of(
         fused_loss: 1 where the loss overwrites the logits; as `flash` where None.
         constants: the packaged ones where None.
 
-    For millions of candidates, `static_bytes` (of pp, vpp, schedule, tp, ep, etp, dp, cp, sharding, shard_ranks, lora and
-    the offloaded shares) and `kept_bytes` (of tp, cp, context, etp, imbalance, seq, micro_batch, sequence_parallel,
-    modules, lora) may be computed once for each distinct setting, and put together by `combine`.
     """
     stored = recipe_of(recipe) if isinstance(recipe, str) else recipe
-    static = static_bytes(shape, mapping, flash, stored)
-    kept = kept_bytes(shape, mapping, flash, stored, fused_loss)
-    return combine(mapping, stages_of(shape, mapping), static, kept, constants or load_constants())
+    known = constants or load_constants()
+    whole = np.broadcast_arrays(*_parts(shape, mapping, flash, stored, fused_loss, known))
+    rank = np.argmax(_sum(whole), axis=0)[None]
+    picked = [np.take_along_axis(part, rank, axis=0)[0] for part in whole]
+    weights, gradients, optimizer, spare, activations, head, scratch = picked
+    reserve = _reserve(_sum(picked), known)
+    return Memory(weights, gradients, optimizer, activations, head, spare + scratch, reserve)
 
 
-def static_bytes(shape: Shape, mapping: Mapping, flash: Any, recipe: Recipe) -> Static:
-    """Weights, gradients, optimizer and spare gradients of each rank."""
-    held = held_parameters(shape, mapping, stages_of(shape, mapping))
+def total_bytes_of(
+    shape: Shape,
+    mapping: Mapping,
+    flash: Any = 1.0,
+    *,
+    recipe: Recipe | str = "bf16",
+    fused_loss: Any = None,
+    constants: MemoryConstants | None = None,
+) -> Any:
+    """`memory_of(...).total_bytes` alone, for millions of candidates: what depends on few columns is summed before it meets
+    the others, so that columns which broadcast over a grid cost next to nothing but for the last few operations.
+    """
+    stored = recipe_of(recipe) if isinstance(recipe, str) else recipe
+    known = constants or load_constants()
+    largest = np.max(_sum(_parts(shape, mapping, flash, stored, fused_loss, known)), axis=0)
+    return largest + _reserve(largest, known)
+
+
+def _parts(
+    shape: Shape, mapping: Mapping, flash: Any, recipe: Recipe, fused_loss: Any, constants: MemoryConstants
+) -> tuple[Any, ...]:
+    """Weights, gradients, optimizer, spare gradients, activations, head and scratch of the first, second and last rank
+    (first axis)."""
+    stages = stages_of(shape, mapping)
+    static = static_bytes(shape, mapping, stages, flash, recipe)
+    kept = kept_bytes(shape, mapping, flash, recipe, fused_loss)
+    return combine(mapping, stages, static, kept, constants)
+
+
+def _sum(parts: Sequence[Any]) -> Any:
+    """The sum, smallest arrays first."""
+    total: Any = 0.0
+    for part in sorted(parts, key=np.size):
+        total = total + part
+    return total
+
+
+def _reserve(allocated: Any, constants: MemoryConstants) -> Any:
+    return constants.reserved_share * allocated + constants.context_bytes
+
+
+def static_bytes(shape: Shape, mapping: Mapping, stages: Stages, flash: Any, recipe: Recipe) -> Static:
+    """Weights, gradients, optimizer and spare gradients of each rank. Depends on tp, pp, schedule, ep, etp, dp, cp, sites,
+    sharding, shard_ranks, lora and the offloaded shares."""
+    held = held_parameters(shape, mapping, stages)
     sharding = np.asarray(mapping.sharding)
     copies = weight_copies(mapping.schedule)
     lora = np.asarray(mapping.lora)
@@ -142,7 +185,8 @@ def static_bytes(shape: Shape, mapping: Mapping, flash: Any, recipe: Recipe) -> 
     gathered = WIDE_BYTES * (sharded + held.ends) + working
     off = np.asarray(mapping.offload_weights)
     weights = np.where(full, gathered, weights + casts)
-    weights = np.where(off > 0, (1.0 - off) * weights + off * np.minimum(working, weights), weights)
+    if off.any():
+        weights = np.where(off > 0, (1.0 - off) * weights + off * np.minimum(working, weights), weights)
 
     gradients = np.where(sharding >= 2, sharded, whole) * recipe.gradient
     gradients = np.where(full, FSDP_GRADIENT_BYTES * sharded, gradients) * trained
@@ -156,7 +200,8 @@ def static_bytes(shape: Shape, mapping: Mapping, flash: Any, recipe: Recipe) -> 
 
 
 def kept_bytes(shape: Shape, mapping: Mapping, flash: Any, recipe: Recipe, fused_loss: Any = None) -> Kept:
-    """Activations and logits of one micro-batch."""
+    """Activations and logits of one micro-batch. Depends on tp, cp, context, etp, imbalance, seq, micro_batch,
+    sequence_parallel, modules, lora, and on whether anything is recomputed."""
     tokens = mapping.micro_batch * mapping.seq / mapping.cp
     layers, working = [], []
     some = bool(np.any(mapping.modules))
@@ -172,28 +217,23 @@ def kept_bytes(shape: Shape, mapping: Mapping, flash: Any, recipe: Recipe, fused
     return Kept(tuple(layers), tokens * row, tuple(working), tokens * (logits + 2.0 * row), tokens * shape.hidden)
 
 
-def combine(mapping: Mapping, stages: Stages, static: Static, kept: Kept, constants: MemoryConstants) -> Memory:
-    """The sum of each rank, and the kinds of the largest."""
+def combine(
+    mapping: Mapping, stages: Stages, static: Static, kept: Kept, constants: MemoryConstants
+) -> tuple[Any, ...]:
+    """Weights, gradients, optimizer, spare gradients, activations, head and scratch of each rank."""
     recompute, off = np.asarray(mapping.recompute), np.asarray(mapping.offload_activations)
     activations, working, widest = np.zeros(()), np.zeros(()), np.zeros(())
     for count, layer, extra in zip(stages.counts, kept.layers, kept.working, strict=True):
-        activations = activations + count * ((1.0 - recompute) * layer + recompute * kept.input)
+        activations = activations + count * (layer + recompute * (kept.input - layer))
         present = count > 0
-        working = np.maximum(working, np.where(present, extra, 0.0))
-        widest = np.maximum(widest, np.where(present, layer, 0.0))
+        working = np.maximum(working, present * extra)
+        widest = np.maximum(widest, present * layer)
     activations = activations * in_flight(mapping)
-    fetched = np.minimum(WORKING_LAYERS * widest, activations)
-    activations = np.where(off > 0, (1.0 - off) * activations + off * fetched, activations)
+    if off.any():
+        fetched = np.minimum(WORKING_LAYERS * widest, activations)
+        activations = np.where(off > 0, (1.0 - off) * activations + off * fetched, activations)
     head = stages.head * (kept.head * logits_in_flight(mapping) + static.head_spare)
     # the head's tensors are gone when a layer runs backward
     rest = constants.workspace_bytes + constants.workspace_rows * WIDE_BYTES * kept.row
-    workspace = static.spare + np.maximum(working - head, 0.0) + rest
-    columns = [static.weights, static.gradients, static.optimizer, activations, head, workspace]
-    columns = list(np.broadcast_arrays(*columns))
-    total = sum(columns[1:], columns[0])
-    rank = np.argmax(total, axis=0)
-    picked = [np.take_along_axis(column, rank[None], axis=0)[0] for column in columns]
-    allocated = sum(picked[1:], picked[0])
-    reserve = constants.reserved_share * allocated + constants.context_bytes
-    weights, gradients, optimizer, kept_rows, logits, scratch = picked
-    return Memory(weights, gradients, optimizer, kept_rows, logits, scratch, reserve, rank)
+    scratch = np.maximum(working - head, 0.0) + rest
+    return static.weights, static.gradients, static.optimizer, static.spare, activations, head, scratch
