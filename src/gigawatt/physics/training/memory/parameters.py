@@ -36,14 +36,14 @@ def rank_parameters(shape: Shape, mapping: Mapping) -> RankParameters:
     one_end = shape.embedding_parameters / np.where(np.asarray(mapping.pp) > 1, 2.0 - shape.tied, 1.0)
     dense = (shape.dense_parameters * share + one_end) / mapping.tp
     expert = shape.expert_parameters * share / (mapping.ep * mapping.etp)
-    ranks = mapping.dp * mapping.cp
+    ranks = mapping.dp * mapping.cp / mapping.sites  # sites hold replicas: shards lie within one
     expert_ranks = np.maximum(ranks * mapping.tp / (mapping.ep * mapping.etp), 1.0)
     return RankParameters(dense, expert, ranks, expert_ranks)
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Parameters on the first, second and last rank of a pipeline (first axis), before data-parallel sharding.
+    """Parameters on the ranks of a pipeline that may be the fullest (first axis), before data-parallel sharding.
 
     `dense` and `expert` are those of layers, `ends` those of embedding and head. `largest` is the largest layer's,
     `matrices` the largest layer's with one expert. `dense_cut` and `expert_cut` are the ranks that sharding spreads

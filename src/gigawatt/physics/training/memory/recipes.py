@@ -16,6 +16,7 @@ from gigawatt.core.errors import InputError, unknown_name
 
 CALIBRATION_ID = "training-memory"
 # The recipe of each width of `calibration.PRECISIONS`.
+ALIASES = {"fp16": "bf16", "fp4": "nvfp4", "fp8-delayed": "fp8", "fp8-current": "fp8"}
 WIDTH_RECIPES = {"16": "bf16", "8": "fp8", "mx8": "mxfp8", "4": "nvfp4"}
 
 
@@ -78,7 +79,7 @@ def recipe_of(precision: str) -> Recipe:
         InputError: there is none; the nearest is named.
     """
     recipes = load_recipes()
-    key = {"fp16": "bf16", "fp4": "nvfp4"}.get(precision.lower(), precision.lower())
+    key = ALIASES.get(precision.lower(), precision.lower())
     if key not in recipes:
         raise InputError(unknown_name("precision recipe", precision, recipes))
     return recipes[key]
