@@ -146,7 +146,8 @@ def _case(row: Row, s: Stated, stack: Stack, release: str | None, *notes_before:
     notes += open_.notes
     mapping = open_.mapping
     if moe:
-        mapping = replace(mapping, modules=np.maximum(mapping.modules, modules_of(chosen.recipe)))
+        again = np.maximum(mapping.modules, modules_of(chosen.recipe))
+        mapping = replace(mapping, modules=again, paired=np.full(again.shape, float(chosen.recipe.overlap_experts)))
     if moe and chosen.open:
         notes.append(OPEN_RELEASE)
     if moe or release:

@@ -217,11 +217,7 @@ def constants_of(context: Context, p: Mapping[str, float]) -> dict[str, float]:
         "exposed_pp": p["exposed_pp"],
         "exposed_cp": p["exposed_ici"] if xla else p["exposed_cp"],
         "permute": p["permute.plain"] if plain and not xla else 1.0,
-        "exposed_ep": p["exposed_ici"]
-        if xla
-        else p["exposed_ep.overlapped"]
-        if recipe.overlap_experts
-        else p["exposed_ep"],
+        "exposed_ep": p["exposed_ici"] if xla else p["exposed_ep"],
         "straggler": p["straggler"],
         "host_s": 0.0 if stack.graphs else p["host_s"],
         "expert_host_s": 0.0 if recipe.graphs == "step" else p[f"expert_host_s.{recipe.graphs}"],
