@@ -30,7 +30,7 @@ from gigawatt.physics.training.memory.bytes import KINDS, kept_bytes_per_token, 
 from gigawatt.physics.training.memory.changes import smallest_change
 from gigawatt.physics.training.memory.parameters import held_parameters
 from gigawatt.physics.training.memory.recipes import load_recipes, recipe_of, stack_recipes
-from gigawatt.physics.training.memory.stages import in_flight, stages_of
+from gigawatt.physics.training.memory.stages import FIRST, LAST, stages_of
 from gigawatt.physics.training.shape import stack_shapes
 from gigawatt.physics.training.step.sharding import shard_ranks
 from gigawatt.validation.training_memory import (
@@ -238,9 +238,11 @@ def test_stages() -> None:
     assert np.ravel(even.counts[0]).tolist() == [7.0, 8.0, 7.0]
     # both ends of a V lie on the first rank
     folded = stages_of(shape, replace(BASE, pp=4.0, vpp=2.0, schedule=ZERO_BUBBLE_V))
-    assert np.ravel(folded.head).tolist() == [1.0, 0.0, 0.0]
-    assert np.ravel(in_flight(replace(BASE, pp=4.0))).tolist() == [4.0, 3.0, 1.0]
-    assert np.ravel(in_flight(replace(BASE, pp=4.0, vpp=2.0))).tolist() == [5.5, 4.5, 2.5]
+    assert np.ravel(folded.head).tolist() == [1.0, 0.0]
+    assert np.ravel(stages_of(shape, replace(BASE, pp=4.0)).in_flight).tolist() == [4.0, 3.0, 1.0]
+    assert np.ravel(stages_of(shape, replace(BASE, pp=4.0, vpp=2.0)).in_flight).tolist() == [5.5, 4.5, 2.5]
+    assert stages_of(shape, BASE).ranks == (FIRST,)
+    assert stages_of(shape_of(gpt(96, 12288, 96)), replace(BASE, pp=8.0)).ranks == (FIRST, LAST)
 
 
 def test_dualpipe_holds_two_stages() -> None:
