@@ -53,7 +53,7 @@ from gigawatt.physics.reliability.spares import spares_needed, waiting_share
 REMOTE_INTERVAL_S = 1800.0  # assumed: saves to the remote store where memory takes most failures
 SMALL_JOB = 1024  # chips: below, a practitioner keeps no spares warm and saves to the store alone
 DEFAULT_RECOVERY = Recovery()
-DOWNTIME_SIGMA = 0.5  # assumed parts of a downtime, see the calibration
+DOWNTIME_SIGMA = 0.5  # assumed parts of a downtime, see the calibration; more where people take part
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +170,7 @@ def effective_training(
         _pair(
             lambda f: _shares(size, state, how, replace(fleet, factor=fleet.factor * f), made, 1.0), rate_sigma(fleet)
         ),
-        _pair(lambda f: _shares(size, state, how, fleet, made, f), DOWNTIME_SIGMA),
+        _pair(lambda f: _shares(size, state, how, fleet, made, f), _downtime_sigma(how.recovery)),
         _pair(lambda f: _shares(size, state, how, fleet, made.slower(f), 1.0), sigma("remote_bytes_per_s")),
     ):
         gaps_low.append(np.square(middle.productive - worse.productive))
@@ -178,6 +178,10 @@ def effective_training(
     low = np.maximum(middle.productive - np.sqrt(sum(gaps_low)), 0.0)
     high = np.minimum(middle.productive + np.sqrt(sum(gaps_high)), 1.0)
     return replace(middle, low=low, high=high)
+
+
+def _downtime_sigma(recovery: Recovery) -> float:
+    return DOWNTIME_SIGMA if recovery.diagnosis == "automatic" else sigma("diagnose_by_hand_s")
 
 
 def _pair(shares: Any, spread: float) -> tuple[Effective, Effective]:
