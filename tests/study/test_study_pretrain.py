@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from gigawatt.core.errors import Infeasible, InputError
+from gigawatt.physics.reliability.effective import PARTS
 from gigawatt.study import load as loading
 from gigawatt.study.pipeline import work_out
 from gigawatt.study.resolve import resolve
+from gigawatt.study.runs_tables import PRODUCTIVE, WORDS, runs_table, swings_table
 
 BASE: dict[str, Any] = {
     "schema": 1,
@@ -136,3 +138,21 @@ def test_a_run_that_cannot_be_done_in_time_is_infeasible() -> None:
 def test_wrong_runs_say_what_would_be_right(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError, match=words):
         resolve(loading.from_data(scenario(**changes), "test"))
+
+
+def test_replicas_go_on_where_asked(usual: Any) -> None:
+    found = answer(reliability={"go_on": "replicas"})
+    (guard,) = found.priced.performance.guards.values()
+    assert float(guard.effective.stall) > 0 and float(guard.effective.lost) == 0.0
+
+
+def test_runs_and_swings_have_tables(usual: Any) -> None:
+    told = {row["what"]: row["value"] for row in runs_table(usual).rows()}
+    assert sum(value for what, value in told.items() if what.startswith("time: ")) == pytest.approx(1.0)
+    assert set(WORDS) | {"productive"} == set(PARTS)
+    assert told["  its 80 % band, low"] <= told[PRODUCTIVE] <= told["  its 80 % band, high"]
+    (swing,) = swings_table(usual).rows()
+    assert swing["trough_mw"] < swing["mean_mw"] < swing["peak_mw"]
+    assert 0.0 < swing["peak_cut"] < 0.5
+    steps = {point.step_s for point in usual.priced.performance.points}
+    assert any(swing["frequency_hz"] == pytest.approx(1 / step, rel=1e-6) for step in steps)

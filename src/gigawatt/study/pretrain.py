@@ -19,6 +19,7 @@ from gigawatt.physics.chip import Box
 from gigawatt.physics.fabric import Fabric
 from gigawatt.physics.reliability import Effective
 from gigawatt.physics.training import TrainingPoints, best_mapping
+from gigawatt.physics.training.step.power import phase_watts
 from gigawatt.physics.workload import parameters
 from gigawatt.physics.workload.architecture import Architecture
 from gigawatt.study.points import Point, Refusal, usable_precisions
@@ -99,11 +100,12 @@ def trained(
     runs: list[_Run] = []
     guard = Guarded(chips, guarded(spec.reliability, chips, size, box))
     for _ in range(1 if isinstance(spec.chips, int) else MOST_SIZES):
-        guard = Guarded(chips, guarded(spec.reliability, chips, size, box))
         runs, refusal = _searched(i, j, spec, chips, state, box, fabric, arch)
         if refusal:
             return [], refusal, None
-        fastest = max(run.tokens_per_s_per_chip for run in runs)
+        best = max(runs, key=lambda run: run.tokens_per_s_per_chip)
+        fastest = best.tokens_per_s_per_chip
+        guard = Guarded(chips, guarded(spec.reliability, chips, size, box, best.replica_chips))
         share = max(guard.share, LEAST_SHARE)
         asked = max(block, math.ceil(spec.tokens / seconds / share / fastest / block) * block)
         if isinstance(spec.chips, int) or asked == chips:
@@ -138,6 +140,8 @@ class _Run:
     mfu: float
     low: float
     high: float
+    replica_chips: float
+    phases: tuple[tuple[float, float], ...]
 
 
 def _searched(
@@ -173,12 +177,19 @@ def _searched(
             return [], Refusal(i, j, reason + at, first.nearest_fix if first else "")
         found.append(points)
     main = int(np.argmax([share for _, _, share in stretches]))
-    rows = [_row(found[main], k) for k in range(len(found[main]))]
+    rows = [_row(found[main], k, box) for k in range(len(found[main]))]
     shares = [share for _, _, share in stretches]
-    return [_whole(row, found, shares, main) for row in rows], None
+    return [_whole(row, found, shares, main, box) for row in rows], None
 
 
-def _row(points: TrainingPoints, k: int) -> _Run:
+def _row(points: TrainingPoints, k: int, box: Box) -> _Run:
+    layout, mode = points.layout, next(one for one in box.modes if one.name == points.mode[k])
+    replica = float(np.asarray(layout.tp)[k] * np.asarray(layout.pp)[k] * np.asarray(layout.cp)[k])
+    watts = phase_watts(box.chip, points.times.take(np.array([k])), mode)
+    names = ("working", "exchanging", "waiting")
+    phases = tuple(
+        (float(getattr(watts, f"{name}_s")[0]), float(np.asarray(getattr(watts, f"{name}_w"))[0])) for name in names
+    )
     return _Run(
         str(points.mapping[k]),
         str(points.precision[k]),
@@ -190,10 +201,12 @@ def _row(points: TrainingPoints, k: int) -> _Run:
         float(points.mfu[k]),
         float(points.low[k]),
         float(points.high[k]),
+        replica,
+        phases,
     )
 
 
-def _whole(row: _Run, found: Sequence[TrainingPoints], shares: Sequence[float], main: int) -> _Run:
+def _whole(row: _Run, found: Sequence[TrainingPoints], shares: Sequence[float], main: int, box: Box) -> _Run:
     """A run over all its stretches: seconds add up, watts are weighted by them."""
     if len(found) == 1:
         return row
@@ -205,7 +218,8 @@ def _whole(row: _Run, found: Sequence[TrainingPoints], shares: Sequence[float], 
                 k for k in range(len(points)) if (points.precision[k], points.mode[k]) == (row.precision, row.mode)
             ]
             alike = alike or list(range(len(points)))
-            part = _row(points, max(alike, key=lambda k: float(points.tokens_per_s_per_chip[k])))
+            speed = points.tokens_per_s_per_chip
+            part = _row(points, alike[int(np.argmax(speed[alike]))], box)
             words.append(part.mapping)
         took = share / part.tokens_per_s_per_chip
         seconds, joules, mfu = seconds + took, joules + took * part.chip_w, mfu + took * part.mfu
@@ -245,4 +259,5 @@ def _point(i: int, j: int, run: _Run, guard: Guarded, state: Software, box: Box)
         mfu=run.mfu,
         chips=float(guard.chips),
         load=mean_w / chip_w,
+        phases=run.phases,
     )
