@@ -4,7 +4,7 @@ import pytest
 from jobs_models import box, chip, model
 
 from gigawatt.core.errors import Infeasible, InputError
-from gigawatt.physics.jobs import Stretch, Validation, pretraining, ramp
+from gigawatt.physics.jobs import Failures, Stretch, Validation, pretraining, ramp
 from gigawatt.physics.training import best_mapping
 from gigawatt.physics.workload import parameters
 
@@ -28,11 +28,11 @@ def test_training_time_is_tokens_over_the_rate_of_the_best_mapping():
 
 
 def test_the_rest_is_what_goodput_leaves():
-    made = run(checkpoint_s=30.0, restart_s=300.0)
+    made = run(failures=Failures(checkpoint_s=30.0, restart_s=300.0))
     parts = {p.name: p.wall_s for p in made.phases}
     assert set(parts) == {"main", "checkpoints", "work lost to failures", "restarts"}
     assert made.busy_share == pytest.approx(parts["main"] / made.wall_s)
-    worse = run(checkpoint_s=30.0, restart_s=3000.0)
+    worse = run(failures=Failures(checkpoint_s=30.0, restart_s=3000.0))
     assert worse.wall_s > made.wall_s
 
 
