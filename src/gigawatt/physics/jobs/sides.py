@@ -149,7 +149,7 @@ def update_of(job: Job, chips: float) -> Found:
 def _even(sequences: int) -> int:
     """A batch that many groups of chips divide: the nearest number with as many twos as 6 % of rounding allow."""
     for power in range(sequences.bit_length() - 1, -1, -1):
-        near = max(round(sequences / 2**power), 1) * 2**power
+        near = max(round(sequences / (1 << power)), 1) << power
         if abs(near - sequences) <= 0.06 * sequences:
             return near
     return sequences
