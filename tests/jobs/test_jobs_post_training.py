@@ -27,7 +27,7 @@ def test_parts_of_a_synchronous_step_add_up():
     assert made.step_s == pytest.approx(whole)
     work = {"rollouts", "log-probabilities", "updates", "weights, switching, scoring"}
     rows = {p.name: p for p in made.run.phases}
-    assert set(rows) == work | {"checkpoints", "work lost to failures", "restarts"}
+    assert set(rows) == work | {"checkpoints", "work lost to failures", "restarts and repairs"}
     assert sum(rows[name].wall_s for name in work) == pytest.approx(10 * whole)
     assert rows["updates"].tokens == pytest.approx(10 * 4096 * 5000)
     assert made.run.energy_j == pytest.approx(sum(made.run.phase_w(p) * p.wall_s for p in made.run.phases))
