@@ -29,10 +29,11 @@ from gigawatt.study.network import balanced_within, fabric_of, network_of
 Floats = NDArray[np.float64]
 FULL = PowerMode("full", 1.0, 1.0)
 Task = Literal["serving", "training"]
-# Precisions worth trying where none is asked for, narrowest first, and the peak that each needs of a chip.
+# Precisions worth trying where none is asked for, narrowest first, and the peak that each needs of a chip: chips that scale
+# blocks (MXFP8) are those with a 4-bit peak. Training in 4 bit changes the recipe of a model, so it is tried by name alone.
 PRECISIONS: dict[Task, dict[str, str]] = {
     "serving": {"fp4": "fp4", "fp8": "fp8", "bf16": "bf16"},
-    "training": {"nvfp4": "fp4", "mxfp8": "fp4", "fp8": "fp8", "bf16": "bf16"},
+    "training": {"mxfp8": "fp4", "fp8": "fp8", "bf16": "bf16"},
 }
 
 
