@@ -88,7 +88,8 @@ class Coefficients:
     """The constants of each row. Exposures are shares of messages that compute does not hide.
 
     `derate`, `attention`, `experts` and `slowdown` multiply kernel seconds, `sustained` those that fill the chip: all
-    but grouped products.
+    but grouped products. `elementwise_unfused` takes the place of `elementwise` where norms and activations are kernels of
+    their own.
     """
 
     derate: Any
@@ -99,6 +100,7 @@ class Coefficients:
     scan: Any
     flash: Any
     elementwise: Any
+    elementwise_unfused: Any
     quantise: Any
     quantise_experts: Any
     experts: Any
@@ -149,6 +151,7 @@ def constants_of(context: Context, p: Mapping[str, float]) -> dict[str, float]:
         "scan": p["scan"],
         "flash": float(stack.flash),
         "elementwise": p["elementwise_eager"] if stack.eager else p["elementwise"],
+        "elementwise_unfused": max(p["elementwise_eager"], p["elementwise"]),
         "quantise": (p["quantise"] if stack.fused_cast else p["quantise_experts"]) if low else 0.0,
         "quantise_experts": (p["quantise"] if fused else p["quantise_experts"]) if low else 0.0,
         "experts": p["experts.8"] if low else p["experts.16"],
