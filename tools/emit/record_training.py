@@ -123,7 +123,7 @@ def _section(source: Source, node: ast.AnnAssign, outer: str) -> Iterator[Row]:
 def _flavors(path: Path) -> Iterator[str]:
     """The keys of the dictionary of a model's sizes."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict) and name_of(node.targets[0]).endswith("_args"):
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict) and name_of(node.targets[0]).endswith(("_args", "_configs")):
             yield from (flag_of(key) for key in node.value.keys if key is not None)
 
 
