@@ -59,11 +59,13 @@ class DataMessage:
 
 def shard_ranks(mapping: Mapping) -> ShardRanks:
     """How data-parallel ranks divide into groups that share and replicas of these."""
-    ranks = np.asarray(mapping.dp * mapping.cp / mapping.sites, dtype=float)
-    asked = np.asarray(mapping.shard_ranks, dtype=float)
-    dense = np.where(asked > 0, np.minimum(asked, ranks), ranks)
+    ranks = mapping.dp * mapping.cp / mapping.sites
     place = mapping.tp / (mapping.ep * mapping.etp)
     copies = np.maximum(ranks * place, 1.0)
+    if np.ndim(mapping.shard_ranks) == 0 and mapping.shard_ranks == 0.0:
+        return ShardRanks(ranks, 1.0, copies, 1.0)
+    asked = np.asarray(mapping.shard_ranks, dtype=float)
+    dense = np.where(asked > 0, np.minimum(asked, ranks), ranks)
     expert = np.clip(dense * place, 1.0, copies)
     return ShardRanks(dense, ranks / dense, expert, copies / expert)
 
@@ -99,6 +101,6 @@ def data_messages(
             DataMessage("reduce_scatter", shares, reduced, np.where(split, 0.0, count), np.where(split, count, 0.0)),
             DataMessage("all_gather", shares, gathered, np.where(full, 0.0, count), often),
         ]
-        if np.any(replicas > 1):
+        if np.any(np.asarray(replicas) > 1):
             found.append(DataMessage("all_reduce", beside, reduced / sharing, count, 0.0))
     return tuple(found)

@@ -151,7 +151,8 @@ def assemble(
     stage_s = (passes_s + again_s) * share
     head_s = micro.head_s / pp
     accumulate_s = trains * ACCUMULATE_BYTES * rank.total / stream
-    even = np.mod(shape.layers, pp * vpp) == 0
+    depth = shape.layers / (pp * vpp)
+    even = depth == np.rint(depth)
     stretch, mean = (1.0, 1.0) if split is None else (split.longest, split.mean)
     mean_stage = mean * stage_s + head_s + accumulate_s
     longest = stretch * stage_s + np.where(even, micro.head_s, head_s) + accumulate_s
@@ -189,21 +190,19 @@ def assemble(
     body = pipeline_s(m, pp, vpp, longest, mean_stage)
     rest = m * send_s + data_s + optimizer_s + offload_s + site_s
     plain = body + rest
-    slow = 1.0 + c.straggler * np.log2(np.maximum(mapping.chips / 8.0, 1.0))
+    slow = 1.0 + c.straggler * np.log2(np.maximum(mapping.chips * 0.125, 1.0))
     step = plain * slow
 
     # where the time of one rank goes; recompute repeats the forward third of each part
     parts = mean * m * share
     repeat = 1.0 + recompute * micro.forward_s / np.maximum(passes_s, 1e-30)
     often = parts * repeat
-    host = np.maximum(micro.host_s, 0.0)
-    comm = micro.tensor_s + micro.context_s + micro.expert_s
-    kernels_s = often * np.maximum(passes_s - comm - host, 0.0) + parts * (1.0 - recompute) * pieces_s
-    math_share = micro.math_s / np.maximum(micro.math_s + micro.traffic_s, 1e-30)
-    compute_s = (kernels_s + m * head_s) * math_share
-    busy_s = kernels_s + m * (head_s + accumulate_s)
-    host_s = often * host
-    bubble_s = np.maximum(body - busy_s - host_s - often * comm, 0.0)
+    heads_s = m * head_s
+    kernels_s = often * micro.kernels_s + parts * (1.0 - recompute) * pieces_s
+    compute_s = (kernels_s + heads_s) * micro.math_share
+    busy_s = kernels_s + heads_s + m * accumulate_s
+    inside = {name: often * getattr(micro, name) for name in ("host_s", "tensor_s", "context_s", "expert_s")}
+    bubble_s = np.maximum(body - busy_s - sum(inside.values()), 0.0)
     memory_s = busy_s - compute_s
 
     per_token = 3.0 - mapping.lora
@@ -215,10 +214,7 @@ def assemble(
         "step_s": step,
         "compute_s": compute_s,
         "memory_s": memory_s,
-        "tensor_s": often * micro.tensor_s,
-        "context_s": often * micro.context_s,
-        "expert_s": often * micro.expert_s,
-        "host_s": host_s,
+        **inside,
         "bubble_s": bubble_s,
         "pipeline_s": m * send_s,
         "data_s": data_s,
@@ -230,7 +226,7 @@ def assemble(
         "executed_flops": executed,
         "compute_util": np.minimum(executed / (mapping.chips * machine.peak_flops * step), 1.0),
         "memory_util": np.minimum(traffic_bytes / (machine.hbm_bytes_per_s * step), 1.0),
-        "busy": np.clip(1.0 - (bubble_s + host_s + offload_s) / step, 0.0, 1.0),
+        "busy": np.clip(1.0 - (bubble_s + inside["host_s"] + offload_s) / step, 0.0, 1.0),
     }
     rows = np.shape(step)
     return Steps(**{name: np.broadcast_to(np.asarray(v, dtype=float), rows) for name, v in columns.items()})
@@ -252,7 +248,7 @@ def _pieces(mapping: Mapping, micro: MicroBatch) -> tuple[Any, Any]:
         bits = [module for module in modules if present & int(module)]
         if not bits:
             continue
-        mine = mapping.recomputes(bits[0])
+        mine = asked if present == 1 else mapping.recomputes(bits[0])
         for other in bits[1:]:
             mine = np.maximum(mine, mapping.recomputes(other))
         piece_s, piece_flops = micro.pieces.at(number)
