@@ -97,7 +97,15 @@ def train(
     sites: Annotated[
         str, typer.Option("--sites", help="Places that data-parallel ranks are spread over.", rich_help_panel=PLACE)
     ] = "",
-    link: Annotated[str, typer.Option("--link", help="Network between the sites.", rich_help_panel=PLACE)] = "",
+    link: Annotated[
+        str, typer.Option("--link", help="To the next site: '1000 km, 40 Tb/s'.", rich_help_panel=PLACE)
+    ] = "",
+    local_steps: Annotated[
+        str, typer.Option("--local-steps", help="Steps between two exchanges of sites.", rich_help_panel=PLACE)
+    ] = "",
+    imbalance: Annotated[
+        str, typer.Option("--imbalance", help="Busiest expert rank over the mean (1).", rich_help_panel=MAP)
+    ] = "",
     power_cap: Annotated[
         str,
         typer.Option("--power-cap", help="Modes of the platform, '80 %' or '700 W' of a chip.", rich_help_panel=PLACE),
@@ -147,6 +155,7 @@ def train(
         "on": on, "gpus": gpus, "seq": seq, "batch": batch, "tokens": tokens, "precision": precision, "stack": stack,
         "release": release, "maturity": maturity, "mapping": mapping, "schedule": schedule, "context": context_kind,
         "sharding": sharding, "recompute": recompute, "offload": offload, "sites": sites, "link": link,
+        "local_steps": local_steps, "imbalance": imbalance,
         "power_cap": power_cap, "fabric": fabric, "facility": facility, "objective": objective, "max_step": max_step,
         "failures": failures,
     }  # fmt: skip

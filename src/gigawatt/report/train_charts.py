@@ -10,7 +10,7 @@ from typing import Any
 
 from gigawatt.report.chart_parts import axis, band, names_axis, rows_with
 from gigawatt.report.sentences import rows_of
-from gigawatt.report.theme import INK, PALETTE, Figure, layout, wrap
+from gigawatt.report.theme import INK, PALETTE, Figure, fade, layout, wrap
 from gigawatt.study.result import RunResult
 
 Rows = Sequence[dict[str, Any]]
@@ -134,8 +134,52 @@ def _stacked(result: RunResult, table: str, words: str, value: str, title: str, 
     return {"data": data, "layout": {**ground, "barmode": "stack"}}
 
 
+def schedule_chart(result: RunResult) -> Figure | None:
+    """The pipeline of the best mapping over time: a line a stage, colours by pass, lighter by chunk."""
+    rows = rows_of(result, "schedule")
+    if not rows:
+        return None
+    passes = list(dict.fromkeys(row["work"] for row in rows))
+    data = []
+    for at, work in enumerate(passes):
+        mine = [row for row in rows if row["work"] == work]
+        chunks = max(row["chunk"] for row in rows) + 1
+        data.append(
+            {
+                "type": "bar",
+                "orientation": "h",
+                "name": wrap(work, 60),
+                "y": [row["rank"] for row in mine],
+                "base": [row["start_s"] for row in mine],
+                "x": [row["end_s"] - row["start_s"] for row in mine],
+                "marker": {
+                    "color": [fade(PALETTE[at % len(PALETTE)], 1.0 - 0.6 * row["chunk"] / chunks) for row in mine],
+                    "line": {"color": "#ffffff", "width": 0.5},
+                },
+                "text": [f"{row['micro_batch'] + 1}, chunk {row['chunk'] + 1}" for row in mine],
+                "textposition": "none",
+                "hovertemplate": f"stage %{{y}}<br>{wrap(work, 60)} of micro-batch %{{text}}<br>%{{base:.4g}} s<extra></extra>",
+            }
+        )
+    ranks = max(row["rank"] for row in rows) + 1
+    ground = layout(
+        height=140 + 22 * ranks,
+        showlegend=True,
+        margin={"l": 60, "r": 24, "t": 60, "b": 50},
+        xaxis=axis("of a step [s]"),
+        yaxis={
+            "title": {"text": "stage"},
+            "autorange": "reversed",
+            "dtick": 1 if ranks <= 16 else 4,
+            "automargin": True,
+        },
+    )
+    return {"data": data, "layout": {**ground, "barmode": "overlay", "bargap": 0.15}}
+
+
 TRAIN_CHARTS: Mapping[str, Callable[[RunResult], Figure | None]] = {
     "pareto": front_chart,
     "time": time_chart,
     "memory": memory_chart,
+    "schedule": schedule_chart,
 }

@@ -145,9 +145,28 @@ def shown_memory(result: RunResult) -> Table:
     return with_bars(result, "memory", "kind", "gb")
 
 
+def shown_job(result: RunResult, most: int = 3) -> Table:
+    """The job of each platform as a column, a row a quantity with its unit and its 80 % range."""
+    rows = rows_of(result, "job")
+    platforms = list(dict.fromkeys(row["platform"] for row in rows))[:most]
+    out: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        if row["platform"] not in platforms:
+            continue
+        most_of = max(abs(r["value"]) for r in rows if r["what"] == row["what"])
+        factor, unit = scaled(canonical(row["unit"]), most_of) if row["unit"] in SCALED else (1.0, row["unit"])
+        what = f"{row['what']} [{unit}]" if unit else row["what"]
+        ends = f" ({number(row['low'] * factor)}-{number(row['high'] * factor)})" if row["low"] is not None else ""
+        out.setdefault(what, {"what": what})[row["platform"]] = f"{number(row['value'] * factor)}{ends}"
+    table = result.tables["job"]
+    return Table.from_rows("job", list(out.values()), ("what", *platforms), {}, table.title, table.note)
+
+
+SCALED = ("token", "share", "MWh")  # units of which more is written with a prefix, or in percent
+
 TRAIN: tuple[Section, ...] = (
     Section("platforms", "The best mapping", labels=LABELS, shows=lambda result: side_by_side(result, 6)),
-    Section("job", "The whole job", labels=LABELS),
+    Section("job", "The whole job", labels=LABELS, shows=lambda result: shown_job(result, 6)),
     Section(
         "time",
         "Where a step goes",

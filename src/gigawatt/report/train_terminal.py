@@ -13,6 +13,7 @@ from gigawatt.report.terminal import _Page
 from gigawatt.report.train_parts import (
     LABELS,
     shown_front,
+    shown_job,
     shown_memory,
     shown_precisions,
     shown_time,
@@ -29,7 +30,7 @@ DROP = (
 )  # fmt: skip
 PARTS: tuple[Part, ...] = (
     Part("platforms", "THE BEST MAPPING", shows=side_by_side, most=24),
-    Part("job", "THE WHOLE JOB"),
+    Part("job", "THE WHOLE JOB", shows=shown_job, most=24, note=True),
     Part("time", "WHERE A STEP GOES", shows=shown_time, least=28, note=True),
     Part("memory", "MEMORY OF A CHIP", shows=shown_memory, least=28, note=True),
     Part("precisions", "THE BEST OF EACH PRECISION", DROP, shown_precisions, most=12, least=20),

@@ -45,7 +45,7 @@ def test_words_become_numbers():
     assert asked.precisions == ("fp8", "bf16")
     assert asked.degrees == Degrees(tp=8, pp=16, vp=4, mb=2)
     assert (asked.schedules, asked.contexts, asked.shardings) == (("1f1b", "zb-h1"), ("ulysses",), ("fsdp",))
-    assert (asked.recompute, asked.offload) == (("selective", "0.25"), ("optimizer",))
+    assert (asked.recompute, asked.offload) == (((0.0, 1.0), (0.25, 0.0)), ("optimizer",))
     assert asked.value == Value(2.5, 0.08, "cost")
     assert asked.caps == (Cap(mode="efficient"), Cap(share=0.8))
     assert asked.failures == Failures("meta-2026", 2.0)
@@ -60,7 +60,6 @@ def test_what_is_left_out_is_open_or_a_default():
     assert asked.precisions == asked.schedules == asked.recompute == ()
     assert asked.step_s == math.inf
     assert asked.value == Value()
-    assert not asked.fixed
 
 
 @pytest.mark.parametrize(
@@ -123,7 +122,12 @@ def test_the_usual_batch_is_near_what_is_usual_and_divides(chips, sequence):
         ({"release": "someday"}, "someday"),
         ({"power_cap": "80 kg"}, "is no cap"),
         ({"failures": "rate=3"}, "part of --failures"),
-        ({"link": "azure-wan"}, "does nothing at one site"),
+        ({"link": "100 km, 40 Tb/s"}, "does nothing at one site"),
+        ({"sites": "2"}, "over which cables?"),
+        ({"sites": "2", "link": "100 km"}, "says no data rate"),
+        ({"sites": "2", "link": "100 kg, 40 Tb/s"}, "neither a length nor a rate"),
+        ({"imbalance": "0.5"}, "--imbalance must lie between"),
+        ({"recompute": "core_attn+norms"}, "recompute"),
         ({"maturity": "0"}, "--maturity"),
     ],
 )

@@ -11,11 +11,14 @@ import numpy as np
 from gigawatt.catalog import Catalog
 from gigawatt.core.errors import Problems, unknown_name
 from gigawatt.core.table import Table
+from gigawatt.physics.reliability import clusters
 from gigawatt.physics.training import load_calibration
 from gigawatt.physics.training.calibration import default_stack
 from gigawatt.study.hosts import Assumed, Host, hosts_of
 from gigawatt.study.result import RunResult
 from gigawatt.study.serve.subject import Subject, subject_of
+from gigawatt.study.train.detail import memory_table, schedule_table, time_table
+from gigawatt.study.train.job import DAY_S, Job, job_table, job_words
 from gigawatt.study.train.points import Points, Tried, best_of, front, points_of, tried
 from gigawatt.study.train.question import Question, day_words
 from gigawatt.study.train.refused import nothing_meets, rejections
@@ -89,6 +92,8 @@ def _subject(question: Question, catalog: Catalog, told: Problems) -> Subject:
 
 
 def _check_names(question: Question, told: Problems) -> None:
+    if question.failures.cluster not in ("", "default", *clusters()):
+        told.extend([unknown_name("cluster of failure rates", question.failures.cluster, (*clusters(), "none"))])
     stacks = load_calibration().stacks
     if question.stack and question.stack not in stacks:
         told.extend([unknown_name("training stack", question.stack, stacks)])
@@ -125,22 +130,24 @@ def _result(
     given: Sequence[str],
     wall_s: float,
 ) -> RunResult:
-    best: list[dict[str, Any]] = []
+    chosen: list[tuple[Tried, Points, int]] = []
     each: list[dict[str, Any]] = []
     fronts: list[dict[str, Any]] = []
     for one, points in of:
         if points is None:
             continue
         if points.quick.any():
-            best += point_rows(one.host, points, [best_of(points)], question)
+            chosen.append((one, points, best_of(points)))
         for precision in one.host.precisions:
             mine = np.flatnonzero((points.found.precision == precision) & points.quick)
             if len(mine):
                 each += point_rows(one.host, points, [int(mine[np.argmin(points.value[mine])])], question)
-        open_ = np.arange(len(points))
+        open_ = np.flatnonzero(points.quick)
         kept = open_[front(points.tokens_per_s[open_], points.joules_per_token[open_], question.pareto)]
         fronts += point_rows(one.host, points, kept.tolist(), question)
-    best.sort(key=lambda row: row["value_per_mtok"])
+    chosen.sort(key=lambda choice: float(choice[1].value[choice[2]]))
+    best = [row for one, points, at in chosen for row in point_rows(one.host, points, [at], question)]
+    whole, jobs = job_table(chosen, question, subject)
     each.sort(key=lambda row: row["value_per_mtok"])
     refused = rejections(of, question)
     hosts = [one.host for one, _ in of]
@@ -154,6 +161,10 @@ def _result(
         defaults.append(Assumed("positions", f"{most:,} in the model's own configuration", why))
     tables = {
         "platforms": points_table("platforms", best, "The best of each platform"),
+        "job": whole,
+        "time": time_table(chosen),
+        "memory": memory_table(chosen),
+        "schedule": schedule_table(chosen),
         "precisions": points_table("precisions", each, "The best of each precision"),
         "pareto": points_table("pareto", fronts, "Speed against energy"),
         "rejected": Table.from_rows(
@@ -165,7 +176,7 @@ def _result(
         ),
         "assumed": assumed_table(question, hosts, defaults),
     }
-    said = sentences(question, named, best, refused)
+    said = sentences(question, named, best, refused, job_words(jobs, question))
     manifest = {
         "question": "train",
         "model": subject.id,
@@ -175,19 +186,25 @@ def _result(
         "step_tokens": question.step_tokens,
         "places": {host.label: host.place for host in hosts},
         "accelerators": {host.label: host.chip.name for host in hosts},
+        "tokens": question.tokens,
         "best": best[0],
         "candidates": sum(one.candidates for one, _ in of),
         "search_s": wall_s,
     }
     name = f"train-{subject.id}-{hosts[0].label}"
-    return RunResult(name, title, said[0], tables, _metrics(best[0]), {"answer": said, "notes": []}, manifest)
+    return RunResult(name, title, said[0], tables, _metrics(best[0], jobs), {"answer": said, "notes": []}, manifest)
 
 
 def sentences(
-    question: Question, named: str, best: Sequence[dict[str, Any]], refused: Sequence[dict[str, Any]]
+    question: Question,
+    named: str,
+    best: Sequence[dict[str, Any]],
+    refused: Sequence[dict[str, Any]],
+    job: str = "",
 ) -> list[str]:
-    """The answer in words: the best mapping, then that of each further platform, then those that have none."""
+    """The answer in words: the best mapping and its job, then each further platform's, then those that have none."""
     out = [f"{named} on {question.chips:,} GPUs of {row['platform']}: {_point(row, question)}" for row in best]
+    out[0] += f" {job}" if job else ""
     have = {row["platform"] for row in best}
     for name in dict.fromkeys(row["platform"] for row in refused if row["platform"] not in have):
         why = [f"{row['reason']}; {row['nearest_fix']}" for row in refused if row["platform"] == name]
@@ -210,12 +227,22 @@ def _point(row: dict[str, Any], question: Question) -> str:
     )
 
 
-def _metrics(row: dict[str, Any]) -> Table:
-    """The headline numbers of the best point."""
+def _metrics(row: dict[str, Any], jobs: Sequence[Job]) -> Table:
+    """The headline numbers of the best point, and of its job."""
     of = f"{row['mapping']} {row['precision']} on {row['platform']}"
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"name": n, "value": row[v], "unit": u, "low": row[f"{v}_low"], "high": row[f"{v}_high"], "formula": of}
         for n, u, v in METRICS
         if row[v] is not None
     ]
+    for job in jobs[:1]:
+        scale = job.chip_hours / job.wall_s
+        rows += [
+            {"name": name, "value": value, "unit": unit, "low": low, "high": high, "formula": of}
+            for name, value, unit, low, high in (
+                ("wall_time", job.wall_s / DAY_S, "day", job.low_s / DAY_S, job.high_s / DAY_S),
+                ("chip_hours", job.chip_hours, "h", scale * job.low_s, scale * job.high_s),
+                ("energy", job.mwh, "MWh", job.mwh_low, job.mwh_high),
+            )
+        ]
     return Table.from_rows("metrics", rows, ("name", "value", "unit", "low", "p50", "high", "formula", "inputs"))

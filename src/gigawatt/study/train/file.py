@@ -72,7 +72,9 @@ class TrainFile(Strict):
     offload: Some = ""
     lora: bool = False
     sites: str | int = ""
-    link: str = ""
+    link: Some = ""
+    local_steps: str | int = ""
+    imbalance: str | float = ""
     power_cap: Some = ""
     fabric: str = ""
     facility: str = ""
@@ -131,7 +133,8 @@ def load_train(path: Path | str, overrides: Sequence[str] = (), catalog: Catalog
 
 WORDS = (
     "on", "gpus", "seq", "batch", "tokens", "precision", "stack", "release", "maturity", "mapping", "schedule", "context",
-    "sharding", "recompute", "offload", "sites", "link", "power_cap", "fabric", "facility", "objective", "max_step", "failures",
+    "sharding", "recompute", "offload", "sites", "link", "local_steps", "imbalance",
+    "power_cap", "fabric", "facility", "objective", "max_step", "failures",
 )  # fmt: skip
 
 

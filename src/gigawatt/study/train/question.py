@@ -5,7 +5,17 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields
 
-from gigawatt.physics.training.columns import CONTEXTS, SCHEDULES
+from gigawatt.physics.training.columns import (
+    ACTIVATION,
+    CONTEXTS,
+    CORE_ATTENTION,
+    EXPERTS,
+    LATENT_UP,
+    MLP,
+    NORM,
+    SCHEDULES,
+)
+from gigawatt.physics.training.step.sites import Between
 from gigawatt.study.hosts import Cap
 
 DEFAULT_ON = "gb300-nvl72"
@@ -15,10 +25,20 @@ BATCH_TOKENS = (
     2**24
 )  # of a step, where none is named: what Llama 3 405B took over most of its run (arXiv 2407.21783, sec. 3.4)
 DEFAULT_FACILITY = "liquid-cooled-2026"
-PRECISIONS = ("nvfp4", "mxfp8", "fp8", "bf16")
+# As the constants were fitted, then recipes by name (`physics.training.step.precision`).
+PRECISIONS = ("nvfp4", "mxfp8", "fp8", "bf16", "fp8-delayed", "fp8-current", "fp8-blockwise")
 OBJECTIVES = ("speed", "energy", "cost")
 SHARDINGS = ("none", "zero1", "zero2", "fsdp")  # the index is the ZeRO stage of `Mapping.sharding`
 RECOMPUTES = ("none", "selective", "full")
+# Modules that layers may run again, by the words of Megatron-Core; `selective` is the attention core alone.
+MODULES = {
+    "core_attn": CORE_ATTENTION,
+    "layernorm": NORM,
+    "act": ACTIVATION,
+    "mla_up_proj": LATENT_UP,
+    "mlp": MLP,
+    "moe": EXPERTS,
+}
 OFFLOADS = ("none", "optimizer", "activations", "weights")
 CHIP_HOUR_USD, KWH_USD = 2.0, 0.08  # assumed, where --objective cost names no prices
 
@@ -80,10 +100,12 @@ class Question:
     Empty tuples, 0 and None leave the choice open: every precision that the chip has a peak for, every mapping that divides,
     every power mode of the platform. `sequence` is in tokens, `batch` (of a step, over all chips) in sequences; `tokens` is the
     budget of the whole job (0: only the step is asked about). `schedules`, `contexts`, `shardings` narrow what is tried;
-    `recompute` is one of RECOMPUTES or a share of layers as text, `offload` what may live in host memory. `degrees` fixes
+    `recompute` holds pairs (share of layers that run again as a whole, sum of modules that the others run again), `offload`
+    what may live in host memory. `degrees` fixes
     degrees of the mapping. `stack` is a software stack of the calibration (the usual one of the chip where empty), `release` a
     date of its software. `step_s` is the longest step that is taken, `sites` the number of places that data-parallel ranks are
-    spread over, `link` the network between them.
+    spread over, `between` the cables between them, `local_steps` the steps between two exchanges over them. `imbalance` is the
+    load of the busiest expert rank over the mean.
     """
 
     model: str
@@ -100,11 +122,13 @@ class Question:
     schedules: tuple[str, ...] = ()
     contexts: tuple[str, ...] = ()
     shardings: tuple[str, ...] = ()
-    recompute: tuple[str, ...] = ()
+    recompute: tuple[tuple[float, float], ...] = ()
     offload: tuple[str, ...] = ("none",)
     lora: bool = False
+    imbalance: float = 1.0
     sites: int = 1
-    link: str = ""
+    between: Between | None = None
+    local_steps: int = 1
     caps: tuple[Cap, ...] = ()
     fabric: str = ""
     facility: str = DEFAULT_FACILITY
@@ -117,12 +141,6 @@ class Question:
     def step_tokens(self) -> int:
         """Tokens of a step."""
         return self.sequence * self.batch
-
-    @property
-    def fixed(self) -> bool:
-        """Every degree is given: the question is what this mapping does."""
-        d = self.degrees
-        return bool(d.tp and d.pp and d.mb)
 
 
 def usual_batch(sequence: int, chips: int) -> int:
@@ -151,6 +169,22 @@ def day_words(seconds: float) -> str:
 
 
 __all__ = [
-    "CONTEXTS", "DEFAULT_CHIPS", "DEFAULT_FACILITY", "DEFAULT_ON", "DEFAULT_SEQUENCE", "OBJECTIVES", "OFFLOADS", "PRECISIONS",
-    "RECOMPUTES", "SCHEDULES", "SHARDINGS", "Degrees", "Failures", "Question", "Value", "day_words", "usual_batch",
+    "CONTEXTS",
+    "DEFAULT_CHIPS",
+    "DEFAULT_FACILITY",
+    "DEFAULT_ON",
+    "DEFAULT_SEQUENCE",
+    "MODULES",
+    "OBJECTIVES",
+    "OFFLOADS",
+    "PRECISIONS",
+    "RECOMPUTES",
+    "SCHEDULES",
+    "SHARDINGS",
+    "Degrees",
+    "Failures",
+    "Question",
+    "Value",
+    "day_words",
+    "usual_batch",
 ]  # fmt: skip

@@ -15,6 +15,7 @@ from gigawatt.study.serve.subject import Subject
 from gigawatt.study.train.points import Points, Tried, tried
 from gigawatt.study.train.question import Degrees, Question, day_words
 
+CHANGED = {"chips": "GPUs"}  # limits of the search by the option's word
 MOST_DOUBLINGS = 10  # of the chips that are tried where nothing fits
 
 
@@ -63,11 +64,10 @@ def nothing_meets(
             if more:
                 changes.append(Change(f"{name}, GPUs", float(question.chips), float(more), "chips"))
         else:
-            said, fixes, more = _does_not_fit(one, question, subject, catalog)
-            lines.append(f"{name}: {said}")
-            hints += fixes
-            if more:
-                changes.append(Change(f"{name}, GPUs", float(question.chips), float(more), "chips"))
+            assert one.found is not None
+            lines += [f"{name}: {r.reason} ({r.count:,}): {r.nearest_fix}" for r in one.found.rejected]
+            hints += _ways_out(one, question, subject, catalog)
+            changes += [replace(c, limit=f"{name}, {CHANGED.get(c.limit, c.limit)}") for c in one.found.changes]
     limit = f" in steps of {day_words(question.step_s)}" if question.step_s < np.inf else ""
     places = ", ".join(one.host.label for one, _ in of)
     what = f"{question.model} is not trained on {question.chips:,} GPUs of {places}{limit}"
@@ -79,25 +79,21 @@ def _named(points: Points, at: int) -> str:
     return f"{points.found.mapping[at]}, {points.found.precision[at]}"
 
 
-def _does_not_fit(one: Tried, question: Question, subject: Subject, catalog: Catalog) -> tuple[str, list[str], int]:
-    """(why nothing fits, what would help, the chips that would)."""
+def _ways_out(one: Tried, question: Question, subject: Subject, catalog: Catalog) -> list[str]:
+    """Options that would let it fit: fewer that are fixed, more chips, host memory, another platform."""
     assert one.found is not None
-    told = [r for r in one.found.rejected if "memory" in r.reason] or list(one.found.rejected)
-    said = "; ".join(f"{r.reason} ({r.count:,}): {r.nearest_fix}" for r in told) or "no mapping divides"
     fixes = []
     if question.degrees != Degrees() and _fits(replace(question, degrees=Degrees()), subject, one.host):
         fixes.append("leave --mapping out, or fix fewer degrees")
     if question.recompute and _fits(replace(question, recompute=()), subject, one.host):
         fixes.append("--recompute auto")
-    if question.offload == ("none",):
-        freer = replace(question, offload=("optimizer", "activations"))
-        if _fits(freer, subject, one.host):
-            fixes.append("--offload optimizer,activations")
-    more = _chips_for(question, subject, one.host, len)
-    if more:
-        fixes.append(f"--gpus {more}")
+    if question.offload == ("none",) and _fits(
+        replace(question, offload=("optimizer", "activations")), subject, one.host
+    ):
+        fixes.append("--offload optimizer,activations")
+    fixes += [f"--gpus {change.needed:.0f}" for change in one.found.changes if change.limit == "chips"]
     elsewhere = _elsewhere(question, subject, one.host, catalog)
-    return said, [*fixes, *([f"--on {elsewhere}"] if elsewhere else [])], more
+    return [*fixes, *([f"--on {elsewhere}"] if elsewhere else [])]
 
 
 def _fits(question: Question, subject: Subject, host: Host) -> bool:

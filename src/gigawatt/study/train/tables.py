@@ -40,7 +40,6 @@ def point_rows(host: Host, points: Points, rows: Sequence[int], question: Questi
     found, at = points.found, np.asarray(rows, dtype=np.intp)
     drawn = 0.5 * np.log(host.it_or_chip_w(points.watts_high) / host.it_or_chip_w(points.watts_low))
     joint = np.hypot(points.rate_half, drawn)
-    drawing_w = np.where(np.isfinite(points.meter_w), points.meter_w, found.chip_w)
     columns: dict[str, Any] = {
         "platform": np.full(len(points), host.label),
         "mapping": found.mapping,
@@ -59,9 +58,9 @@ def point_rows(host: Host, points: Points, rows: Sequence[int], question: Questi
         "chip_w": found.chip_w,
         "it_w_per_chip": points.it_w,
         "meter_w_per_chip": points.meter_w,
-        "job_mw": question.chips * drawing_w / 1e6,
+        "job_mw": points.job_w / 1e6,
         "joules_per_token": points.joules_per_token,
-        "tokens_per_s_per_mw": points.tokens_per_s / (question.chips * drawing_w) * 1e6,
+        "tokens_per_s_per_mw": points.tokens_per_s / points.job_w * 1e6,
         "value_per_mtok": points.value * 1e6,
         "bound": found.bound,
         "meets_limit": points.quick,

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from gigawatt.core import units
 from gigawatt.core.errors import InputError, Problems, unknown_name
 from gigawatt.physics.chip.maturity import decimal_years
+from gigawatt.physics.training.step.sites import Between
 from gigawatt.study.train.question import (
     CHIP_HOUR_USD,
     CONTEXTS,
@@ -17,6 +18,7 @@ from gigawatt.study.train.question import (
     DEFAULT_ON,
     DEFAULT_SEQUENCE,
     KWH_USD,
+    MODULES,
     OBJECTIVES,
     OFFLOADS,
     PRECISIONS,
@@ -59,6 +61,8 @@ def read_question(
     lora: bool = False,
     sites: str = "",
     link: str = "",
+    local_steps: str = "",
+    imbalance: str = "",
     power_cap: str = "",
     fabric: str = "",
     facility: str = "",
@@ -103,7 +107,9 @@ def read_question(
         offload=_named("offload", offload, OFFLOADS, told) or ("none",),
         lora=lora,
         sites=read_count("--sites", sites, told, 1, 64),
-        link=link.strip(),
+        between=_link(link, told),
+        local_steps=read_count("--local-steps", local_steps, told, 1, 100_000),
+        imbalance=read_number("--imbalance", imbalance, told, 1.0, 1000.0) or 1.0 if imbalance else 1.0,
         caps=tuple(cap for part in names_in(power_cap) if (cap := read_cap(part, told)) is not None),
         fabric=fabric.strip(),
         facility=facility.strip() or DEFAULT_FACILITY,
@@ -113,8 +119,11 @@ def read_question(
         pareto=max(fewest, 1),
     )
     _check_degrees(question, told)
-    if question.link and question.sites < 2:
-        told.add("contradiction", f"--link {question.link} does nothing at one site", None, "say --sites 2, or more")
+    if (link or question.local_steps > 1) and question.sites < 2:
+        what = "--link" if link else "--local-steps"
+        told.add("contradiction", f"{what} does nothing at one site", None, "say --sites 2, or more")
+    if question.sites > 1 and not link:
+        told.add("missing", f"--sites {question.sites}: over which cables?", None, LINK_HINT)
     if alone:
         told.raise_if_any()
     return question
@@ -252,24 +261,53 @@ def _tokens(option: str, text: str, told: Problems, most: float) -> float:
     return value
 
 
-def _recompute(text: str, told: Problems) -> tuple[str, ...]:
-    """none, selective, full, or shares of the layers: '25 %'."""
+def _recompute(text: str, told: Problems) -> tuple[tuple[float, float], ...]:
+    """none, selective, full, shares of the layers ('25 %'), or modules of each layer ('core_attn+layernorm')."""
     out = []
+    words = {"none": (0.0, 0.0), "selective": (0.0, MODULES["core_attn"]), "full": (1.0, 0.0)}
     for word in names_in(text.lower()):
         if word == "auto":
             return ()
-        if word in RECOMPUTES:
-            out.append(word)
-            continue
-        if re.match(r"[a-z]", word):
-            told.extend([unknown_name("recompute", word, (*RECOMPUTES, "auto", "25 %"))])
-            continue
-        share = read_number(
-            "--recompute", word, told, 0.0, 1.0, "none, selective, full, or a share of the layers: 25 %"
-        )
-        if share is not None:
-            out.append("none" if share == 0 else "full" if share == 1 else f"{share:g}")
+        if word in words:
+            out.append(words[word])
+        elif re.match(r"[a-z]", word):
+            named = [part.strip() for part in word.split("+")]
+            wrong = [part for part in named if part not in MODULES]
+            told.extend(unknown_name("recompute", part, (*RECOMPUTES, "auto", *MODULES)) for part in wrong)
+            out.append((0.0, sum(MODULES[part] for part in dict.fromkeys(named) if part in MODULES)))
+        else:
+            hint = "none, selective, full, a share of the layers (25 %), or modules (core_attn+layernorm)"
+            share = read_number("--recompute", word, told, 0.0, 1.0, hint)
+            out += [] if share is None else [(share, 0.0)]
     return tuple(dict.fromkeys(out))
+
+
+LINK_HINT = "--link '1000 km, 40 Tb/s': the fibre to the next site and its rate each way"
+
+
+def _link(text: str, told: Problems) -> Between | None:
+    """'1000 km, 40 Tb/s'."""
+    if not text.strip():
+        return None
+    found: dict[str, float] = {}
+    for part in names_in(text):
+        for dimension in ("length", "data_rate"):
+            try:
+                value = units.parse(part, dimension)
+            except units.UnitError:
+                continue
+            if not value > 0:
+                told.add("out_of_range", f"--link {part}: must lie above 0", None, LINK_HINT)
+            found[dimension] = value
+            break
+        else:
+            told.add("bad_unit", f"--link: '{part}' is neither a length nor a rate", None, LINK_HINT)
+            return None
+    missing = [name for name in ("length", "data_rate") if name not in found]
+    if missing:
+        told.add("missing", f"--link {text}: says no {missing[0].replace('_', ' ')}", None, LINK_HINT)
+        return None
+    return Between(found["length"] / 1e3, found["data_rate"])
 
 
 def _release(text: str, told: Problems) -> str:

@@ -1,6 +1,6 @@
 """The recorded arguments of each training framework: names, types, choices and defaults of one release, with date and source.
 
-`schema/<framework>.csv` holds the facts as `tools/emit/record_training.py` reads them out of a release; `schema/<framework>.yaml`
+`schema/<framework>.csv` holds the facts as `tools/emit/record_training.py` reads them out of a release, and the YAML beside it
 says which release it was, in our words what the arguments that a launch sets mean, and by which name it knows our models.
 """
 

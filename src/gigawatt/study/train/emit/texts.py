@@ -27,7 +27,9 @@ def header(settings: Settings, known: Schema, layout: Command, notes: Sequence[s
             f"Predicted (80 % range): a step in {p.step_s:.4g} s [{p.low_s:.4g} to {p.high_s:.4g}], "
             f"{p.tokens_per_s_per_chip:,.0f} tokens/s a GPU{kept}."
         )
-    lines.append(f"Checked against the arguments of {known.title} {known.release} of {known.date} ({known.source_url}).")
+    lines.append(
+        f"Checked against the arguments of {known.title} {known.release} of {known.date} ({known.source_url})."
+    )
     lines += [note for note in notes if note]
     left = left_out(layout, used)
     if left:
