@@ -13,7 +13,9 @@ from gigawatt.cli.output import console, needs, not_beside_a_file, print_json, w
 
 if TYPE_CHECKING:
     from gigawatt.catalog import Catalog
+    from gigawatt.core.errors import Problems
     from gigawatt.study.result import RunResult
+    from gigawatt.study.train import Question
     from gigawatt.study.train.file import LoadedTrain
 
 HELP = """How is this model trained here, and what does the job take?
@@ -30,6 +32,8 @@ Examples:
   gigawatt train gpt3-175b --on dgx-a100 --gpus 1024 --seq 2048 --batch 1536 --mapping tp8-pp8-vp4-mb1
 
   gigawatt train llama3-70b --on hgx-h100 --gpus 256 --precision bf16 --objective energy --plot front.html
+
+  gigawatt train llama3-405b --on hgx-b200 --gpus 512 --batch 512 --emit megatron -o launch
 
   gigawatt train examples/one-gigawatt.yaml --workload pretrain --set fleet.blackwell.platform=gb200-nvl72
 """
@@ -123,8 +127,13 @@ def train(
     plot: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE.html", help="The front as a chart.", rich_help_panel=OUT)
     ] = None,
+    emit: Annotated[
+        str,
+        typer.Option("--emit", help="Launch settings into -o DIR: megatron, torchtitan, maxtext.", rich_help_panel=OUT),
+    ] = "",
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="A run folder with report.", rich_help_panel=OUT)
+        Path | None,
+        typer.Option("-o", "--output", help="A run folder with report, or the launch settings.", rich_help_panel=OUT),
     ] = None,
     set_: Annotated[
         list[str],
@@ -148,7 +157,11 @@ def train(
         from gigawatt.study.train.file import run_train
 
         loaded = _of_file(Path(model), workload, set_, catalog, gpus)
-        _finish(watched(lambda say: run_train(loaded, say), as_json), plot, output, as_json)
+        question = _for_launch(loaded.question, catalog, emit, output, told)
+        told.raise_if_any()
+        loaded = replace(loaded, question=question)
+        found = watched(lambda say: run_train(loaded, say), as_json)
+        _finish(found, question, catalog, plot, emit, output, as_json)
         return
     needs({"--set": set_, "--workload": workload}, "a file", told)
     words = {
@@ -160,14 +173,15 @@ def train(
         "failures": failures,
     }  # fmt: skip
     question = read_question(model, lora=lora, pareto=pareto, told=told, **words)
+    question = _for_launch(question, catalog, emit, output, told)
     given = tuple(name for name, value in {**words, "lora": lora}.items() if value)
     found = watched(lambda say: answer(question, catalog, given=given, told=told, say=say), as_json)
-    _finish(found, plot, output, as_json)
+    _finish(found, question, catalog, plot, emit, output, as_json)
 
 
 Made = Callable[[Callable[[str], Any]], "RunResult"]
 # What may stand beside a file: the rest is the file's own. The GPUs of a plan's workload may be open.
-BESIDE = {"model", "workload", "gpus", "set_", "plot", "output", "overlay", "as_json"}
+BESIDE = {"model", "workload", "gpus", "set_", "plot", "emit", "output", "overlay", "as_json"}
 
 
 def _of_file(file: Path, workload: str, overrides: list[str], catalog: Catalog, gpus: str) -> LoadedTrain:
@@ -199,7 +213,26 @@ def _of_file(file: Path, workload: str, overrides: list[str], catalog: Catalog, 
     return load_train(file, overrides, catalog)
 
 
-def _finish(found: RunResult, plot: Path | None, output: Path | None, as_json: bool) -> None:
+def _for_launch(question: Question, catalog: Catalog, emit: str, output: Path | None, told: Problems) -> Question:
+    """The question as launch settings of a framework need it."""
+    if not emit:
+        return question
+    from gigawatt.study.train.launch import question_for
+
+    if output is None:
+        told.add("contradiction", "--emit does nothing without -o DIR")
+    return question_for(emit, question, catalog, told)
+
+
+def _finish(
+    found: RunResult,
+    question: Question,
+    catalog: Catalog,
+    plot: Path | None,
+    emit: str,
+    output: Path | None,
+    as_json: bool,
+) -> None:
     """Files, then the answer itself."""
     more: dict[str, Any] = {}
     folder = None
@@ -207,7 +240,13 @@ def _finish(found: RunResult, plot: Path | None, output: Path | None, as_json: b
         from gigawatt.report.train_page import write_train_chart
 
         more["plot"] = str(write_train_chart(found, plot))
-    if output is not None:
+    if emit and output is not None:
+        from gigawatt.study.train.emit import schema, write
+        from gigawatt.study.train.launch import launch_settings
+
+        files = write(launch_settings(found, question, catalog), emit, output)
+        more["emit"] = {"framework": emit, "release": schema(emit).release, "files": [str(file) for file in files]}
+    elif output is not None:
         from gigawatt.report.files import write_run
 
         folder = write_run(found, output)
@@ -218,8 +257,11 @@ def _finish(found: RunResult, plot: Path | None, output: Path | None, as_json: b
     from gigawatt.report.train_terminal import render_train
 
     render_train(found, console(), folder)
-    if "plot" in more:
-        console().print(f"chart: {more['plot']}", soft_wrap=True, markup=False)
+    said = [f"chart: {more['plot']}"] if "plot" in more else []
+    if "emit" in more:
+        said += [f"launch settings of {emit} {more['emit']['release']}: {', '.join(more['emit']['files'])}"]
+    for line in said:
+        console().print(line, soft_wrap=True, markup=False)
 
 
 def add(app: typer.Typer) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,13 @@ from gigawatt.catalog import Catalog
 from gigawatt.core.errors import Problems, unknown_name
 from gigawatt.core.table import Table
 from gigawatt.physics.reliability import clusters
-from gigawatt.physics.training import load_calibration
+from gigawatt.physics.training import Mapping, load_calibration
 from gigawatt.physics.training.calibration import default_stack
 from gigawatt.study.hosts import Assumed, Host, hosts_of
 from gigawatt.study.result import RunResult
 from gigawatt.study.serve.subject import Subject, subject_of
 from gigawatt.study.train.detail import memory_table, schedule_table, time_table
-from gigawatt.study.train.job import DAY_S, Job, job_table, job_words
+from gigawatt.study.train.job import DAY_S, Job, effective_of, job_table, job_words, save_every
 from gigawatt.study.train.points import Points, Tried, best_of, front, points_of, tried
 from gigawatt.study.train.question import Question, day_words
 from gigawatt.study.train.refused import nothing_meets, rejections
@@ -188,11 +189,30 @@ def _result(
         "accelerators": {host.label: host.chip.name for host in hosts},
         "tokens": question.tokens,
         "best": best[0],
+        "layout": layout_of(chosen[0]),
+        **kept_of(chosen[0], question, subject),
         "candidates": sum(one.candidates for one, _ in of),
         "search_s": wall_s,
     }
     name = f"train-{subject.id}-{hosts[0].label}"
     return RunResult(name, title, said[0], tables, _metrics(best[0], jobs), {"answer": said, "notes": []}, manifest)
+
+
+def layout_of(choice: tuple[Tried, Points, int]) -> dict[str, float]:
+    """Every column of the mapping of a point."""
+    _, points, at = choice
+    columns = {f.name: np.asarray(getattr(points.found.layout, f.name), dtype=float) for f in fields(Mapping)}
+    return {name: float(values[at] if values.ndim else values) for name, values in columns.items()}
+
+
+def kept_of(choice: tuple[Tried, Points, int], question: Question, subject: Subject) -> dict[str, float]:
+    """The share of the time that counts, and steps between checkpoints; nothing where nothing interrupts the job."""
+    one, points, at = choice
+    effective = effective_of(question, subject, one.host)
+    if effective is None:
+        return {}
+    every = save_every(effective, float(points.found.step_s[at]))
+    return {"goodput": float(effective.productive), "save_every": every}
 
 
 def sentences(

@@ -107,5 +107,7 @@ def schedule_table(chosen: Chosen) -> Table:
         for rank, start, end, units_ in done.runs
     ]
     left = f", the first {run:,} of {batches:,} micro-batches" if run < batches else ""
-    note = f"{SCHEDULES[schedule]}, {ranks} stages of {chunks} chunks{left}; stages as equal, backward as twice forward."
+    note = (
+        f"{SCHEDULES[schedule]}, {ranks} stages of {chunks} chunks{left}; stages as equal, backward as twice forward."
+    )
     return Table.from_rows("schedule", rows, columns, units, "The pipeline", note)

@@ -170,8 +170,11 @@ def _layout(settings: Settings) -> Words:
     words += ["--sequence-parallel"] if settings.degree("tp") > 1 and settings.part("sequence_parallel") else []
     if settings.degree("vpp") > 1:
         words.append(("--num-virtual-stages-per-pipeline-rank", str(settings.degree("vpp"))))
-    if settings.degree("pp") > 1 and split_layers(settings)[1]:
+    split = split_layers(settings)
+    if settings.degree("pp") > 1 and split is not None and split.ends_count:
         words += ["--account-for-embedding-in-pipeline-split", "--account-for-loss-in-pipeline-split"]
+    if split is not None and split.last:
+        words.append(("--decoder-last-pipeline-num-layers", str(split.last)))
     words += [("--cp-comm-type", CONTEXT[settings.degree("context")])] if settings.degree("cp") > 1 else []
     if settings.experts:  # left out, experts would be cut over the tensor ranks
         words += [
@@ -205,13 +208,18 @@ def recompute(settings: Settings) -> Words:
     """Whole layers, so many of each chunk; or modules of all layers."""
     share, modules = settings.part("recompute"), settings.part("modules")
     if share:
-        each = split_layers(settings)[0]
-        count = each if share == 1 else max(round(share * each), 1)
+        count = max(round(share * _each(settings)), 1)
         method = "uniform" if share == 1 else "block"
         number = "1" if share == 1 else str(count)
         return [("--recompute-granularity", "full"), ("--recompute-method", method), ("--recompute-num-layers", number)]
     named = [word for bit, word in MODULES.items() if settings.mapping.recomputes(bit)]
     return [("--recompute-granularity", "selective"), ("--recompute-modules", *named)] if modules else []
+
+
+def _each(settings: Settings) -> int:
+    """Layers of a chunk."""
+    split = split_layers(settings)
+    return split.each if split is not None else settings.arch.layers
 
 
 def _speed(settings: Settings) -> Words:
@@ -248,7 +256,7 @@ def _run(settings: Settings) -> Words:
 
 def _notes(settings: Settings) -> list[str]:
     notes = []
-    share, each = settings.part("recompute"), split_layers(settings)[0]
+    share, each = settings.part("recompute"), _each(settings)
     if 0 < share < 1 and each and abs(round(share * each) - share * each) > 1e-6:
         count = max(round(share * each), 1)
         notes.append(f"Recompute: {count} of the {each} layers of a chunk, for the {100 * share:g} % of the mapping.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from gigawatt.physics.training.search.points import describe
 from gigawatt.study.serve.emit.schema import Command, Schema
@@ -37,12 +38,22 @@ def header(settings: Settings, known: Schema, layout: Command, notes: Sequence[s
     return "\n".join(line for text in lines for line in comment(text)) + "\n"
 
 
-def split_layers(settings: Settings) -> tuple[int, bool]:
-    """(layers of a chunk, whether embedding and head count as a layer each); 0 layers where neither way divides."""
-    chunks = settings.degree("pp") * settings.degree("vpp")
-    layers = settings.arch.layers
-    if layers % chunks == 0:
-        return layers // chunks, False
-    if (layers + 2) % chunks == 0:
-        return (layers + 2) // chunks, True
-    return 0, False
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Layers of a chunk; whether embedding and head count as a layer each; layers of the last stage where it has fewer (0:
+    as many as the others)."""
+
+    each: int
+    ends_count: bool = False
+    last: int = 0
+
+
+def split_layers(settings: Settings) -> Split | None:
+    """How the layers lie on the stages; None where they do not divide."""
+    stages, chunks, layers = settings.degree("pp"), settings.degree("vpp"), settings.arch.layers
+    for more in (0, 2):
+        if (layers + more) % (stages * chunks) == 0:
+            return Split((layers + more) // (stages * chunks), bool(more))
+    each = -(-layers // stages)
+    last = layers - (stages - 1) * each
+    return Split(each, last=last) if chunks == 1 and last >= 1 else None
