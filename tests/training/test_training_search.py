@@ -253,6 +253,9 @@ def test_odd_number_of_chips_leaves_some_idle() -> None:
     assert 0.5 * 10_007 < found.chips_used[best] <= 10_007
     assert found.idle_chips[best] == 10_007 - found.chips_used[best]
     assert f"{int(found.idle_chips[best]):,} chips idle" in found.mapping[best]
+    (note,) = found.notes
+    assert f"{int(found.idle_chips[best]):,} of 10,007 chips idle" in note and "a batch of" in note
+    assert not best_mapping(SMALL, H100, chips=8, seq=2048, global_batch=64).notes
     rest = found.chip_w[best] * found.chips_used[best] + H100.idle_w * found.idle_chips[best]
     assert found.chip_joules_per_token[best] == pytest.approx(rest / (found.tokens_per_s_per_chip[best] * 10_007))
 
