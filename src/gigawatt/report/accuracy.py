@@ -11,6 +11,7 @@ from typing import Any
 
 from gigawatt.core.table import Table
 from gigawatt.report import markdown
+from gigawatt.report.accuracy_training import training_part
 from gigawatt.report.grid import grid
 from gigawatt.report.numbers import number
 from gigawatt.study.backtests import PROVES
@@ -138,6 +139,8 @@ def accuracy_page(scored: Mapping[str, Scored], anchors: Table | None = None, fi
         groups = _groups([g for g in one.get("groups", ()) if not _class_of(g)])
         if groups:
             parts += ["By group:", groups]
+        if kind == "training":
+            parts += training_part()
         reasons = _reasons(one.get("skipped", ()))
         if reasons:
             parts += ["Not answered:", reasons]
