@@ -154,7 +154,7 @@ def best_mapping(
         if not run.grids:
             continue
         width, recipe = run.width, run.recipe
-        c = coefficients([Context(device.generation, width, software)], fit.parameters)
+        c = coefficients([Context(device.generation, width, software, chip=device.name)], fit.parameters)
         machine = machine_of(device, width, wired, one_nic=software.one_nic, host=beside)
         if recipe not in sent:
             sent[recipe] = messages_in(shape, machine.network, settings, plain, recipe)
