@@ -85,7 +85,7 @@ class Rows:
                 robust = np.sign(r) * np.sqrt(2.0 * (np.sqrt(1.0 + r * r) - 1.0))
                 return np.concatenate([robust * weight[use], (y - self.start) / self.sd])
 
-            x = least_squares(objective, x, method="trf", max_nfev=12, x_scale=self.sd).x
+            x = least_squares(objective, x, method="trf", max_nfev=12, x_scale=self.sd, ftol=1e-3, xtol=1e-3).x
         self.freeze(x)
         return x
 

@@ -20,7 +20,7 @@ from gigawatt.physics.training import Machine, Mapping, Shape, Stack, machine_of
 from gigawatt.physics.training.calibration import Context, immaturity_of, kin_of
 from gigawatt.validation.base import number
 from gigawatt.validation.training_door import Stated, stated
-from gigawatt.validation.training_layouts import Job, layouts_of
+from gigawatt.validation.training_layouts import MAPPING, Job, layouts_of
 from gigawatt.validation.training_recipes import OPEN_RELEASE, choose, documented, modules_of
 from gigawatt.validation.training_shapes import architecture_of, key_of
 from gigawatt.validation.training_sources import alternative_of, family_of, network_of, release_of, stack_of
@@ -77,6 +77,11 @@ class Case:
     lora: bool
     year: float
     notes: tuple[str, ...]
+
+    @property
+    def mapped(self) -> bool:
+        """Whether the row states its mapping."""
+        return MAPPING not in self.notes
 
     @property
     def blanks(self) -> tuple[str, ...]:
