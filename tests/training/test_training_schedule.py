@@ -42,7 +42,6 @@ ALL = [
     (DUAL_PIPE, 1),
     (DUAL_PIPE_V, 2),
 ]
-EXACT = ALL[:6]
 IDS = [f"{SCHEDULES[int(s)]}-{v}" for s, v in ALL]
 
 
@@ -61,7 +60,7 @@ def closed(schedule: float, m: int, p: int, v: int, f: float, b: float, w: float
     )
 
 
-@pytest.mark.parametrize(("schedule", "chunks"), EXACT, ids=IDS[:6])
+@pytest.mark.parametrize(("schedule", "chunks"), ALL, ids=IDS)
 @given(half=st.integers(1, 5), extra=st.integers(0, 9), b=st.floats(1.0, 3.0), w=st.floats(0.1, 1.0))
 @settings(deadline=None, max_examples=25)
 def test_closed_form_is_exact_where_said(
@@ -83,11 +82,7 @@ def test_closed_form_is_near_everywhere(
     m = fitting(schedule, p, extra, chunks)
     run = replay(schedule, m, p, chunks, forward_s=1.0, input_s=b, weight_s=w)
     off = closed(schedule, m, p, chunks, 1.0, b, w) / run.makespan_s - 1.0
-    usual = w <= 1.0 <= b
-    if schedule in (DUAL_PIPE, DUAL_PIPE_V):
-        assert (-1e-9 if usual else -0.06) <= off <= 0.04
-    else:
-        assert abs(off) <= (0.11 if schedule == ZERO_BUBBLE_H1 else 0.06)
+    assert abs(off) <= (0.11 if schedule == ZERO_BUBBLE_H1 else 0.06)
 
 
 @pytest.mark.parametrize(("schedule", "chunks"), ALL, ids=IDS)
@@ -122,19 +117,29 @@ def test_messages_on_the_longest_path(schedule: float, chunks: int, stages: int,
 
 @given(
     p=st.integers(1, 6),
-    rounds=st.integers(1, 4),
+    m=st.integers(1, 24),
     f=st.lists(st.floats(0.5, 2.0), min_size=6, max_size=6),
     back=st.floats(1.0, 3.0),
 )
 @settings(deadline=None, max_examples=60)
-def test_uneven_stages(p: int, rounds: int, f: list[float], back: float) -> None:
+def test_uneven_stages(p: int, m: int, f: list[float], back: float) -> None:
     forward = f[:p]
     backward = [back * x for x in forward]
-    m = rounds * p
     run = replay(ONE_F_ONE_B, m, p, forward_s=forward, input_s=backward, weight_s=[0.0] * p).makespan_s
-    assert 0.93 * run <= float(uneven_1f1b_s(m, forward, backward)) <= run * (1 + 1e-9)
+    assert (0.90 if m >= p else 0.83) * run <= float(uneven_1f1b_s(m, forward, backward)) <= run * (1 + 1e-9)
     stage = np.array(forward) + np.array(backward)
     assert run <= float(pipeline_s(m, p, 1, stage.max(), stage.mean())) * (1 + 1e-9)
+
+
+def test_uneven_stages_on_average() -> None:
+    rng = np.random.default_rng(5)
+    off = []
+    for _ in range(60):
+        p, m = int(rng.integers(2, 8)), int(rng.integers(1, 30))
+        f, b = rng.uniform(0.7, 1.4, p), rng.uniform(1.2, 3.0, p)
+        run = replay(ONE_F_ONE_B, m, p, forward_s=f.tolist(), input_s=b.tolist(), weight_s=[0.0] * p).makespan_s
+        off.append(float(uneven_1f1b_s(m, f, b)) / run - 1.0)
+    assert -0.003 < np.mean(off) <= 0.0
 
 
 def test_a_long_last_stage_is_exact() -> None:
@@ -189,7 +194,8 @@ def test_bubbles_of_the_papers() -> None:
     shares = {"forward_share": f / stage, "weight_share": w / stage}
     assert float(idle_s(64, 8, 1, stage, ZERO_BUBBLE_H1, **shares)) == pytest.approx(7 * (f + b - w))
     both = b + w
-    assert float(idle_s(64, 8, 1, stage, DUAL_PIPE, **shares)) == pytest.approx(3 * ((f + both) + both - 3 * w))
+    paper = 3 * ((f + both) + both - 3 * w)
+    assert float(idle_s(64, 8, 1, stage, DUAL_PIPE, **shares)) == pytest.approx(paper - 3 * (b - f))
 
 
 def test_stored_micro_batches_of_the_paper() -> None:
