@@ -282,6 +282,11 @@ def test_a_chip_without_the_precision_is_told() -> None:
     found = best_mapping(SMALL, chip("a100-sxm-80gb"), chips=8, seq=2048, global_batch=64, precisions=("bf16", "fp8"))
     assert set(found.precision) == {"bf16"}
     assert any("fp8" in r.reason for r in found.rejected)
+    none = best_mapping(SMALL, chip("a100-sxm-80gb"), chips=8, seq=2048, global_batch=64, precisions=("fp8", "nvfp4"))
+    assert not len(none)
+    with pytest.raises(Infeasible) as caught:
+        _ = none.best
+    assert any("nvfp4 peak" in text and "bf16" in text for text in caught.value.conflict)
 
 
 def test_bad_input_is_all_told() -> None:
