@@ -22,7 +22,7 @@ from gigawatt.study.workloads import Training
 
 DAY_S = 86_400.0
 COLUMNS = ("workload", "kind", "platform", "chips", "spare_chips", "wall_days", "wall_low_days", "wall_high_days", "chip_hours",
-           "mwh", "mean_mw", "peak_mw", "tokens", "busy_share", "racks_in_use")  # fmt: skip
+           "mwh", "mean_mw", "peak_mw", "tokens", "busy_share", "mean_racks")  # fmt: skip
 UNITS = {"wall_days": "d", "wall_low_days": "d", "wall_high_days": "d", "chip_hours": "h", "mwh": "MWh", "mean_mw": "MW",
          "peak_mw": "MW", "tokens": "token", "busy_share": "share"}  # fmt: skip
 CALIBRATIONS = {
@@ -59,7 +59,7 @@ class JobAnswer:
             "peak_mw": run.peak_w / 1e6,
             "tokens": self.spec.owed_tokens,
             "busy_share": run.busy_share,
-            "racks_in_use": racks,
+            "mean_racks": racks,
         }
 
     def phases(self) -> list[dict[str, Any]]:
@@ -136,7 +136,8 @@ def jobs_tables(found: list[tuple[JobAnswer, float]]) -> tuple[Table | None, Tab
         return None, None
     note = (
         "Each run by itself on the chips that its date asks for; power and energy at the racks' input, without spares. The "
-        "plan shares racks out by tokens per second, so that a run may stand on more racks for a shorter time."
+        "plan shares racks out by tokens per second: mean racks are over the whole horizon, and a run may stand on more of "
+        "them for a shorter time."
     )
     jobs = Table.from_rows("jobs", [one.row(racks) for one, racks in found], COLUMNS, UNITS, "Jobs", note)
     rows = [row for one, racks in found if racks > 0 for row in one.phases()]

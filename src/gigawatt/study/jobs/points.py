@@ -70,9 +70,9 @@ def _in_time(spec: Run, made: Sized, seconds: float) -> Sized:
     if made.run.wall_s <= seconds or spec.obligation is None:
         return made
     days, due = made.run.wall_s / 86400, seconds / 86400
-    longest = max(made.run.phases, key=lambda p: p.wall_s)
+    longest = max((p for p in made.run.phases if p.runs != "idle"), key=lambda p: p.wall_s)
     message = (
-        f"'{spec.id}' takes {days:,.1f} days on {made.chips:,} chips, and {due:,.1f} days of the whole fleet are left; "
+        f"'{spec.id}' takes {days:,.3g} days on {made.chips:,} chips, and {due:,.3g} days of the whole fleet are left; "
         f"most goes to {longest.name}"
     )
     raise Infeasible(message, [f"a finish_by {days / due:.2g} times as far off, or fewer tokens"])
