@@ -27,7 +27,7 @@ from gigawatt.physics.workload.architecture import Architecture
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """When a benchmark's target is met: after `samples` at `reference_batch` sequences, more with the batch's `growth`th power."""
+    """When a target is met: after `samples` at `reference_batch` sequences, more with the batch's `growth`th power."""
 
     name: str
     samples: float
