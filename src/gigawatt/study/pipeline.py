@@ -15,6 +15,7 @@ from gigawatt.factory import Plan, plan, plan_all_objectives, value_of
 from gigawatt.study.answer import Answer
 from gigawatt.study.bands import check_varied, draw_bands, percentiles
 from gigawatt.study.headline import metrics_table
+from gigawatt.study.jobs.answer import answers, job_trees, jobs_tables
 from gigawatt.study.load import Loaded
 from gigawatt.study.moat import moats_table
 from gigawatt.study.money_tables import (
@@ -103,6 +104,8 @@ def assemble(answer: Answer) -> RunResult:
     power, links = power_tables(answer)
     errors = measured_errors(answer.resolved)
     metrics = metrics_table(answer)
+    runs = list(answers(answer))
+    jobs, phases = jobs_tables(runs)
     made: list[Table | None] = [
         plan_table(answer),
         excluded_table(answer),
@@ -110,6 +113,8 @@ def assemble(answer: Answer) -> RunResult:
         performance_table(answer, errors),
         runs_table(answer),
         swings_table(answer),
+        jobs,
+        phases,
         software_table(answer.resolved, answer.priced.performance.software),
         power,
         links,
@@ -135,7 +140,7 @@ def assemble(answer: Answer) -> RunResult:
         "seed": scenario.seed,
         "bands": "fleet re-optimised for each draw" if answer.bands.replanned is not None else "fleet held",
         "samples": answer.bands.count,
-        "explain": explanations(answer, metrics),
+        "explain": explanations(answer, metrics) | job_trees(runs),
     }
     title = scenario.title or scenario.name
     return RunResult(scenario.name, title, headline(answer), tables, metrics, texts(answer), manifest)
