@@ -63,6 +63,7 @@ SECTIONS: tuple[Section, ...] = (
             "bound",
             "error_median",
         ),
+        beside=("runs",),
     ),
     Section(
         "jobs",
@@ -71,7 +72,13 @@ SECTIONS: tuple[Section, ...] = (
         folded=("job_phases",),
         fold_words="Phases of the jobs that run",
     ),
-    Section("power", "Power", "From the meter to the chips; every stage balances.", folded=("power_links",)),
+    Section(
+        "power",
+        "Power",
+        "From the meter to the chips; every stage balances.",
+        beside=("swings",),
+        folded=("power_links",),
+    ),
     Section(
         "metrics",
         "Headline numbers",

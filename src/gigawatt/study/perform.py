@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gigawatt.physics.chip import Box, box_from_record
@@ -12,10 +13,11 @@ from gigawatt.physics.serving import Frontier, frontiers
 from gigawatt.physics.serving.engine.speculation import Draft
 from gigawatt.physics.workload import from_config
 from gigawatt.physics.workload.architecture import Architecture
+from gigawatt.study.job_size import Guarded
 from gigawatt.study.jobs.perform import performed
 from gigawatt.study.network import fabric_of
 from gigawatt.study.points import Point, Refusal, usable_precisions
-from gigawatt.study.pretrain import Guarded, trained
+from gigawatt.study.pretrain import trained
 from gigawatt.study.resolve import Offered, Resolved, Work
 from gigawatt.study.software import Software, software
 from gigawatt.study.timeline import Timeline, owed_quarters
@@ -42,7 +44,10 @@ class Performance:
 
 
 def perform(resolved: Resolved, line: Timeline) -> Performance:
-    """Operating points of every pair of offer and workload."""
+    """Operating points of every pair of offer and workload.
+
+    Training runs come at the size that suits a fleet with other work; see `alone` for one that has none.
+    """
     boxes = tuple(box_from_record(o.platform, o.accelerator) for o in resolved.offers)
     arches = [from_config(work.model.id, work.model.config) for work in resolved.works]
     points: list[Point] = []
@@ -79,6 +84,28 @@ def perform(resolved: Resolved, line: Timeline) -> Performance:
             points += made
             refusals += [why] if why else []
     return Performance(tuple(points), tuple(refusals), boxes, guards, states, jobs)
+
+
+def alone(
+    performance: Performance, pairs: Iterable[tuple[int, int]], resolved: Resolved, line: Timeline
+) -> Performance:
+    """The same, with the training runs of some pairs (offer, work) at the size of a fleet that they have for themselves."""
+    again = set(pairs)
+    points = [point for point in performance.points if (point.offer, point.work) not in again]
+    refusals, guards = list(performance.refusals), dict(performance.guards)
+    for i, j in sorted(again):
+        offered, box, work = resolved.offers[i], performance.boxes[i], resolved.works[j]
+        assert isinstance(work.spec, Training)
+        fabric = fabric_of(offered.fabric, offered.platform, box, resolved.catalog, offered.offer.endpoints)
+        seconds = line.full_seconds_until(owed_quarters(resolved.scenario, work.spec))
+        arch = from_config(work.model.id, work.model.config)
+        state = performance.software[i, j]
+        made, why, guard = trained(i, j, work.spec, seconds, state, box, fabric, arch, alone=True)
+        points += made
+        refusals += [why] if why else []
+        if guard is not None:
+            guards[i, j] = guard
+    return replace(performance, points=tuple(points), refusals=tuple(refusals), guards=guards)
 
 
 def _not_there(offered: Offered, resolved: Resolved) -> tuple[str, str] | None:

@@ -15,7 +15,7 @@ class Point:
 
     For training `tokens_out_per_s` counts trained tokens and `tokens_in_per_s` is 0. `low` and `high` are 80 %
     factors on throughput; `group` names the calibration whose error they share. `load` is the mean draw over `chip_w`;
-    NaN where demand decides it.
+    NaN where demand decides it. `phases` are (seconds, watts of a chip) of a synchronous step; empty where there is none.
     """
 
     offer: int
@@ -37,6 +37,7 @@ class Point:
     mfu: float = math.nan
     chips: float = math.nan
     load: float = math.nan
+    phases: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,8 @@ class Reliability(Strict):
     code: changing where features are added as the run goes. checkpoint: sync (stops the job), async (written beside it),
     tiered (copies in other hosts' memory and in the store). interval: work between snapshots. state: what is saved a parameter.
     store: bytes a second of the whole remote store. spares: chips standing by over chips of the job. repair: until a
-    node is back. unit: what one failure takes out, a node or the whole scale-up domain. diagnosis: by a program or by hand.
+    node is back. unit: what one failure takes out, a node or the whole scale-up domain. diagnosis: by a program or by
+    hand. go_on: the whole job restarts, or the other data-parallel replicas go on.
     """
 
     cluster: Id = "auto"
@@ -55,10 +56,15 @@ class Reliability(Strict):
     repair: Seconds | Literal["auto"] = "auto"
     unit: Literal["node", "domain"] = "node"
     diagnosis: Literal["automatic", "by hand"] = "automatic"
+    go_on: Literal["restart", "replicas"] = "restart"
 
 
-def guarded(asked: Reliability, chips: float, parameters: float, box: Box) -> Effective:
-    """Effective training time of a run on `chips` chips of a box.
+def guarded(
+    asked: Reliability, chips: float, parameters: float, box: Box, replica_chips: float | None = None
+) -> Effective:
+    """Effective training time of a run on `chips` chips of a box, in data-parallel replicas of `replica_chips`.
+
+    A run of fewer than two replicas restarts whatever was asked: there is nothing that could go on.
 
     Raises:
         InputError: settings that contradict each other (checkpoints more often than they can be written).
@@ -66,7 +72,7 @@ def guarded(asked: Reliability, chips: float, parameters: float, box: Box) -> Ef
     return effective_training(
         chips,
         state_bytes(parameters, asked.state),
-        plan=plan_of(asked, chips, box),
+        plan=plan_of(asked, chips, box, replica_chips),
         fleet=fleet_of(asked, box),
         storage=storage_of(asked),
     )
@@ -83,9 +89,10 @@ def fleet_of(asked: Reliability, box: Box) -> Fleet:
     return fleet if asked.fleet_age == "settled" else replace(fleet, age_days=asked.fleet_age / DAY_S)
 
 
-def plan_of(asked: Reliability, chips: float, box: Box) -> Plan:
+def plan_of(asked: Reliability, chips: float, box: Box, replica_chips: float | None = None) -> Plan:
     """The plan for a size: what a practitioner would use, where the scenario says nothing."""
     usual = default_plan(chips)
+    several = replica_chips is not None and chips >= 2 * replica_chips
     return replace(
         usual,
         checkpoint=usual.checkpoint if asked.checkpoint == "auto" else asked.checkpoint,
@@ -93,6 +100,8 @@ def plan_of(asked: Reliability, chips: float, box: Box) -> Plan:
         spares=usual.spares if asked.spares == "auto" else asked.spares,
         repair_s=usual.repair_s if asked.repair == "auto" else asked.repair,
         unit_chips=float(box.chips_per_node if asked.unit == "node" else box.chip.scaleup_domain),
+        go_on=asked.go_on if several else "restart",
+        replica_chips=replica_chips,
         recovery=usual.recovery if asked.diagnosis == "automatic" else Recovery(asked.diagnosis, warm_spares=False),
     )
 

@@ -12,7 +12,7 @@ from gigawatt.core.table import Table
 from gigawatt.factory.draws import Draws, revalue
 from gigawatt.study.answer import Answer
 from gigawatt.study.explain import Node, node, of_datum
-from gigawatt.study.pretrain import Guarded
+from gigawatt.study.job_size import Guarded
 from gigawatt.study.resolve import Resolved
 
 
