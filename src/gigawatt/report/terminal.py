@@ -243,7 +243,11 @@ def _jobs(result: RunResult, page: _Page) -> None:
     page.heading("JOBS")
     columns = ("workload", "platform", "chips", "wall_days", "chip_hours", "mwh", "mean_mw", "peak_mw", "busy_share")
     page.grid(
-        grid(Table.from_rows("jobs", rows, columns, table.units), columns, {"wall_days": "wall", "mwh": "energy"})
+        grid(
+            Table.from_rows("jobs", rows, columns, table.units),
+            columns,
+            {"wall_days": "wall", "mwh": "energy", "mean_mw": "mean", "peak_mw": "peak"},
+        )
     )
 
 

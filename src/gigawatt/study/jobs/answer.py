@@ -135,9 +135,9 @@ def jobs_tables(found: list[tuple[JobAnswer, float]]) -> tuple[Table | None, Tab
     if not found:
         return None, None
     note = (
-        "Each run by itself on the chips that its date asks for; power and energy at the racks' input, without spares. The "
-        "plan shares racks out by tokens per second: mean racks are over the whole horizon, and a run may stand on more of "
-        "them for a shorter time."
+        "Each run by itself on the chips that its date asks for, in the first power mode; power and energy at the racks' "
+        "input, without spares. The plan shares racks out by tokens per second: mean racks are over the whole horizon, and a "
+        "run may stand on more of them for a shorter time."
     )
     jobs = Table.from_rows("jobs", [one.row(racks) for one, racks in found], COLUMNS, UNITS, "Jobs", note)
     rows = [row for one, racks in found if racks > 0 for row in one.phases()]

@@ -9,17 +9,19 @@ its chips, so the search goes on until it is done in time or more chips no longe
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gigawatt.core.errors import Infeasible, InputError
 from gigawatt.physics.jobs import JobRun
 from gigawatt.physics.workload.architecture import Architecture
 from gigawatt.study.jobs.owed import Run
+from gigawatt.study.jobs.specs import PostTraining
 from gigawatt.study.jobs.work import Place, worked
 from gigawatt.study.points import Point, Refusal
 
 FIRST_NODES = 8  # nodes of the job on which it is first looked at
-MOST_SIZES = 7  # sizes tried until the run is done in time
+CLOSE = 0.93  # of the chips that a run must really need for the size to be right
+MOST_SIZES = 8  # sizes tried until the run is done in time
 MOST_CHIPS = 262_144  # beyond any cluster of today
 GAIN = 0.97  # of the wall time that twice the chips must save for more of them to be worth a look
 
@@ -55,7 +57,7 @@ def sized(spec: Run, arch: Architecture, seconds: float, place: Place) -> Sized:
         if better or (done and best is not None and best.run.wall_s > seconds):
             best = Sized(run, chips)
         asked = math.ceil(chips * run.wall_s / seconds / node) * node
-        if done and (asked >= 0.8 * chips or chips <= 2 * node):
+        if done and (asked >= CLOSE * chips or chips <= 2 * node):
             return Sized(run, chips)
         if not done and not better:
             break
@@ -81,7 +83,7 @@ def _in_time(spec: Run, made: Sized, seconds: float) -> Sized:
 def points_of(
     i: int, j: int, spec: Run, arch: Architecture, seconds: float, place: Place, low: float, high: float, group: str
 ) -> tuple[list[Point], Refusal | None, JobRun | None]:
-    """The operating point of a run on an offer, or why there is none; and the run itself.
+    """The operating points of a run on an offer, one a power mode, or why there is none; and the run in the first mode.
 
     Args:
         i, j: the offer and the work.
@@ -100,19 +102,42 @@ def points_of(
     except InputError as wrong:
         first = wrong.problems[0]
         return [], Refusal(i, j, first.message, first.hints[0] if first.hints else ""), None
-    run = made.run
-    owned = made.chips + run.spare_chips
+    points = []
+    fixed = _at_its_share(spec, made.run)
+    for mode in place.box.modes:
+        run = made.run
+        if mode != place.box.modes[0]:
+            try:
+                run = worked(fixed, arch, made.chips, replace(place, mode=mode))
+            except Infeasible:
+                continue
+        points.append(_point(i, j, spec, run, mode.name, place, low, high, group))
+    return points, None, made.run
+
+
+def _at_its_share(spec: Run, run: JobRun) -> Run:
+    """The same run with the share of its chips for rollouts as it was found: power modes move it little."""
+    if not isinstance(spec, PostTraining) or len(run.tracks) < 2:
+        return spec
+    sampling = max(p.chips for p in run.phases if p.track == 0)
+    return spec.model_copy(update={"rollout_share": sampling / run.chips})
+
+
+def _point(
+    i: int, j: int, spec: Run, run: JobRun, mode: str, place: Place, low: float, high: float, group: str
+) -> Point:
+    """A run as a point per owned chip: spares stand by at idle watts."""
+    owned = run.chips + run.spare_chips
     idle_w = place.box.chip.idle_w
-    peak = sum(max(p.chips * p.chip_w for p in run.phases if p.track == t) for t in run.tracks) / made.chips
-    busiest = (peak * made.chips + run.spare_chips * idle_w) / owned
-    mean = (run.chip_w * made.chips + run.spare_chips * idle_w) / owned
+    peak = sum(max(p.chips * p.chip_w for p in run.phases if p.track == t) for t in run.tracks)
+    busiest = (peak + run.spare_chips * idle_w) / owned
+    mean = (run.chip_w * run.chips + run.spare_chips * idle_w) / owned
     main = max((p for p in run.phases if p.runs != "idle"), key=lambda p: p.chip_hours)
     words = run.notes[0] if run.notes else main.name
-    point = Point(
-        i, j, words, "", place.box.modes[0].name, "", 0.0, spec.owed_tokens / (run.wall_s * owned), busiest,
-        f"{main.name}: {main.bound}", low / run.high, high / run.low, group, chips=float(made.chips), load=mean / busiest,
+    return Point(
+        i, j, words, "", mode, "", 0.0, spec.owed_tokens / (run.wall_s * owned), busiest, f"{main.name}: {main.bound}",
+        low / run.high, high / run.low, group, chips=run.chips, load=mean / busiest,
     )  # fmt: skip
-    return [point], None, run
 
 
 def rate(spec: Run, arch: Architecture, chips: int, place: Place) -> float:

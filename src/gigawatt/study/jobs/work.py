@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gigawatt.catalog import Catalog
-from gigawatt.physics.chip import Box, HostPath, host_path
+from gigawatt.physics.chip import Box, HostPath, PowerMode, host_path
 from gigawatt.physics.fabric import Fabric
 from gigawatt.physics.jobs import (
     Ahead,
@@ -46,7 +46,10 @@ TUNED = ("bf16",)  # reinforcement learning and tuning keep the wide format, in 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a run would stand: a rack with its network, its hosts, and the speeds of its software."""
+    """Where a run would stand: a rack with its network, its hosts, and the speeds of its software.
+
+    `mode` is the power mode of its chips, the rack's first where None.
+    """
 
     box: Box
     fabric: Fabric
@@ -56,6 +59,7 @@ class Place:
     chips_per_host: float = 0.0
     training_speed: float = 1.0
     serving_speed: float = 1.0
+    mode: PowerMode | None = None
 
     @property
     def path(self) -> HostPath | None:
@@ -70,7 +74,7 @@ class Place:
     @property
     def common(self) -> dict[str, Any]:
         return {"fabric": self.fabric, "box": self.box, "network_w_per_chip": self.network_w_per_chip,
-                "mode": self.box.modes[0]}  # fmt: skip
+                "mode": self.mode or self.box.modes[0]}  # fmt: skip
 
 
 def worked(spec: Any, arch: Architecture, chips: int, place: Place) -> JobRun:
