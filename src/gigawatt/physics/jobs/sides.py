@@ -47,7 +47,10 @@ class Scoring:
 
 @dataclass(frozen=True, slots=True)
 class Learning:
-    """What a step trains: `updates` optimizer steps of its samples; which passes come before; adapters alone with `lora`."""
+    """What a step trains: `updates` optimizer steps of its samples; which passes come before; adapters alone with `lora`.
+
+    Without `old_policy` the log-probabilities of the rollout engines are used as they are.
+    """
 
     updates: int = 1
     old_policy: bool = True
@@ -209,6 +212,7 @@ def sides(job: Job, rollout_chips: float, train_chips: float, found: Found) -> S
         sync_s,
         pause_s,
         late_s + fixed["other_s"] + switch_s,
+        1 if colocated else learning.updates,
     )
     step_s = step_seconds(parts, ahead.mode, ahead.staleness, ahead.strict)
     return Sides(rollout_chips, train_chips, whole, flow, found, parts, update_s, forward_s, score_s, switch_s, step_s)

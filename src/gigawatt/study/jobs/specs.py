@@ -63,8 +63,9 @@ class PostTraining(Answers, Run):
 
     mode: synchronous, one-step-off, asynchronous with a `staleness` in steps (`strict`: no answer is older). partial: new
     weights interrupt answers, which go on with them. placement: colocated, disaggregated; the usual one of the mode where
-    auto. rollout_share: of the chips; the best one where auto. updates: optimizer steps a step. reference, critic: further
-    models. adapters: low-rank ones alone are trained.
+    auto. rollout_share: of the chips; the best one where auto. updates: optimizer steps a step; on chips of its own the
+    trainer takes each one's answers as they end. old_policy: the trainer computes its log-probabilities again, else those of
+    the rollouts are used. reference, critic: further models. adapters: low-rank ones alone are trained.
     """
 
     kind: Literal["post_training"]
@@ -78,6 +79,7 @@ class PostTraining(Answers, Run):
     placement: Literal["auto", "colocated", "disaggregated"] = "auto"
     rollout_share: Annotated[Share, Field(gt=0, lt=1)] | Literal["auto"] = "auto"
     updates: Count = 1
+    old_policy: bool = True
     reference: bool = False
     critic: bool = False
     adapters: bool = False

@@ -143,7 +143,7 @@ def _post_training(spec: PostTraining, arch: Architecture, chips: int, place: Pl
             spec.partial,
             share,
         ),
-        learning=Learning(spec.updates, True, spec.reference, spec.critic, spec.adapters),
+        learning=Learning(spec.updates, spec.old_policy, spec.reference, spec.critic, spec.adapters),
         scoring=Scoring(
             spec.scoring.cpu or 0.0,
             spec.scoring.places,
