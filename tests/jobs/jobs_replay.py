@@ -92,19 +92,22 @@ def loop_seconds(
     update_s: float,
     sync_s: float,
     staleness: float,
+    updates: int = 1,
     steps: int = 40,
     warm: int = 10,
 ) -> float:
     """Mean seconds of a step of an asynchronous loop: answers are begun while fewer than (1 + staleness) batches are under way.
 
-    The trainer takes any batch of whole answers, the first that ended first; the engines take new weights without stopping.
+    The trainer takes an update's share of whole answers, the first that ended first; after the last update of a batch the
+    weights are sent, which the engines take without stopping.
     Synchronous at staleness 0: no answer is begun before the weights of the last update are there.
     """
     machines = [Replica(places, step) for _ in range(replicas)]
     for machine in machines:
         machine.pending = {}
     limit = round((1 + staleness) * samples)
-    begun, whole, trained = 0, 0, 0
+    begun, whole, trained, done = 0, 0, 0, 0
+    share = samples // updates
     now, busy_until, ends = 0.0, np.inf, []
     lengths = draw(limit + samples * (steps + 2))
     while len(ends) < steps:
@@ -114,9 +117,10 @@ def loop_seconds(
                 break
             free.add(begun, float(lengths[begun]), 0.0)
             begun += 1
-        if busy_until == np.inf and whole >= samples:
-            whole -= samples
-            busy_until = now + update_s + sync_s
+        if busy_until == np.inf and whole >= share:
+            whole -= share
+            done += 1
+            busy_until = now + update_s / updates + (sync_s if done == updates else 0.0)
         nexts = [m.next_s() for m in machines]
         now = min(min(nexts), busy_until)
         for machine, at in zip(machines, nexts, strict=True):
@@ -125,7 +129,8 @@ def loop_seconds(
             else:
                 machine.to(now)
         if busy_until <= now:
-            trained += samples
             busy_until = np.inf
-            ends.append(now)
+            if done == updates:
+                trained, done = trained + samples, 0
+                ends.append(now)
     return float((ends[-1] - ends[warm]) / (steps - 1 - warm))

@@ -78,6 +78,23 @@ def test_the_loop_at_any_staleness(sigma, staleness, replicas, places, update_s)
     assert step_seconds(parts, "asynchronous", staleness) == pytest.approx(seen, rel=0.17)
 
 
+@pytest.mark.parametrize("updates", [4, 16])
+@pytest.mark.parametrize("staleness", [0.0, 0.25, 0.5, 1.0, 4.0])
+@pytest.mark.parametrize(("replicas", "update_s"), [(8, 20.0), (8, 60.0), (4, 60.0)])
+def test_a_trainer_that_takes_answers_as_they_end(updates, staleness, replicas, update_s):
+    rng = np.random.default_rng(13)
+    answers = lengths(3000, 0.99, 30000)
+    seen = loop_seconds(
+        lambda count: answers.draw(count, rng), samples=SAMPLES, replicas=replicas, places=64, step=step,
+        update_s=update_s, sync_s=SYNC, staleness=staleness, updates=updates, steps=24, warm=8,
+    )  # fmt: skip
+    at_once = [k for k in range(1, 65) if k * replicas <= (1 + staleness) * SAMPLES]
+    stream_s = min(SAMPLES * answers.mean / (replicas * k / step(k)) for k in at_once)
+    batch = closed(SAMPLES, replicas, 64, answers)
+    parts = Parts(batch, stream_s, answers.mean * step(64), update_s, SYNC, updates=updates)
+    assert step_seconds(parts, "asynchronous", staleness) == pytest.approx(seen, rel=0.2)
+
+
 @pytest.mark.parametrize("update_s", [5.0, 50.0, 500.0])
 def test_staleness_nought_is_synchronous_and_more_is_never_slower(update_s):
     answers = lengths(3000, 0.99, 30000)

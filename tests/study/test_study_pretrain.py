@@ -6,9 +6,12 @@ from typing import Any
 import pytest
 
 from gigawatt.core.errors import Infeasible, InputError
+from gigawatt.physics.reliability import Plan, effective_training
 from gigawatt.physics.reliability.effective import PARTS
 from gigawatt.study import load as loading
+from gigawatt.study.job_size import Guarded, Run, Sized, best_size, smallest_size
 from gigawatt.study.pipeline import work_out
+from gigawatt.study.points import Refusal
 from gigawatt.study.resolve import resolve
 from gigawatt.study.runs_tables import PRODUCTIVE, WORDS, runs_table, swings_table
 
@@ -61,11 +64,20 @@ def test_obligation_is_met_with_failures_in(usual: Any) -> None:
     assert guard.share + guard.checkpoint_share + guard.failure_share == pytest.approx(1.0)
 
 
+def test_a_fleet_of_its_own_holds_the_whole_job(usual: Any) -> None:
+    (guard,) = usual.priced.performance.guards.values()
+    owned = float(usual.plan.racks[0]) * usual.priced.performance.boxes[0].chips
+    assert owned >= guard.owned_chips * (1 - 1e-6)
+    assert owned == pytest.approx(guard.owned_chips, rel=1e-6)  # and no rack more: nothing else earns here
+
+
 def test_points_count_what_is_kept_and_what_stands_by(usual: Any) -> None:
     (guard,) = usual.priced.performance.guards.values()
+    needed = 8e12 / usual.line.full_seconds_until(4)
     for point in usual.priced.performance.points:
         step = 8192 * 2048 / point.step_s / guard.chips
-        assert point.tokens_out_per_s == pytest.approx(step * guard.share / (1 + guard.spare_share))
+        kept = step * guard.share / (1 + guard.spare_share)
+        assert point.tokens_out_per_s == pytest.approx(min(kept, needed / guard.owned_chips))
         assert 0.5 < point.load <= 1.0
 
 
@@ -109,8 +121,7 @@ def test_defaults_of_guards_are_listed() -> None:
 
 def test_long_stretches_take_longer(usual: Any) -> None:
     long = answer(then=[{"sequence_length": 65536, "share": "20 %"}])
-    speed = max(p.tokens_out_per_s for p in usual.priced.performance.points)
-    assert max(p.tokens_out_per_s for p in long.priced.performance.points) < speed
+    assert long.plan.racks.sum() > usual.plan.racks.sum()
     assert ", then " in long.priced.performance.points[0].mapping
 
 
@@ -138,6 +149,29 @@ def test_a_run_that_cannot_be_done_in_time_is_infeasible() -> None:
 def test_wrong_runs_say_what_would_be_right(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError, match=words):
         resolve(loading.from_data(scenario(**changes), "test"))
+
+
+def test_a_fleet_with_other_work_takes_the_size_that_keeps_most() -> None:
+    look = {4096: 1.0, 6144: 0.7, 8192: 0.9, 3072: 0.8, 3584: 0.95, 4608: 0.8, 5120: 0.8, 7168: 0.8, 3840: 0.8}
+    effective = effective_training(4096.0, 1e12, plan=Plan(spares=0.0, repair_s=1.0))
+
+    def sized(chips: int) -> Sized | Refusal:
+        if chips not in look:
+            return Refusal(0, 0, "no mapping", "")
+        run = Run("", "bf16", "full", look[chips], 1.0, "", 1.0, 0.5, 0.9, 1.1, 64.0, ())
+        return Sized([run], Guarded(chips, effective))
+
+    kept = float(effective.productive)
+    needed = 3100.0 * kept
+    best, least = best_size(sized, needed), smallest_size(sized, needed)
+    assert isinstance(best, Sized) and best.guard.chips == 4096
+    assert isinstance(least, Sized) and least.guard.chips == 3584
+
+
+def test_stated_chips_that_are_too_few_are_refused() -> None:
+    with pytest.raises(Infeasible, match="pretrain") as caught:
+        answer(chips=64, reliability={"spares": "20 %"})
+    assert any("the date asks for" in line or "memory" in line for line in caught.value.conflict)
 
 
 def test_replicas_go_on_where_asked(usual: Any) -> None:

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ValidationError
 from gigawatt.core.document import Path_
 from gigawatt.core.errors import Problem, Where, nearest
 
-_TAGS = {"serving", "training", "milestone_tranche", "take_or_pay", "term_loan"}
+_WORKLOADS = {"serving", "training", "post_training", "finetune", "evaluation", "data"}
+_TAGS = _WORKLOADS | {"milestone_tranche", "take_or_pay", "term_loan"}
 _INTERNAL = ("function-", "list[", "literal[", "constrained-", "nullable")
 
 

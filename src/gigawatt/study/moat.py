@@ -29,11 +29,13 @@ from gigawatt.physics.serving import frontier
 from gigawatt.physics.training import best_mapping
 from gigawatt.physics.workload import from_config
 from gigawatt.study.answer import Answer
+from gigawatt.study.jobs.perform import place_of
+from gigawatt.study.jobs.points import rate
 from gigawatt.study.network import fabric_of
 from gigawatt.study.perform import SERVING_PRECISIONS, asked_of
 from gigawatt.study.points import usable_precisions
 from gigawatt.study.pretrain import TRAINING_PRECISIONS
-from gigawatt.study.workloads import Serving
+from gigawatt.study.workloads import Serving, Training
 
 Array = NDArray[np.float64]
 SMALL_DOMAIN = 8
@@ -94,7 +96,7 @@ def _nearest_rival(answer: Answer, rivals: list[int]) -> int:
 def _terms(answer: Answer, focal: tuple[int, ...], lead: int, rival: int) -> tuple[MoatTerms, MoatTerms, MoatTerms]:
     offers, boxes = answer.resolved.offers, answer.priced.performance.boxes
     works = answer.resolved.works
-    kinds = ["serving" if work.is_serving else "training" for work in works]
+    kinds = [work.uses for work in works]
     theirs = [getattr(offers[rival].platform.software, kind) for kind in kinds]
     ours = [getattr(offers[lead].platform.software, kind) for kind in kinds]
     middle = np.array([min(t.value / o.value, 1.0) for t, o in zip(theirs, ours, strict=True)])
@@ -146,6 +148,8 @@ def _best(answer: Answer, lead: int, box: Box, w: int) -> float:
         return float(found.tokens_out_per_s_per_chip.max(initial=0.0))
     made = [p for p in answer.priced.performance.points if p.work == w]
     chips = int(max((p.chips for p in made), default=8 * box.chips_per_node))
+    if not isinstance(spec, Training):
+        return rate(spec, arch, chips, place_of(offered, answer.resolved, box, fabric))
     points = best_mapping(
         arch, box.chip, fabric=fabric, chips=chips, seq=spec.sequence_length, global_batch=spec.global_batch,
         precisions=usable_precisions(spec.precisions, TRAINING_PRECISIONS, box), modes=box.modes[:1],

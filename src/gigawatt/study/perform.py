@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gigawatt.physics.chip import Box, box_from_record
 from gigawatt.physics.fabric import Fabric
+from gigawatt.physics.jobs import JobRun
 from gigawatt.physics.serving import Frontier, frontiers
 from gigawatt.physics.serving.engine.speculation import Draft
 from gigawatt.physics.workload import from_config
 from gigawatt.physics.workload.architecture import Architecture
+from gigawatt.study.job_size import Guarded
+from gigawatt.study.jobs.perform import performed
 from gigawatt.study.network import fabric_of
 from gigawatt.study.points import Point, Refusal, usable_precisions
-from gigawatt.study.pretrain import Guarded, trained
+from gigawatt.study.pretrain import trained
 from gigawatt.study.resolve import Offered, Resolved, Work
 from gigawatt.study.software import Software, software
 from gigawatt.study.timeline import Timeline, owed_quarters
-from gigawatt.study.workloads import Serving
+from gigawatt.study.workloads import Serving, Training
 
 SLO_PERCENTILE = 0.99
 # Precisions worth trying, narrowest first, where the scenario leaves the choice; a chip runs those it has a peak for.
@@ -28,22 +32,28 @@ ALL_POINTS = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Performance:
-    """All points, and the pairs of platform and workload that have none; `guards` are of training runs, by (offer, work)."""
+    """All points, and the pairs of platform and workload that have none; `guards` are of training runs and `jobs` all
+    other runs, by (offer, work)."""
 
     points: tuple[Point, ...]
     refusals: tuple[Refusal, ...]
     boxes: tuple[Box, ...]
     guards: dict[tuple[int, int], Guarded] = field(default_factory=dict)
     software: dict[tuple[int, int], Software] = field(default_factory=dict)
+    jobs: dict[tuple[int, int], JobRun] = field(default_factory=dict)
 
 
 def perform(resolved: Resolved, line: Timeline) -> Performance:
-    """Operating points of every pair of offer and workload."""
+    """Operating points of every pair of offer and workload.
+
+    Training runs come at the size that suits a fleet with other work; see `alone` for one that has none.
+    """
     boxes = tuple(box_from_record(o.platform, o.accelerator) for o in resolved.offers)
     arches = [from_config(work.model.id, work.model.config) for work in resolved.works]
     points: list[Point] = []
     refusals: list[Refusal] = []
     guards: dict[tuple[int, int], Guarded] = {}
+    jobs: dict[tuple[int, int], JobRun] = {}
     states: dict[tuple[int, int], Software] = {}
     for i, (offered, box) in enumerate(zip(resolved.offers, boxes, strict=True)):
         late = _not_there(offered, resolved)
@@ -53,7 +63,7 @@ def perform(resolved: Resolved, line: Timeline) -> Performance:
         fabric = fabric_of(offered.fabric, offered.platform, box, resolved.catalog, offered.offer.endpoints)
         searched: dict[int, Frontier] = {}
         for j, (work, arch) in enumerate(zip(resolved.works, arches, strict=True)):
-            state = states[i, j] = software(offered, "serving" if work.is_serving else "training", arch, resolved)
+            state = states[i, j] = software(offered, work.uses, arch, resolved)
             if state.refusal:
                 refusals.append(Refusal(i, j, *state.refusal))
                 continue
@@ -61,14 +71,41 @@ def perform(resolved: Resolved, line: Timeline) -> Performance:
                 if j not in searched:
                     searched |= _search(box, fabric, arch, state, work, resolved)
                 made, why = _served(i, j, state, box, searched[j])
-            else:
+            elif isinstance(work.spec, Training):
                 seconds = line.full_seconds_until(owed_quarters(resolved.scenario, work.spec))
                 made, why, guard = trained(i, j, work.spec, seconds, state, box, fabric, arch)
                 if guard is not None:
                     guards[i, j] = guard
+            else:
+                seconds = line.full_seconds_until(owed_quarters(resolved.scenario, work.spec))
+                made, why, job = performed(i, j, work.spec, seconds, state, box, fabric, arch, offered, resolved)
+                if job is not None:
+                    jobs[i, j] = job
             points += made
             refusals += [why] if why else []
-    return Performance(tuple(points), tuple(refusals), boxes, guards, states)
+    return Performance(tuple(points), tuple(refusals), boxes, guards, states, jobs)
+
+
+def alone(
+    performance: Performance, pairs: Iterable[tuple[int, int]], resolved: Resolved, line: Timeline
+) -> Performance:
+    """The same, with the training runs of some pairs (offer, work) at the size of a fleet that they have for themselves."""
+    again = set(pairs)
+    points = [point for point in performance.points if (point.offer, point.work) not in again]
+    refusals, guards = list(performance.refusals), dict(performance.guards)
+    for i, j in sorted(again):
+        offered, box, work = resolved.offers[i], performance.boxes[i], resolved.works[j]
+        assert isinstance(work.spec, Training)
+        fabric = fabric_of(offered.fabric, offered.platform, box, resolved.catalog, offered.offer.endpoints)
+        seconds = line.full_seconds_until(owed_quarters(resolved.scenario, work.spec))
+        arch = from_config(work.model.id, work.model.config)
+        state = performance.software[i, j]
+        made, why, guard = trained(i, j, work.spec, seconds, state, box, fabric, arch, alone=True)
+        points += made
+        refusals += [why] if why else []
+        if guard is not None:
+            guards[i, j] = guard
+    return replace(performance, points=tuple(points), refusals=tuple(refusals), guards=guards)
 
 
 def _not_there(offered: Offered, resolved: Resolved) -> tuple[str, str] | None:

@@ -138,7 +138,7 @@ def performance_table(answer: Answer, errors: dict[str, tuple[float, str]]) -> T
         made = priced.performance.points[priced.points_of[j]]
         offered = answer.resolved.offers[made.offer]
         work = answer.resolved.works[made.work]
-        kind = "serving" if work.is_serving else "training"
+        kind = work.uses
         watts = points.mw[j] * 1e6 * priced.mean_load[j]
         error, source = errors.get(kind, (float("nan"), "not measured"))
         guard = priced.performance.guards.get((made.offer, made.work))

@@ -1,27 +1,26 @@
-"""Pre-training on a platform: the best mappings at the size of job that the date asks for, failures included.
+"""Pre-training on a platform: the best mappings at the size of job that suits the fleet, failures included.
 
     tokens per second of an owned chip = speed of the mapping x share of time that counts x chips / (chips + spares)
 
-The size follows from the speed and the speed from the size: the search runs again until they agree. A run in stretches of
-several lengths has a search for each; what it trains in a second is tokens over the sum of their seconds. Chips that
-stand by draw their idle watts, and so do those that wait for a restart.
+A run in stretches of several lengths has a search for each; what it trains in a second is tokens over the sum of their
+seconds. Chips that stand by draw their idle watts, and so do those that wait for a restart.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from gigawatt.physics.chip import Box
 from gigawatt.physics.fabric import Fabric
-from gigawatt.physics.reliability import Effective
 from gigawatt.physics.training import TrainingPoints, best_mapping
 from gigawatt.physics.training.step.power import phase_watts
 from gigawatt.physics.workload import parameters
 from gigawatt.physics.workload.architecture import Architecture
+from gigawatt.study.job_size import Guarded, Run, Sized, best_size, smallest_size
 from gigawatt.study.points import Point, Refusal, usable_precisions
 from gigawatt.study.reliability import guarded
 from gigawatt.study.software import Software
@@ -29,46 +28,7 @@ from gigawatt.study.workloads import Training
 
 # Precisions worth trying, narrowest first, where the scenario leaves the choice; a chip runs those it has a peak for.
 TRAINING_PRECISIONS = ("fp8", "bf16")
-# Chips of the job on which a mapping is first looked for, before the number that the date needs is known.
-FIRST_GUESS_CHIPS = 8192
-# Whole multiples of this many nodes divide well into parallel degrees.
-BLOCK_NODES = 64
-MOST_SIZES = 4  # searches until size and speed agree
 LEAST_SHARE = 0.05  # of its time that a run must keep to be worth planning
-WORKING = ("productive", "lost", "silent")  # shares of time in which chips draw what the mapping draws
-
-
-@dataclass(frozen=True, slots=True)
-class Guarded:
-    """A run's size on a platform, and where its time goes."""
-
-    chips: int
-    effective: Effective
-
-    @property
-    def share(self) -> float:
-        """Share of time that is work kept."""
-        return float(self.effective.productive)
-
-    @property
-    def spare_share(self) -> float:
-        """Chips standing by over chips of the job."""
-        return float(self.effective.spare_chips) / self.chips
-
-    @property
-    def checkpoint_share(self) -> float:
-        """Share of time that snapshots stop the job."""
-        return float(self.effective.checkpoint)
-
-    @property
-    def failure_share(self) -> float:
-        """Share of time that interruptions cost, planned ones too."""
-        return 1.0 - self.share - self.checkpoint_share
-
-    @property
-    def busy_share(self) -> float:
-        """Share of time that chips of the job work, whether it counts or not."""
-        return float(sum(np.asarray(getattr(self.effective, name)) for name in WORKING))
 
 
 def trained(
@@ -80,6 +40,8 @@ def trained(
     box: Box,
     fabric: Fabric,
     arch: Architecture,
+    *,
+    alone: bool = False,
 ) -> tuple[list[Point], Refusal | None, Guarded | None]:
     """Operating points of a run on an offer, or why there is none.
 
@@ -90,30 +52,43 @@ def trained(
         state: the software of the offer.
         box, fabric: the platform and its network.
         arch: the model.
+        alone: the fleet has no other work for chips that are done before the date, so that only what is needed counts.
     """
     if seconds <= 0:
         reason = f"'{spec.id}' is owed before its first quarter ends"
         return [], Refusal(i, j, reason, "a later finish_by, or an earlier start"), None
     size = float(parameters(arch))
-    chips = spec.chips if isinstance(spec.chips, int) else FIRST_GUESS_CHIPS
-    block = BLOCK_NODES * box.chips_per_node
-    runs: list[_Run] = []
-    guard = Guarded(chips, guarded(spec.reliability, chips, size, box))
-    for _ in range(1 if isinstance(spec.chips, int) else MOST_SIZES):
+
+    def sized(chips: int) -> Sized | Refusal:
         runs, refusal = _searched(i, j, spec, chips, state, box, fabric, arch)
         if refusal:
-            return [], refusal, None
+            return refusal
         best = max(runs, key=lambda run: run.tokens_per_s_per_chip)
-        fastest = best.tokens_per_s_per_chip
-        guard = Guarded(chips, guarded(spec.reliability, chips, size, box, best.replica_chips))
-        share = max(guard.share, LEAST_SHARE)
-        asked = max(block, math.ceil(spec.tokens / seconds / share / fastest / block) * block)
-        if isinstance(spec.chips, int) or asked == chips:
-            break
-        chips = asked
-    if guard.share < LEAST_SHARE:
-        return [], _hopeless(i, j, guard), None
-    return [_point(i, j, run, guard, state, box) for run in runs], None, guard
+        return Sized(runs, Guarded(chips, guarded(spec.reliability, chips, size, box, best.replica_chips)))
+
+    needed = spec.tokens / seconds
+    if isinstance(spec.chips, int):
+        found = sized(spec.chips)
+    else:
+        found = (smallest_size if alone else best_size)(sized, needed)
+    if isinstance(found, Refusal):
+        return [], found, None
+    if found.guard.share < LEAST_SHARE:
+        return [], _hopeless(i, j, found.guard), None
+    fast = [run for run in found.runs if found.kept(run) * found.guard.owned_chips >= needed]
+    if not fast:
+        return [], _late(i, j, found, needed), None
+    most = needed / found.guard.owned_chips if alone else math.inf
+    return [_point(i, j, run, found, state, box, most) for run in fast], None, found.guard
+
+
+def _late(i: int, j: int, found: Sized, needed: float) -> Refusal:
+    """No size that was tried is done in time."""
+    reason = (
+        f"{found.guard.chips:,} chips keep {found.tokens_per_s:,.3g} tokens/s where the date asks for {needed:,.3g}: "
+        f"{found.guard.share:.0%} of their time counts"
+    )
+    return Refusal(i, j, reason, "a later finish_by, a larger global_batch, or more chips")
 
 
 def _hopeless(i: int, j: int, guard: Guarded) -> Refusal:
@@ -126,24 +101,6 @@ def _hopeless(i: int, j: int, guard: Guarded) -> Refusal:
     return Refusal(i, j, f"{reason}; most goes to {worst} ({parts[worst]:.0%})", fix)
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """A run at one precision and mode: the mapping of its longest stretch in words, and the means over its stretches."""
-
-    mapping: str
-    precision: str
-    mode: str
-    tokens_per_s_per_chip: float
-    chip_w: float
-    bound: str
-    step_s: float
-    mfu: float
-    low: float
-    high: float
-    replica_chips: float
-    phases: tuple[tuple[float, float], ...]
-
-
 def _searched(
     i: int,
     j: int,
@@ -153,7 +110,7 @@ def _searched(
     box: Box,
     fabric: Fabric,
     arch: Architecture,
-) -> tuple[list[_Run], Refusal | None]:
+) -> tuple[list[Run], Refusal | None]:
     """Runs by precision and mode; each takes the fastest mapping of every other stretch."""
     stretches = spec.stretches()
     found: list[TrainingPoints] = []
@@ -182,7 +139,7 @@ def _searched(
     return [_whole(row, found, shares, main, box) for row in rows], None
 
 
-def _row(points: TrainingPoints, k: int, box: Box) -> _Run:
+def _row(points: TrainingPoints, k: int, box: Box) -> Run:
     layout, mode = points.layout, next(one for one in box.modes if one.name == points.mode[k])
     replica = float(np.asarray(layout.tp)[k] * np.asarray(layout.pp)[k] * np.asarray(layout.cp)[k])
     watts = phase_watts(box.chip, points.times.take(np.array([k])), mode)
@@ -190,7 +147,7 @@ def _row(points: TrainingPoints, k: int, box: Box) -> _Run:
     phases = tuple(
         (float(getattr(watts, f"{name}_s")[0]), float(np.asarray(getattr(watts, f"{name}_w"))[0])) for name in names
     )
-    return _Run(
+    return Run(
         str(points.mapping[k]),
         str(points.precision[k]),
         str(points.mode[k]),
@@ -206,7 +163,7 @@ def _row(points: TrainingPoints, k: int, box: Box) -> _Run:
     )
 
 
-def _whole(row: _Run, found: Sequence[TrainingPoints], shares: Sequence[float], main: int, box: Box) -> _Run:
+def _whole(row: Run, found: Sequence[TrainingPoints], shares: Sequence[float], main: int, box: Box) -> Run:
     """A run over all its stretches: seconds add up, watts are weighted by them."""
     if len(found) == 1:
         return row
@@ -232,8 +189,9 @@ def _whole(row: _Run, found: Sequence[TrainingPoints], shares: Sequence[float], 
     )
 
 
-def _point(i: int, j: int, run: _Run, guard: Guarded, state: Software, box: Box) -> Point:
-    """A point per owned chip: spares stand by at idle watts, and what fails counts."""
+def _point(i: int, j: int, run: Run, found: Sized, state: Software, box: Box, most: float) -> Point:
+    """A point per owned chip, of at most `most` tokens a second: spares stand by at idle watts, and what fails counts."""
+    guard = found.guard
     owned = 1.0 + guard.spare_share
     idle = box.chip.idle_w
     chip_w = (run.chip_w + guard.spare_share * idle) / owned
@@ -249,7 +207,7 @@ def _point(i: int, j: int, run: _Run, guard: Guarded, state: Software, box: Box)
         run.mode,
         "",
         0.0,
-        run.tokens_per_s_per_chip * kept / owned,
+        min(found.kept(run), most),
         chip_w,
         run.bound,
         math.exp(-low) * state.low,

@@ -15,12 +15,13 @@ from gigawatt.core.errors import Infeasible
 from gigawatt.economics.cost import RackCapex, RunningCosts, capital_charge, rack_capex
 from gigawatt.factory import Coefficients, Obligation, Phase, PlanInputs, Platforms, Points, Segments, make_points
 from gigawatt.physics.site import PowerChain, balance, chain_from_record
+from gigawatt.study.jobs.owed import Run
 from gigawatt.study.perform import Performance
 from gigawatt.study.points import Point
 from gigawatt.study.resolve import Resolved
 from gigawatt.study.scenario import MilestoneTranche, Scenario, TakeOrPay
 from gigawatt.study.timeline import Timeline, owed_quarters
-from gigawatt.study.workloads import Serving, Training
+from gigawatt.study.workloads import Serving
 
 Array = NDArray[np.float64]
 SECONDS_PER_YEAR = 8760 * 3600.0
@@ -182,7 +183,7 @@ def _points(resolved: Resolved, performance: Performance, chain: PowerChain) -> 
     made = make_points(
         [row.offer for row in rows],
         [row.work for row in rows],
-        [f"{row.mapping} {row.precision} {row.mode}" for row in rows],
+        [" ".join(word for word in (row.mapping, row.precision, row.mode) if word) for row in rows],
         chain=chain,
         chip_w=[row.chip_w for row in rows],
         tokens_out_per_s_per_chip=[row.tokens_out_per_s for row in rows],
@@ -230,19 +231,19 @@ def _segments(resolved: Resolved, line: Timeline) -> Segments:
                 demands.append(tier.output)
         else:
             seconds = max(line.full_seconds_until(owed_quarters(resolved.scenario, spec)), 1.0)
-            prices.append((spec.price_per_run or 0.0) / spec.tokens * 1e6)
-            demands.append(spec.tokens / seconds)
+            prices.append((spec.price_per_run or 0.0) / spec.owed_tokens * 1e6)
+            demands.append(spec.owed_tokens / seconds)
     return Segments.of(tuple(names), works, prices, demands)
 
 
 def _obligations(resolved: Resolved, line: Timeline) -> tuple[Obligation, ...]:
     out = []
     for j, work in enumerate(resolved.works):
-        if isinstance(work.spec, Training) and work.spec.obligation is not None:
+        if isinstance(work.spec, Run) and work.spec.obligation is not None:
             seconds = max(line.full_seconds_until(owed_quarters(resolved.scenario, work.spec)), 1.0)
             phases = tuple(f for f, phase in enumerate(line.phases) if work.id in phase.owed)
             out.append(
-                Obligation(f"{work.id} by {work.spec.obligation.finish_by}", j, work.spec.tokens / seconds, phases)
+                Obligation(f"{work.id} by {work.spec.obligation.finish_by}", j, work.spec.owed_tokens / seconds, phases)
             )
     return tuple(out)
 

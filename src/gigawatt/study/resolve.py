@@ -12,6 +12,7 @@ from gigawatt.core.datum import Datum
 from gigawatt.core.errors import InputError, Problems, unknown_name
 from gigawatt.physics.reliability import clusters, state_recipes
 from gigawatt.physics.training import load_calibration
+from gigawatt.study.jobs.specs import DataRun, Evaluation, Finetune, PostTraining
 from gigawatt.study.load import Loaded
 from gigawatt.study.network import Network, network_of
 from gigawatt.study.scenario import Offer, Scenario
@@ -52,6 +53,11 @@ class Work:
     @property
     def is_serving(self) -> bool:
         return isinstance(self.spec, Serving)
+
+    @property
+    def uses(self) -> str:
+        """The software and the calibration that most of it rests on: serving or training."""
+        return "serving" if isinstance(self.spec, Serving | Evaluation | DataRun) else "training"
 
 
 @dataclass(frozen=True)
@@ -124,8 +130,10 @@ def resolve(loaded: Loaded, catalog: Catalog | None = None) -> Resolved:
         model = fetch("model", spec.model, "workloads", index, "model")
         if model:
             _check_length(spec, model, loaded, index, problems)
-            if isinstance(spec, Training):
+            if isinstance(spec, Training | PostTraining | Finetune):
                 _check_training(spec, loaded, index, problems)
+            if isinstance(spec, PostTraining) and spec.scoring.model:
+                fetch("model", spec.scoring.model, "workloads", index, "scoring", "model")
             works += [Work(level, model, spec.id) for level in (spec.levels() if isinstance(spec, Serving) else [spec])]
     _check_tiers(loaded, problems)
     site = fetch("site", scenario.site.place, "site", "place")
@@ -145,10 +153,7 @@ def resolve(loaded: Loaded, catalog: Catalog | None = None) -> Resolved:
 
 def _check_length(spec: Workload, model: Model, loaded: Loaded, index: int, problems: Problems) -> None:
     """A request or a training sequence longer than the model's positions."""
-    if isinstance(spec, Training):
-        length, field = max(length for length, _, _ in spec.stretches()), "sequence_length"
-    else:
-        length, field = spec.input_tokens + spec.output_tokens, "input_tokens"
+    length, field = longest(spec)
     if model.max_positions and length > model.max_positions:
         problems.add(
             "too_long",
@@ -159,11 +164,30 @@ def _check_length(spec: Workload, model: Model, loaded: Loaded, index: int, prob
         )
 
 
-def _check_training(spec: Training, loaded: Loaded, index: int, problems: Problems) -> None:
+def longest(spec: Workload) -> tuple[int, str]:
+    """The most tokens of a sequence that a workload asks a model for, and the field that says so."""
+    if isinstance(spec, Training):
+        return max(length for length, _, _ in spec.stretches()), "sequence_length"
+    if isinstance(spec, Finetune):
+        return spec.sequence_length, "sequence_length"
+    if isinstance(spec, PostTraining):
+        limit = spec.output_limit
+        return spec.input_tokens + (spec.output_tokens if limit == "auto" else limit), "output_limit"
+    if isinstance(spec, Evaluation):
+        each = [
+            b.input_tokens + (b.output_tokens if b.output_limit == "auto" else b.output_limit) for b in spec.benchmarks
+        ]
+        return max(each), "benchmarks"
+    if isinstance(spec, DataRun):
+        return (0 if spec.input_tokens == "auto" else spec.input_tokens) + spec.output_tokens, "input_tokens"
+    return spec.input_tokens + spec.output_tokens, "input_tokens"
+
+
+def _check_training(spec: Training | PostTraining | Finetune, loaded: Loaded, index: int, problems: Problems) -> None:
     """Names of a run's stack, failure rates and saved state."""
     guard = spec.reliability
     asked = [
-        ("training stack", spec.stack, load_calibration().stacks, ("stack",)),
+        ("training stack", getattr(spec, "stack", "auto"), load_calibration().stacks, ("stack",)),
         ("cluster of failure rates", guard.cluster, clusters(), ("reliability", "cluster")),
         ("recipe of a training state", guard.state, state_recipes(), ("reliability", "state")),
     ]

@@ -12,8 +12,8 @@ from gigawatt.physics.reliability.failures import DAY_S
 from gigawatt.physics.reliability.swings import meter_phases, ramps, smooth, swing_of
 from gigawatt.physics.site import balance
 from gigawatt.study.answer import Answer
+from gigawatt.study.job_size import Guarded
 from gigawatt.study.points import Point
-from gigawatt.study.pretrain import Guarded
 
 J_PER_KWH = 3.6e6
 PRODUCTIVE = "time: work kept (goodput)"

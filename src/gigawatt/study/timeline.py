@@ -18,15 +18,15 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
+from gigawatt.study.jobs.owed import Run
 from gigawatt.study.scenario import Scenario
-from gigawatt.study.workloads import Training
 
 SECONDS_PER_QUARTER = 8760 * 3600 / 4
 
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """Consecutive quarters with the same work; `owed` names the training workloads that run in it."""
+    """Consecutive quarters with the same work; `owed` names the runs that are owed in it."""
 
     name: str
     first: int
@@ -90,8 +90,8 @@ def timeline(scenario: Scenario) -> Timeline:
     return Timeline(ends, arrivals, active, discount, _phases(scenario, present), float(present.sum() / 4))
 
 
-def owed_quarters(scenario: Scenario, work: Training) -> int:
-    """Quarters that a training run may take: until its obligation, else the whole horizon."""
+def owed_quarters(scenario: Scenario, work: Run) -> int:
+    """Quarters that a run may take: until its obligation, else the whole horizon."""
     if work.obligation is None:
         return scenario.horizon.quarters
     return min(quarters_until(scenario.horizon.start, work.obligation.finish_by), scenario.horizon.quarters)
@@ -99,7 +99,7 @@ def owed_quarters(scenario: Scenario, work: Training) -> int:
 
 def _phases(scenario: Scenario, present: NDArray[np.float64]) -> tuple[Phase, ...]:
     """Cut the horizon wherever an owed run must be done."""
-    runs = {w.id: owed_quarters(scenario, w) for w in scenario.workloads if isinstance(w, Training)}
+    runs = {w.id: owed_quarters(scenario, w) for w in scenario.workloads if isinstance(w, Run)}
     cuts = sorted({q for q in runs.values() if 0 < q < len(present)} | {len(present)})
     phases, first = [], 0
     for cut in cuts:

@@ -12,7 +12,7 @@ from gigawatt.core.table import Table
 from gigawatt.factory.draws import Draws, revalue
 from gigawatt.study.answer import Answer
 from gigawatt.study.explain import Node, node, of_datum
-from gigawatt.study.pretrain import Guarded
+from gigawatt.study.job_size import Guarded
 from gigawatt.study.resolve import Resolved
 
 
@@ -182,7 +182,7 @@ def _tokens(answer: Answer) -> Node:
     points, use = answer.priced.inputs.points, answer.plan.mean_use
     for j in np.flatnonzero(use > 0):
         made = answer.priced.performance.points[answer.priced.points_of[j]]
-        kind = "serving" if answer.resolved.works[made.work].is_serving else "training"
+        kind = answer.resolved.works[made.work].uses
         record = "serving-steady-state" if kind == "serving" else "training-step"
         error, source = errors[kind]
         calibration = node("calibration", f"calibration/{record}: median error outside the fit", error, "share", source)

@@ -10,10 +10,7 @@ from gigawatt.core import units
 from gigawatt.physics.serving.engine.speculation import MTP_ACCEPTANCE
 from gigawatt.physics.serving.steady.production import PROFILE_TO_PRODUCTION
 from gigawatt.study.door import (
-    Day,
     Id,
-    Money,
-    MoneyRate,
     Multiple,
     Seconds,
     Share,
@@ -22,6 +19,8 @@ from gigawatt.study.door import (
     TokenRate,
     Tokens,
 )
+from gigawatt.study.jobs.owed import Run
+from gigawatt.study.jobs.specs import DataRun, Evaluation, Finetune, PostTraining
 from gigawatt.study.reliability import Reliability
 
 PRODUCTION = "profile-to-production"
@@ -140,13 +139,6 @@ class Serving(Strict):
         ]
 
 
-class Obligation(Strict):
-    """A run that is owed by a date; lateness is not planned, it is infeasible."""
-
-    finish_by: Day
-    late_fee: MoneyRate | None = None
-
-
 class Stretch(Strict):
     """A part of a run at a length of its own: `share` of its tokens, in batches of as many tokens unless it says."""
 
@@ -155,7 +147,7 @@ class Stretch(Strict):
     global_batch: Annotated[int, Field(gt=0, le=10_000_000)] | None = None
 
 
-class Training(Strict):
+class Training(Run):
     """A pre-training run: owed by a date, or paid for.
 
     `then` are stretches at other lengths after the first, which keeps the rest of the tokens. `stack` is the training
@@ -163,29 +155,23 @@ class Training(Strict):
     """
 
     kind: Literal["training"]
-    id: Id
-    model: Id
     tokens: Tokens
     sequence_length: Annotated[int, Field(gt=0, le=10_000_000)] = 8192
     global_batch: Annotated[int, Field(gt=0, le=10_000_000)] = 2048
-    chips: Annotated[int, Field(gt=0, le=10_000_000)] | Literal["auto"] = "auto"
     precisions: list[str] | Literal["auto"] = "auto"
     stack: Id = "auto"
     then: list[Stretch] = []
     reliability: Reliability = Reliability()
-    obligation: Obligation | None = None
-    price_per_run: Money | None = None
 
     @model_validator(mode="after")
-    def _why(self) -> Training:
-        if self.obligation is None and self.price_per_run is None:
-            raise ValueError(
-                "a training workload needs an 'obligation' (finish_by) or a 'price_per_run', "
-                "else no plan would ever run it"
-            )
+    def _shared(self) -> Training:
         if sum(stretch.share for stretch in self.then) >= 1.0:
             raise ValueError("the shares of 'then' leave no tokens for the first stretch: their sum must be below 1")
         return self
+
+    @property
+    def owed_tokens(self) -> float:
+        return self.tokens
 
     def stretches(self) -> list[tuple[int, int, float]]:
         """(sequence length, sequences a step, share of the tokens) of each stretch."""
@@ -197,4 +183,4 @@ class Training(Strict):
         ]
 
 
-Workload = Annotated[Serving | Training, Field(discriminator="kind")]
+Workload = Annotated[Serving | Training | PostTraining | Finetune | Evaluation | DataRun, Field(discriminator="kind")]

@@ -34,8 +34,8 @@ DEFAULT = Failures()
 
 def interruptions(
     failures: Failures, trained_parameters: float, tracks: tuple[Phase, ...], useful_s: float, idle_w: float
-) -> tuple[list[Phase], str]:
-    """Phases of what failures take, on each track, and a note.
+) -> tuple[list[Phase], str, float]:
+    """Phases of what failures take, on each track, a note, and the chips that stand by.
 
     Args:
         failures: guards, rates and stores.
@@ -66,7 +66,7 @@ def interruptions(
         f"goodput {kept:.1%}: a failure every {float(left.mttf_s) / 3600:.3g} h of {chips:,.0f} chips, {saved / 1e12:.3g} TB "
         f"of state saved every {float(left.interval_s):,.0f} s of work, {float(left.spare_chips):,.0f} chips standing by"
     )
-    return rows, note
+    return rows, note, float(left.spare_chips)
 
 
 def _over(left: Effective, edge: float) -> float:

@@ -92,7 +92,7 @@ def finetuning(
         "tuning", "train", chips, seconds, found.chip_w, tokens, found.bound, low=1 / found.high, high=1 / found.low
     )
     trained = float(parameters(arch)) * (ADAPTER_SHARE if asked.adapters else 1.0)
-    lost, note = interruptions(failures, trained, (row,), seconds, waiting_w(chip))
+    lost, note, spare = interruptions(failures, trained, (row,), seconds, waiting_w(chip))
     steps = tokens / share / (seq * asked.global_batch)
     how = "packed" if asked.packed else f"padded to the longest of {PADDED_TOGETHER:g}"
     notes = (
@@ -100,7 +100,9 @@ def finetuning(
         f"samples of {asked.lengths.mean:,.0f} tokens on average, {how}: {share:.1%} of what is computed is theirs",
         note,
     )
-    return job_run(name, [row, *lost], chip, box=box, network_w_per_chip=network_w_per_chip, notes=notes)
+    return job_run(
+        name, [row, *lost], chip, box=box, network_w_per_chip=network_w_per_chip, notes=notes, spare_chips=spare
+    )
 
 
 def _check(asked: Tuning, chips: int) -> None:

@@ -99,8 +99,16 @@ def post_training(
     rows, notes = _rows(job, made, steps)
     tracks = tuple({p.track: p for p in rows if p.runs != "idle"}.values())
     trained = float(parameters(arch)) * (ADAPTER_SHARE if job.learning.lora else job.learning.trained)
-    lost, note = interruptions(failures, trained, tracks, made.step_s * steps, waiting_w(chip))
-    run = job_run(name, [*rows, *lost], chip, box=box, network_w_per_chip=network_w_per_chip, notes=[*notes, note])
+    lost, note, spare = interruptions(failures, trained, tracks, made.step_s * steps, waiting_w(chip))
+    run = job_run(
+        name,
+        [*rows, *lost],
+        chip,
+        box=box,
+        network_w_per_chip=network_w_per_chip,
+        notes=[*notes, note],
+        spare_chips=spare,
+    )
     kept = made.batch if made.stream is None else made.stream
     bound = what_binds(made.parts, job.ahead.mode, made.step_s)
     return PostTraining(run, made.step_s, made.parts, made.rollout_chips, made.train_chips, kept, made.found, bound)

@@ -127,10 +127,10 @@ def pretraining(
     if validation is not None:
         looked = validation.tokens * tokens / validation.every_tokens
         rows.append(replace(main, name="validation", wall_s=read_s, tokens=0.0, bound=f"{looked:,.3g} tokens read"))
-    lost, note = interruptions(failures, float(parameters(arch)), (main,), train_s + read_s, waiting_w(chip))
+    lost, note, spare = interruptions(failures, float(parameters(arch)), (main,), train_s + read_s, waiting_w(chip))
     rows += lost
     notes.append(note)
-    return job_run(name, rows, chip, box=box, network_w_per_chip=network_w_per_chip, notes=notes)
+    return job_run(name, rows, chip, box=box, network_w_per_chip=network_w_per_chip, notes=notes, spare_chips=spare)
 
 
 def _check(tokens: float, chips: int, stretches: Sequence[Stretch], validation: Validation | None) -> None:

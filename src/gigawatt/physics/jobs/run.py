@@ -60,7 +60,8 @@ class Phase:
 class JobRun:
     """A job as it runs. `box` is the rack its chips stand in, None where only chips are known.
 
-    `network_w_per_chip` are switches and optics outside the rack. `low` and `high` are 80 % factors on `wall_s`.
+    `network_w_per_chip` are switches and optics outside the rack. `low` and `high` are 80 % factors on `wall_s`. `spare_chips`
+    stand by beside the job and are in none of its rows.
     """
 
     name: str
@@ -68,6 +69,7 @@ class JobRun:
     box: Box | None = None
     network_w_per_chip: float = 0.0
     notes: tuple[str, ...] = ()
+    spare_chips: float = 0.0
 
     @property
     def tracks(self) -> tuple[int, ...]:
@@ -210,6 +212,7 @@ def job_run(
     box: Box | None = None,
     network_w_per_chip: float = 0.0,
     notes: Sequence[str] = (),
+    spare_chips: float = 0.0,
 ) -> JobRun:
     """A job of these phases; empty ones are left out, and tracks that end before the longest one wait.
 
@@ -227,7 +230,7 @@ def job_run(
         raise InputError(
             Problem("nothing_to_do", f"job '{name}' has nothing to do", None, ("give it tokens or samples",))
         )
-    draft = JobRun(name, tuple(kept), box, network_w_per_chip, tuple(notes))
+    draft = JobRun(name, tuple(kept), box, network_w_per_chip, tuple(notes), spare_chips)
     idle_w, wall_s = waiting_w(chip), draft.wall_s
     rows = list(kept)
     for track in draft.tracks:

@@ -1,0 +1,1 @@
+"""Jobs of a scenario beside serving and pre-training: their fields, their operating points, their tables."""

@@ -1,0 +1,158 @@
+"""A run by itself: what it takes on a platform, and where that comes from. Rows for the run folder, trees for `explain`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gigawatt.core.table import Table
+from gigawatt.physics.jobs import JobRun
+from gigawatt.physics.workload import from_config
+from gigawatt.study.answer import Answer
+from gigawatt.study.explain import Node, node
+from gigawatt.study.jobs.owed import Run
+from gigawatt.study.jobs.perform import place_of
+from gigawatt.study.jobs.points import Sized, sized
+from gigawatt.study.jobs.work import Place, worked
+from gigawatt.study.network import fabric_of
+from gigawatt.study.workloads import Training
+
+DAY_S = 86_400.0
+COLUMNS = ("workload", "kind", "platform", "chips", "spare_chips", "wall_days", "wall_low_days", "wall_high_days", "chip_hours",
+           "mwh", "mean_mw", "peak_mw", "tokens", "busy_share", "mean_racks")  # fmt: skip
+UNITS = {"wall_days": "d", "wall_low_days": "d", "wall_high_days": "d", "chip_hours": "h", "mwh": "MWh", "mean_mw": "MW",
+         "peak_mw": "MW", "tokens": "token", "busy_share": "share"}  # fmt: skip
+CALIBRATIONS = {
+    "train": "calibration/training-step",
+    "serve": "calibration/serving-steady-state",
+    "cpu": "calibration/data-work",
+    "idle": "calibration/training-failures",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class JobAnswer:
+    """A run on a platform: the run with its phases, the chips it takes, tokens by which it is counted."""
+
+    spec: Run
+    platform: str
+    made: Sized
+
+    def row(self, racks: float = 0.0) -> dict[str, Any]:
+        """The headline of the run by itself; power and energy are at the racks' input."""
+        run = self.made.run
+        return {
+            "workload": self.spec.id,
+            "kind": getattr(self.spec, "kind", ""),
+            "platform": self.platform,
+            "chips": self.made.chips,
+            "spare_chips": run.spare_chips,
+            "wall_days": run.wall_s / DAY_S,
+            "wall_low_days": run.wall_low_s / DAY_S,
+            "wall_high_days": run.wall_high_s / DAY_S,
+            "chip_hours": run.chip_hours,
+            "mwh": run.mwh,
+            "mean_mw": run.mean_w / 1e6,
+            "peak_mw": run.peak_w / 1e6,
+            "tokens": self.spec.owed_tokens,
+            "busy_share": run.busy_share,
+            "mean_racks": racks,
+        }
+
+    def phases(self) -> list[dict[str, Any]]:
+        """One row a phase."""
+        mine = {"workload": self.spec.id, "platform": self.platform}
+        return [mine | row for row in self.made.run.table().rows()]
+
+    def tree(self) -> Node:
+        """Where the wall time comes from: phases, the calibrations behind them, what was chosen."""
+        run = self.made.run
+        parts = []
+        for track in run.tracks:
+            for p in (p for p in run.phases if p.track == track):
+                behind = node("calibration", CALIBRATIONS[p.runs], None, "", p.bound)
+                label = f"{p.name}, {p.chips:,.0f} chips at {p.chip_w:,.0f} W" + (
+                    f", side {track + 1}" if track else ""
+                )
+                parts.append(node("formula", label, p.wall_s / DAY_S, "d", "physics/jobs", [behind]))
+        chosen = [node("choice", note, None) for note in run.notes]
+        label = f"wall time of {self.spec.id} on {self.made.chips:,} chips of {self.platform}"
+        return node("formula", label, run.wall_s / DAY_S, "d", "longest side of the job", [*parts, *chosen])
+
+
+def answer_job(spec: Run, config: Any, place: Place, *, seconds: float = np.inf, platform: str = "") -> JobAnswer:
+    """A run by itself, on its own chips or on those that `seconds` ask for.
+
+    Args:
+        spec: the run.
+        config: its model's record of the catalog.
+        place: rack, network, hosts and software speeds.
+        seconds: within which it is to be done.
+        platform: a name for the rows.
+
+    Raises:
+        InputError: numbers that can not be. Infeasible: it fits in no way, or is not done in time.
+    """
+    arch = from_config(config.id, config.config)
+    return JobAnswer(spec, platform or place.box.name, sized(spec, arch, seconds, place))
+
+
+def answers(answer: Answer) -> Iterator[tuple[JobAnswer, float]]:
+    """Every run on every platform where it can run, with the racks that the plan gives it; pre-training where it is used."""
+    points, use = answer.priced.inputs.points, answer.plan.mean_use
+    performance = answer.priced.performance
+    for j, work in enumerate(answer.resolved.works):
+        if not isinstance(work.spec, Run):
+            continue
+        for i, offered in enumerate(answer.resolved.offers):
+            racks = float(use[(points.platform == i) & (points.workload == j)].sum())
+            if (i, j) in performance.jobs:
+                run = performance.jobs[i, j]
+                made = Sized(run, round(run.chips))
+            elif isinstance(work.spec, Training) and racks > 0 and (i, j) in performance.guards:
+                made = _trained(answer, i, j)
+            else:
+                continue
+            yield JobAnswer(work.spec, offered.offer.id, made), racks
+
+
+def _trained(answer: Answer, i: int, j: int) -> Sized:
+    """A pre-training run of the plan as a job: the same size and guards."""
+    resolved, performance = answer.resolved, answer.priced.performance
+    offered, work, box = resolved.offers[i], resolved.works[j], performance.boxes[i]
+    fabric = fabric_of(offered.fabric, offered.platform, box, resolved.catalog, offered.offer.endpoints)
+    place = place_of(offered, resolved, box, fabric, performance.software[i, j].speed)
+    chips = performance.guards[i, j].chips
+    run: JobRun = worked(work.spec, from_config(work.model.id, work.model.config), chips, place)
+    return Sized(run, chips)
+
+
+def jobs_tables(found: list[tuple[JobAnswer, float]]) -> tuple[Table | None, Table | None]:
+    """Runs by themselves, and the phases of those that the plan runs."""
+    if not found:
+        return None, None
+    note = (
+        "Each run by itself on the chips that its date asks for, in the first power mode; power and energy at the racks' "
+        "input, without spares. The plan shares racks out by tokens per second: mean racks are over the whole horizon, and a "
+        "run may stand on more of them for a shorter time."
+    )
+    jobs = Table.from_rows("jobs", [one.row(racks) for one, racks in found], COLUMNS, UNITS, "Jobs", note)
+    rows = [row for one, racks in found if racks > 0 for row in one.phases()]
+    if not rows:
+        return jobs, None
+    units = {"wall_s": "s", "wall_low_s": "s", "wall_high_s": "s", "chip_hours": "h", "chip_energy_j": "J", "energy_j": "J",
+             "mean_w": "W", "peak_w": "W"}  # fmt: skip
+    note = "Phases of one track follow each other, tracks run beside each other."
+    return jobs, Table.from_rows("job_phases", rows, list(rows[0]), units, "Phases of the jobs that run", note)
+
+
+def job_trees(found: list[tuple[JobAnswer, float]]) -> dict[str, Node]:
+    """A tree for `explain` of each run that the plan runs: `job.<id>`, on the platform that has most racks of it."""
+    out: dict[str, Node] = {}
+    for one, racks in sorted(found, key=lambda item: item[1]):
+        if racks > 0:
+            out[f"job.{one.spec.id}"] = one.tree()
+    return out
