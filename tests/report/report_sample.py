@@ -112,6 +112,27 @@ def tables() -> dict[str, Table]:
             ),
         ),
         table(
+            "jobs",
+            "workload kind platform chips wall_days chip_hours mwh mean_mw peak_mw busy_share mean_racks",
+            ("pretrain", "training", "ironwood", 9216, 61.5, 1.36e7, 1.05e4, 7.1, 7.4, 0.93, 144.0),
+            ("reason", "post_training", "blackwell-ultra", 576, 80.2, 1.11e6, 1.9e3, 0.98, 1.1, 0.88, 8.0),
+            units={
+                "wall_days": "d",
+                "chip_hours": "h",
+                "mwh": "MWh",
+                "mean_mw": "MW",
+                "peak_mw": "MW",
+                "busy_share": "share",
+            },
+        ),
+        table(
+            "job_phases",
+            "workload platform phase runs wall_s chip_hours energy_j",
+            ("reason", "blackwell-ultra", "rollouts", "serve", 6.5e6, 6.1e5, 3.9e12),
+            ("reason", "blackwell-ultra", "updates", "train", 3.1e6, 4.4e5, 2.8e12),
+            units={"wall_s": "s", "chip_hours": "h", "energy_j": "J"},
+        ),
+        table(
             "power",
             "stage watts share parent",
             ("meter", 9.98e8, 1.0, None),

@@ -25,6 +25,7 @@ def test_every_part_is_there_in_reading_order():
         "not bought:",
         "WHAT LIMITS YOU",
         "PERFORMANCE",
+        "JOBS",
         "POWER",
         "MONEY",
         "MOATS",

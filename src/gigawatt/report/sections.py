@@ -66,6 +66,13 @@ SECTIONS: tuple[Section, ...] = (
         beside=("runs", "availability"),
     ),
     Section(
+        "jobs",
+        "Jobs",
+        "Days, chip-hours and energy of each run by itself; the plan may give it more racks for a shorter time.",
+        folded=("job_phases",),
+        fold_words="Phases of the jobs that run",
+    ),
+    Section(
         "power",
         "Power",
         "From the meter to the chips; every stage balances.",

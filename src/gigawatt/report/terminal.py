@@ -40,6 +40,7 @@ def render(result: RunResult, console: Console, folder: Path | None = None) -> N
     _plan(result, page)
     _limits(result, page)
     _performance(result, page)
+    _jobs(result, page)
     _power(result, page)
     _money(result, page)
     _moats(result, page)
@@ -229,6 +230,21 @@ def _performance(result: RunResult, page: _Page) -> None:
     )
     if sources:
         page.text(f"error: median, measured on {'; '.join(sources)}", style="dim", hang=2)
+
+
+def _jobs(result: RunResult, page: _Page) -> None:
+    """Runs that the plan runs, each by itself."""
+    table = result.tables.get("jobs")
+    if table is None:
+        return
+    rows = [row for row in table.rows() if row["mean_racks"]]
+    if not rows:
+        return
+    page.heading("JOBS")
+    columns = ("workload", "platform", "chips", "wall_days", "chip_hours", "mwh", "mean_mw", "peak_mw", "busy_share")
+    page.grid(
+        grid(Table.from_rows("jobs", rows, columns, table.units), columns, {"wall_days": "wall", "mwh": "energy"})
+    )
 
 
 def _power(result: RunResult, page: _Page) -> None:

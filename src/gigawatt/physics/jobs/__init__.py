@@ -14,6 +14,7 @@ from gigawatt.physics.jobs.rollout import Batch, Sampling, Stream
 from gigawatt.physics.jobs.run import JobRun, Phase, job_run
 from gigawatt.physics.jobs.scaling import Law, Sizing, compute_optimal, laws, tokens_for
 from gigawatt.physics.jobs.sides import PLACEMENTS, Ahead, Learning, Scoring
+from gigawatt.physics.jobs.targets import Target, targets, time_to_target
 
 __all__ = [
     "MODES",
@@ -35,6 +36,7 @@ __all__ = [
     "Sizing",
     "Stream",
     "Stretch",
+    "Target",
     "Tuning",
     "Validation",
     "agent_tasks",
@@ -52,5 +54,7 @@ __all__ = [
     "ramp",
     "speed_ups",
     "step_seconds",
+    "targets",
+    "time_to_target",
     "tokens_for",
 ]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from gigawatt.core.errors import Infeasible
 from gigawatt.physics.training import TrainingPoints
 
@@ -22,8 +25,8 @@ class Found:
     high: float
 
 
-def fastest(points: TrainingPoints, subject: str) -> Found:
-    """The point of most tokens a second.
+def fastest(points: TrainingPoints, subject: str, gains: NDArray[np.float64] | float = 1.0) -> Found:
+    """The point of most tokens a second, after `gains` on the speed of each.
 
     Raises:
         Infeasible: nothing fits; says why, and the nearest change.
@@ -31,12 +34,13 @@ def fastest(points: TrainingPoints, subject: str) -> Found:
     if not len(points):
         lines = [f"{r.reason}: {r.nearest_fix}" for r in points.rejected]
         raise Infeasible(f"{subject} fits no mapping: {lines[0] if lines else 'no candidate'}", lines)
-    k = points.best
+    rate = points.tokens_per_s_per_chip * gains
+    k = int(np.argmax(rate))
     return Found(
         str(points.mapping[k]),
         str(points.precision[k]),
-        float(points.tokens_per_s_per_chip[k]),
-        float(points.step_s[k]),
+        float(rate[k]),
+        float(points.step_s[k] * points.tokens_per_s_per_chip[k] / rate[k]),
         float(points.chip_w[k]),
         str(points.bound[k]),
         float(points.low[k]),

@@ -1,12 +1,9 @@
 """Which chips sample and which train: a step of reinforcement learning on either side's chips, and the best share of them.
 
-    update   = samples x (prompt + answer) / tokens a second of the best mapping, at the length that a random token belongs to
-    forward  = update / 3 for each pass: old policy, reference, critic; a critic is trained too
-    scores   = on processors: samples x seconds / places, hidden behind rollouts as far as they last
-               by a model: prompts of the length of an answer, on the rollout chips
-
-The longest answers decide the memory of the update: where they are far beyond the mean, the mapping needs more context
-parallelism or recompute than it is given here.
+update   = samples x (prompt + answer) / tokens a second of the best mapping, at the length that a random token belongs to
+forward  = update / 3 for each pass: old policy, reference, critic; a critic is trained too
+scores   = on processors: samples x seconds / places, hidden behind rollouts as far as they last
+           by a model: prompts of the length of an answer, on the rollout chips
 """
 
 from __future__ import annotations
@@ -25,7 +22,7 @@ from gigawatt.physics.jobs.points import Found, fastest
 from gigawatt.physics.jobs.rollout import Batch, Sampling, Stream, batch, stream
 from gigawatt.physics.jobs.weights import constants, switch_seconds, sync_seconds
 from gigawatt.physics.serving import frontier
-from gigawatt.physics.training import best_mapping
+from gigawatt.physics.training import best_mapping, evaluate
 from gigawatt.physics.workload import parameters
 from gigawatt.physics.workload.architecture import Architecture
 
@@ -134,16 +131,34 @@ class Sides:
 
 
 def update_of(job: Job, chips: float) -> Found:
-    """The best mapping of the update on so many chips."""
+    """The best mapping of the update on so many chips: micro-batches with room for the longest answer, filled with several.
+
+    Mappings are looked for at the longest answer's length, whose activations they hold; the tokens of a micro-batch then belong
+    to answers of the length of a random token's, whose attention is timed instead.
+    """
     answers, prompt = job.asked.answers, job.asked.prompt_tokens
-    tokens = prompt + answers.weighted_mean
-    seq = int(np.ceil(tokens / LENGTH_STEP) * LENGTH_STEP)
+    seq = int(np.ceil((prompt + answers.cut) / LENGTH_STEP) * LENGTH_STEP)
     sequences = max(round(job.trained_tokens / seq / job.learning.updates), 1)
     points = best_mapping(
         job.arch, job.chip, fabric=job.fabric, chips=int(chips), seq=seq, global_batch=_even(sequences),
         precisions=job.train_precisions, maturity=job.maturity, modes=(job.mode,), stack=job.stack, lora=job.learning.lora,
     )  # fmt: skip
-    return fastest(points, f"the update of '{job.arch.name}' on {chips:,.0f} chips of {job.chip.name}")
+    subject = f"the update of '{job.arch.name}' on {chips:,.0f} chips of {job.chip.name}"
+    if not len(points):
+        return fastest(points, subject)
+    shorter = min((prompt + answers.weighted_mean) / seq, 1.0)
+    gains = np.ones(len(points))
+    for precision in set(points.precision):
+        rows = np.flatnonzero(points.precision == precision)
+        whole = points.layout.take(rows)
+        packed = replace(whole, seq=whole.seq * shorter, micro_batch=whole.micro_batch / shorter,
+                         global_batch=whole.global_batch / shorter)  # fmt: skip
+        times = [
+            evaluate(job.arch, job.chip, mapping, str(precision), fabric=job.fabric, stack=job.stack).step_s
+            for mapping in (whole, packed)
+        ]
+        gains[rows] = times[0] / times[1]
+    return fastest(points, subject, gains)
 
 
 def _even(sequences: int) -> int:
