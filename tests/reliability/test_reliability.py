@@ -1,6 +1,7 @@
 """Failures and effective time: published counts and shares, laws, and what is wrong said."""
 
 import math
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -58,9 +59,15 @@ def test_young_limit() -> None:
     assert float(rel.daly_interval_s(1.0, 1e9)) == pytest.approx(float(rel.young_interval_s(1.0, 1e9)), rel=1e-3)
 
 
-def test_spares_cover_downtime() -> None:
-    assert rel.serving_availability(8, restart_s=600.0) > 0.9999
-    assert float(rel.serving_availability(8192, restart_s=3600.0, spares_share=0.5)) == 1.0
+def test_copies_near_by_outlive_what_they_do() -> None:
+    shares = [rel.outlived_share(tier) for tier in ("disk", "peer", "remote")]
+    assert shares == sorted(shares) and shares[-1] == pytest.approx(1.0)
+    near: tuple[Literal["peer", "disk"], ...] = ("peer", "disk")
+    slow = replace(rel.default_storage(), remote_bytes_per_s=5e6)
+    kept = [
+        float(rel.effective_training(16_384, 2e13, plan=rel.Plan(near=one), storage=slow).productive) for one in near
+    ]
+    assert kept[0] > kept[1]  # most failures take the node and its disks with them
 
 
 def test_says_what_is_missing() -> None:

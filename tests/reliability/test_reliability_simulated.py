@@ -18,7 +18,8 @@ from gigawatt.physics.reliability import (
     simulate,
     transfer_s,
 )
-from gigawatt.physics.reliability.failures import hard_share, share_of
+from gigawatt.physics.reliability.checkpoint import outlived_share
+from gigawatt.physics.reliability.failures import share_of
 from gigawatt.physics.reliability.intervals import best_interval_s, level, mean_survival
 from gigawatt.physics.reliability.replicas import elastic
 from gigawatt.physics.reliability.simulate import Stream, Tier
@@ -112,7 +113,7 @@ def test_a_whole_job(chips: int, mode: Literal["sync", "async", "tiered"]) -> No
     plan = Plan(mode, spares=1.0, planned=False, silent_detect_s=1_800.0, remote_interval_s=900.0)
     found = effective_training(chips, state, plan=plan, fleet=fleet)
     rate, silent = float(job_rate_per_s(chips, fleet)), share_of("silent")
-    hard = hard_share() - silent if mode == "tiered" else 0.0
+    hard = 1.0 - outlived_share("peer") - silent if mode == "tiered" else 0.0
     storage = default_storage()
     near = transfer_s(state, chips, "peer" if mode == "tiered" else "remote", storage)
     far = transfer_s(state, chips, "remote", storage)

@@ -5,7 +5,7 @@ A job meets several streams of failures. Each leaves a share of the time to what
     nodes      waits until enough nodes are repaired                          1 - Erlang B           `spares`
     planned    maintenance announced: a save, a restart                       exp(-l R)
     silent     corruption seen d seconds later: back to a save from before    level(l, W, lag d)     `intervals`
-    hard       failures that copies in memory do not outlive                  level(l, W, lag w)
+    hard       failures that copies near by do not outlive                    level(l, W, lag w)
     soft       all others                                                     level(l, T, c, lag w)
 
 where W is the wall time between saves to the remote store. The share kept is their product; each stream's downtime, loss and
@@ -16,8 +16,8 @@ Checkpointing (`Plan.checkpoint`):
 
     sync      the job stops until the remote store has it: stall = write, no lag; one level for soft and hard
     async     the job stops for the copy to the host: stall = copy, lag = write; one level
-    tiered    soft failures return from a peer's memory (stall = copy, lag = replication), hard ones and corruption
-              from the remote store, written beside the work from the hosts' copies
+    tiered    failures that copies near by outlive (a peer's memory, the node's disks, the host: `near`) return from them
+              (stall = copy, lag = replication); others and corruption from the remote store, written beside the work
 
 The interval is the best one (`best_interval_s`) unless given. With `go_on="replicas"` the soft and hard levels are
 those of `replicas`. The band varies rate, downtime and bandwidths by their spreads, one at a time, added in squares.
@@ -32,13 +32,12 @@ from typing import Any, Literal
 import numpy as np
 
 from gigawatt.core.errors import InputError, Problem
-from gigawatt.physics.reliability.checkpoint import Storage, default_storage, transfer_s
+from gigawatt.physics.reliability.checkpoint import Storage, default_storage, outlived_share, transfer_s
 from gigawatt.physics.reliability.failures import (
     DAY_S,
     SETTLED,
     Z80,
     Fleet,
-    hard_share,
     job_rate_per_s,
     parameter,
     rate_sigma,
@@ -61,6 +60,7 @@ class Plan:
     """How a job guards against failures; None stands for what suits its size.
 
     checkpoint: "sync", "async" or "tiered"; see the module.
+    near: with "tiered", where the copies near by are: "peer", "disk" or "host".
     interval_s: seconds of work between snapshots.
     remote_interval_s: with "tiered", seconds between saves to the remote store.
     spares: chips standing by over chips of the job; None for what has the nodes ready 99.9 % of the time.
@@ -75,6 +75,7 @@ class Plan:
     """
 
     checkpoint: Literal["sync", "async", "tiered"] = "tiered"
+    near: Literal["peer", "disk", "host"] = "peer"
     interval_s: float | None = None
     remote_interval_s: float | None = None
     spares: float | None = None
@@ -208,8 +209,8 @@ def _saving(state: Any, size: Any, plan: Plan, storage: Storage) -> _Saving:
         return _Saving(write, 0.0 * write, 0.0 * write, read, read)
     if plan.checkpoint == "async":
         return _Saving(copy, write, write, read, read)
-    peer = transfer_s(state, size, "peer", storage)
-    return _Saving(copy, peer, write, peer, read)
+    spread = transfer_s(state, size, plan.near, storage) if plan.near != "host" else 0.0 * copy  # the copy is there
+    return _Saving(copy, spread, write, transfer_s(state, size, plan.near, storage), read)
 
 
 def _shares(size: Any, state: Any, plan: Plan, fleet: Fleet, storage: Storage, slower: float) -> Effective:
@@ -218,7 +219,8 @@ def _shares(size: Any, state: Any, plan: Plan, fleet: Fleet, storage: Storage, s
     rate = job_rate_per_s(size, fleet)
     silent_rate = rate * share_of("silent")
     tiered = plan.checkpoint == "tiered"
-    hard_rate = rate * (hard_share() - share_of("silent")) if tiered and plan.go_on == "restart" else 0.0 * rate
+    tier = plan.near if tiered and plan.go_on == "restart" else "remote"
+    hard_rate = rate * (outlived_share("remote") - outlived_share(tier)) - (silent_rate if tier != "remote" else 0.0)
     soft_rate = rate - silent_rate - hard_rate
     down = _slow(downtime(size, plan.recovery, saving.reload_s), slower)
     remote = _slow(downtime(size, plan.recovery, saving.remote_reload_s), slower)
