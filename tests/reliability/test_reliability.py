@@ -161,6 +161,17 @@ def test_a_rack_that_must_be_whole_needs_more_spare_chips() -> None:
     assert rel.spares_needed(16_384, 0.999, unit_chips=72.0) > 5 * rel.spares_needed(16_384, 0.999, unit_chips=8.0)
 
 
+def test_a_domain_that_must_be_whole_takes_the_cheaper_of_two_ways() -> None:
+    sizes = np.array([1_024.0, 4_096.0, 32_768.0])
+    node = rel.effective_training(sizes, 5e12, plan=rel.Plan(unit_chips=4.0)).spare_chips
+    rack = rel.effective_training(sizes, 5e12, plan=rel.Plan(unit_chips=4.0, domain_chips=72.0))
+    assert np.all(rack.spare_chips > node)
+    assert np.all(rack.spare_chips <= rel.spares_needed(sizes, 0.999, unit_chips=72.0))
+    assert np.all(rack.spares <= 0.001)
+    # 1,024 chips: two nodes of 4 in each of 15 racks are fewer than five racks
+    assert float(rack.spare_chips[0]) == pytest.approx(15 * 2 * 4)
+
+
 def test_superpod_binomial() -> None:
     # a pool of 144 cubes of which 130 serve at 95 %: each is available 93 to 94 % of the time
     assert rel.operational(144, 0.936, 0.95) in (129, 130)

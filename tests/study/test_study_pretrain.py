@@ -158,7 +158,7 @@ def test_a_fleet_with_other_work_takes_the_size_that_keeps_most() -> None:
     def sized(chips: int) -> Sized | Refusal:
         if chips not in look:
             return Refusal(0, 0, "no mapping", "")
-        run = Run("", "bf16", "full", look[chips], 1.0, "", 1.0, 0.5, 0.9, 1.1, 64.0, ())
+        run = Run("", "bf16", "full", look[chips], 1.0, "", 1.0, 0.5, 0.9, 1.1, 64.0, 8.0, ())
         return Sized([run], Guarded(chips, effective))
 
     kept = float(effective.productive)

@@ -47,9 +47,10 @@ from gigawatt.physics.reliability.failures import (
 from gigawatt.physics.reliability.incidents import Downtime, Recovery, downtime
 from gigawatt.physics.reliability.intervals import best_interval_s, level, mean_survival
 from gigawatt.physics.reliability.replicas import elastic
-from gigawatt.physics.reliability.spares import spares_needed, waiting_share
+from gigawatt.physics.reliability.spares import spares_in_domains, spares_needed, waiting_in_domains, waiting_share
 
 REMOTE_INTERVAL_S = 1800.0  # assumed: saves to the remote store where memory takes most failures
+READY = 0.999  # share of time that a job has its nodes, where spares are left to us
 SMALL_JOB = 1024  # chips: below, a practitioner keeps no spares warm and saves to the store alone
 DEFAULT_RECOVERY = Recovery()
 DOWNTIME_SIGMA = 0.5  # assumed parts of a downtime, see the calibration; more where people take part
@@ -64,7 +65,9 @@ class Plan:
     interval_s: seconds of work between snapshots.
     remote_interval_s: with "tiered", seconds between saves to the remote store.
     spares: chips standing by over chips of the job; None for what has the nodes ready 99.9 % of the time.
-    unit_chips: chips that one failure takes out for repair: a node of 8, or a rack where the domain must be whole.
+    unit_chips: chips that one failure takes out for repair: a node.
+    domain_chips: chips of the scale-up domain that must be whole, where groups span several nodes; 0 where none must.
+        Whole domains stand by, or a few nodes in each, whichever is fewer.
     repair_s: until a unit is back.
     recovery: detection, diagnosis, replacement, start.
     go_on: "restart", or "replicas" (the others go on while one restarts).
@@ -80,6 +83,7 @@ class Plan:
     remote_interval_s: float | None = None
     spares: float | None = None
     unit_chips: float = 8.0
+    domain_chips: float = 0.0
     repair_s: float | None = None
     recovery: Recovery = DEFAULT_RECOVERY
     go_on: Literal["restart", "replicas"] = "restart"
@@ -230,7 +234,7 @@ def _shares(size: Any, state: Any, plan: Plan, fleet: Fleet, storage: Storage, s
     )
     _check_interval(work + saving.stall_s, saving.lag_s)
     spare = _spare_chips(size, plan, fleet)
-    waits = waiting_share(size, spare, fleet, plan.repair_s, plan.unit_chips)
+    waits = _waits(size, spare, plan, fleet)
     inside = 1.0 - waits
     shares: dict[str, Any] = dict.fromkeys(PARTS, 0.0 * size)
     shares["spares"] = waits
@@ -294,9 +298,20 @@ def _remote_interval(plan: Plan) -> float:
 
 
 def _spare_chips(size: Any, plan: Plan, fleet: Fleet) -> Any:
-    if plan.spares is None:
-        return spares_needed(size, 0.999, fleet, plan.repair_s, plan.unit_chips)
-    return np.ceil(size * plan.spares / plan.unit_chips) * plan.unit_chips
+    if plan.spares is not None:
+        return np.ceil(size * plan.spares / plan.unit_chips) * plan.unit_chips
+    if plan.domain_chips <= plan.unit_chips:
+        return spares_needed(size, READY, fleet, plan.repair_s, plan.unit_chips)
+    whole = spares_needed(size, READY, fleet, plan.repair_s, plan.domain_chips)
+    return np.minimum(whole, spares_in_domains(size, plan.domain_chips, READY, fleet, plan.repair_s, plan.unit_chips))
+
+
+def _waits(size: Any, spare: Any, plan: Plan, fleet: Fleet) -> Any:
+    if plan.domain_chips <= plan.unit_chips:
+        return waiting_share(size, spare, fleet, plan.repair_s, plan.unit_chips)
+    whole = waiting_share(size, spare, fleet, plan.repair_s, plan.domain_chips)
+    inside = waiting_in_domains(size, spare, plan.domain_chips, fleet, plan.repair_s, plan.unit_chips)
+    return np.minimum(whole, inside)
 
 
 def _add_downtime(shares: dict[str, Any], down: Downtime, share: Any) -> None:
