@@ -1,6 +1,7 @@
 """Failures and effective time: published counts and shares, laws, and what is wrong said."""
 
 import math
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -58,9 +59,15 @@ def test_young_limit() -> None:
     assert float(rel.daly_interval_s(1.0, 1e9)) == pytest.approx(float(rel.young_interval_s(1.0, 1e9)), rel=1e-3)
 
 
-def test_spares_cover_downtime() -> None:
-    assert rel.serving_availability(8, restart_s=600.0) > 0.9999
-    assert float(rel.serving_availability(8192, restart_s=3600.0, spares_share=0.5)) == 1.0
+def test_copies_near_by_outlive_what_they_do() -> None:
+    shares = [rel.outlived_share(tier) for tier in ("disk", "peer", "remote")]
+    assert shares == sorted(shares) and shares[-1] == pytest.approx(1.0)
+    near: tuple[Literal["peer", "disk"], ...] = ("peer", "disk")
+    slow = replace(rel.default_storage(), remote_bytes_per_s=5e6)
+    kept = [
+        float(rel.effective_training(16_384, 2e13, plan=rel.Plan(near=one), storage=slow).productive) for one in near
+    ]
+    assert kept[0] > kept[1]  # most failures take the node and its disks with them
 
 
 def test_says_what_is_missing() -> None:
@@ -152,6 +159,17 @@ def test_fewest_spares_meet_the_target() -> None:
 
 def test_a_rack_that_must_be_whole_needs_more_spare_chips() -> None:
     assert rel.spares_needed(16_384, 0.999, unit_chips=72.0) > 5 * rel.spares_needed(16_384, 0.999, unit_chips=8.0)
+
+
+def test_a_domain_that_must_be_whole_takes_the_cheaper_of_two_ways() -> None:
+    sizes = np.array([1_024.0, 4_096.0, 32_768.0])
+    node = rel.effective_training(sizes, 5e12, plan=rel.Plan(unit_chips=4.0)).spare_chips
+    rack = rel.effective_training(sizes, 5e12, plan=rel.Plan(unit_chips=4.0, domain_chips=72.0))
+    assert np.all(rack.spare_chips > node)
+    assert np.all(rack.spare_chips <= rel.spares_needed(sizes, 0.999, unit_chips=72.0))
+    assert np.all(rack.spares <= 0.001)
+    # 1,024 chips: two nodes of 4 in each of 15 racks are fewer than five racks
+    assert float(rack.spare_chips[0]) == pytest.approx(15 * 2 * 4)
 
 
 def test_superpod_binomial() -> None:

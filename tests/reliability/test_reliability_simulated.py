@@ -1,13 +1,25 @@
 """The closed forms beside event-by-event histories over a grid: they agree within the simulation's own interval."""
 
 import math
+from typing import Literal
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gigawatt.physics.reliability import simulate
+from gigawatt.physics.reliability import (
+    Fleet,
+    Plan,
+    default_storage,
+    downtime,
+    effective_training,
+    job_rate_per_s,
+    simulate,
+    transfer_s,
+)
+from gigawatt.physics.reliability.checkpoint import outlived_share
+from gigawatt.physics.reliability.failures import share_of
 from gigawatt.physics.reliability.intervals import best_interval_s, level, mean_survival
 from gigawatt.physics.reliability.replicas import elastic
 from gigawatt.physics.reliability.simulate import Stream, Tier
@@ -90,3 +102,34 @@ def test_simulation_is_seeded() -> None:
     once = [simulate.replicas(1e-3, 4, 10.0, 100.0, horizon_s=1e5, histories=2, seed=seed).kept for seed in (1, 1, 2)]
     assert once[0] == once[1] != once[2]
     assert np.isfinite(once).all()
+
+
+@pytest.mark.parametrize(
+    ("chips", "mode"), [(32_768, "async"), (65_536, "async"), (65_536, "sync"), (65_536, "tiered")]
+)
+def test_a_whole_job(chips: int, mode: Literal["sync", "async", "tiered"]) -> None:
+    """All streams of a job together: the product of levels against one history of all failures."""
+    fleet, state = Fleet(cluster="rsc1-a100"), 2e13
+    plan = Plan(mode, spares=1.0, planned=False, silent_detect_s=1_800.0, remote_interval_s=900.0)
+    found = effective_training(chips, state, plan=plan, fleet=fleet)
+    rate, silent = float(job_rate_per_s(chips, fleet)), share_of("silent")
+    hard = 1.0 - outlived_share("peer") - silent if mode == "tiered" else 0.0
+    storage = default_storage()
+    near = transfer_s(state, chips, "peer" if mode == "tiered" else "remote", storage)
+    far = transfer_s(state, chips, "remote", storage)
+    soft_kinds, far_kinds = (
+        [(float(a), float(b)) for a, b in downtime(chips, plan.recovery, t).kinds] for t in (near, far)
+    )
+    work, stall = float(found.interval_s), float(found.stall_s)
+    every = max(round(900.0 / (work + stall)), 1) if mode == "tiered" else 1
+    remote_lag = 0.0 if mode == "sync" else float(far) + storage.save_s
+    streams = [
+        Stream(rate * (1.0 - hard - silent), 0, tuple(soft_kinds)),
+        Stream(rate * hard, 1, tuple(far_kinds)),
+        Stream(rate * silent, 1, tuple(far_kinds), blind_s=1_800.0),
+    ]
+    tiers = [Tier(float(found.lag_s)), Tier(remote_lag, every)]
+    seen = simulate.job(streams, tiers, work, stall, horizon_s=150.0 / rate, histories=8, seed=11)
+    # the product of levels is exact to second order in what failures take
+    second = (1.0 - float(found.productive)) ** 2 * 0.1
+    assert seen.kept == pytest.approx(float(found.productive), abs=WIDTHS * seen.half_width + second)

@@ -13,7 +13,7 @@ from gigawatt.study.job_size import Guarded, Run, Sized, best_size, smallest_siz
 from gigawatt.study.pipeline import work_out
 from gigawatt.study.points import Refusal
 from gigawatt.study.resolve import resolve
-from gigawatt.study.runs_tables import PRODUCTIVE, WORDS, runs_table, swings_table
+from gigawatt.study.runs_tables import PRODUCTIVE, WORDS, availability_table, runs_table, swings_table
 
 BASE: dict[str, Any] = {
     "schema": 1,
@@ -158,7 +158,7 @@ def test_a_fleet_with_other_work_takes_the_size_that_keeps_most() -> None:
     def sized(chips: int) -> Sized | Refusal:
         if chips not in look:
             return Refusal(0, 0, "no mapping", "")
-        run = Run("", "bf16", "full", look[chips], 1.0, "", 1.0, 0.5, 0.9, 1.1, 64.0, ())
+        run = Run("", "bf16", "full", look[chips], 1.0, "", 1.0, 0.5, 0.9, 1.1, 64.0, 8.0, ())
         return Sized([run], Guarded(chips, effective))
 
     kept = float(effective.productive)
@@ -190,3 +190,24 @@ def test_runs_and_swings_have_tables(usual: Any) -> None:
     assert 0.0 < swing["peak_cut"] < 0.5
     steps = {point.step_s for point in usual.priced.performance.points}
     assert any(swing["frequency_hz"] == pytest.approx(1 / step, rel=1e-6) for step in steps)
+
+
+def test_fleets_that_serve_are_told_what_failures_leave() -> None:
+    data = copy.deepcopy(BASE)
+    data["workloads"] = [
+        {
+            "id": "chat",
+            "kind": "serving",
+            "model": "llama3-405b",
+            "input_tokens": 1000,
+            "output_tokens": 300,
+            "slo": {"ttft_p99": "5 s", "tpot_p99": "80 ms"},
+            "demand": {"output": "2e6 tokens/s"},
+            "price": {"output": "3 USD/Mtok"},
+        }
+    ]
+    rows = availability_table(work_out(loading.from_data(data, "test"))).rows()
+    assert rows
+    for row in rows:
+        assert row["up_without"] < row["up_with_spare_nodes"] < 1.0
+        assert row["beside_without"] >= row["beside_with_spare_nodes"] > 0.0

@@ -63,7 +63,7 @@ SECTIONS: tuple[Section, ...] = (
             "bound",
             "error_median",
         ),
-        beside=("runs",),
+        beside=("runs", "availability"),
     ),
     Section(
         "jobs",

@@ -65,8 +65,9 @@ class Guarded:
 class Run:
     """A run at one precision and mode: the mapping of its longest stretch in words, and the means over its stretches.
 
-    `tokens_per_s_per_chip` is what a healthy job trains. `replica_chips` are those of one data-parallel replica, `phases`
-    (seconds, watts of a chip) of its longest stretch's step.
+    `tokens_per_s_per_chip` is what a healthy job trains. `replica_chips` are those of one data-parallel replica,
+    `group_chips` those that its widest tensor or expert group spans, `phases` (seconds, watts of a chip) of its longest
+    stretch's step.
     """
 
     mapping: str
@@ -80,6 +81,7 @@ class Run:
     low: float
     high: float
     replica_chips: float
+    group_chips: float
     phases: tuple[tuple[float, float], ...]
 
 

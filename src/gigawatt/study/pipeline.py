@@ -32,7 +32,7 @@ from gigawatt.study.plan_tables import excluded_table, limits_table, performance
 from gigawatt.study.price import Priced, price
 from gigawatt.study.resolve import resolve
 from gigawatt.study.result import RunResult
-from gigawatt.study.runs_tables import runs_table, swings_table
+from gigawatt.study.runs_tables import availability_table, runs_table, swings_table
 from gigawatt.study.settle import settle
 from gigawatt.study.software import software_table
 from gigawatt.study.source import digest
@@ -113,6 +113,7 @@ def assemble(answer: Answer) -> RunResult:
         performance_table(answer, errors),
         runs_table(answer),
         swings_table(answer),
+        availability_table(answer),
         jobs,
         phases,
         software_table(answer.resolved, answer.priced.performance.software),

@@ -64,7 +64,9 @@ def trained(
         if refusal:
             return refusal
         best = max(runs, key=lambda run: run.tokens_per_s_per_chip)
-        return Sized(runs, Guarded(chips, guarded(spec.reliability, chips, size, box, best.replica_chips)))
+        return Sized(
+            runs, Guarded(chips, guarded(spec.reliability, chips, size, box, best.replica_chips, best.group_chips))
+        )
 
     needed = spec.tokens / seconds
     if isinstance(spec.chips, int):
@@ -142,6 +144,8 @@ def _searched(
 def _row(points: TrainingPoints, k: int, box: Box) -> Run:
     layout, mode = points.layout, next(one for one in box.modes if one.name == points.mode[k])
     replica = float(np.asarray(layout.tp)[k] * np.asarray(layout.pp)[k] * np.asarray(layout.cp)[k])
+    expert = float(np.asarray(layout.ep)[k] * np.asarray(layout.etp)[k])
+    group = min(max(float(np.asarray(layout.tp)[k]), expert), float(box.chip.scaleup_domain))
     watts = phase_watts(box.chip, points.times.take(np.array([k])), mode)
     names = ("working", "exchanging", "waiting")
     phases = tuple(
@@ -159,6 +163,7 @@ def _row(points: TrainingPoints, k: int, box: Box) -> Run:
         float(points.low[k]),
         float(points.high[k]),
         replica,
+        group,
         phases,
     )
 

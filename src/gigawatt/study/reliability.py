@@ -39,8 +39,8 @@ class Reliability(Strict):
     code: changing where features are added as the run goes. checkpoint: sync (stops the job), async (written beside it),
     tiered (copies in other hosts' memory and in the store). interval: work between snapshots. state: what is saved a parameter.
     store: bytes a second of the whole remote store. spares: chips standing by over chips of the job. repair: until a
-    node is back. unit: what one failure takes out, a node or the whole scale-up domain. diagnosis: by a program or by
-    hand. go_on: the whole job restarts, or the other data-parallel replicas go on.
+    node is back. unit: what must stay whole, a node, or the scale-up domain; auto where tensor or expert groups span nodes.
+    diagnosis: by a program or by hand. go_on: the whole job restarts, or the other data-parallel replicas go on.
     """
 
     cluster: Id = "auto"
@@ -54,15 +54,22 @@ class Reliability(Strict):
     store: DataRate | Literal["auto"] = "auto"
     spares: Annotated[Share, Field(le=1)] | Literal["auto"] = "auto"
     repair: Seconds | Literal["auto"] = "auto"
-    unit: Literal["node", "domain"] = "node"
+    unit: Literal["auto", "node", "domain"] = "auto"
     diagnosis: Literal["automatic", "by hand"] = "automatic"
     go_on: Literal["restart", "replicas"] = "restart"
 
 
 def guarded(
-    asked: Reliability, chips: float, parameters: float, box: Box, replica_chips: float | None = None
+    asked: Reliability,
+    chips: float,
+    parameters: float,
+    box: Box,
+    replica_chips: float | None = None,
+    group_chips: float = 1.0,
 ) -> Effective:
-    """Effective training time of a run on `chips` chips of a box, in data-parallel replicas of `replica_chips`.
+    """Effective training time of a run on `chips` chips of a box.
+
+    Its data-parallel replicas have `replica_chips`; its tensor and expert groups span `group_chips` neighbours.
 
     A run of fewer than two replicas restarts whatever was asked: there is nothing that could go on.
 
@@ -72,7 +79,7 @@ def guarded(
     return effective_training(
         chips,
         state_bytes(parameters, asked.state),
-        plan=plan_of(asked, chips, box, replica_chips),
+        plan=plan_of(asked, chips, box, replica_chips, group_chips),
         fleet=fleet_of(asked, box),
         storage=storage_of(asked),
     )
@@ -89,9 +96,13 @@ def fleet_of(asked: Reliability, box: Box) -> Fleet:
     return fleet if asked.fleet_age == "settled" else replace(fleet, age_days=asked.fleet_age / DAY_S)
 
 
-def plan_of(asked: Reliability, chips: float, box: Box, replica_chips: float | None = None) -> Plan:
+def plan_of(
+    asked: Reliability, chips: float, box: Box, replica_chips: float | None = None, group_chips: float = 1.0
+) -> Plan:
     """The plan for a size: what a practitioner would use, where the scenario says nothing."""
     usual = default_plan(chips)
+    node, domain = float(box.chips_per_node), float(box.chip.scaleup_domain)
+    whole = asked.unit == "domain" or (asked.unit == "auto" and group_chips > node)
     several = replica_chips is not None and chips >= 2 * replica_chips
     return replace(
         usual,
@@ -99,7 +110,8 @@ def plan_of(asked: Reliability, chips: float, box: Box, replica_chips: float | N
         interval_s=usual.interval_s if asked.interval == "auto" else asked.interval,
         spares=usual.spares if asked.spares == "auto" else asked.spares,
         repair_s=usual.repair_s if asked.repair == "auto" else asked.repair,
-        unit_chips=float(box.chips_per_node if asked.unit == "node" else box.chip.scaleup_domain),
+        unit_chips=node,
+        domain_chips=domain if whole else 0.0,
         go_on=asked.go_on if several else "restart",
         replica_chips=replica_chips,
         recovery=usual.recovery if asked.diagnosis == "automatic" else Recovery(asked.diagnosis, warm_spares=False),

@@ -1,4 +1,4 @@
-"""Tables of training runs: where their time goes, and how their steps swing the meter."""
+"""Tables of what failures leave: of training runs, whose steps swing the meter too, and of fleets that serve."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from gigawatt.core.table import Table
-from gigawatt.physics.reliability.failures import DAY_S
+from gigawatt.physics.reliability import Fleet, serving_fleet
+from gigawatt.physics.reliability.failures import DAY_S, parameter
 from gigawatt.physics.reliability.swings import meter_phases, ramps, smooth, swing_of
 from gigawatt.physics.site import balance
 from gigawatt.study.answer import Answer
@@ -16,6 +17,7 @@ from gigawatt.study.job_size import Guarded
 from gigawatt.study.points import Point
 
 J_PER_KWH = 3.6e6
+AVAILABILITY = 0.999  # share of time that all needed replicas serve
 PRODUCTIVE = "time: work kept (goodput)"
 WORDS = {
     "checkpoint": "time: snapshots",
@@ -114,3 +116,41 @@ def _runs(answer: Answer) -> Iterator[tuple[dict[str, Any], Guarded, Point]]:
             seen.add((made.offer, made.work))
             name = answer.resolved.works[made.work].id
             yield {"workload": name, "platform": answer.resolved.offers[made.offer].offer.id}, guard, made
+
+
+def availability_table(answer: Answer) -> Table:
+    """Each served workload and platform in the plan: how much of its fleet failures leave, and what to own beside it."""
+    performance, use = answer.priced.performance, answer.plan.mean_use
+    rows = []
+    for j in np.argsort(-use, kind="stable"):
+        made = performance.points[answer.priced.points_of[int(j)]]
+        work, box = answer.resolved.works[made.work], performance.boxes[made.offer]
+        replicas = float(use[j]) * box.chips / made.chips if made.chips > 0 else 0.0
+        if not work.is_serving or replicas < 1.0:
+            continue
+        fleet = Fleet(generation=box.chip.generation)
+        need = np.ceil(replicas)
+        repaired = serving_fleet(need, made.chips, target=AVAILABILITY, fleet=fleet)
+        restarted = serving_fleet(need, made.chips, target=AVAILABILITY, fleet=fleet, down_s=parameter("restart_s"))
+        rows.append(
+            {
+                "workload": work.id,
+                "platform": answer.resolved.offers[made.offer].offer.id,
+                "mapping": made.mapping,
+                "replicas": replicas,
+                "chips_per_replica": made.chips,
+                "up_with_spare_nodes": float(restarted.availability),
+                "up_without": float(repaired.availability),
+                "beside_with_spare_nodes": float(restarted.over_provisioning),
+                "beside_without": float(repaired.over_provisioning),
+            }
+        )
+    columns = ["workload", "platform", "mapping", "replicas", "chips_per_replica", "up_with_spare_nodes", "up_without",
+               "beside_with_spare_nodes", "beside_without"]  # fmt: skip
+    note = (
+        f"Share of its time that a replica is up, and replicas to own beside those that must all serve {AVAILABILITY:.1%} of "
+        "the time: where a node stands by, a restart of ten minutes; where none does, two days of repair. Not in the "
+        "plan, whose racks are sized for the peak of demand."
+    )
+    units = dict.fromkeys(columns[5:], "share")
+    return Table.from_rows("availability", rows, columns, units, "Serving fleets under failures", note)

@@ -1,6 +1,13 @@
 """Reliability: how often many chips fail and why, what an interruption costs, how often to save, what share of time counts."""
 
-from gigawatt.physics.reliability.checkpoint import Storage, default_storage, state_bytes, state_recipes, transfer_s
+from gigawatt.physics.reliability.checkpoint import (
+    Storage,
+    default_storage,
+    outlived_share,
+    state_bytes,
+    state_recipes,
+    transfer_s,
+)
 from gigawatt.physics.reliability.effective import Effective, Plan, default_plan, effective_training
 from gigawatt.physics.reliability.failures import (
     Cause,
@@ -16,7 +23,7 @@ from gigawatt.physics.reliability.failures import (
 from gigawatt.physics.reliability.goodput import Goodput, goodput
 from gigawatt.physics.reliability.incidents import Downtime, Recovery, downtime
 from gigawatt.physics.reliability.intervals import best_interval_s, daly_interval_s, young_interval_s
-from gigawatt.physics.reliability.serving import ServingFleet, serving_availability, serving_fleet
+from gigawatt.physics.reliability.serving import ServingFleet, serving_fleet
 from gigawatt.physics.reliability.spares import operational, spares_needed, waiting_share
 
 __all__ = [
@@ -44,7 +51,7 @@ __all__ = [
     "mean_time_between_failures_s",
     "node_rate_per_s",
     "operational",
-    "serving_availability",
+    "outlived_share",
     "serving_fleet",
     "spares_needed",
     "state_bytes",

@@ -8,9 +8,9 @@
 Tiers, from near to far:
 
     host     a chip's copy in its host's memory: outlives a crashed process, not a lost node
-    peer     a copy in the memory of a host of another rack: outlives a node and a rack, not corruption or the site
-    disk     NVMe of the node: outlives a reboot, not a lost node
-    remote   a store of its own: outlives all
+    disk     NVMe of the node: the same, at the disks' speed
+    peer     a copy in the memory of another host: outlives a node; not surely a rack, whose hosts often pair up
+    remote   a store of its own: outlives all; corruption, if a save from before it is kept
 
 Data: calibration `training-failures`; bandwidths are assumed where nobody published them, with their spread.
 """
@@ -23,15 +23,15 @@ from typing import Any
 import numpy as np
 
 from gigawatt.core.errors import InputError, Problem, unknown_name
-from gigawatt.physics.reliability.failures import parameter, table
+from gigawatt.physics.reliability.failures import causes, parameter, table
 
-TIERS = ("host", "peer", "disk", "remote")
-# What a copy on a tier outlives, of: process, node, rack, corruption, site.
+TIERS = ("host", "disk", "peer", "remote")
+# The domains of causes (`failures.causes`) that a copy on a tier outlives.
 OUTLIVES = {
     "host": ("process",),
-    "peer": ("process", "node", "rack"),
-    "disk": ("process", "reboot"),
-    "remote": ("process", "reboot", "node", "rack", "corruption", "site"),
+    "disk": ("process",),
+    "peer": ("process", "node"),
+    "remote": ("process", "node", "rack", "corruption"),
 }
 
 
@@ -67,6 +67,20 @@ def default_storage() -> Storage:
     """What a practitioner may count on: see the calibration."""
     host, peer, disk, remote = (parameter(f"{name}_bytes_per_s") for name in ("host_copy", "peer", "disk", "remote"))
     return Storage(host, peer, disk, remote, parameter("snapshot_s"), parameter("save_s"))
+
+
+def outlived_share(tier: str) -> float:
+    """Share of interruptions after which a copy on a tier is still there.
+
+    >>> round(outlived_share("disk"), 3), round(outlived_share("peer"), 3)
+    (0.15, 0.964)
+
+    Raises:
+        InputError: unknown tier.
+    """
+    if tier not in OUTLIVES:
+        raise InputError(unknown_name("tier of storage", tier, OUTLIVES))
+    return sum(cause.share for cause in causes() if cause.domain in OUTLIVES[tier])
 
 
 def state_recipes() -> tuple[str, ...]:

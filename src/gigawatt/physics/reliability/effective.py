@@ -5,7 +5,7 @@ A job meets several streams of failures. Each leaves a share of the time to what
     nodes      waits until enough nodes are repaired                          1 - Erlang B           `spares`
     planned    maintenance announced: a save, a restart                       exp(-l R)
     silent     corruption seen d seconds later: back to a save from before    level(l, W, lag d)     `intervals`
-    hard       failures that copies in memory do not outlive                  level(l, W, lag w)
+    hard       failures that copies near by do not outlive                    level(l, W, lag w)
     soft       all others                                                     level(l, T, c, lag w)
 
 where W is the wall time between saves to the remote store. The share kept is their product; each stream's downtime, loss and
@@ -16,8 +16,8 @@ Checkpointing (`Plan.checkpoint`):
 
     sync      the job stops until the remote store has it: stall = write, no lag; one level for soft and hard
     async     the job stops for the copy to the host: stall = copy, lag = write; one level
-    tiered    soft failures return from a peer's memory (stall = copy, lag = replication), hard ones and corruption
-              from the remote store, written beside the work from the hosts' copies
+    tiered    failures that copies near by outlive (a peer's memory, the node's disks, the host: `near`) return from them
+              (stall = copy, lag = replication); others and corruption from the remote store, written beside the work
 
 The interval is the best one (`best_interval_s`) unless given. With `go_on="replicas"` the soft and hard levels are
 those of `replicas`. The band varies rate, downtime and bandwidths by their spreads, one at a time, added in squares.
@@ -32,13 +32,12 @@ from typing import Any, Literal
 import numpy as np
 
 from gigawatt.core.errors import InputError, Problem
-from gigawatt.physics.reliability.checkpoint import Storage, default_storage, transfer_s
+from gigawatt.physics.reliability.checkpoint import Storage, default_storage, outlived_share, transfer_s
 from gigawatt.physics.reliability.failures import (
     DAY_S,
     SETTLED,
     Z80,
     Fleet,
-    hard_share,
     job_rate_per_s,
     parameter,
     rate_sigma,
@@ -48,9 +47,10 @@ from gigawatt.physics.reliability.failures import (
 from gigawatt.physics.reliability.incidents import Downtime, Recovery, downtime
 from gigawatt.physics.reliability.intervals import best_interval_s, level, mean_survival
 from gigawatt.physics.reliability.replicas import elastic
-from gigawatt.physics.reliability.spares import spares_needed, waiting_share
+from gigawatt.physics.reliability.spares import spares_in_domains, spares_needed, waiting_in_domains, waiting_share
 
 REMOTE_INTERVAL_S = 1800.0  # assumed: saves to the remote store where memory takes most failures
+READY = 0.999  # share of time that a job has its nodes, where spares are left to us
 SMALL_JOB = 1024  # chips: below, a practitioner keeps no spares warm and saves to the store alone
 DEFAULT_RECOVERY = Recovery()
 DOWNTIME_SIGMA = 0.5  # assumed parts of a downtime, see the calibration; more where people take part
@@ -61,10 +61,13 @@ class Plan:
     """How a job guards against failures; None stands for what suits its size.
 
     checkpoint: "sync", "async" or "tiered"; see the module.
+    near: with "tiered", where the copies near by are: "peer", "disk" or "host".
     interval_s: seconds of work between snapshots.
     remote_interval_s: with "tiered", seconds between saves to the remote store.
     spares: chips standing by over chips of the job; None for what has the nodes ready 99.9 % of the time.
-    unit_chips: chips that one failure takes out for repair: a node of 8, or a rack where the domain must be whole.
+    unit_chips: chips that one failure takes out for repair: a node.
+    domain_chips: chips of the scale-up domain that must be whole, where groups span several nodes; 0 where none must.
+        Whole domains stand by, or a few nodes in each, whichever is fewer.
     repair_s: until a unit is back.
     recovery: detection, diagnosis, replacement, start.
     go_on: "restart", or "replicas" (the others go on while one restarts).
@@ -75,10 +78,12 @@ class Plan:
     """
 
     checkpoint: Literal["sync", "async", "tiered"] = "tiered"
+    near: Literal["peer", "disk", "host"] = "peer"
     interval_s: float | None = None
     remote_interval_s: float | None = None
     spares: float | None = None
     unit_chips: float = 8.0
+    domain_chips: float = 0.0
     repair_s: float | None = None
     recovery: Recovery = DEFAULT_RECOVERY
     go_on: Literal["restart", "replicas"] = "restart"
@@ -208,8 +213,8 @@ def _saving(state: Any, size: Any, plan: Plan, storage: Storage) -> _Saving:
         return _Saving(write, 0.0 * write, 0.0 * write, read, read)
     if plan.checkpoint == "async":
         return _Saving(copy, write, write, read, read)
-    peer = transfer_s(state, size, "peer", storage)
-    return _Saving(copy, peer, write, peer, read)
+    spread = transfer_s(state, size, plan.near, storage) if plan.near != "host" else 0.0 * copy  # the copy is there
+    return _Saving(copy, spread, write, transfer_s(state, size, plan.near, storage), read)
 
 
 def _shares(size: Any, state: Any, plan: Plan, fleet: Fleet, storage: Storage, slower: float) -> Effective:
@@ -218,7 +223,8 @@ def _shares(size: Any, state: Any, plan: Plan, fleet: Fleet, storage: Storage, s
     rate = job_rate_per_s(size, fleet)
     silent_rate = rate * share_of("silent")
     tiered = plan.checkpoint == "tiered"
-    hard_rate = rate * (hard_share() - share_of("silent")) if tiered and plan.go_on == "restart" else 0.0 * rate
+    tier = plan.near if tiered and plan.go_on == "restart" else "remote"
+    hard_rate = rate * (outlived_share("remote") - outlived_share(tier)) - (silent_rate if tier != "remote" else 0.0)
     soft_rate = rate - silent_rate - hard_rate
     down = _slow(downtime(size, plan.recovery, saving.reload_s), slower)
     remote = _slow(downtime(size, plan.recovery, saving.remote_reload_s), slower)
@@ -228,7 +234,7 @@ def _shares(size: Any, state: Any, plan: Plan, fleet: Fleet, storage: Storage, s
     )
     _check_interval(work + saving.stall_s, saving.lag_s)
     spare = _spare_chips(size, plan, fleet)
-    waits = waiting_share(size, spare, fleet, plan.repair_s, plan.unit_chips)
+    waits = _waits(size, spare, plan, fleet)
     inside = 1.0 - waits
     shares: dict[str, Any] = dict.fromkeys(PARTS, 0.0 * size)
     shares["spares"] = waits
@@ -292,9 +298,20 @@ def _remote_interval(plan: Plan) -> float:
 
 
 def _spare_chips(size: Any, plan: Plan, fleet: Fleet) -> Any:
-    if plan.spares is None:
-        return spares_needed(size, 0.999, fleet, plan.repair_s, plan.unit_chips)
-    return np.ceil(size * plan.spares / plan.unit_chips) * plan.unit_chips
+    if plan.spares is not None:
+        return np.ceil(size * plan.spares / plan.unit_chips) * plan.unit_chips
+    if plan.domain_chips <= plan.unit_chips:
+        return spares_needed(size, READY, fleet, plan.repair_s, plan.unit_chips)
+    whole = spares_needed(size, READY, fleet, plan.repair_s, plan.domain_chips)
+    return np.minimum(whole, spares_in_domains(size, plan.domain_chips, READY, fleet, plan.repair_s, plan.unit_chips))
+
+
+def _waits(size: Any, spare: Any, plan: Plan, fleet: Fleet) -> Any:
+    if plan.domain_chips <= plan.unit_chips:
+        return waiting_share(size, spare, fleet, plan.repair_s, plan.unit_chips)
+    whole = waiting_share(size, spare, fleet, plan.repair_s, plan.domain_chips)
+    inside = waiting_in_domains(size, spare, plan.domain_chips, fleet, plan.repair_s, plan.unit_chips)
+    return np.minimum(whole, inside)
 
 
 def _add_downtime(shares: dict[str, Any], down: Downtime, share: Any) -> None:

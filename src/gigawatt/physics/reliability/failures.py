@@ -33,7 +33,7 @@ Z80 = 1.2816  # normal quantile of an 80 % band
 class Cause:
     """One root cause: its share of interruptions, the 80 % range of that share, and what it takes down.
 
-    `domain` is node, rack or job; `memory_survives` says whether copies in other hosts' memory outlive it.
+    `domain` is process, node, rack, or corruption (of the state).
     """
 
     name: str
@@ -41,7 +41,6 @@ class Cause:
     low: float
     high: float
     domain: str
-    memory_survives: bool
     note: str
 
 
@@ -168,7 +167,7 @@ def causes() -> tuple[Cause, ...]:
 
     return tuple(
         Cause(name, row["count"] / total, edge(row["count"], -1.0), edge(row["count"], 1.0), str(row["domain"]),
-              bool(row["memory"]), str(row["note"]))
+              str(row["note"]))
         for name, row in rows.items()
     )  # fmt: skip
 
@@ -184,11 +183,6 @@ def share_of(*names: str) -> float:
         if name not in known:
             raise InputError(unknown_name("cause of failures", name, known))
     return sum(known[name] for name in names)
-
-
-def hard_share() -> float:
-    """Share of interruptions that copies in other hosts' memory do not outlive."""
-    return sum(cause.share for cause in causes() if not cause.memory_survives)
 
 
 def failure_rate_per_s(chips: Any, cluster: str = "default", chips_per_node: float = 8.0, factor: float = 1.0) -> Any:

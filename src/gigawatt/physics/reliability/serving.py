@@ -17,30 +17,7 @@ from typing import Any
 import numpy as np
 
 from gigawatt.core.errors import InputError, Problem
-from gigawatt.physics.reliability.failures import (
-    SETTLED,
-    Fleet,
-    default_restart_s,
-    job_rate_per_s,
-    mean_time_between_failures_s,
-    parameter,
-)
-
-
-def serving_availability(
-    chips_per_replica: Any, restart_s: Any = None, cluster: str = "default", spares_share: Any = 0.0
-) -> Any:
-    """Share of replicas that serve: up / (up + down), plus what spare replicas stand in for, at most 1.
-
-    A replica of n chips is down for `restart_s` after each interruption; with spares the lost share is covered up to
-    their own.
-
-    >>> bool(serving_availability(8) > serving_availability(64))
-    True
-    """
-    restart = default_restart_s() if restart_s is None else restart_s
-    up = mean_time_between_failures_s(np.asarray(chips_per_replica, dtype=float), cluster)
-    return np.minimum(up / (up + restart) * (1.0 + np.asarray(spares_share, dtype=float)), 1.0)
+from gigawatt.physics.reliability.failures import SETTLED, Fleet, job_rate_per_s, parameter
 
 
 @dataclass(frozen=True, slots=True)

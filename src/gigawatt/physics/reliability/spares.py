@@ -7,7 +7,9 @@ for k <= S and down at k / m (m: mean repair): with a = r m its stationary proba
     share of time that the job waits = a^(S+1) / (S+1)! / sum_{k <= S+1} a^k / k! = Erlang's B(S + 1, a)
 
 which holds for any distribution of the repair time (A. K. Erlang 1917; B. A. Sevastyanov 1957). What fails as one is a unit
-of `unit_chips`: a node of 8, or a rack of 72 where the scale-up domain must be whole.
+of `unit_chips`, a node. Where parallel groups span a scale-up domain of several nodes (a rack of 72), a spare node elsewhere
+is no help: either whole domains stand by (`unit_chips` of the domain), or every one of D domains holds s nodes more than it
+uses (64 of 72), and the job waits for the share 1 - (1 - B(s + 1, a / D))^D.
 
 Without waiting, a pool of n units each available with u has binomially many in service; `operational` is the number in service
 with a given confidence (Google's superpods: 130 of 144 cubes at 95 %).
@@ -79,6 +81,38 @@ def spares_needed(
         enough = erlang_b(middle + 1.0, offered) <= 1.0 - target
         high, low = np.where(enough, middle, high), np.where(enough, low, middle + 1.0)
     return high * unit_chips
+
+
+def waiting_in_domains(
+    chips: Any,
+    spare_chips: Any,
+    domain_chips: float,
+    fleet: Fleet = SETTLED,
+    repair_s: float | None = None,
+    unit_chips: float = 8.0,
+) -> Any:
+    """Share of time that a job waits because some domain of `domain_chips` has lost more nodes than it holds spare."""
+    domains = np.ceil(np.asarray(chips, dtype=float) / domain_chips)
+    spares = np.floor(np.asarray(spare_chips, dtype=float) / domains / unit_chips + 1e-9)
+    short = erlang_b(spares + 1.0, out_for_repair(chips, fleet, repair_s) / domains)
+    return -np.expm1(domains * np.log1p(-np.minimum(short, 1.0 - 1e-12)))
+
+
+def spares_in_domains(
+    chips: Any,
+    domain_chips: float,
+    target: float = 0.999,
+    fleet: Fleet = SETTLED,
+    repair_s: float | None = None,
+    unit_chips: float = 8.0,
+) -> Any:
+    """Fewest spare chips, as many nodes in every domain, with which a job has its nodes a share `target` of the time."""
+    domains = np.ceil(np.asarray(chips, dtype=float) / domain_chips)
+    nodes = np.zeros(domains.shape)
+    for _ in range(int(np.ceil(domain_chips / unit_chips))):
+        waits = waiting_in_domains(chips, nodes * domains * unit_chips, domain_chips, fleet, repair_s, unit_chips)
+        nodes = np.where(waits > 1.0 - target, nodes + 1.0, nodes)
+    return nodes * domains * unit_chips
 
 
 def operational(units: int, availability: float, confidence: float) -> int:
