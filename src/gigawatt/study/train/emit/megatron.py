@@ -14,7 +14,7 @@ from gigawatt.physics.workload.architecture import FeedForward, Mixer
 from gigawatt.study.serve.emit.schema import Schema
 from gigawatt.study.serve.emit.texts import Words, names_of, script
 from gigawatt.study.train.emit.settings import Settings
-from gigawatt.study.train.emit.texts import header, split_layers
+from gigawatt.study.train.emit.texts import Split, header, split_layers
 
 MODULES = {
     CORE_ATTENTION: "core_attn",
@@ -168,13 +168,13 @@ def _layout(settings: Settings) -> Words:
         ("--seq-length", str(settings.degree("seq"))),
     ]
     words += ["--sequence-parallel"] if settings.degree("tp") > 1 and settings.part("sequence_parallel") else []
-    if settings.degree("vpp") > 1:
-        words.append(("--num-virtual-stages-per-pipeline-rank", str(settings.degree("vpp"))))
     split = split_layers(settings)
+    if settings.degree("vpp") > 1 and (split is None or not split.uneven):
+        words.append(("--num-virtual-stages-per-pipeline-rank", str(settings.degree("vpp"))))
     if settings.degree("pp") > 1 and split is not None and split.ends_count:
         words += ["--account-for-embedding-in-pipeline-split", "--account-for-loss-in-pipeline-split"]
-    if split is not None and split.last:
-        words.append(("--decoder-last-pipeline-num-layers", str(split.last)))
+    if split is not None and split.uneven:
+        words.append(("--pipeline-model-parallel-layout", stages_text(split, settings.arch.mtp_layers)))
     words += [("--cp-comm-type", CONTEXT[settings.degree("context")])] if settings.degree("cp") > 1 else []
     if settings.experts:  # left out, experts would be cut over the tensor ranks
         words += [
@@ -182,6 +182,16 @@ def _layout(settings: Settings) -> Words:
             ("--expert-tensor-parallel-size", str(settings.degree("etp"))),
         ]
     return words
+
+
+def stages_text(split: Split, mtp_layers: int = 0) -> str:
+    """Chunks as Megatron-LM writes them: E embedding, t a layer, m a layer of multi-token prediction, L head and loss.
+
+    >>> stages_text(Split(3, uneven=(2, 3, 2)), 1)
+    'Ett|ttt|ttmL'
+    """
+    chunks = ["t" * count for count in split.uneven]
+    return "|".join(["E" + chunks[0], *chunks[1:-1], chunks[-1] + "m" * mtp_layers + "L"])
 
 
 def _memory(settings: Settings) -> Words:

@@ -98,11 +98,13 @@ def _parallelism(settings: Settings) -> dict[str, Any]:
         schedule = SCHEDULE[s.part("schedule")]
         if schedule == "1F1B" and s.degree("vpp") > 1:
             schedule = INTERLEAVED
-        chunks = s.degree("pp") * s.degree("vpp")
+        each, first, last = stage_split(s) or (0, 0, 0)
         out |= {
             "pipeline_parallel_schedule": schedule,
             "pipeline_parallel_microbatch_size": s.degree("micro_batch"),
-            "pipeline_parallel_layers_per_stage": -(-(s.arch.layers + 2) // chunks),
+            "pipeline_parallel_layers_per_stage": each,
+            "pipeline_parallel_first_stage_less_layers": first,
+            "pipeline_parallel_last_stage_less_layers": last,
         }
     if s.degree("cp") > 1:
         out["context_parallel_rotate_method"] = ROTATES[s.degree("context")]
@@ -111,6 +113,17 @@ def _parallelism(settings: Settings) -> dict[str, Any]:
     if s.degree("tp") > 1:
         out["enable_async_tensor_parallel"] = bool(s.part("overlap_tp") and s.software.overlap_tp)
     return out
+
+
+def stage_split(settings: Settings) -> tuple[int, int, int] | None:
+    """(layers of a stage, layers that embedding and head count for) that give as many stages as the mapping has chunks."""
+    chunks = settings.degree("pp") * settings.degree("vpp")
+    for first, last in ((1, 1), (0, 0), (0, 1), (1, 0), (1, 2), (2, 2)):
+        whole = settings.arch.layers + first + last
+        each = -(-whole // chunks)
+        if -(-whole // each) == chunks:
+            return each, first, last
+    return None
 
 
 def _recompute(settings: Settings) -> dict[str, Any]:
@@ -138,10 +151,7 @@ def _quantize(settings: Settings) -> tuple[Sections, list[str]]:
 
 
 def _notes(settings: Settings) -> list[str]:
-    notes = [] if settings.tokens else ["No budget of tokens was given: 1,000 steps."]
-    if settings.degree("pp") > 1 and settings.arch.layers % (settings.degree("pp") * settings.degree("vpp")):
-        notes.append("Embedding and head count as a layer each in the split of the stages, as torchtitan counts them.")
-    return notes
+    return [] if settings.tokens else ["No budget of tokens was given: 1,000 steps."]
 
 
 def as_toml(sections: Sections) -> str:
