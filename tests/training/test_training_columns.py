@@ -10,6 +10,7 @@ from training_models import DEEPSEEK_V3, LLAMA_405B, chip
 
 from gigawatt.catalog import Catalog
 from gigawatt.core.errors import InputError
+from gigawatt.physics.chip.adapt import box_from_record
 from gigawatt.physics.chip.host import HostPath, host_path
 from gigawatt.physics.training import Mapping, evaluate, shape_of
 from gigawatt.physics.training.columns import (
@@ -24,6 +25,7 @@ from gigawatt.physics.training.columns import (
     ULYSSES,
 )
 from gigawatt.physics.training.step.offload import usual_host
+from gigawatt.physics.training.step.power import step_power
 from gigawatt.physics.training.step.precision import PRECISION_RECIPES, precision_recipe
 from gigawatt.physics.training.step.routing import drawn_imbalance
 from gigawatt.physics.training.step.sites import Between
@@ -357,3 +359,35 @@ def test_recipes() -> None:
     assert narrow < mixed < step(DENSE, B200, precision="bf16")  # a sixth of the layers stays wide
     with pytest.raises(InputError, match="fp8-current"):
         precision_recipe("fp8-curent")
+
+
+# --- power of a step
+
+
+@given(tp=st.sampled_from([2.0, 8.0]), dp=st.sampled_from([4.0, 16.0, 64.0]), mixed=st.booleans())
+@settings(deadline=None, max_examples=10)
+def test_phases_are_the_step_and_lie_within_the_chip(tp: float, dp: float, mixed: bool) -> None:
+    base = MIXED if mixed else DENSE
+    mapping = replace(base, tp=tp, dp=dp, chips=tp * dp * base.pp * base.cp)
+    steps = evaluate(DEEPSEEK_V3 if mixed else LLAMA_405B, H100, mapping)
+    power = step_power(H100, steps)
+    phases = power.phases
+    assert phases.step_s == pytest.approx(steps.step_s)
+    for watts in (phases.working_w, phases.exchanging_w, phases.waiting_w, power.chip_w):
+        assert np.all((watts > 0) & (watts <= H100.tdp_w))
+    assert np.all(phases.waiting_w <= phases.exchanging_w) and np.all(phases.exchanging_w <= phases.working_w)
+    assert power.chip_joules == pytest.approx(power.chip_w * steps.step_s)
+    assert power.box_w == pytest.approx(power.chip_w)  # no box is given
+
+
+def test_a_box_adds_what_stands_beside_its_chips() -> None:
+    box = box_from_record(Catalog.load().get("platform", "hgx-h100"), Catalog.load().get("accelerator", "h100-sxm"))
+    steps = evaluate(LLAMA_405B, H100, DENSE)
+    alone, boxed = step_power(H100, steps), step_power(H100, steps, box=box)
+    assert 1.2 < float(boxed.box_w[0] / alone.chip_w[0]) < 2.0
+    assert boxed.chip_w == pytest.approx(alone.chip_w)
+
+
+def test_less_time_for_messages_is_more_watts() -> None:
+    hidden, shown = (step_power(H100, evaluate(LLAMA_405B, H100, replace(DENSE, overlap_tp=o))) for o in (1.0, 0.0))
+    assert float(hidden.chip_w[0]) > float(shown.chip_w[0])

@@ -25,14 +25,16 @@ import numpy as np
 from scipy.optimize import least_squares
 
 sys.path.insert(0, str(Path(__file__).parent))
+from training_blanks import spreads
 from training_start import START
 from write_calibration import write
 
 from gigawatt.physics.training import coefficients, step_times
-from gigawatt.physics.training.calibration import RELEASE_YEAR, kin_of
+from gigawatt.physics.training.calibration import kin_of
 from gigawatt.physics.training.search.best import Z80
-from gigawatt.validation.training import IMPORTANT_BLANKS, candidates_of, choose
+from gigawatt.validation.training import candidates_of, choose
 from gigawatt.validation.training_metrics import benchmark_of, step_of
+from gigawatt.validation.training_recipes import OPEN_RELEASE
 from gigawatt.validation.training_rows import Case, case_of
 
 SCALE = 0.08  # ln residual beyond which a row counts linearly
@@ -112,12 +114,8 @@ def _informed(row: Mapping[str, str]) -> tuple[Case, str]:
     count = re.search(r"micro-batch count (\d+)", notes)
     if count and not row["global_batch"]:
         blind["global_batch"] = str(int(count[1]) * int(float(row["dp"] or 1)) * int(float(row["micro_batch"] or 1)))
-    case = case_of(blind)
-    container = re.search(r"container (\d\d)\.(\d\d)", notes)
-    if container and case.context.stack.name == "megatron-tuned":
-        date = 2000 + int(container[1]) + (int(container[2]) - 0.5) / 12
-        case = replace(case, context=replace(case.context, years_before=round(RELEASE_YEAR - date, 2)))
-    return case, row["id"].split("-")[0]
+    container = re.search(r"container (\d\d\.\d\d)", notes)
+    return case_of(blind, container[1] if container else None), row["id"].split("-")[0]
 
 
 def summary(r: np.ndarray) -> str:
@@ -196,7 +194,7 @@ def main() -> None:
     for name in START:
         print(f"{name:24s} {START[name][0]:10.4g} -> {values[name]:10.4g}")
     if args.write:
-        _write(rows, x, values, fitted, out, others, samples, by, args.truth)
+        _write(rows, x, values, fitted, out, others, samples, by, raw, args.truth)
 
 
 def left_out(rows: Rows, label: np.ndarray, weight: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
@@ -219,6 +217,7 @@ def _write(
     others: Mapping[str, np.ndarray],
     samples: Sequence[np.ndarray],
     by: Mapping[str, list[int]],
+    raw: Sequence[Mapping[str, str]],
     folder: Path,
 ) -> None:
     known = np.where(np.isnan(out), fitted, out)
@@ -233,8 +232,10 @@ def _write(
     for family, members in sorted(by.items()):
         # between rows of a known source and rows of one never seen
         groups[f"family {family}"] = 0.75 * _sigma(fitted[members]) + 0.25 * _sigma(known[members])
-    blanks = [i for i, c in enumerate(rows.cases) if any(n in IMPORTANT_BLANKS for n in c.notes)]
-    groups["a blank filled in"] = 0.25 * _sigma(known[blanks])
+    groups |= {
+        f"blank: {note}": spread for note, spread in spreads([r for r in raw if "vtrain1" not in r["id"]]).items()
+    }
+    groups[OPEN_RELEASE] = _sigma(_open_releases(rows, raw, values))
     error = {
         "fitted_mape_percent": float(100 * np.mean(np.abs(np.expm1(fitted)))),
         "fitted_median_percent": float(100 * np.median(np.abs(np.expm1(fitted)))),
@@ -251,8 +252,26 @@ def _write(
         "published training steps (Megatron papers and README, Megatron-Bridge and NeMo summaries, llm-foundry, MLPerf "
         "logs, BLOOM chronicles, MaxText and TPU recipes, Primus, SimuMax, vTrain single node)"
     )
-    tables = targets(values, folder)
+    usual = {
+        family: [n for n in dict.fromkeys(n for i in m for n in rows.cases[i].notes) if _usual(rows.cases, m, n)]
+        for family, m in sorted(by.items())
+    }
+    tables: dict[str, object] = {**targets(values, folder), "usual_blanks": usual}
     write(values, sigma, groups, error, len(rows.cases), tables, fitted_to)
+
+
+def _usual(cases: Sequence[Case], members: Sequence[int], note: str) -> bool:
+    """Whether most rows of a family have this blank: their spread then holds it."""
+    return note.isascii() and 2 * sum(note in cases[i].notes for i in members) > len(members)
+
+
+def _open_releases(rows: Rows, raw: Sequence[Mapping[str, str]], values: Mapping[str, float]) -> np.ndarray:
+    """Residuals, as a prediction makes them, of rows whose possible releases ran different recipes."""
+    blind = [case_of(dict(row) | {"measured_value": "", "notes": ""}) for row in raw]
+    left = [i for i, case in enumerate(blind) if OPEN_RELEASE in case.notes]
+    cases = [blind[i] for i in left]
+    chosen, steps = choose(cases, candidates_of(cases), values)
+    return np.asarray(np.log(steps.step_s[chosen]) - rows.target[left])
 
 
 def _sigma(r: np.ndarray) -> float:

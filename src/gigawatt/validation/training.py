@@ -7,37 +7,39 @@ column call, the fastest that fits the memory is taken for each, and its step ti
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gigawatt.physics.chip import Chip
 from gigawatt.physics.training import Steps, coefficients, load_calibration, memory_of, stack_shapes, step_times
 from gigawatt.physics.training.columns import Machine, stack_machines
 from gigawatt.physics.training.columns import Mapping as Layout
+from gigawatt.physics.training.memory.recipes import WIDTH_RECIPES, recipe_of, stack_recipes
 from gigawatt.physics.training.search.best import Z80
 from gigawatt.physics.training.shape import Shape
 from gigawatt.physics.training.step.collectives import Messages, messages_of
 from gigawatt.physics.training.step.kernels import KernelTimes, kernel_times_of
 from gigawatt.validation.base import Prediction
+from gigawatt.validation.training_memory import memory_tolerance
 from gigawatt.validation.training_metrics import metric_value
-from gigawatt.validation.training_rows import Case, case_of
+from gigawatt.validation.training_recipes import OPEN_RELEASE
+from gigawatt.validation.training_rows import Case, readings_of
 
 Row = dict[str, str]
-MEMORY_TOLERANCE = (
-    1.6  # tuned stacks keep 16-bit gradients and recompute small parts only: measured peaks lie far lower
-)
 UTILISATION = (0.02, 0.90)  # a step outside of this model-FLOP utilisation is a mistake in a row, not a prediction
-IMPORTANT_BLANKS = ("shape by size", "mapping", "global batch", "sequence length", "number of chips", "precision")
 
 
 def predict(rows: Sequence[Row]) -> list[Prediction]:
     """One prediction a row, with what was filled in and an 80 % band of the kin it belongs to."""
     if not rows:
         return []
-    cases = [case_of(row) for row in rows]
+    readings = [readings_of(row) for row in rows]
+    cases = [case for read in readings for case in read]
     chosen, steps = choose(cases, candidates_of(cases), load_calibration().parameters)
-    return [_prediction(case, steps, row) for case, row in zip(cases, chosen, strict=True)]
+    made = iter([_prediction(case, steps, row) for case, row in zip(cases, chosen, strict=True)])
+    return [_joined([next(made) for _ in read]) for read in readings]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,18 +83,41 @@ def candidates_of(cases: Sequence[Case]) -> CaseCandidates:
     names = [(case.chip.name, case.context.width) for case in cases]
     devices = {name: (case.chip, case.context.width) for name, case in zip(names, cases, strict=True)}
     order = {name: i for i, name in enumerate(devices)}
-    kernels = kernel_times_of(
-        shapes,
-        list(devices.values()),
-        np.array([order[name] for name in names])[owner],
-        layout,
-        flash=np.array([float(case.context.stack.flash) for case in cases])[owner],
-        model=np.array([models[case.shape] for case in cases])[owner],
-    )
+    flash = np.array([float(case.context.stack.flash) for case in cases])[owner]
+    model = np.array([models[case.shape] for case in cases])[owner]
+    device = np.array([order[name] for name in names])[owner]
+    kernels = kernel_times_of(shapes, list(devices.values()), device, layout, flash=flash, model=model)
+    wide = np.array([case.context.recipe.wide_layers if case.context.recipe else 0.0 for case in cases])[owner]
+    kernels = _with_wide_layers(kernels, wide, shapes, [(chip, "16") for chip, _ in devices.values()], device, layout)
     machine = stack_machines([case.machine for case in cases]).take(owner)
-    plain = np.array([case.context.stack.exchanges_plainly for case in cases])[owner]
+    plain = np.array([case.plain for case in cases])[owner]
     messages = messages_of(shapes, machine.network, layout, plain)
     return CaseCandidates(owner, layout, shapes, machine, kernels, messages)
+
+
+def _with_wide_layers(
+    kernels: KernelTimes,
+    share: NDArray[np.float64],
+    shapes: Shape,
+    devices: Sequence[tuple[Chip, str]],
+    device: NDArray[np.intp],
+    layout: Layout,
+) -> KernelTimes:
+    """Kernel seconds where `share` of a row's layers keeps its products in 16 bit."""
+    rows = np.flatnonzero(share > 0)
+    if not rows.size:
+        return kernels
+    ones = np.ones(rows.size)
+    used, index = np.unique(device[rows], return_inverse=True)
+    model = rows.astype(float)  # each row on its own: they are few
+    in16 = kernel_times_of(
+        shapes.take(rows), [devices[i] for i in used], index.ravel(), layout.take(rows), flash=ones, model=model
+    )
+    for layer, wide in zip(kernels.layers, in16.layers, strict=True):
+        for f in fields(layer):
+            column = getattr(layer, f.name)
+            column[rows] += share[rows] * (getattr(wide, f.name) - column[rows])
+    return kernels
 
 
 def choose(
@@ -101,12 +126,27 @@ def choose(
     """For each case the row of its fastest mapping that fits, and the steps of all candidates."""
     c = coefficients([case.context for case in cases], parameters).take(open_.owner)
     steps = step_times(open_.shapes, open_.machine, open_.layout, open_.kernels, open_.messages, c)
-    need = np.asarray(memory_of(open_.shapes, open_.layout, c.flash).total_bytes)
-    over = np.maximum(need / (MEMORY_TOLERANCE * open_.machine.memory_bytes), 1.0)
+    recipes = stack_recipes([recipe_of(WIDTH_RECIPES[case.context.width]) for case in cases]).take(open_.owner)
+    need = np.asarray(memory_of(open_.shapes, open_.layout, c.flash, recipe=recipes).total_bytes)
+    over = np.maximum(need / (memory_tolerance() * open_.machine.memory_bytes), 1.0)
     # what does not fit comes last, the least over first
     rank = np.lexsort((steps.step_s, np.where(over > 1, over, 1.0), open_.owner))
     first = np.searchsorted(open_.owner[rank], np.arange(len(cases)))
     return rank[first], steps
+
+
+def _joined(readings: Sequence[Prediction]) -> Prediction:
+    """One prediction of the readings of a row: their geometric mean, in a band that holds all of theirs."""
+    first = readings[0]
+    if len(readings) == 1:
+        return first
+    values = [p.predicted for p in readings if p.predicted]
+    return replace(
+        first,
+        predicted=float(np.exp(np.mean(np.log(values)))),
+        low=min(p.low for p in readings if p.low is not None),
+        high=max(p.high for p in readings if p.high is not None),
+    )
 
 
 def _prediction(case: Case, steps: Steps, row: int) -> Prediction:
@@ -122,7 +162,6 @@ def _prediction(case: Case, steps: Steps, row: int) -> Prediction:
         notes.append("held at 90 % of peak")
     value = metric_value(case, step_s)
     spread = np.exp(Z80 * sigma_of(case))
-    important = [note for note in notes if note in IMPORTANT_BLANKS]
     return Prediction(
         id=case.id,
         metric=case.metric,
@@ -131,14 +170,19 @@ def _prediction(case: Case, steps: Steps, row: int) -> Prediction:
         high=value * spread,
         note=("filled in: " + ", ".join(notes)) if notes else "",
         group=case.family,
-        defaulted=bool(important),
+        defaulted=bool(case.blanks),
     )
 
 
 def sigma_of(case: Case) -> float:
-    """Spread of the row's kin, wider where something that matters was filled in."""
-    sigma = load_calibration().sigma
-    kin = sigma.get(f"family {case.family}", sigma.get(case.group, sigma.get("all", 0.15)))
-    blanks = sum(note in IMPORTANT_BLANKS for note in case.notes)
-    extra = sigma.get("a blank filled in", 0.05)
-    return float(np.hypot(kin, extra if blanks else 0.0))
+    """Spread of the row's kin, wider by what each kind of blank is measured to move a prediction.
+
+    A blank that most rows of the kin have is in their spread already.
+    """
+    fit = load_calibration()
+    kin = fit.sigma.get(f"family {case.family}", fit.sigma.get(case.group, fit.sigma.get("all", 0.15)))
+    if OPEN_RELEASE in case.notes:
+        kin = max(kin, fit.sigma.get(OPEN_RELEASE, kin))
+    usual = fit.tables.get("usual_blanks", {}).get(case.family, ())
+    extra = (fit.sigma.get(f"blank: {note}", 0.0) for note in case.notes if note not in usual)
+    return float(np.sqrt(kin**2 + sum(e**2 for e in extra)))

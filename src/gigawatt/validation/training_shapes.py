@@ -16,6 +16,7 @@ Row = Mapping[str, str]
 COLUMNS = ("layers", "hidden", "ffn", "heads", "kv_heads", "vocab", "experts")
 UNGATED = ("gpt", "mpt", "bloom", "nemotron", "opt", "maxtext", "turing", "megatron")
 LADDER_LAYERS_COEFFICIENT = 196_608.0  # 12 * 128^2: a GPT of head width 128 and hidden = 128 * layers
+MIXTURE = 0.7  # active over all parameters: below, a model is a mixture
 NOISE = ("w/o mtp", "tokendrop", "maxtext", "lora", "pretraining", "sft", "instruct", "base")
 
 
@@ -57,6 +58,8 @@ def architecture_of(row: Row) -> tuple[Architecture, list[str]]:
     stated = {c: number(row.get(c)) for c in COLUMNS}
     if not (stated["layers"] and stated["hidden"]) and values:
         notes.append("shape by name")
+    if stated["layers"] and stated["layers"] < values.get("layers", 0.0):
+        values["mtp"] = 0  # cut to a few layers, it is a benchmark of layers: none is added
     values |= {c: v for c, v in stated.items() if v}
     values |= {k: v for k, v in (("top_k", number(row.get("topk"))),) if v}
     if not values.get("layers") or not values.get("hidden"):
@@ -64,7 +67,8 @@ def architecture_of(row: Row) -> tuple[Architecture, list[str]]:
         if catalogued:
             return catalogued, ["shape by name"]
         values = _by_size(row, values) | {k: v for k, v in values.items() if k not in ("layers", "hidden")}
-        notes.append("shape by size")
+        active, whole = number(row.get("active_params_B")), number(row.get("params_B"))
+        notes.append("mixture by size" if active and whole and active < MIXTURE * whole else "shape by size")
     return build(name, values), notes
 
 
@@ -78,7 +82,8 @@ def _catalogued(name: str) -> Architecture | None:
 
 
 def _by_size(row: Row, values: Mapping[str, float]) -> dict[str, float]:
-    size = number(row.get("params_B"))
+    # of a mixture the parameters that a token meets: they make its time
+    size = number(row.get("active_params_B")) or number(row.get("params_B"))
     if size is None:
         found = re.search(r"([\d.]+)\s*([bmt])\b", row.get("model", "").lower())
         scale = {"m": 1e-3, "b": 1.0, "t": 1e3}
@@ -137,7 +142,8 @@ def build(name: str, v: Mapping[str, Any]) -> Architecture:
         vocab,
         tuple(g for g in groups if g.count > 0),
         tied_embeddings=bool(v.get("tied", "gpt" in key and not experts)),
-        mtp_layers=int(v.get("mtp") or 0) if "w/o mtp" not in name.lower() else 0,
+        # models cut down to a few layers are trained without the further prediction
+        mtp_layers=int(v.get("mtp") or 0) if "w/o mtp" not in name.lower() and layers >= 8 else 0,
     )
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from gigawatt.catalog import Catalog
 from gigawatt.core.errors import InputError, unknown_name
+from gigawatt.physics.training.recipes import Recipe
 
 CALIBRATION_ID = "training-step"
 Width = Literal["16", "8", "mx8", "4"]
@@ -41,10 +42,7 @@ KIN: dict[str, str] = {
 }
 MEASURED = frozenset({"ampere", "hopper", "blackwell", "blackwell-ultra", "cdna3", "cdna4", "tpu"})
 
-# The calibration's release is mid 2026. On Blackwell, containers from 26.06 on cast expert inputs inside the
-# permutation.
-RELEASE_YEAR = 2026.5
-FUSED_EXPERT_CAST_YEARS = 0.1
+RELEASE_YEAR = 2026.5  # of the calibration
 
 # The peak each precision runs at.
 PEAK_KEY: dict[str, str] = {"16": "bf16", "8": "fp8", "mx8": "fp8", "4": "fp4"}
@@ -55,7 +53,8 @@ PRECISIONS: dict[str, str] = {"bf16": "16", "fp16": "16", "fp8": "8", "mxfp8": "
 class Stack:
     """A training software stack: which kernels, which overlap.
 
-    `flash`: fused attention. `eager`: norms and activations as separate PyTorch kernels. `graphs`: launches hidden by
+    `flash`: fused attention. `passes` names how norms and activations are done where not by
+    the fused kernels of 2024 on: `eager`, a PyTorch kernel each, or `2021`, fused by pairs, with dropout. `graphs`: launches hidden by
     CUDA graphs or a compiler. `overlap_tp`, `overlap_dp`: whether tensor- and data-parallel messages run beside
     compute. `fused_cast`: scaling and cast to 8 bit ride on other kernels. `sharded`: ZeRO-3 / FSDP. `attention` names
     the kernels of another time. `kernels` names whose derate the stack takes, its own where empty. `one_nic`: messages
@@ -64,7 +63,7 @@ class Stack:
 
     name: str
     flash: bool = True
-    eager: bool = False
+    passes: str = ""
     graphs: bool = True
     overlap_tp: bool = True
     overlap_dp: bool = True
@@ -89,7 +88,8 @@ class Coefficients:
 
     `derate`, `attention`, `experts` and `slowdown` multiply kernel seconds, `sustained` those that fill the chip: all
     but grouped products. `elementwise_unfused` takes the place of `elementwise` where norms and activations are kernels of
-    their own.
+    their own; `permute` the passes that bring tokens to experts. `expert_host_s` are seconds of a mixture layer's pass in
+    which the host has not launched its experts yet.
     """
 
     derate: Any
@@ -109,9 +109,11 @@ class Coefficients:
     exposed_dp: Any
     exposed_pp: Any
     exposed_cp: Any
+    permute: Any
     exposed_ep: Any
     straggler: Any
     host_s: Any
+    expert_host_s: Any
     slowdown: Any
 
     def take(self, rows: NDArray[np.intp]) -> Coefficients:
@@ -121,12 +123,16 @@ class Coefficients:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What selects constants: chip generation, precision, software stack, years before the calibration's release."""
+    """What selects constants: chip generation, precision, software stack, years before the calibration's release.
+
+    `recipe` is what the release switches on in mixture layers; None is what `default_recipe` says.
+    """
 
     generation: str
     width: str
     stack: Stack
     years_before: float = 0.0
+    recipe: Recipe | None = None
 
 
 def kin_of(generation: str) -> str:
@@ -134,37 +140,64 @@ def kin_of(generation: str) -> str:
     return KIN.get(generation, "amd")
 
 
+def default_recipe(generation: str, width: str, stack: Stack) -> Recipe:
+    """What a stack's current release switches on in mixture layers where nothing else is said.
+
+    Tuned NVIDIA stacks: dispatch kernels, and on Blackwell graphs over a layer's static parts; in MXFP8 the whole step is
+    a graph and experts are one kernel (Megatron-Bridge recipes of release 26.06).
+    """
+    if stack.xla:
+        return Recipe(graphs="step")
+    if stack.name not in ("megatron-tuned", "maxtext-gpu"):
+        return Recipe()
+    if kin_of(generation) != "blackwell":
+        return Recipe(dispatch="kernels")
+    if width in ("mx8", "4"):
+        narrow = width == "mx8"
+        return Recipe("step", "kernels", overlap_experts=True, fused_experts=True, narrow_attention=narrow)
+    return Recipe("part", "kernels")
+
+
 def constants_of(context: Context, p: Mapping[str, float]) -> dict[str, float]:
     """The constants of one context from the flat parameters `p` of a calibration."""
     kin, width, stack = kin_of(context.generation), context.width, context.stack
+    recipe = context.recipe or default_recipe(context.generation, width, stack)
     xla = stack.xla
     low = width != "16"
     derate = p[f"derate.{stack.kernels or stack.name}"]
     derate *= p.get(f"kernels.{kin}.{'8' if low else '16'}", p.get(f"kernels.{kin}", 1.0))
-    fused = kin == "blackwell" and context.years_before <= FUSED_EXPERT_CAST_YEARS
+    overlaps = stack.overlap_tp and recipe.overlap_tensor
+    plain = stack.exchanges_plainly if context.recipe is None else recipe.dispatch == "all-to-all"
+    attention = p.get(f"attention.{stack.attention}-{kin}", p.get(f"attention.{kin}", 1.0))
     return {
         "derate": derate,
         "sustained": p.get(f"sustained.{kin}.{width}", 1.0),
         "headroom_exponent": p["headroom_exponent"] if kin == "blackwell" else 0.0,
-        "attention": p.get(f"attention.{stack.attention}-{kin}", p.get(f"attention.{kin}", 1.0)),
+        "attention": attention * (p["attention.narrow"] if recipe.narrow_attention else 1.0),
         "attention_backward": p["attention_backward"],
         "scan": p["scan"],
         "flash": float(stack.flash),
-        "elementwise": p["elementwise_eager"] if stack.eager else p["elementwise"],
-        "elementwise_unfused": max(p["elementwise_eager"], p["elementwise"]),
+        "elementwise": p[f"elementwise{stack.passes and '.' + stack.passes}"],
+        "elementwise_unfused": max(p["elementwise.eager"], p["elementwise"]),
         "quantise": (p["quantise"] if stack.fused_cast else p["quantise_experts"]) if low else 0.0,
-        "quantise_experts": (p["quantise"] if fused else p["quantise_experts"]) if low else 0.0,
-        "experts": p["experts.8"] if low else p["experts.16"],
+        "quantise_experts": (p["quantise"] if recipe.fused_experts else p["quantise_experts"]) if low else 0.0,
+        "experts": (p["experts.8"] if low else p["experts.16"]) * (p["experts.fused"] if recipe.fused_experts else 1.0),
         "unfused_experts": p["unfused_experts"],
-        "exposed_tp": p["exposed_ici"] if xla else (p["exposed_tp"] if stack.overlap_tp else 1.0),
+        "exposed_tp": p["exposed_ici"] if xla else (p["exposed_tp"] if overlaps else 1.0),
         "exposed_dp": p["exposed_ici"]
         if xla
         else (p["exposed_fsdp"] if stack.sharded else (p["exposed_dp"] if stack.overlap_dp else 1.0)),
         "exposed_pp": p["exposed_pp"],
         "exposed_cp": p["exposed_ici"] if xla else p["exposed_cp"],
-        "exposed_ep": p["exposed_ici"] if xla else p["exposed_ep"],
+        "permute": p["permute.plain"] if plain and not xla else 1.0,
+        "exposed_ep": p["exposed_ici"]
+        if xla
+        else p["exposed_ep.overlapped"]
+        if recipe.overlap_experts
+        else p["exposed_ep"],
         "straggler": p["straggler"],
         "host_s": 0.0 if stack.graphs else p["host_s"],
+        "expert_host_s": 0.0 if recipe.graphs == "step" else p[f"expert_host_s.{recipe.graphs}"],
         "slowdown": float(np.exp(p["progress"] * context.years_before)),
     }
 

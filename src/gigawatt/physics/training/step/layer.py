@@ -11,7 +11,8 @@ Kernel seconds come from the measured chip floor (`kernels`); a training run tak
     paired       expert messages E of a forward and a backward pass hide behind kernels K of both:
                  s E + max((1 - s) E - K, 0), s = 20/132: the SMs that the exchange takes from kernels
                  (DeepSeek-V3, arXiv 2412.19437, sec. 3.2.1 and 3.2.2)
-    host         layer = (gpu^4 + host^4)^(1/4): launches of an eager stack are a floor
+    host         layer = (gpu^4 + host^4)^(1/4): launches of an eager stack are a floor; a mixture layer waits besides
+                 while the host launches experts, unless the whole step is one graph
 
 Under LoRA weights are frozen: no weight gradients.
 """
@@ -86,12 +87,14 @@ class MicroBatch:
     """Seconds of one micro-batch through all layers on one rank (pipeline stages together), both passes.
 
     `forward_s` and `backward_s` hold exposed messages too; `pieces` is what selective recompute may run again.
+    `weight_s` is the part of the backward pass that makes weight gradients, which zero-bubble schedules put off.
     `forward_flops` are executed FLOPs without recompute; `kernels_s` are both passes without messages and launches,
     `math_share` is what products and attention take of kernels, `product_bytes` what products move.
     """
 
     forward_s: Any
     backward_s: Any
+    weight_s: Any
     head_s: Any
     forward_flops: Any
     kernels_s: Any
@@ -186,7 +189,7 @@ def _layer_costs(
 
     experts = derate * c.experts * (1.0 + np.asarray(kind.unfused) * (c.unfused_experts - 1.0))
     each = _elementwise(mapping, c)
-    gather = each * k.gather_s
+    gather = each * c.permute * k.gather_s
     scan = c.scan * k.scan_s
 
     math_f = full * k.forward_s + experts * k.expert_forward_s + attention
@@ -203,12 +206,15 @@ def _layer_costs(
 
     gpu_forward = math_f + traffic_f + tensor + expert + context
     gpu_backward = math_b + traffic_b + tensor + expert + context_back
-    forward = (gpu_forward**4 + c.host_s**4) ** 0.25
-    backward = (gpu_backward**4 + (BACKWARD_HOST * c.host_s) ** 4) ** 0.25
+    # Counts of tokens an expert reach the host before it launches the layer's grouped products: the chip waits.
+    waits = np.where(np.asarray(kind.experts) > 0, c.expert_host_s, 0.0)
+    forward = (gpu_forward**4 + c.host_s**4) ** 0.25 + waits
+    backward = (gpu_backward**4 + (BACKWARD_HOST * c.host_s) ** 4) ** 0.25 + waits
     flops, core, latent, mlp, mixture = _forward_flops(kind, mapping, tokens)
     columns = {
         "forward_s": forward,
         "backward_s": backward,
+        "weight_s": weights * (full * k.weight_s + experts * k.expert_weight_s),
         "forward_flops": flops + core,
         "math_s": math_f + math_b,
         "traffic_s": traffic_f + traffic_b,

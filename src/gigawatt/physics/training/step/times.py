@@ -2,7 +2,7 @@
 
 stage   = (layers + head) / pp, or layers / pp + head on the last stage when the layers divide evenly
           + 8 bytes a parameter of gradient accumulation, + pipeline messages
-step    = (m * longest stage + (pp - 1) / vpp * mean stage + exposed data-parallel + optimizer + offload + sites)
+step    = (m * longest stage + idle of the schedule at the mean stage + exposed data-parallel + optimizer + offload + sites)
           * stragglers
 exposed = x C + max(0, (1 - x) C - time to hide in);  FSDP pays for each micro-batch, DDP once a step
 optimizer 34 bytes a parameter on the rank;  stragglers 1 + s log2(chips / 8)
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigawatt.physics.training.calibration import Coefficients
-from gigawatt.physics.training.columns import Machine, Mapping
+from gigawatt.physics.training.columns import ONE_F_ONE_B, Machine, Mapping
 from gigawatt.physics.training.memory.bytes import kept_bytes_per_token, rank_parameters
 from gigawatt.physics.training.schedule.pipeline import pipeline_s
 from gigawatt.physics.training.shape import Shape
@@ -187,7 +187,8 @@ def assemble(
         window_s = np.asarray(mapping.overlap_dp) * (micro.backward_s + again_s) * share
         site_s = site_seconds(shape, mapping, between, window_s)
 
-    body = pipeline_s(m, pp, vpp, longest, mean_stage)
+    shares = _pass_shares(mapping, mean * share, micro, head_s, accumulate_s, mean_stage)
+    body = pipeline_s(m, pp, vpp, longest, mean_stage, schedule=mapping.schedule, **shares)
     rest = m * send_s + data_s + optimizer_s + offload_s + site_s
     plain = body + rest
     slow = 1.0 + c.straggler * np.log2(np.maximum(mapping.chips * 0.125, 1.0))
@@ -235,6 +236,19 @@ def assemble(
 def _shown(share: Any, message_s: Any, hide_s: Any) -> Any:
     """What shows of a message that may run beside `hide_s` of kernels: x C + max(0, (1 - x) C - time to hide in)."""
     return share * message_s + np.maximum((1.0 - share) * message_s - hide_s, 0.0)
+
+
+def _pass_shares(
+    mapping: Mapping, share: Any, micro: MicroBatch, head_s: Any, accumulate_s: Any, stage_s: Any
+) -> dict[str, Any]:
+    """Forward and weight-gradient shares of a stage, for schedules that tell them apart; recompute is of the backward
+    pass, the head's passes are three alike, and gradients are summed with the weights'."""
+    if np.ndim(mapping.schedule) == 0 and mapping.schedule == ONE_F_ONE_B:
+        return {}
+    third = head_s / 3.0
+    whole = np.maximum(stage_s, 1e-30)
+    weight_s = share * micro.weight_s + third + accumulate_s
+    return {"forward_share": (share * micro.forward_s + third) / whole, "weight_share": weight_s / whole}
 
 
 def _pieces(mapping: Mapping, micro: MicroBatch) -> tuple[Any, Any]:

@@ -1,0 +1,148 @@
+"""Which recipe a measured row ran: from what its source, chip, precision and mapping tell, never from its answer.
+
+A source names a span of software releases (a summary page one, its archive several), a row its mapping. Published
+recipes that agree with both are candidates; the one that most of the span's releases share is taken, and where they
+differ the row says so, since its band must hold them all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping as Dict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from gigawatt.catalog import Catalog
+from gigawatt.physics.training.calibration import Stack
+from gigawatt.physics.training.columns import ACTIVATION, CORE_ATTENTION, EXPERTS, LATENT_UP, MLP, NORM
+from gigawatt.physics.training.recipes import Recipe, recipe_of
+from gigawatt.validation.base import number
+
+Row = Dict[str, str]
+Entry = Dict[str, Any]
+OPEN_RELEASE = "software release"  # the note of a row whose possible releases ran different recipes
+ANY_MODEL = "*"
+MODULES: Dict[str, float] = {
+    "core_attn": CORE_ATTENTION,
+    "layernorm": NORM,
+    "moe_act": ACTIVATION,
+    "mla_up_proj": LATENT_UP,
+    "mlp": MLP,
+    "moe": EXPERTS,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The recipe of a row, the date of its software (a year with its fraction), and whether releases disagree."""
+
+    recipe: Recipe
+    released: float
+    open: bool = False
+
+
+@lru_cache(maxsize=1)
+def _tables() -> Dict[str, Any]:
+    found: Dict[str, Any] = Catalog.load().get("calibration", "training-recipes").tables
+    return found
+
+
+def modules_of(recipe: Recipe) -> float:
+    """A recipe's recomputed modules as the column of a mapping.
+
+    >>> modules_of(Recipe(recompute=("core_attn", "moe_act")))
+    5.0
+    """
+    return sum((MODULES[name] for name in recipe.recompute), 0.0)
+
+
+def date_of(release: str) -> float:
+    """The middle of a container release's month.
+
+    >>> round(date_of("26.06"), 3)
+    2026.458
+    """
+    year, month = release.split(".")[:2]
+    return 2000.0 + int(year) + (int(month) - 0.5) / 12.0
+
+
+def releases_of(source: str, year: float) -> list[str]:
+    """Releases that a source may be of: the page of the current one, its archive, else the last before the year's end."""
+    known: list[str] = list(_tables()["releases"])
+    text = source.lower()
+    if written_for := next((name for word, name in _tables()["sources"].items() if word in text), None):
+        return [written_for]
+    if "performance-summary-archive" in text:
+        return [name for name in known[1:-1] if int(date_of(name)) == int(year)] or known[1:-1]
+    if "performance-summary.md" in text:
+        return known[-1:]
+    before = [name for name in known if date_of(name) < year + 1.0]
+    return before[-1:] or known[:1]
+
+
+def documented(row: Row) -> Row:
+    """The row with blanks filled by what the report of its one published run states."""
+    text = (row.get("source") or "").lower()
+    stated = next((report for name, report in _tables()["reports"].items() if name in text), None)
+    if stated is None:
+        return row
+    return {**row, **{k: str(v) for k, v in stated.items() if k in row and not (row.get(k) or "").strip()}}
+
+
+def choose(
+    row: Row, model: str, chip: str, width: str, stack: Stack, *, years: float, release: str | None = None
+) -> Chosen:
+    """The recipe of a row.
+
+    Args:
+        row: its columns; those of the mapping tell recipes of one release apart.
+        model: the model's key (see `training_shapes.key_of`).
+        chip: the accelerator's name.
+        width: precision width of its products.
+        stack: its software.
+        years: date of the software where releases do not matter (another vendor's stack).
+        release: the container release where it is known.
+    """
+    own = _tables()["stacks"].get(stack.name)
+    if own is not None:
+        return Chosen(recipe_of(own), years)
+    span = [release] if release else releases_of(row.get("source") or "", number(row.get("year")) or years)
+    found = {name: _entry(row, model, chip, width, name) for name in span}
+    span = _narrowed(span, found)
+    recipes = {name: recipe_of(found[name]) for name in span}
+    count = Counter(recipes.values())
+    recipe = max(count, key=lambda r: count[r])
+    return Chosen(recipe, sum(map(date_of, span)) / len(span), len(count) > 1)
+
+
+def _entry(row: Row, model: str, chip: str, width: str, release: str) -> Entry:
+    """The last entry of the record that holds for a run of this release."""
+    found: Entry = {}
+    for entry in _tables()["recipes"]:
+        if date_of(entry["since"]) <= date_of(release) + 1e-6 and _matches(entry, row, model, chip, width):
+            found = entry
+    return found
+
+
+def _matches(entry: Entry, row: Row, model: str, chip: str, width: str) -> bool:
+    models = entry["models"]
+    named = ANY_MODEL in models or any(model.startswith(name) for name in models)
+    if not named or width not in entry.get("widths", [width]):
+        return False
+    if not any(re.match(rf"{name}\b", chip) for name in entry.get("chips", [chip])):
+        return False
+    return all(number(row.get(column)) == value for column, value in entry.get("where", {}).items())
+
+
+def _narrowed(span: Sequence[str], found: Dict[str, Entry]) -> list[str]:
+    """Releases whose recipe fits best: one told by its mapping before one of the model, before what all models share."""
+
+    def rank(name: str) -> int:
+        entry = found[name]
+        return 2 if entry.get("where") else 1 if ANY_MODEL not in entry.get("models", [ANY_MODEL]) else 0
+
+    best = max(rank(name) for name in span)
+    return [name for name in span if rank(name) == best]
