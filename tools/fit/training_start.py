@@ -54,7 +54,6 @@ START: dict[str, tuple[float, float, str]] = {
     "exposed_pp": (0.34, 0.3, "the same, pipeline messages"),
     "exposed_cp": (0.48, 0.3, "the same, context parallelism"),
     "exposed_ep": (0.72, 0.2, "the same, expert all-to-all"),
-    "exposed_ep.overlapped": (0.3, 0.3, "the same where one micro-batch's exchange runs beside another's compute"),
     "permute.plain": (1.5, 0.3, "passes that bring tokens to experts, where no dispatch kernel does it on the way"),
     "exposed_ici": (0.26, 0.3, "the same, TPU interconnect under XLA"),
     "straggler": (0.006, 0.3, "slow-down a doubling of chips past eight"),

@@ -52,7 +52,14 @@ IMPORTANT_BLANKS = (
     "chip",
     "stack",
 )
-DATED_STACKS = ("megatron-tuned", "maxtext", "primus")  # those whose releases the calibration follows
+# Stacks whose releases the calibration follows, and the year of the release that their constants are of.
+DATED_STACKS = {
+    "megatron-tuned": RELEASE_YEAR,
+    "maxtext": RELEASE_YEAR,
+    "primus": RELEASE_YEAR,
+    "megatron-2021": 2022.5,
+    "zero3-2021": 2022.5,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,12 +154,14 @@ def _case(row: Row, s: Stated, stack: Stack, release: str | None, *notes_before:
     notes += open_.notes
     mapping = open_.mapping
     if moe:
-        mapping = replace(mapping, modules=np.maximum(mapping.modules, modules_of(chosen.recipe)))
+        again = np.maximum(mapping.modules, modules_of(chosen.recipe))
+        mapping = replace(mapping, modules=again, paired=np.full(again.shape, float(chosen.recipe.overlap_experts)))
     if moe and chosen.open:
         notes.append(OPEN_RELEASE)
     if moe or release:
         released = chosen.released
-    years_before = RELEASE_YEAR - released if stack.name in DATED_STACKS else 0.0
+    years_before = DATED_STACKS.get(stack.name, released) - released
+    years_before = years_before if DATED_STACKS.get(stack.name) == RELEASE_YEAR else max(years_before, 0.0)
     return Case(
         id=row["id"],
         metric=row["measured_metric"],

@@ -53,9 +53,9 @@ PRECISIONS: dict[str, str] = {"bf16": "16", "fp16": "16", "fp8": "8", "mxfp8": "
 class Stack:
     """A training software stack: which kernels, which overlap.
 
-    `flash`: fused attention. `passes` names how norms and activations are done where not by
-    the fused kernels of 2024 on: `eager`, a PyTorch kernel each, or `2021`, fused by pairs, with dropout. `graphs`: launches hidden by
-    CUDA graphs or a compiler. `overlap_tp`, `overlap_dp`: whether tensor- and data-parallel messages run beside
+    `flash`: fused attention. `passes` names how norms and activations are done where not by the fused kernels of 2024 on:
+    `eager`, a PyTorch kernel each, or `2021`, fused by pairs, with dropout. `graphs`: launches hidden by CUDA graphs or a
+    compiler. `overlap_tp`, `overlap_dp`: whether tensor- and data-parallel messages run beside
     compute. `fused_cast`: scaling and cast to 8 bit ride on other kernels. `sharded`: ZeRO-3 / FSDP. `attention` names
     the kernels of another time. `kernels` names whose derate the stack takes, its own where empty. `one_nic`: messages
     leave a host through one of its NICs. `all_to_all`: tokens reach experts through the collective library.
@@ -190,11 +190,7 @@ def constants_of(context: Context, p: Mapping[str, float]) -> dict[str, float]:
         "exposed_pp": p["exposed_pp"],
         "exposed_cp": p["exposed_ici"] if xla else p["exposed_cp"],
         "permute": p["permute.plain"] if plain and not xla else 1.0,
-        "exposed_ep": p["exposed_ici"]
-        if xla
-        else p["exposed_ep.overlapped"]
-        if recipe.overlap_experts
-        else p["exposed_ep"],
+        "exposed_ep": p["exposed_ici"] if xla else p["exposed_ep"],
         "straggler": p["straggler"],
         "host_s": 0.0 if stack.graphs else p["host_s"],
         "expert_host_s": 0.0 if recipe.graphs == "step" else p[f"expert_host_s.{recipe.graphs}"],

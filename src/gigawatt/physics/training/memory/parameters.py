@@ -36,7 +36,7 @@ def rank_parameters(shape: Shape, mapping: Mapping) -> RankParameters:
     one_end = shape.embedding_parameters / np.where(np.asarray(mapping.pp) > 1, 2.0 - shape.tied, 1.0)
     dense = (shape.dense_parameters * share + one_end) / mapping.tp
     expert = shape.expert_parameters * share / (mapping.ep * mapping.etp)
-    ranks = mapping.dp * mapping.cp
+    ranks = mapping.dp * mapping.cp / mapping.sites  # sites hold replicas: shards lie within one
     expert_ranks = np.maximum(ranks * mapping.tp / (mapping.ep * mapping.etp), 1.0)
     return RankParameters(dense, expert, ranks, expert_ranks)
 

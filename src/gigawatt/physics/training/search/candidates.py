@@ -7,6 +7,8 @@ broadcasts over a grid works out what depends on fewer axes once, which is what 
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
@@ -28,7 +30,7 @@ LAYOUT = ("tp", "pp", "vpp", "dp", "cp", "ep", "etp", "micro_batch")
 LAYER_DEGREES = ("tp", "cp", "ep", "etp", "micro_batch")
 STAGE_DEGREES = ("tp", "pp", "dp", "cp", "ep", "etp", "micro_batch")
 BLOCK = 32_768  # cells evaluated at a time: stays in the cache
-NARROWEST = 128  # layouts side by side that loops over a block should have at least
+NARROWEST = 32  # layouts side by side that a block has at least, so that loops over it are long
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,14 +121,16 @@ class Grid:
         return int(np.prod(self.shape))
 
     def blocks(self, cells: int = BLOCK) -> Iterator[Block]:
-        """The grid in parts of about `cells` cells: whole knob axes and some layouts, or leading knobs one by one."""
-        *knobs, layouts = self.shape
-        lead = 0
-        while lead < len(knobs) and int(np.prod(knobs[lead:])) * min(layouts, NARROWEST) > cells:
-            lead += 1
-        wide = max(cells // int(np.prod(knobs[lead:])), 1)
-        for at in np.ndindex(*knobs[:lead]):
-            knob = tuple(self.knob[i][at[i] : at[i] + 1] if i < lead else self.knob[i] for i in range(len(knobs)))
+        """The grid in parts of about `cells` cells: all of the last knobs, as many of those before as there is room."""
+        layouts = self.shape[-1]
+        room = max(cells // min(layouts, NARROWEST), 1)
+        pieces: list[list[NDArray[np.intp]]] = []
+        for axis in reversed(self.knob):
+            each = min(axis.size, room)
+            room //= each
+            pieces.insert(0, [axis[start : start + each] for start in range(0, axis.size, each)])
+        wide = max(cells // math.prod(parts[0].size for parts in pieces), 1)
+        for knob in itertools.product(*pieces):
             for start in range(0, layouts, wide):
                 yield self.block(knob, np.arange(start, min(start + wide, layouts)))
 
@@ -207,8 +211,8 @@ def candidates_of(shape: Shape, job: Job, asked: Space) -> Candidates:
     """The same of a job and a space."""
     knobs = knobs_of(asked)
     layout, rejected, seen = _layouts(shape, job, asked, knobs.count)
-    layer, layer_row = _distinct(layout, LAYER_DEGREES)
-    stage, stage_row = _distinct(layout, STAGE_DEGREES)
+    layer, layer_row = distinct_settings(layout, LAYER_DEGREES)
+    stage, stage_row = distinct_settings(layout, STAGE_DEGREES)
     grids, more = _grids(shape, job, knobs, layout, layer_row, stage_row)
     told = tuple(item for item in (*rejected, *more) if item.count)
     total = seen + sum(len(grid) for grid in grids) + sum(item.count for item in more)
@@ -297,7 +301,7 @@ def _layouts(shape: Shape, job: Job, space: Space, knobs: int) -> tuple[dict[str
     return layout, rejected, sum(item.count for item in rejected)
 
 
-def _distinct(layout: dict[str, Column], names: tuple[str, ...]) -> tuple[dict[str, Column], NDArray[np.intp]]:
+def distinct_settings(layout: dict[str, Column], names: tuple[str, ...]) -> tuple[dict[str, Column], NDArray[np.intp]]:
     """The distinct combinations of some columns, and which of them each row is."""
     if not layout["tp"].size:
         return {name: layout[name] for name in names}, np.zeros(0, dtype=np.intp)
