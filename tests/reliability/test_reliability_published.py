@@ -1,5 +1,7 @@
 """Published failures and effective times: the bars, and what the rows say."""
 
+from pathlib import Path
+
 import pytest
 
 from gigawatt.validation import reliability as published
@@ -38,3 +40,13 @@ def test_table_names_inputs_of_every_row() -> None:
     table = published.reliability_table()
     assert all(table.columns["inputs"])
     assert len(table.columns["what"]) == len(ROWS)
+
+
+def test_the_page_tells_what_the_rows_are() -> None:
+    page = Path(__file__).parents[2] / "docs" / "model" / "reliability.md"
+    cells = [line.split("|") for line in page.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
+    told = {row[1].strip(): float(row[2].split()[0]) for row in cells if row[1].strip() in ROWS}
+    assert set(told) == set(ROWS)
+    for what, value in told.items():
+        scale = 100.0 if ROWS[what].unit == "share" else 1.0
+        assert value == pytest.approx(scale * ROWS[what].ours, rel=0.005, abs=0.05), what

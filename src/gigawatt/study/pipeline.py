@@ -6,10 +6,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from gigawatt import __version__
 from gigawatt.catalog import Catalog
 from gigawatt.core.table import Table
-from gigawatt.factory import plan, plan_all_objectives, value_of
+from gigawatt.factory import Plan, plan, plan_all_objectives, value_of
 from gigawatt.study.answer import Answer
 from gigawatt.study.bands import check_varied, draw_bands, percentiles
 from gigawatt.study.headline import metrics_table
@@ -24,11 +26,12 @@ from gigawatt.study.money_tables import (
     quarters_table,
 )
 from gigawatt.study.network import network_table
-from gigawatt.study.perform import perform
+from gigawatt.study.perform import alone, perform
 from gigawatt.study.plan_tables import excluded_table, limits_table, performance_table, plan_table, power_tables
-from gigawatt.study.price import price
+from gigawatt.study.price import Priced, price
 from gigawatt.study.resolve import resolve
 from gigawatt.study.result import RunResult
+from gigawatt.study.runs_tables import runs_table, swings_table
 from gigawatt.study.settle import settle
 from gigawatt.study.software import software_table
 from gigawatt.study.source import digest
@@ -66,14 +69,32 @@ def work_out(loaded: Loaded, progress: Progress = lambda text: None, catalog: Ca
     progress("working out seconds and watts")
     performance = perform(resolved, line)
     priced = price(resolved, performance, line)
+    owned_alone: set[tuple[int, int]] = set()
     progress("choosing the fleet")
     best = plan(priced.inputs)
+    while small := _too_small(priced, best, owned_alone):
+        owned_alone |= small
+        performance = alone(performance, small, resolved, line)
+        priced = price(resolved, performance, line)
+        best = plan(priced.inputs)
     others = plan_all_objectives(priced.inputs)
     progress("settling who pays whom")
     settled = settle(resolved, priced, best, line)
     progress("drawing bands")
     bands = draw_bands(resolved, priced, best, line)
     return Answer(resolved, line, priced, best, settled, bands, others)
+
+
+def _too_small(priced: Priced, best: Plan, but: set[tuple[int, int]]) -> set[tuple[int, int]]:
+    """Training runs (offer, work) whose job holds more chips than the plan owns of the platform, `but` those seen to."""
+    points, use = priced.inputs.points, best.mean_use
+    found = set()
+    for (i, j), guard in priced.performance.guards.items():
+        used = bool(np.any(use[(points.platform == i) & (points.workload == j)] > 0))
+        owned = float(best.racks[i]) * priced.performance.boxes[i].chips
+        if used and (i, j) not in but and guard.owned_chips > owned * (1.0 + 1e-6):
+            found.add((i, j))
+    return found
 
 
 def assemble(answer: Answer) -> RunResult:
@@ -87,6 +108,8 @@ def assemble(answer: Answer) -> RunResult:
         excluded_table(answer),
         limits_table(answer),
         performance_table(answer, errors),
+        runs_table(answer),
+        swings_table(answer),
         software_table(answer.resolved, answer.priced.performance.software),
         power,
         links,

@@ -1,6 +1,6 @@
 """Reliability: how often many chips fail and why, what an interruption costs, how often to save, what share of time counts."""
 
-from gigawatt.physics.reliability.checkpoint import Storage, default_storage, state_bytes, transfer_s
+from gigawatt.physics.reliability.checkpoint import Storage, default_storage, state_bytes, state_recipes, transfer_s
 from gigawatt.physics.reliability.effective import Effective, Plan, default_plan, effective_training
 from gigawatt.physics.reliability.failures import (
     Cause,
@@ -48,6 +48,7 @@ __all__ = [
     "serving_fleet",
     "spares_needed",
     "state_bytes",
+    "state_recipes",
     "transfer_s",
     "waiting_share",
     "young_interval_s",

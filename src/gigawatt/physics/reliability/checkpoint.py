@@ -69,6 +69,11 @@ def default_storage() -> Storage:
     return Storage(host, peer, disk, remote, parameter("snapshot_s"), parameter("save_s"))
 
 
+def state_recipes() -> tuple[str, ...]:
+    """Recipes of a training state that are known."""
+    return tuple(table("states"))
+
+
 def state_bytes(parameters: Any, recipe: str = "adam") -> Any:
     """Bytes of a model's state to save.
 

@@ -29,6 +29,7 @@ from typing import Any
 
 import numpy as np
 
+LARGEST = 500.0  # of l L, beyond which nothing is kept that a float could tell from zero
 SMALLEST = 1e-7  # of l c, below which Daly's series is exact to rounding and Lambert's W is not
 
 
@@ -94,7 +95,7 @@ def level(rate_per_s: Any, work_s: Any, stall_s: Any = 0.0, lag_s: Any = 0.0, su
     rate, work = np.asarray(rate_per_s, dtype=float), np.asarray(work_s, dtype=float)
     stall, phi = np.asarray(stall_s, dtype=float), np.asarray(survival, dtype=float)
     cycle = work + stall
-    x = rate * cycle
+    x = np.minimum(rate * cycle, LARGEST)
     through = np.where(x > 0.0, x / np.expm1(np.where(x > 0.0, x, 1.0)), 1.0)  # l L / (e^(l L) - 1)
     durable = np.exp(-rate * np.asarray(lag_s, dtype=float))
     kept = phi * through * durable * work / cycle
