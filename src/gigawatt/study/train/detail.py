@@ -17,7 +17,6 @@ from gigawatt.study.train.points import Points, Tried
 
 GB = 1e9
 STRAGGLERS = "waiting for slower chips"
-WORKSPACE = "workspace"
 MOST_UNITS = 4000  # of a timeline: ranks x chunks x micro-batches x passes
 PASSES = {"F": "forward", "B": "backward, inputs", "W": "backward, weights", "A": "backward"}
 Chosen = Sequence[tuple[Tried, Points, int]]  # a point of each platform, by its row
@@ -56,8 +55,6 @@ def memory_table(chosen: Chosen) -> Table:
     for one, points, row in chosen:
         memory, has = points.found.memory, float(one.host.chip.memory_bytes)
         parts = {f.name.removesuffix("_bytes"): float(getattr(memory, f.name)[row]) for f in fields(Memory)}
-        total = float(points.found.memory_bytes[row])
-        parts[WORKSPACE] = max(total - sum(parts.values()), 0.0)
         rows += [
             {
                 "platform": one.host.label,

@@ -270,7 +270,7 @@ def _notes(settings: Settings) -> list[str]:
     if 0 < share < 1 and each and abs(round(share * each) - share * each) > 1e-6:
         count = max(round(share * each), 1)
         notes.append(f"Recompute: {count} of the {each} layers of a chunk, for the {100 * share:g} % of the mapping.")
-    if settings.software.graphs and not settings.software.eager:
+    if settings.software.graphs and not settings.software.passes:
         notes.append(
             "The prediction takes kernel launches to be hidden, as CUDA graphs do: --cuda-graph-impl transformer_engine."
         )

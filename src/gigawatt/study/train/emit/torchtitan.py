@@ -60,7 +60,7 @@ def _sections(settings: Settings, known: Schema) -> Sections:
         "training": _training(settings, steps),
         "parallelism": _parallelism(settings),
         "activation_checkpoint": _recompute(settings),
-        "compile": {"enable": not settings.software.eager, "components": ["model", "loss"]},
+        "compile": {"enable": not settings.software.passes, "components": ["model", "loss"]},
     }
     if settings.save_every:
         out["checkpoint"] = {"enable": True, "interval": settings.save_every, "async_mode": "async"}
