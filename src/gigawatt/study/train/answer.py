@@ -14,15 +14,16 @@ from gigawatt.core.errors import Problems, unknown_name
 from gigawatt.core.table import Table
 from gigawatt.physics.reliability import clusters
 from gigawatt.physics.training import Mapping, load_calibration
-from gigawatt.physics.training.calibration import default_stack
+from gigawatt.physics.training.calibration import RELEASE_YEAR, default_stack
 from gigawatt.study.hosts import Assumed, Host, hosts_of
 from gigawatt.study.result import RunResult
 from gigawatt.study.serve.subject import Subject, subject_of
 from gigawatt.study.train.detail import memory_table, schedule_table, time_table
+from gigawatt.study.train.explained import trees
 from gigawatt.study.train.job import DAY_S, Job, effective_of, job_table, job_words, save_every
-from gigawatt.study.train.points import Points, Tried, best_of, front, points_of, tried
+from gigawatt.study.train.points import Points, Tried, age_factor, best_of, front, points_of, tried
 from gigawatt.study.train.question import Question, day_words
-from gigawatt.study.train.refused import nothing_meets, rejections
+from gigawatt.study.train.refused import gpus, nothing_meets, rejections
 from gigawatt.study.train.tables import assumed_table, defaults_of, point_rows, points_table
 
 Say = Callable[[str], Any]
@@ -73,7 +74,7 @@ def answer(
         of.append((one, points_of(one, question)))
     if not any(points is not None and points.quick.any() for _, points in of):
         raise nothing_meets(of, question, subject, cat)
-    return _result(question, subject, of, given, time.perf_counter() - started)
+    return _result(question, subject, of, given, time.perf_counter() - started, cat)
 
 
 def _subject(question: Question, catalog: Catalog, told: Problems) -> Subject:
@@ -130,6 +131,7 @@ def _result(
     of: Sequence[tuple[Tried, Points | None]],
     given: Sequence[str],
     wall_s: float,
+    catalog: Catalog,
 ) -> RunResult:
     chosen: list[tuple[Tried, Points, int]] = []
     each: list[dict[str, Any]] = []
@@ -153,7 +155,7 @@ def _result(
     refused = rejections(of, question)
     hosts = [one.host for one, _ in of]
     named = subject.record.name or subject.id
-    title = f"Training {named} on {question.chips:,} GPUs of {', '.join(host.label for host in hosts)}"
+    title = f"Training {named} on {gpus(question.chips)} of {', '.join(host.label for host in hosts)}"
     stacks = [question.stack or default_stack(host.chip.generation) for host in hosts]
     defaults = defaults_of(question, given, stacks)
     most = subject.record.max_positions
@@ -191,11 +193,24 @@ def _result(
         "best": best[0],
         "layout": layout_of(chosen[0]),
         **kept_of(chosen[0], question, subject),
+        "explain": trees(chosen, question, jobs, catalog),
         "candidates": sum(one.candidates for one, _ in of),
         "search_s": wall_s,
     }
     name = f"train-{subject.id}-{hosts[0].label}"
-    return RunResult(name, title, said[0], tables, _metrics(best[0], jobs), {"answer": said, "notes": []}, manifest)
+    return RunResult(
+        name, title, said[0], tables, _metrics(best[0], jobs), {"answer": said, "notes": _notes(question)}, manifest
+    )
+
+
+def _notes(question: Question) -> list[str]:
+    if not question.release:
+        return []
+    slower = 1.0 / age_factor(question) - 1.0
+    return [
+        f"Software of {float(question.release):.1f} in place of {RELEASE_YEAR:g}: every step {100 * slower:.1f} % longer, at the "
+        "pace fitted to releases."
+    ]
 
 
 def layout_of(choice: tuple[Tried, Points, int]) -> dict[str, float]:
@@ -223,7 +238,7 @@ def sentences(
     job: str = "",
 ) -> list[str]:
     """The answer in words: the best mapping and its job, then each further platform's, then those that have none."""
-    out = [f"{named} on {question.chips:,} GPUs of {row['platform']}: {_point(row, question)}" for row in best]
+    out = [f"{named} on {gpus(question.chips)} of {row['platform']}: {_point(row, question)}" for row in best]
     out[0] += f" {job}" if job else ""
     have = {row["platform"] for row in best}
     for name in dict.fromkeys(row["platform"] for row in refused if row["platform"] not in have):

@@ -8,6 +8,7 @@ chip-second and per joule of a chip, steer the search.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigawatt.physics.chip.power import power_constants
-from gigawatt.physics.training import Space, TrainingPoints, Weights, best_mapping
+from gigawatt.physics.training import Space, TrainingPoints, Weights, best_mapping, load_calibration
+from gigawatt.physics.training.calibration import RELEASE_YEAR
 from gigawatt.physics.training.columns import CONTEXTS, SCHEDULES
 from gigawatt.study.hosts import Host
 from gigawatt.study.serve.subject import Subject
@@ -103,7 +105,7 @@ def tried(question: Question, subject: Subject, host: Host) -> Tried:
         seq=question.sequence,
         global_batch=question.batch,
         precisions=host.precisions,
-        maturity=host.speed,
+        maturity=host.speed * age_factor(question),
         modes=host.modes,
         stack=question.stack,
         lora=question.lora,
@@ -115,6 +117,14 @@ def tried(question: Question, subject: Subject, host: Host) -> Tried:
         between=question.between,
     )
     return Tried(host, found)
+
+
+def age_factor(question: Question) -> float:
+    """Speed of the software of the question's date over that of the calibration; later software counts as that."""
+    if not question.release:
+        return 1.0
+    years = max(RELEASE_YEAR - float(question.release), 0.0)
+    return math.exp(-load_calibration().parameters["progress"] * years)
 
 
 def weights_of(question: Question, host: Host) -> Weights:
