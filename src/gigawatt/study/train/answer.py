@@ -208,8 +208,8 @@ def _notes(question: Question) -> list[str]:
         return []
     slower = 1.0 / age_factor(question) - 1.0
     return [
-        f"Software of {float(question.release):.1f} in place of {RELEASE_YEAR:g}: every step {100 * slower:.1f} % longer, at the "
-        "pace fitted to releases."
+        f"Software of {float(question.release):.1f} in place of {RELEASE_YEAR:g}: every step {100 * slower:.1f} % longer, at "
+        "the pace fitted to releases."
     ]
 
 

@@ -17,6 +17,7 @@ from gigawatt.study.train.points import Points, Tried
 
 GB = 1e9
 STRAGGLERS = "waiting for slower chips"
+LEAST = 1e-9  # of a step: a part below it is rounding
 MOST_UNITS = 4000  # of a timeline: ranks x chunks x micro-batches x passes
 PASSES = {"F": "forward", "B": "backward, inputs", "W": "backward, weights", "A": "backward"}
 Chosen = Sequence[tuple[Tried, Points, int]]  # a point of each platform, by its row
@@ -40,7 +41,7 @@ def time_table(chosen: Chosen) -> Table:
                 "share": seconds / step_s,
             }
             for name, seconds in parts.items()
-            if seconds > 0
+            if seconds > LEAST * step_s
         ]
         rows += sorted(mine, key=lambda r: -r["seconds"])
     units = {"seconds": "s", "low": "s", "high": "s", "share": "share"}

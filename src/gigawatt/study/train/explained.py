@@ -65,7 +65,7 @@ def _step(row: dict[str, Any], chosen: Chosen, host: Host, question: Question, c
         for name, value in chip.peak_flops.items()
     ]
     rests = [
-        node("choice", "mapping", row["mapping"], "", f"least of {question.value.words}"),
+        node("choice", "mapping", row["mapping"], "", f"chosen for {question.value.words}"),
         node("choice", "precision", row["precision"]),
         _calibration(catalog, CALIBRATION_ID),
         *peaks,
