@@ -1,4 +1,5 @@
-"""Measured memory of training runs beside what the model says: `memory_table(rows)`.
+"""Measured memory of training runs beside what the model says, `memory_table(rows)`; and runs it would refuse,
+`feasibility(rows)`.
 
 Two kinds of figures stand in the notes of `train_truth.csv`: peaks of memory that the framework allocated (SimuMax's runs
 of Megatron-LM on B200, 12 settings in 28 rows), and memory in use as the BLOOM engineers noted it by hand. A prediction
@@ -16,7 +17,8 @@ import numpy as np
 from gigawatt.catalog import Catalog
 from gigawatt.physics.training import Memory, memory_of
 from gigawatt.physics.training.columns import ULYSSES
-from gigawatt.physics.training.memory.recipes import CALIBRATION_ID, MemoryConstants
+from gigawatt.physics.training.memory.bytes import total_bytes_of
+from gigawatt.physics.training.memory.recipes import CALIBRATION_ID, WIDTH_RECIPES, MemoryConstants, recipe_of
 from gigawatt.validation.training_rows import Case, case_of
 
 Row = Mapping[str, str]
@@ -86,6 +88,29 @@ def _stated(case: Case) -> np.ndarray:
     m = case.mapping
     order = np.lexsort((np.asarray(m.recompute), np.asarray(m.vpp), np.asarray(m.sharding)))
     return order[:1].astype(np.intp)
+
+
+@dataclass(frozen=True, slots=True)
+class Feasibility:
+    """A published run, which its chip's memory held: bytes predicted for the leanest reading of its blanks, over that
+    memory. Above one, the model would have refused it. `xla`: a compiler chose what is kept, which no row says."""
+
+    id: str
+    family: str
+    xla: bool
+    share: float
+
+
+def feasibility(rows: Sequence[Row]) -> list[Feasibility]:
+    """Predicted least memory of each row over its chip's, at the precision's recipe."""
+    found = []
+    for row in rows:
+        case = case_of({**row, "notes": "", "measured_value": ""})
+        stack = case.context.stack
+        recipe = recipe_of(WIDTH_RECIPES[case.context.width])
+        least = np.min(total_bytes_of(case.shape, case.mapping, float(stack.flash), recipe=recipe))
+        found.append(Feasibility(row["id"], case.family, stack.xla, float(least) / case.chip.memory_bytes))
+    return found
 
 
 @dataclass(frozen=True, slots=True)

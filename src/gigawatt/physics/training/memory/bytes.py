@@ -32,7 +32,7 @@ from gigawatt.physics.training.memory.kept import (
 )
 from gigawatt.physics.training.memory.parameters import RankParameters, held_parameters, rank_parameters
 from gigawatt.physics.training.memory.recipes import MemoryConstants, Recipe, load_constants, recipe_of
-from gigawatt.physics.training.memory.stages import Stages, in_flight, logits_in_flight, stages_of
+from gigawatt.physics.training.memory.stages import Stages, logits_in_flight, stages_of
 from gigawatt.physics.training.schedule.pipeline import weight_copies
 from gigawatt.physics.training.shape import Shape
 
@@ -74,7 +74,7 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Static:
-    """Bytes that do not depend on tokens, on the first, second and last rank (first axis)."""
+    """Bytes that do not depend on tokens, on the ranks that may be the fullest (first axis)."""
 
     weights: Any
     gradients: Any
@@ -146,7 +146,7 @@ def total_bytes_of(
 def _parts(
     shape: Shape, mapping: Mapping, flash: Any, recipe: Recipe, fused_loss: Any, constants: MemoryConstants
 ) -> tuple[Any, ...]:
-    """Weights, gradients, optimizer, spare gradients, activations, head and scratch of the first, second and last rank
+    """Weights, gradients, optimizer, spare gradients, activations, head and scratch of the ranks that may be the fullest
     (first axis)."""
     stages = stages_of(shape, mapping)
     static = static_bytes(shape, mapping, stages, flash, recipe)
@@ -228,7 +228,7 @@ def combine(
         present = count > 0
         working = np.maximum(working, present * extra)
         widest = np.maximum(widest, present * layer)
-    activations = activations * in_flight(mapping)
+    activations = activations * stages.in_flight
     if off.any():
         fetched = np.minimum(WORKING_LAYERS * widest, activations)
         activations = np.where(off > 0, (1.0 - off) * activations + off * fetched, activations)

@@ -33,42 +33,83 @@ def kept_bytes_per_token(
     attention core is fused; `recipe` 16 bits where None; `modules` those of the mapping where None.
     """
     again = np.asarray(mapping.modules if modules is None else modules).astype(np.int64)
-    outside = np.where(np.asarray(mapping.sequence_parallel) > 0, mapping.tp, 1.0)
     unfused = np.asarray(flash) <= 0
     widths = _widths(mapping, recipe, unfused)
-    total: Any = np.where(unfused, MASK_BYTES * shape.hidden / outside, 0.0)
     frozen = np.asarray(mapping.lora) > 0
+    some, adapted = bool(again.any()), bool(frozen.any())
+    parts = _Parts(mapping, outside_ranks(mapping))
+    if unfused.any():
+        parts.add(KeptTensor(1.0), np.where(unfused, MASK_BYTES * shape.hidden, 0.0))
     for kept in kind.kept:
+        each = kept.values * _pick(kept.storage, widths)
         by = np.asarray(kept.dropped_by).astype(np.int64)
-        dropped = np.bitwise_and(again, by) > 0
-        if frozen.any():
-            dropped = dropped | (frozen & (np.asarray(kept.storage) == INPUT) & (np.bitwise_and(by, FEED_FORWARD) > 0))
-        width = _pick(kept.storage, widths)
-        total = total + np.where(dropped, 0.0, kept.values * width * _share(kept, mapping, outside))
-    return total
+        if some:
+            each = each * (np.bitwise_and(again, by) == 0)
+        if adapted:
+            each = each * ~(frozen & (np.asarray(kept.storage) == INPUT) & (np.bitwise_and(by, FEED_FORWARD) > 0))
+        parts.add(kept, each)
+    return parts.total()
+
+
+class _Parts:
+    """A sum of tensors, cut alike before they are cut: what is cut alike is added up first, on the few axes that modules
+    and recipes have, and divided once."""
+
+    def __init__(self, mapping: Mapping, outside: Any) -> None:
+        self.mapping, self.outside = mapping, outside
+        self.alike: dict[tuple[float, float], Any] = {}
+        self.rest: Any = 0.0
+
+    def add(self, kept: KeptTensor, each: Any) -> None:
+        """Bytes a token of a tensor, whole."""
+        if np.ndim(kept.sharded) or np.ndim(kept.routed):
+            self.rest = self.rest + each * self._share(kept.sharded, kept.routed)
+            return
+        key = (float(kept.sharded), float(kept.routed))
+        self.alike[key] = self.alike.get(key, 0.0) + each
+
+    def total(self) -> Any:
+        """Bytes a token on one rank."""
+        total: Any = self.rest
+        for key, each in self.alike.items():
+            total = total + each * self._share(*key)
+        return total
+
+    def _share(self, sharded: Any, routed: Any) -> Any:
+        """Part of a tensor on one rank. Rows of experts are spread over the tensor ranks; where those cut experts (etp),
+        each of the group holds the rows of all. The busiest rank has `imbalance` times the mean."""
+        m = self.mapping
+        if np.ndim(routed) == 0 and np.ndim(sharded) == 0:
+            if not routed:
+                return 1.0 / (m.tp if sharded else self.outside)
+            return m.imbalance / m.tp if sharded else m.imbalance * m.etp / m.tp
+        whole = np.where(np.asarray(routed) > 0, m.tp / np.asarray(m.etp), self.outside)
+        share = 1.0 / np.where(np.asarray(sharded) > 0, m.tp, whole)
+        return share * np.where(np.asarray(routed) > 0, m.imbalance, 1.0)
+
+
+def outside_ranks(mapping: Mapping) -> Any:
+    """Ranks that share what tensor parallelism leaves whole: tp under sequence parallelism, else one."""
+    sequence = mapping.sequence_parallel
+    if np.ndim(sequence) == 0 and sequence == 1.0:
+        return mapping.tp
+    return np.where(np.asarray(sequence) > 0, mapping.tp, 1.0)
 
 
 def layer_input_bytes(shape: Shape, mapping: Mapping) -> Any:
     """Bytes a token of a fully recomputed layer: its input."""
-    return WIDE_BYTES * shape.hidden / np.where(np.asarray(mapping.sequence_parallel) > 0, mapping.tp, 1.0)
+    return WIDE_BYTES * shape.hidden / outside_ranks(mapping)
 
 
 def gradient_bytes_per_token(kind: LayerKind, mapping: Mapping) -> Any:
     """Bytes a token of the largest gradients that a layer's backward pass makes at once: of the activation's input."""
-    total: Any = np.zeros(())
+    parts = _Parts(mapping, 1.0)
     for kept in kind.kept:
         of_activation = (np.asarray(kept.dropped_by) == MLP) | (np.asarray(kept.dropped_by) == EXPERTS)
         here = of_activation & (np.asarray(kept.storage) == WIDE)
-        total = total + np.where(here, WIDE_BYTES * kept.values * _share(kept, mapping, 1.0), 0.0)
-    return total
-
-
-def _share(kept: KeptTensor, mapping: Mapping, outside: Any) -> Any:
-    """Part of a tensor on one rank. Rows of experts are spread over the tensor ranks; where those cut experts (etp),
-    each of the group holds the rows of all. The busiest rank has `imbalance` times the mean."""
-    whole = np.where(np.asarray(kept.routed) > 0, mapping.tp / np.asarray(mapping.etp), outside)
-    share = 1.0 / np.where(np.asarray(kept.sharded) > 0, mapping.tp, whole)
-    return share * np.where(np.asarray(kept.routed) > 0, mapping.imbalance, 1.0)
+        if here.any():
+            parts.add(kept, WIDE_BYTES * kept.values * here)
+    return parts.total()
 
 
 def _widths(mapping: Mapping, recipe: Recipe | None, unfused: Any) -> tuple[Any, ...]:
@@ -76,9 +117,12 @@ def _widths(mapping: Mapping, recipe: Recipe | None, unfused: Any) -> tuple[Any,
     input, since tokens and heads are exchanged in between."""
     given = WIDE_BYTES if recipe is None else recipe.input
     second = 0.0 if recipe is None else recipe.copy
-    exchanged = (np.asarray(mapping.context) == ULYSSES) & (np.asarray(mapping.cp) > 1)
-    copy = second + np.where(exchanged & (second == 0.0), WIDE_BYTES, 0.0)
-    return WIDE_BYTES, given, copy, FLOAT_BYTES, np.where(unfused, SCORE_BYTES * mapping.seq, 0.0)
+    copy, swapped = second, np.asarray(mapping.context) == ULYSSES
+    if swapped.any():
+        exchanged = swapped & (np.asarray(mapping.cp) > 1)
+        copy = second + np.where(exchanged & (np.asarray(second) == 0.0), WIDE_BYTES, 0.0)
+    scores = np.where(unfused, SCORE_BYTES * mapping.seq, 0.0) if unfused.any() else 0.0
+    return WIDE_BYTES, given, copy, FLOAT_BYTES, scores
 
 
 def _pick(storage: Any, widths: tuple[Any, ...]) -> Any:

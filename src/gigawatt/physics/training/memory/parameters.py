@@ -43,7 +43,7 @@ def rank_parameters(shape: Shape, mapping: Mapping) -> RankParameters:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Parameters on the first, second and last rank of a pipeline (first axis), before data-parallel sharding.
+    """Parameters on the ranks of a pipeline that may be the fullest (first axis), before data-parallel sharding.
 
     `dense` and `expert` are those of layers, `ends` those of embedding and head. `largest` is the largest layer's,
     `matrices` the largest layer's with one expert. `dense_cut` and `expert_cut` are the ranks that sharding spreads

@@ -1,8 +1,7 @@
 """What lies on the pipeline ranks that may be the fullest: the first, the second and the last.
 
 The first rank holds the most micro-batches and the embedding, the last the head and its logits; the second matters where
-the first has fewer layers, or few of its layers have experts. All arrays have these three as their first axis; with one
-stage they are equal.
+the first has fewer layers, or few of its layers have experts. Arrays have the ranks that matter as their first axis.
 """
 
 from __future__ import annotations
@@ -12,25 +11,29 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gigawatt.physics.training.columns import DUAL_PIPE, DUAL_PIPE_V, GPIPE, ZERO_BUBBLE_V, Mapping
 from gigawatt.physics.training.schedule.pipeline import stored_micro_batches
 from gigawatt.physics.training.shape import Shape
 
-RANKS = ("first", "second", "last")
+FIRST, SECOND, LAST = 0, 1, 2
 
 
 @dataclass(frozen=True, slots=True)
 class Stages:
-    """Layers of each kind (`counts`), and whether embedding and head are there, on the first, second and last rank."""
+    """Layers of each kind (`counts`), whether embedding and head are there, and micro-batches of activations in flight (in
+    units of all the layers of a rank), on each of the `ranks` of FIRST, SECOND, LAST that may be the fullest."""
 
+    ranks: tuple[int, ...]
     counts: tuple[Any, ...]
     embedding: Any
     head: Any
+    in_flight: Any
 
 
 def stages_of(shape: Shape, mapping: Mapping) -> Stages:
-    """Layers and ends of the ranks. Depends on pp, vpp and schedule only.
+    """Layers and ends of the ranks, and what is in flight. Depends on pp, vpp, schedule and micro-batches only.
 
     A rank holds ceil(layers / pp); where embedding and head count as a layer each so that the depth divides (126 layers
     over 16 stages), the first and last rank hold one layer fewer. Schedules in the shape of a V, and dualpipe, have both
@@ -43,40 +46,41 @@ def stages_of(shape: Shape, mapping: Mapping) -> Stages:
     outer = np.where(ends, full - 1.0, full)
     schedule = np.asarray(mapping.schedule)
     both = (schedule == ZERO_BUBBLE_V) | (schedule == DUAL_PIPE) | (schedule == DUAL_PIPE_V)
-    mtp = np.asarray(shape.mtp_layers, dtype=float)
-    of = _picker(shape, mapping)
-    start = of(0.0, outer, np.maximum(layers - outer, 0.0))
-    stop = of(outer, np.minimum(outer + full, layers + mtp), layers + mtp)
-    stop = np.where(one, layers + mtp, stop)
-    start = np.where(one, 0.0, start)
+    all_layers = layers + np.asarray(shape.mtp_layers, dtype=float)
+    ordered = (np.asarray(shape.in_order) > 0) & ~both
+
+    ranks: tuple[int, ...] = (FIRST, SECOND, LAST)
+    if one.all():
+        ranks = (FIRST,)
+    elif not ends.any() and (len(shape.kinds) == 1 or not ordered.any()):
+        ranks = (FIRST, LAST)  # the second has the layers of the first, and less in flight
+    of = _picker(ranks, shape, mapping)
+    start = np.where(one, 0.0, of(0.0, outer, np.maximum(layers - outer, 0.0)))
+    stop = np.where(one, all_layers, of(outer, np.minimum(outer + full, all_layers), all_layers))
     held = stop - start
     counts, below = [], np.zeros(())
     for kind in shape.kinds:
         above = below + kind.count
         inside = np.maximum(np.minimum(stop, above) - np.maximum(start, below), 0.0)
-        share = held * kind.count / np.maximum(layers + mtp, 1.0)
-        counts.append(np.where((np.asarray(shape.in_order) > 0) & ~both, inside, share))
+        counts.append(np.where(ordered, inside, held * (kind.count / np.maximum(all_layers, 1.0))))
         below = above
     embedding = np.where(one, 1.0, of(1.0, 0.0, 0.0))
     head = np.where(one, 1.0, np.where(both, embedding, of(0.0, 0.0, 1.0)))
-    return Stages(tuple(counts), embedding, head)
-
-
-def in_flight(mapping: Mapping) -> Any:
-    """Micro-batches of activations on each rank, in units of all its layers."""
-    m, pp, vpp, schedule = mapping.micro_batches, mapping.pp, mapping.vpp, mapping.schedule
-    ranks = (0.0, np.minimum(np.asarray(pp) - 1.0, 1.0), np.asarray(pp) - 1.0)
-    return _picker(None, mapping)(*(stored_micro_batches(m, pp, vpp, schedule, rank) for rank in ranks))
+    places = (0.0, np.minimum(pp - 1.0, 1.0), pp - 1.0)
+    m, vpp = mapping.micro_batches, mapping.vpp
+    flying = of(*(stored_micro_batches(m, pp, vpp, mapping.schedule, place) for place in places))
+    return Stages(ranks, tuple(counts), embedding, head, flying)
 
 
 def logits_in_flight(mapping: Mapping) -> Any:
     """Micro-batches whose logits are there at once: gpipe runs all forwards first."""
+    if np.ndim(mapping.schedule) == 0 and mapping.schedule != GPIPE:
+        return 1.0
     return np.where(np.asarray(mapping.schedule) == GPIPE, mapping.micro_batches, 1.0)
 
 
-def _picker(shape: Shape | None, mapping: Mapping) -> Callable[[Any, Any, Any], Any]:
-    """A function that lays values of the three ranks along a new first axis, rows after it."""
-    columns = [getattr(mapping, f.name) for f in fields(Mapping)]
-    rows = max(np.ndim(x) for x in (*columns, 0.0 if shape is None else shape.layers))
-    rank = np.arange(3).reshape((3,) + (1,) * rows)
-    return lambda first, second, last: np.where(rank == 0, first, np.where(rank == 1, second, last))
+def _picker(ranks: tuple[int, ...], shape: Shape, mapping: Mapping) -> Callable[[Any, Any, Any], NDArray[np.float64]]:
+    """A function that lays values of the ranks along a new first axis, all others after it."""
+    axes = max(np.ndim(x) for x in (*(getattr(mapping, f.name) for f in fields(Mapping)), shape.layers))
+    rank = np.array(ranks).reshape((len(ranks),) + (1,) * axes)
+    return lambda first, second, last: np.where(rank == FIRST, first, np.where(rank == SECOND, second, last))

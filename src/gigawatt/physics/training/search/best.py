@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from gigawatt.core.errors import Change
 from gigawatt.physics.chip import Box, Chip, PowerMode
 from gigawatt.physics.chip.host import HostPath
 from gigawatt.physics.chip.node import box_watts
@@ -24,6 +25,7 @@ from gigawatt.physics.training.calibration import (
 )
 from gigawatt.physics.training.columns import Mapping, machine_of
 from gigawatt.physics.training.memory.bytes import Memory, memory_of
+from gigawatt.physics.training.memory.recipes import Recipe
 from gigawatt.physics.training.search.bulk import (
     Chips,
     Evaluated,
@@ -34,11 +36,11 @@ from gigawatt.physics.training.search.bulk import (
     messages_in,
     slowed,
 )
-from gigawatt.physics.training.search.candidates import Job, Rejection, candidates_of
+from gigawatt.physics.training.search.candidates import Grid, Job, Rejection, candidates_of
 from gigawatt.physics.training.search.front import Front
-from gigawatt.physics.training.search.plain import evaluate, has_peak, matured, plain_steps, width_of
+from gigawatt.physics.training.search.plain import evaluate, has_peak, matured, plain_steps, stored_of, width_of
 from gigawatt.physics.training.search.points import TrainingPoints, collect, describe
-from gigawatt.physics.training.search.refuse import check, on_chips_alone, too_large
+from gigawatt.physics.training.search.refuse import Misfit, check, on_chips_alone, too_large
 from gigawatt.physics.training.search.space import Limits, Space, Weights
 from gigawatt.physics.training.shape import Shape, shape_of
 from gigawatt.physics.training.step.collectives import Messages
@@ -66,7 +68,7 @@ def best_mapping(
     chips: int,
     seq: int,
     global_batch: int,
-    precisions: Sequence[str] = ("bf16",),
+    precisions: Sequence[str | Precision] = ("bf16",),
     maturity: float = 1.0,
     modes: Sequence[PowerMode] = (FULL,),
     stack: str = "",
@@ -128,53 +130,76 @@ def best_mapping(
     software = fit.stack(stack or default_stack(device.generation))
     found = candidates_of(shape, job, space)
     room = limits.max_memory_share * device.memory_bytes
-    flash = float(software.flash)
-    grids, over, nearest = fitting(shape, found, flash, room)
-    changes: tuple[Any, ...] = ()
-    if nearest is not None:
-        row, changes = too_large(shape, found, space, flash, room, device, nearest, over, bool(grids))
-        rejected.append(row)
-    sigma = sigma_of(fit, shape, device.generation)
-    tally = _Tally()
-    kept: list[dict[str, Any]] = []
-    settings = Settings.of(found, grids)
-    sent: dict[Precision | None, Messages] = {}
+    flash, plain = float(software.flash), software.exchanges_plainly
+    changes: tuple[Change, ...] = ()
+    runs: list[_Run] = []
     for precision in precisions:
         width, recipe = width_of(precision, device)
         if not has_peak(device, width):
-            rejected.append(Rejection(f"{device.name} has no {precision} peak", len(found), "use bf16"))
+            rejected.append(Rejection(f"{device.name} has no {_name(precision)} peak", len(found), "use bf16"))
             continue
-        if not grids:
+        stored = stored_of(width, recipe)
+        grids, over, nearest = fitting(shape, found, flash, room, stored)
+        runs.append(_Run(_name(precision), width, recipe, stored, grids))
+        if nearest is not None:
+            told = Misfit(_name(precision) if len(precisions) > 1 else "", nearest, over, not grids)
+            row, changes = too_large(shape, found, space, flash, room, device, stored, told, beside is not None)
+            rejected.append(row)
+    sigma = sigma_of(fit, shape, device.generation)
+    tally = _Tally()
+    kept: list[dict[str, Any]] = []
+    settings = Settings.of(found, [grid for run in runs for grid in run.grids])
+    sent: dict[Precision | None, Messages] = {}
+    for run in runs:
+        if not run.grids:
             continue
+        width, recipe = run.width, run.recipe
         c = coefficients([Context(device.generation, width, software)], fit.parameters)
         machine = machine_of(device, width, wired, one_nic=software.one_nic, host=beside)
         if recipe not in sent:
-            sent[recipe] = messages_in(shape, machine.network, settings, software.exchanges_plainly, recipe)
+            sent[recipe] = messages_in(shape, machine.network, settings, plain, recipe)
         for mode in modes:
-            run = chips_of(
+            made_of = chips_of(
                 shape, device, width, machine, c, mode, settings, sent[recipe], recipe=recipe, between=between
             )
             front = Front(room)
-            for part in evaluated(run, grids, flash=flash, room_bytes=room, job_chips=chips, maturity=maturity):
+            for part in evaluated(
+                made_of, run.grids, flash=flash, room_bytes=room, job_chips=chips, maturity=maturity, stored=run.stored
+            ):
                 front.add(part, tally.keeps(part, room, limits))
-            if len(front):
-                rows = front.chosen(weights.per_chip_s * chips * front.time + weights.per_joule * front.joules, keep)
-                mapping = front.rows(rows)
-                steps = plain_steps(
-                    shape, slowed(device, machine, mode)[0], width, run.machine, c, mapping,
-                    software.exchanges_plainly, recipe=recipe, between=between,
-                )  # fmt: skip
-                made = _points(run, mapping, matured(steps, maturity), weights, chips, flash, box)
-                count = made["step_s"].size
-                made["precision"], made["mode"] = np.full(count, precision), np.full(count, mode.name)
-                made["mfu"] = made["mfu"] / machine.peak_flops
-                made["low"], made["high"] = (np.full(count, np.exp(sign * Z80 * sigma)) for sign in (-1.0, 1.0))
-                kept.append(made)
+            if not len(front):
+                continue
+            rows = front.chosen(weights.per_chip_s * chips * front.time + weights.per_joule * front.joules, keep)
+            mapping = front.rows(rows)
+            slow = slowed(device, machine, mode)[0]
+            alone = plain_steps(shape, slow, width, made_of.machine, c, mapping, plain, recipe=recipe, between=between)
+            memory = memory_of(shape, mapping, flash, recipe=run.stored)
+            made = _points(made_of, mapping, matured(alone, maturity), memory, weights, chips, box)
+            count = rows.size
+            made["precision"], made["mode"] = np.full(count, run.precision), np.full(count, mode.name)
+            made["mfu"] = made["mfu"] / machine.peak_flops
+            made["low"], made["high"] = (np.full(count, np.exp(sign * Z80 * sigma)) for sign in (-1.0, 1.0))
+            kept.append(made)
     rejected += [*tally.rejections(), *found.rejected]
     return collect(
         kept, chips=chips, rejected=tuple(rejected), changes=changes if not kept else (),
         candidates=found.enumerated * len(precisions), timed=tally.timed, search_s=time.perf_counter() - began,
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One precision: how it computes, what it stores, and the layouts that fit."""
+
+    precision: str
+    width: str
+    recipe: Precision | None
+    stored: Recipe
+    grids: list[Grid]
+
+
+def _name(precision: str | Precision) -> str:
+    return precision if isinstance(precision, str) else precision.name
 
 
 @dataclass(slots=True)
@@ -219,7 +244,7 @@ EXPOSED_LIMIT = "more of the step waits for messages than the limit"
 
 
 def _points(
-    run: Chips, mapping: Mapping, steps: Steps, weights: Weights, chips: int, flash: float, box: Box | None
+    run: Chips, mapping: Mapping, steps: Steps, memory: Memory, weights: Weights, chips: int, box: Box | None
 ) -> dict[str, Any]:
     """All that is told of the rows worth keeping of one front."""
     watts = phase_watts(run.chip, steps, run.mode).mean_w
@@ -232,7 +257,6 @@ def _points(
         node_w = box_watts(box, watts).total_w / box.chips
         resting_w = box_watts(box, idle_w, 0.0).total_w / box.chips
         node_joules = steps.step_s * (used * node_w + (chips - used) * resting_w)
-    memory = memory_of(run.shape, mapping, flash)
     return {
         "mapping": np.array([describe(mapping, row) for row in range(used.size)]),
         "step_s": steps.step_s,

@@ -1,6 +1,6 @@
 """Bulk evaluation: seconds, bytes and joules of every cell of a grid, a block at a time.
 
-The arithmetic is that of `step.times.assemble` and `memory.bytes.memory_of`, called on columns that broadcast: knobs
+The arithmetic is that of `step.times.assemble` and `memory.bytes.total_bytes_of`, called on columns that broadcast: knobs
 along leading axes, layouts along the last. Layers are timed once for each distinct layer setting, messages of stages
 once for each distinct stage setting, both gathered into the block. Nothing is worked out in another way than for a
 single mapping, so a cell equals `evaluate` of it.
@@ -18,7 +18,8 @@ from gigawatt.physics.chip import Chip, PowerMode
 from gigawatt.physics.fabric.wires import Wires
 from gigawatt.physics.training.calibration import Coefficients
 from gigawatt.physics.training.columns import Machine, Mapping
-from gigawatt.physics.training.memory.bytes import memory_of
+from gigawatt.physics.training.memory.bytes import total_bytes_of
+from gigawatt.physics.training.memory.recipes import Recipe
 from gigawatt.physics.training.search.candidates import Block, Candidates, Grid
 from gigawatt.physics.training.search.knobs import KNOBS
 from gigawatt.physics.training.search.plain import matured
@@ -183,7 +184,14 @@ class Evaluated:
 
 
 def evaluated(
-    chips: Chips, grids: Sequence[Grid], *, flash: float, room_bytes: float, job_chips: int, maturity: float = 1.0
+    chips: Chips,
+    grids: Sequence[Grid],
+    *,
+    flash: float,
+    room_bytes: float,
+    job_chips: int,
+    maturity: float = 1.0,
+    stored: Recipe | str = "bf16",
 ) -> Iterator[Evaluated]:
     """Every block of some grids; settings with which nothing fits into `room_bytes` are left out of it untimed.
 
@@ -192,13 +200,13 @@ def evaluated(
     idle_w = chips.chip.idle_w
     for grid in grids:
         for whole in grid.blocks():
-            block, memory = whole, memory_in(chips.shape, whole, flash)
+            block, memory = whole, memory_in(chips.shape, whole, flash, stored)
             fits = memory <= room_bytes
             if not np.all(fits):
                 if not np.any(fits):
                     continue
                 block = whole.narrowed(fits)
-                memory = memory if block is whole else memory_in(chips.shape, block, flash)
+                memory = memory if block is whole else memory_in(chips.shape, block, flash, stored)
             steps = matured(chips.steps(block), maturity)
             watts = phase_watts(chips.chip, steps, chips.mode).mean_w
             used = block.mapping.chips
@@ -206,14 +214,16 @@ def evaluated(
             yield Evaluated(block, steps, memory, watts, joules)
 
 
-def memory_in(shape: Shape, block: Block, flash: float) -> Column:
+def memory_in(shape: Shape, block: Block, flash: float, stored: Recipe | str = "bf16") -> Column:
     """Bytes of a chip in each cell: as many axes as the block, of length 1 where nothing depends on one."""
-    total: Column = np.asarray(memory_of(shape, block.mapping, flash).total_bytes)
+    total: Column = np.asarray(total_bytes_of(shape, block.mapping, flash, recipe=stored))
     return total.reshape((1,) * (len(block.shape) - total.ndim) + total.shape)
 
 
-def fitting(shape: Shape, found: Candidates, flash: float, room_bytes: float) -> tuple[list[Grid], int, Mapping | None]:
-    """The grids without layouts that fit with no knob; how many cells do not fit, and the mapping that comes nearest.
+def fitting(
+    shape: Shape, found: Candidates, flash: float, room_bytes: float, stored: Recipe | str = "bf16"
+) -> tuple[list[Grid], int, Mapping | None]:
+    """The grids without the layouts that fit with no knob; how many cells do not fit, and the mapping that comes nearest.
 
     The nearest is told only where something does not fit.
     """
@@ -221,7 +231,7 @@ def fitting(shape: Shape, found: Candidates, flash: float, room_bytes: float) ->
     for grid in found.grids:
         some = np.zeros(grid.layout["tp"].size, dtype=bool)
         for block in grid.blocks():
-            memory = memory_in(shape, block, flash)
+            memory = memory_in(shape, block, flash, stored)
             fits = memory <= room_bytes
             times = int(np.prod(block.shape)) // fits.size
             over += times * int(fits.size - np.count_nonzero(fits))
@@ -237,12 +247,14 @@ def fitting(shape: Shape, found: Candidates, flash: float, room_bytes: float) ->
     return kept, over, nearest
 
 
-def smallest(shape: Shape, found: Candidates, flash: float) -> tuple[float, Mapping | None]:
+def smallest(
+    shape: Shape, found: Candidates, flash: float, stored: Recipe | str = "bf16"
+) -> tuple[float, Mapping | None]:
     """The fewest bytes of a chip among some candidates, and the mapping that needs them."""
     least, mapping = np.inf, None
     for grid in found.grids:
         for block in grid.blocks():
-            memory = memory_in(shape, block, flash)
+            memory = memory_in(shape, block, flash, stored)
             cell = int(np.argmin(memory))
             if memory.ravel()[cell] < least:
                 least, mapping = float(memory.ravel()[cell]), block.rows(_whole(block, memory, cell))

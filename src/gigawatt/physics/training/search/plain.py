@@ -21,6 +21,7 @@ from gigawatt.physics.training.calibration import (
     load_calibration,
 )
 from gigawatt.physics.training.columns import Machine, Mapping, machine_of
+from gigawatt.physics.training.memory.recipes import WIDTH_RECIPES, Recipe, load_recipes, recipe_of
 from gigawatt.physics.training.shape import Shape, shape_of
 from gigawatt.physics.training.step.collectives import messages_of
 from gigawatt.physics.training.step.kernels import kernel_times
@@ -130,6 +131,12 @@ def width_of(precision: str | Precision, chip: Chip) -> tuple[str, Precision | N
     if width == "8" and kin_of(chip.generation) == "blackwell" and key == "mxfp8":
         return "mx8", None
     return width, None
+
+
+def stored_of(width: str, recipe: Precision | None) -> Recipe:
+    """What a width, or a recipe by name where memory knows it, stores."""
+    name = recipe.name if recipe is not None and recipe.name in load_recipes() else WIDTH_RECIPES[width]
+    return recipe_of(name)
 
 
 def known_precision(precision: str) -> bool:

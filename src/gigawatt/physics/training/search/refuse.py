@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,9 @@ from gigawatt.core.errors import Change, InputError, Problem
 from gigawatt.physics.chip import Chip
 from gigawatt.physics.training.calibration import PRECISIONS
 from gigawatt.physics.training.columns import Mapping
-from gigawatt.physics.training.memory.bytes import Memory, memory_of
+from gigawatt.physics.training.memory.bytes import KINDS, memory_of
+from gigawatt.physics.training.memory.changes import smallest_change
+from gigawatt.physics.training.memory.recipes import Recipe
 from gigawatt.physics.training.search.bulk import smallest
 from gigawatt.physics.training.search.candidates import Candidates, Job, Rejection, candidates_of, divisors
 from gigawatt.physics.training.search.plain import known_precision, unknown_precision
@@ -162,6 +164,17 @@ def _near(options: NDArray[np.float64], value: float) -> str:
     return " or ".join(f"{one:g}" for one in (*below[-1:], *above[:1]))
 
 
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """Candidates over the memory: the precision where there are several, the mapping that comes nearest, how many, and
+    whether all are."""
+
+    precision: str
+    nearest: Mapping
+    count: int
+    all: bool
+
+
 def too_large(
     shape: Shape,
     found: Candidates,
@@ -169,44 +182,48 @@ def too_large(
     flash: float,
     room_bytes: float,
     chip: Chip,
-    nearest: Mapping,
-    over: int,
-    some_fit: bool,
+    stored: Recipe,
+    misfit: Misfit,
+    offload: bool,
 ) -> tuple[Rejection, tuple[Change, ...]]:
     """What does not fit the memory: how many, the nearest of them by kind; and, where nothing fits, what would."""
-    memory = memory_of(shape, nearest, flash)
+    memory = memory_of(shape, misfit.nearest, flash, recipe=stored)
     total = float(np.ravel(memory.total_bytes)[0])
-    kinds = {f.name.removesuffix("_bytes"): float(np.ravel(getattr(memory, f.name))[0]) for f in fields(Memory)}
-    largest = max(kinds, key=lambda name: kinds[name])
+    kinds = {kind: float(np.ravel(getattr(memory, f"{kind}_bytes"))[0]) for kind in KINDS}
+    largest = max(kinds, key=lambda kind: kinds[kind])
+    reason = "does not fit the memory" + (f" in {misfit.precision}" if misfit.precision else "")
     text = (
-        f"the nearest ({describe(nearest, 0)}) needs {total / 1e9:,.0f} GB a chip, {(total - room_bytes) / 1e9:,.1f} GB more "
-        f"than the {room_bytes / 1e9:,.0f} GB that can be planned with; {largest} take {kinds[largest] / 1e9:,.0f} GB"
+        f"the nearest ({describe(misfit.nearest, 0)}) needs {total / 1e9:,.0f} GB a chip, {(total - room_bytes) / 1e9:,.1f} "
+        f"GB more than the {room_bytes / 1e9:,.0f} GB that can be planned with; {largest} take {kinds[largest] / 1e9:,.0f} GB"
     )
-    if some_fit:
-        return Rejection("does not fit the memory", over, text), ()
-    needed = total / room_bytes * chip.memory_bytes
-    changes = [Change("memory of a chip", chip.memory_bytes / 1e9, needed / 1e9, "GB")]
-    enough = _chips_enough(shape, found, space, flash, room_bytes)
+    if not misfit.all:
+        return Rejection(reason, misfit.count, text), ()
+    job = found.job
+    gap = smallest_change(
+        shape, misfit.nearest, room_bytes, flash, recipe=stored, offload=offload,
+        max_tp=max(job.domain, 8.0), max_chips=float(job.chips),
+    )  # fmt: skip
+    share = room_bytes / chip.memory_bytes
+    changes = [Change("memory of a chip", chip.memory_bytes / 1e9, total / share / 1e9, "GB")]
+    enough = _chips_enough(shape, found, space, flash, room_bytes, stored)
     if enough:
-        changes.append(Change("chips", found.job.chips, enough, "chips"))
+        changes.append(Change("chips", job.chips, enough, "chips"))
         text += f"; {enough:,} chips would do"
-    spared = _spared(shape, found, space, flash, room_bytes)
-    if spared is not None:
-        text += f"; so would {describe(spared, 0)} on these chips"
-    return Rejection("does not fit the memory", over, text), tuple(changes)
+    if gap.changes:
+        ways = " or ".join(" and ".join(str(change).strip() for change in way) for way in gap.changes)
+        text += f"; so would of this mapping {ways}"
+        changes += gap.changes[0]
+    return Rejection(reason, misfit.count, text), tuple(changes)
 
 
-def _least(shape: Shape, found: Candidates, space: Space, flash: float, chips: int) -> tuple[float, Mapping | None]:
-    """The mapping of a space that needs least memory on some number of chips."""
-    more = candidates_of(shape, replace(found.job, chips=chips), space)
-    return smallest(shape, more, flash)
-
-
-def _chips_enough(shape: Shape, found: Candidates, space: Space, flash: float, room_bytes: float) -> int | None:
+def _chips_enough(
+    shape: Shape, found: Candidates, space: Space, flash: float, room_bytes: float, stored: Recipe
+) -> int | None:
     """The fewest chips, in multiples of the job's, on which a mapping of the space fits; None where none does."""
 
     def fits(times: int) -> bool:
-        return _least(shape, found, space, flash, times * found.job.chips)[0] <= room_bytes
+        more = candidates_of(shape, replace(found.job, chips=times * found.job.chips), space)
+        return smallest(shape, more, flash, stored)[0] <= room_bytes
 
     high = next((2**i for i in range(1, DOUBLINGS + 1) if fits(2**i)), 0)
     if not high:
@@ -216,13 +233,3 @@ def _chips_enough(shape: Shape, found: Candidates, space: Space, flash: float, r
         middle = (low + high) // 2
         low, high = (low, middle) if fits(middle) else (middle, high)
     return int(high * found.job.chips)
-
-
-def _spared(shape: Shape, found: Candidates, space: Space, flash: float, room_bytes: float) -> Mapping | None:
-    """A mapping on the same chips that fits by recompute, sharding and host memory, where the space left those out."""
-    lean = replace(space, recompute=(1.0,), sharding=(1.0, 3.0), micro_batch=(1.0,))
-    for more in (lean, replace(lean, offload_optimizer=(1.0,))):
-        needed, mapping = _least(shape, found, more, flash, found.job.chips)
-        if needed <= room_bytes:
-            return mapping
-    return None

@@ -77,7 +77,7 @@ class Space:
     overlap_ep: Axis = (1.0,)
     overlap_pp: Axis = (1.0,)
     overlap_dp: Axis = (1.0,)
-    paired: Axis = (0.0,)
+    paired: Axis = (0.0, 1.0)  # of models without experts the first alone
     fused: Axis = (1.0,)
     every: bool = False
 
