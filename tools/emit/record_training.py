@@ -3,8 +3,8 @@
     pip download megatron-core==0.19.2 --no-deps --ignore-requires-python -d wheels && unzip -q wheels/megatron_core-*.whl -d f
     python tools/emit/record_training.py megatron f > src/gigawatt/study/train/emit/schema/megatron.csv
 
-Nothing of the package is imported: the source is parsed, and only names, types, choices, defaults and aliases are taken. Columns
-are those of `record_arguments`. Defaults that are no plain value stay blank.
+Nothing of the package is imported: the source is parsed, and only names, types, choices, defaults and aliases are taken.
+Columns are those of `record_arguments`. Defaults that are no plain value stay blank.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from record_arguments import COLUMNS, Row, _row
-from source import SCALARS, Source, called, default_of, flag_of, keywords, name_of
+from source import SCALARS, Source, default_of, flag_of, keywords, name_of
 
 SWITCHED = ("store_true", "store_false", "store_const")
 NAMED_SCALARS = ("DType", "ModelName", "PathStr", "AxisNames", "PositiveInt", "NonNegativeInt", "NonNegativeFloat")
@@ -25,7 +25,9 @@ WIDTHS = {"PositiveInt": "int", "NonNegativeInt": "int", "NonNegativeFloat": "fl
 
 def megatron(folder: Path) -> list[Row]:
     """Megatron-LM: add_argument calls, and dataclasses whose fields become arguments (ArgumentGroupFactory)."""
-    source = Source(folder, ("megatron/training/arguments.py", "megatron/core/**/*.py", "megatron/training/config/*.py"))
+    source = Source(
+        folder, ("megatron/training/arguments.py", "megatron/core/**/*.py", "megatron/training/config/*.py")
+    )
     own = Source(folder, ("megatron/training/arguments.py",))
     rows = [row for call in own.calls("add_argument") if (row := _argument(source, call))]
     for call in own.calls("ArgumentGroupFactory"):
@@ -87,7 +89,9 @@ def _meta(node: ast.AnnAssign) -> dict[str, ast.expr]:
     outer = words.get("metadata")
     if not isinstance(outer, ast.Dict):
         return {}
-    inner = next((v for k, v in zip(outer.keys, outer.values, strict=True) if k and flag_of(k) == "argparse_meta"), None)
+    inner = next(
+        (v for k, v in zip(outer.keys, outer.values, strict=True) if k and flag_of(k) == "argparse_meta"), None
+    )
     if not isinstance(inner, ast.Dict):
         return {}
     return {flag_of(k): v for k, v in zip(inner.keys, inner.values, strict=True) if k is not None}
@@ -123,7 +127,11 @@ def _section(source: Source, node: ast.AnnAssign, outer: str) -> Iterator[Row]:
 def _flavors(path: Path) -> Iterator[str]:
     """The keys of the dictionary of a model's sizes."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict) and name_of(node.targets[0]).endswith(("_args", "_configs")):
+        if (
+            isinstance(node, ast.Assign)
+            and isinstance(node.value, ast.Dict)
+            and name_of(node.targets[0]).endswith(("_args", "_configs"))
+        ):
             yield from (flag_of(key) for key in node.value.keys if key is not None)
 
 

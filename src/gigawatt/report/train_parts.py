@@ -167,19 +167,13 @@ SCALED = ("token", "share", "MWh")  # units of which more is written with a pref
 TRAIN: tuple[Section, ...] = (
     Section("platforms", "The best mapping", labels=LABELS, shows=lambda result: side_by_side(result, 6)),
     Section("job", "The whole job", labels=LABELS, shows=lambda result: shown_job(result, 6)),
-    Section(
-        "time",
-        "Where a step goes",
-        "Of one rank, in the mean over the ranks; messages count as far as nothing hides them.",
-        labels=LABELS,
-        charts=("schedule",),
-        folded=("time",),
-    ),
+    Section("time", "Where a step goes", labels=LABELS, folded=("time",)),
+    Section("schedule", "The pipeline of the best mapping", folded=("schedule",)),
     Section("memory", "Memory of a chip, by kind", "The line is what the chip has.", labels=LABELS, folded=("memory",)),
     Section(
         "pareto",
         "Speed against energy",
-        "Shaded: 80 % range. Every point is a mapping at a precision and a power mode that no other beats in both.",
+        "Shaded: 80 % range; stars: the best. No mapping of a platform beats another point in both.",
         labels=LABELS,
         shows=shown_front,
     ),
