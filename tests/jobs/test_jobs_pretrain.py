@@ -4,7 +4,8 @@ import pytest
 from jobs_models import box, chip, model
 
 from gigawatt.core.errors import Infeasible, InputError
-from gigawatt.physics.jobs import Stretch, Validation, pretraining, ramp
+from gigawatt.physics.jobs import Failures, Stretch, Validation, pretraining, ramp
+from gigawatt.physics.reliability import Fleet, effective_training, state_bytes
 from gigawatt.physics.training import best_mapping
 from gigawatt.physics.workload import parameters
 
@@ -27,12 +28,14 @@ def test_training_time_is_tokens_over_the_rate_of_the_best_mapping():
     assert made.low < 1 < made.high
 
 
-def test_the_rest_is_what_goodput_leaves():
-    made = run(checkpoint_s=30.0, restart_s=300.0)
+def test_the_rest_is_what_failures_leave():
+    made = run()
     parts = {p.name: p.wall_s for p in made.phases}
-    assert set(parts) == {"main", "checkpoints", "work lost to failures", "restarts"}
-    assert made.busy_share == pytest.approx(parts["main"] / made.wall_s)
-    worse = run(checkpoint_s=30.0, restart_s=3000.0)
+    assert set(parts) == {"main", "checkpoints", "work lost to failures", "restarts and repairs"}
+    left = effective_training(512, state_bytes(parameters(model("llama3-8b")), "adam"))
+    assert parts["main"] / made.wall_s == pytest.approx(float(left.productive))
+    assert made.busy_share == pytest.approx(float(left.productive))
+    worse = run(failures=Failures(fleet=Fleet(factor=10.0)))
     assert worse.wall_s > made.wall_s
 
 
@@ -67,8 +70,3 @@ def test_shares_that_do_not_sum_and_a_model_that_does_not_fit():
         run(stretches=(Stretch("main", 0.9, 8192, 512),))
     with pytest.raises(Infeasible, match="fits no mapping"):
         pretraining(model("llama3-405b"), chip(), tokens=1e12, chips=8, stretches=(MAIN,))
-
-
-def test_llama_3_405b_holds_the_published_checkpoint():
-    # 14 bytes a parameter; Llama 3's state is 1 to 4 GB a GPU on its 16,384 (arXiv 2407.21783, section 3.3.1: 1 MB to 4 GB).
-    assert 14 * parameters(model("llama3-405b")) / 16384 < 4e9

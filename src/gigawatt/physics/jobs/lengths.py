@@ -25,8 +25,10 @@ EQUAL = 0.02  # lengths that differ by less than this (of the logarithm) are tak
 
 @dataclass(frozen=True, slots=True)
 class Lengths:
-    """`mean` tokens as written (after the cut), `sigma` of the logarithm before it, `cut` the most that are allowed (where all lengths
-    are equal, the mean)."""
+    """`mean` tokens as written (after the cut), `sigma` of the logarithm before it, `cut` the most that are allowed.
+
+    Where all lengths are equal, `cut` is the mean.
+    """
 
     mean: float
     sigma: float

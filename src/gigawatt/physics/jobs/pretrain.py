@@ -6,8 +6,7 @@
 
 Each stretch has a mapping of its own (`training.best_mapping`): long contexts want context parallelism, small batches fewer
 replicas. A batch that grows is several stretches (`ramp`); annealing is a stretch like any other: a falling learning rate costs
-no time. A checkpoint holds 14 bytes a parameter (16-bit weights, 32-bit master weights and two moments) and stops the job for
-bytes / (chips x write rate), once an interval, whose best length `reliability` knows.
+no time. What failures take is `failures`.
 """
 
 from __future__ import annotations
@@ -15,21 +14,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from gigawatt.catalog import Catalog
-from gigawatt.core.errors import Infeasible, InputError, Problem
+from gigawatt.core.errors import InputError, Problem
 from gigawatt.physics.chip import Box, Chip, PowerMode
 from gigawatt.physics.chip.power import FULL
 from gigawatt.physics.fabric import Fabric
+from gigawatt.physics.jobs.failures import DEFAULT, Failures, interruptions
+from gigawatt.physics.jobs.points import fastest
 from gigawatt.physics.jobs.run import JobRun, Phase, job_run, waiting_w
-from gigawatt.physics.reliability import goodput
-from gigawatt.physics.training import TrainingPoints, best_mapping
+from gigawatt.physics.training import best_mapping
 from gigawatt.physics.workload import parameters
 from gigawatt.physics.workload.architecture import Architecture
 
-CHECKPOINT_BYTES = 14.0  # a parameter: weights 2, master weights 4, two moments 4 each
 FORWARD_SHARE = 1.0 / 3.0  # of a step's time that a forward pass takes alone: backward is twice as much arithmetic
 SHARE_SUM = 1e-6
-FAILURES = "training-failures"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,52 +61,6 @@ def ramp(stretch: Stretch, batches: Sequence[tuple[float, int]]) -> tuple[Stretc
     return (*small, replace(stretch, share=stretch.share * (1.0 - sum(share for share, _ in batches))))
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """The operating point of one stretch: its mapping in words, rates and watts per chip, and the 80 % factors on speed."""
-
-    mapping: str
-    precision: str
-    tokens_per_s_per_chip: float
-    step_s: float
-    chip_w: float
-    bound: str
-    low: float
-    high: float
-
-
-def fastest(points: TrainingPoints, subject: str) -> Found:
-    """The point of most tokens a second.
-
-    Raises:
-        Infeasible: nothing fits; says why, and the nearest change.
-    """
-    if not len(points):
-        lines = [f"{r.reason}: {r.nearest_fix}" for r in points.rejected]
-        raise Infeasible(f"{subject} fits no mapping: {lines[0] if lines else 'no candidate'}", lines)
-    k = points.best
-    return Found(
-        str(points.mapping[k]),
-        str(points.precision[k]),
-        float(points.tokens_per_s_per_chip[k]),
-        float(points.step_s[k]),
-        float(points.chip_w[k]),
-        str(points.bound[k]),
-        float(points.low[k]),
-        float(points.high[k]),
-    )
-
-
-def checkpoint_bytes(arch: Architecture) -> float:
-    """Bytes of a checkpoint that training can go on from."""
-    return CHECKPOINT_BYTES * float(parameters(arch))
-
-
-def _write_rate() -> float:
-    """Bytes a second that a chip writes of a checkpoint while the job waits."""
-    return float(Catalog.load().get("calibration", FAILURES).parameters["checkpoint_bytes_per_s_per_chip"].value)
-
-
 def pretraining(
     arch: Architecture,
     chip: Chip,
@@ -123,9 +74,7 @@ def pretraining(
     mode: PowerMode = FULL,
     stack: str = "",
     validation: Validation | None = None,
-    cluster: str = "default",
-    checkpoint_s: float | None = None,
-    restart_s: float | None = None,
+    failures: Failures = DEFAULT,
     box: Box | None = None,
     network_w_per_chip: float = 0.0,
     name: str = "pre-training",
@@ -138,9 +87,7 @@ def pretraining(
         chips: chips of the job; spares are not among them.
         stretches: in order; their shares sum to 1. A stretch without precisions takes `precisions`.
         validation: forward passes beside; none where None.
-        cluster: whose published failure rate (`reliability`).
-        checkpoint_s: seconds that a checkpoint stops the job; from its bytes and the write rate where None.
-        restart_s: seconds of a restart; the calibrated default where None.
+        failures: whose published rate, seconds of checkpoints and restarts.
         box, network_w_per_chip: the rack and the network watts, for energy at the racks' input.
 
     Raises:
@@ -180,50 +127,10 @@ def pretraining(
     if validation is not None:
         looked = validation.tokens * tokens / validation.every_tokens
         rows.append(replace(main, name="validation", wall_s=read_s, tokens=0.0, bound=f"{looked:,.3g} tokens read"))
-    rows += _interruptions(arch, chip, main, train_s + read_s, chips, cluster, checkpoint_s, restart_s, notes)
+    lost, note = interruptions(failures, float(parameters(arch)), (main,), train_s + read_s, waiting_w(chip))
+    rows += lost
+    notes.append(note)
     return job_run(name, rows, chip, box=box, network_w_per_chip=network_w_per_chip, notes=notes)
-
-
-def _interruptions(
-    arch: Architecture,
-    chip: Chip,
-    main: Phase,
-    useful_s: float,
-    chips: int,
-    cluster: str,
-    checkpoint_s: float | None,
-    restart_s: float | None,
-    notes: list[str],
-) -> list[Phase]:
-    """Checkpoints, lost work and restarts beside `useful_s` of work."""
-    stop_s = checkpoint_s
-    if stop_s is None:
-        stop_s = checkpoint_bytes(arch) / (chips * _write_rate())
-    left = goodput(chips, stop_s, restart_s, cluster=cluster)
-    share, wait_w = float(left.goodput), waiting_w(chip)
-    notes.append(
-        f"goodput {share:.1%}: a failure every {float(left.mttf_s) / 3600:.3g} h (published rate '{cluster}'), a checkpoint of "
-        f"{checkpoint_bytes(arch) / 1e12:.3g} TB that stops the job for {stop_s:.2g} s every {float(left.interval_s):,.0f} s"
-    )
-    parts = (
-        ("checkpoints", float(left.checkpoint_share), wait_w, 1.0),
-        ("work lost to failures", float(left.lost_share), main.chip_w, 1.0),
-        ("restarts", float(left.restart_share), wait_w, 0.0),
-    )
-    return [
-        Phase(
-            name,
-            "idle",
-            chips,
-            useful_s * part / share,
-            watts,
-            bound="failures",
-            load=load,
-            low=main.low,
-            high=main.high,
-        )
-        for name, part, watts, load in parts
-    ]
 
 
 def _check(tokens: float, chips: int, stretches: Sequence[Stretch], validation: Validation | None) -> None:
