@@ -29,6 +29,7 @@ from gigawatt.physics.training.search.bulk import Settings, chips_of, evaluated,
 from gigawatt.physics.training.search.front import undominated
 from gigawatt.physics.training.step.offload import usual_host
 from gigawatt.physics.training.step.power import phase_watts
+from gigawatt.physics.training.step.sites import Between
 
 H100, GB300 = chip("h100-sxm"), chip("gb300")
 SMALL = gpt(24, 2048, 16)
@@ -251,6 +252,9 @@ def test_odd_number_of_chips_leaves_some_idle() -> None:
     best = found.best
     assert 0.5 * 10_007 < found.chips_used[best] <= 10_007
     assert found.idle_chips[best] == 10_007 - found.chips_used[best]
+    assert f"{int(found.idle_chips[best]):,} chips idle" in found.mapping[best]
+    rest = found.chip_w[best] * found.chips_used[best] + H100.idle_w * found.idle_chips[best]
+    assert found.chip_joules_per_token[best] == pytest.approx(rest / (found.tokens_per_s_per_chip[best] * 10_007))
 
 
 def test_nothing_fits_says_why_and_what_would() -> None:
@@ -322,3 +326,69 @@ def test_memory_limit_is_kept() -> None:
     shape = shape_of(LLAMA_405B)
     few = enumerate_mappings(shape, chips=64, seq=8192, global_batch=64, scaleup_domain=8)
     assert float(memory_of(shape, few.mapping).total_bytes.max()) > 40e9
+
+
+FIXED = {  # layers, width, heads, chips: all degrees said
+    (96, 12288, 96, 512): {"tp": 8.0, "pp": 8.0, "vpp": 3.0, "micro_batch": 1.0},
+    (80, 10240, 80, 1024): {"tp": 8.0, "pp": 8.0, "vpp": 5.0, "micro_batch": 1.0},
+}
+
+
+@pytest.mark.parametrize("model", FIXED)
+def test_a_space_of_single_values_is_that_mapping(model) -> None:
+    """What `validate` times one mapping at, a search that may try no other finds."""
+    *sides, chips = model
+    arch, a100 = gpt(*sides), chip("a100-sxm-80gb")
+    fixed = Space.of(recompute=1.0, modules=0.0, sharding=1.0, **FIXED[model])
+    found = best_mapping(arch, a100, chips=chips, seq=2048, global_batch=1536, space=fixed, stack="megatron-2021")
+    assert len(found) == 1 and found.timed == 1
+    dp = chips / (fixed.tp[0] * fixed.pp[0])
+    one = Mapping(
+        chips=chips, tp=8.0, pp=8.0, vpp=fixed.vpp[0], dp=dp, cp=1.0, ep=1.0, micro_batch=1.0, global_batch=1536.0,
+        seq=2048.0, recompute=1.0,
+    )  # fmt: skip
+    assert found.step_s[0] == pytest.approx(
+        np.ravel(evaluate(arch, a100, one, stack="megatron-2021").step_s)[0], rel=1e-12
+    )
+
+
+@pytest.mark.parametrize("precision", ["fp8", "fp8-current", "fp8-blockwise", "mxfp8", "nvfp4"])
+def test_precisions_and_recipes_are_worked_out_as_they_stand(precision) -> None:
+    low = chip("gb300")
+    found = best_mapping(DEEPSEEK_V3, low, chips=256, seq=4096, global_batch=2048, precisions=(precision,))
+    assert set(found.precision) == {precision}
+    steps = evaluate(DEEPSEEK_V3, low, found.layout, precision)
+    np.testing.assert_allclose(found.step_s, steps.step_s, rtol=1e-12)
+    np.testing.assert_allclose(found.memory.total_bytes, found.memory_bytes, rtol=1e-12)
+    assert np.all(found.memory_bytes <= 0.94 * low.memory_bytes)
+
+
+def test_adapters_need_less_memory_and_time() -> None:
+    asked = {"chips": 16, "seq": 4096, "global_batch": 64}
+    whole = best_mapping(LLAMA_405B, GB300, **asked, space=Space.wide())
+    adapters = best_mapping(LLAMA_405B, GB300, **asked, lora=True)
+    assert len(adapters) and np.all(adapters.layout.lora == 1.0)
+    assert not len(whole) or adapters.step_s.min() < whole.step_s.min()
+
+
+def test_sites_need_cables_and_cost_time() -> None:
+    asked = {"chips": 1024, "seq": 8192, "global_batch": 1024}
+    with pytest.raises(InputError, match="cables"):
+        best_mapping(LLAMA_405B, GB300, **asked, sites=2)
+    here = best_mapping(LLAMA_405B, GB300, **asked)
+    cable = Between(fibre_km=100.0, bytes_per_s=100e9)
+    apart = best_mapping(LLAMA_405B, GB300, **asked, sites=2, between=cable)
+    seldom = best_mapping(LLAMA_405B, GB300, **asked, sites=2, between=cable, local_steps=20)
+    assert here.step_s.min() < seldom.step_s.min() < apart.step_s.min()
+    assert np.all(apart.times.site_s > 0) and np.all(np.mod(apart.layout.dp, 2) == 0)
+
+
+def test_offload_without_a_host_is_left_out_and_told() -> None:
+    alone = replace(H100, name="a chip of nobody's platform")
+    asked = {"chips": 8, "seq": 2048, "global_batch": 64}
+    found = best_mapping(SMALL, alone, **asked, space=Space(offload_optimizer=(0.0, 1.0)))
+    assert len(found) and np.all(found.layout.offload_optimizer == 0)
+    assert any("host's memory" in r.reason for r in found.rejected)
+    with pytest.raises(InputError, match="offload_optimizer"):
+        best_mapping(SMALL, alone, **asked, space=Space(offload_optimizer=(1.0,)))
+    assert len(best_mapping(SMALL, H100, **asked, space=Space(offload_optimizer=(1.0,))))

@@ -258,7 +258,7 @@ def _points(
         resting_w = box_watts(box, idle_w, 0.0).total_w / box.chips
         node_joules = steps.step_s * (used * node_w + (chips - used) * resting_w)
     return {
-        "mapping": np.array([describe(mapping, row) for row in range(used.size)]),
+        "mapping": np.array([_words(mapping, row, chips) for row in range(used.size)]),
         "step_s": steps.step_s,
         "tokens_per_s_per_chip": tokens / (steps.step_s * chips),
         "mfu": steps.model_flops / (steps.step_s * chips),
@@ -279,6 +279,12 @@ def _points(
         "times": steps,
         "memory": Memory(*(np.broadcast_to(getattr(memory, f.name), used.shape) for f in fields(Memory))),
     }
+
+
+def _words(mapping: Mapping, row: int, chips: int) -> str:
+    """A mapping in words, with the chips that its degrees leave idle."""
+    idle = chips - round(float(mapping.chips[row]))
+    return describe(mapping, row) + (f", {idle:,} chips idle" if idle else "")
 
 
 def sigma_of(fit: TrainingCalibration, shape: Shape, generation: str) -> float:

@@ -273,6 +273,7 @@ def _layouts(shape: Shape, job: Job, space: Space, knobs: int) -> tuple[dict[str
         (room < 1, "more parallel ranks than chips", "use more chips, or fewer stages"),
         (dp < 1, "the global batch does not divide", f"use a batch that the micro-batch divides (now {batch} sequences)"),
         (np.mod(dp, job.sites) != 0, "data-parallel ranks do not divide over the sites", f"use a multiple of {job.sites:g}"),
+        (np.mod(job.seq, x) != 0, "context ranks do not divide the sequence", f"use a divisor of {job.seq:,}"),
         (np.mod(heads, t) != 0, "tensor ranks do not divide the heads", f"use a divisor of {heads}"),
         (p > layers, "more stages than layers", f"use {layers} stages at most"),
         (
