@@ -70,7 +70,7 @@ def train(
     ] = "",
     failures: Annotated[
         str,
-        typer.Option("--failures", help="Whose rates: llama3-h100, 'default,factor=2', none.", rich_help_panel=ASK),
+        typer.Option("--failures", help="llama3-h100, 'factor=2,checkpoint=sync', none.", rich_help_panel=ASK),
     ] = "",
     precision: Annotated[str, typer.Option("--precision", help="nvfp4, mxfp8, fp8, bf16.", rich_help_panel=MAP)] = "",
     mapping: Annotated[

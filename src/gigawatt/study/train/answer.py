@@ -12,7 +12,6 @@ import numpy as np
 from gigawatt.catalog import Catalog
 from gigawatt.core.errors import Problems, unknown_name
 from gigawatt.core.table import Table
-from gigawatt.physics.reliability import clusters
 from gigawatt.physics.training import Mapping, load_calibration
 from gigawatt.physics.training.calibration import RELEASE_YEAR, default_stack
 from gigawatt.study.hosts import Assumed, Host, hosts_of
@@ -94,8 +93,6 @@ def _subject(question: Question, catalog: Catalog, told: Problems) -> Subject:
 
 
 def _check_names(question: Question, told: Problems) -> None:
-    if question.failures.cluster not in ("", "default", *clusters()):
-        told.extend([unknown_name("cluster of failure rates", question.failures.cluster, (*clusters(), "none"))])
     stacks = load_calibration().stacks
     if question.stack and question.stack not in stacks:
         told.extend([unknown_name("training stack", question.stack, stacks)])
@@ -223,7 +220,7 @@ def layout_of(choice: tuple[Tried, Points, int]) -> dict[str, float]:
 def kept_of(choice: tuple[Tried, Points, int], question: Question, subject: Subject) -> dict[str, float]:
     """The share of the time that counts, and steps between checkpoints; nothing where nothing interrupts the job."""
     one, points, at = choice
-    effective = effective_of(question, subject, one.host)
+    effective = effective_of(question, points, at, subject, one.host)
     if effective is None:
         return {}
     every = save_every(effective, float(points.found.step_s[at]))

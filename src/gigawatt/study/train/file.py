@@ -210,6 +210,7 @@ def _question(work: Work, resolved: Resolved) -> Question:
         sequence=spec.sequence_length,
         batch=spec.global_batch,
         tokens=spec.tokens,
+        failures=spec.reliability,
         precisions=() if isinstance(spec.precisions, str) else tuple(spec.precisions),
         facility=resolved.scenario.site.facility,
     )

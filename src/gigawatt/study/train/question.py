@@ -17,6 +17,7 @@ from gigawatt.physics.training.columns import (
 )
 from gigawatt.physics.training.step.sites import Between
 from gigawatt.study.hosts import Cap
+from gigawatt.study.reliability import Reliability
 
 DEFAULT_ON = "gb300-nvl72"
 DEFAULT_CHIPS = 1024
@@ -40,6 +41,7 @@ MODULES = {
     "moe": EXPERTS,
 }
 OFFLOADS = ("none", "optimizer", "activations", "weights")
+USUAL = Reliability()  # failures at the rate published for the chip's generation, guarded as usual at the size
 CHIP_HOUR_USD, KWH_USD = 2.0, 0.08  # assumed, where --objective cost names no prices
 
 
@@ -86,14 +88,6 @@ class Value:
 
 
 @dataclass(frozen=True, slots=True)
-class Failures:
-    """What interrupts the job: whose published rates, times a factor; '' for a job that nothing interrupts."""
-
-    cluster: str = "default"
-    factor: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
 class Question:
     """How a model is trained on `chips` chips of each of `on`.
 
@@ -105,7 +99,8 @@ class Question:
     degrees of the mapping. `stack` is a software stack of the calibration (the usual one of the chip where empty), `release` a
     date of its software. `step_s` is the longest step that is taken, `sites` the number of places that data-parallel ranks are
     spread over, `between` the cables between them, `local_steps` the steps between two exchanges over them. `imbalance` is the
-    load of the busiest expert rank over the mean.
+    load of the busiest expert rank over the mean. `failures` says how often the job is interrupted and what guards it; None for
+    a job that nothing interrupts.
     """
 
     model: str
@@ -134,7 +129,7 @@ class Question:
     facility: str = DEFAULT_FACILITY
     value: Value = Value()
     step_s: float = math.inf
-    failures: Failures = Failures()
+    failures: Reliability | None = USUAL
     pareto: int = 12
 
     @property
@@ -169,22 +164,6 @@ def day_words(seconds: float) -> str:
 
 
 __all__ = [
-    "CONTEXTS",
-    "DEFAULT_CHIPS",
-    "DEFAULT_FACILITY",
-    "DEFAULT_ON",
-    "DEFAULT_SEQUENCE",
-    "MODULES",
-    "OBJECTIVES",
-    "OFFLOADS",
-    "PRECISIONS",
-    "RECOMPUTES",
-    "SCHEDULES",
-    "SHARDINGS",
-    "Degrees",
-    "Failures",
-    "Question",
-    "Value",
-    "day_words",
-    "usual_batch",
+    "CONTEXTS", "DEFAULT_CHIPS", "DEFAULT_FACILITY", "DEFAULT_ON", "DEFAULT_SEQUENCE", "MODULES", "OBJECTIVES", "OFFLOADS",
+    "PRECISIONS", "RECOMPUTES", "SCHEDULES", "SHARDINGS", "Degrees", "Question", "Value", "day_words", "usual_batch",
 ]  # fmt: skip
