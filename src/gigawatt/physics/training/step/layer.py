@@ -43,7 +43,6 @@ from gigawatt.physics.training.shape import REPLICATED, LayerKind, Shape
 from gigawatt.physics.training.step.collectives import LayerMessages
 from gigawatt.physics.training.step.kernels import KernelTimes, LayerKernels
 
-HEADROOM_REFERENCE_W_PER_TFLOPS = 0.48
 BACKWARD_HOST = 1.7
 EXCHANGE_SM_SHARE = 20.0 / 132.0
 SCAN_BACKWARD = 2.5  # traffic of a scan's backward pass over its forward's
@@ -166,7 +165,7 @@ def micro_batch_costs(
 
 def _derate(machine: Machine, c: Coefficients) -> Any:
     """Seconds of a kernel in the stack over its benchmark's."""
-    headroom = (machine.headroom_w_per_tflops / HEADROOM_REFERENCE_W_PER_TFLOPS) ** c.headroom_exponent
+    headroom = (machine.headroom_w_per_tflops / c.headroom_w_per_tflops) ** c.headroom_exponent
     return c.derate * c.slowdown / headroom
 
 
