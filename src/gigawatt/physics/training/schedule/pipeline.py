@@ -7,17 +7,18 @@ and backward for the weights of one micro-batch, a step takes m (F + B + W) of t
     1f1b        (p - 1) / v (F + B + W)                      [Narayanan et al., SC'21, sec. 2.2]
     zb-h1       (p - 1) (F + max(B - W, 0))                  [Qi et al., arXiv 2401.10241, table 1, there with B >= W]
     zb-v        (p - 1) / 2 max(F, B, 2 (B - W)), or ((p - 1) F + (p - 2) (max(F, W) - B)) / 2 where that is more
-    dualpipe    (p / 2 - 1) max(F + 2 B - W, 2 F)            [DeepSeek-V3 report, table 2, there (F&B + B - 3 W) with
-                B for both backward passes and F&B as long as its parts]
-    dualpipe-v  (p - 1) / 2 max(F + 2 B - W, 2 F)            [the same with 2 p half stages on p ranks]
+    dualpipe    n max(F + 2 B - W, 2 F) - min(F, n max(B - F, 0)), n = p / 2 - 1      [DeepSeek-V3 report, table 2, there
+                n (F&B + B - 3 W) with B for both backward passes; what is taken off is what its code gains by running
+                the first pair of the middle ranks apart]
+    dualpipe-v  the same with n = (p - 1) / 2, and F / 2 for the F of the minimum     [2 p half stages on p ranks]
 
 from the first unit of a step to the last on any rank: the skew between ranks is idle time, since gradients are reduced
 and weights stepped together. What zb-v calls zero bubble (F = B = W, optimizer steps not waited for) is the first term
 of its form: its ranks are idle for nothing but the skew (p - 1) F / 2.
 
-Against `replay` over equal stages: gpipe, 1f1b, interleaved exact; zb-h1 and zb-v exact where W <= F <= B, as in every
-layer with attention; dualpipe and dualpipe-v there never short and at most 4 % long. Elsewhere (W up to 2 F, B down
-to F / 2) within 11 % for zb-h1, 6 % for the others.
+Against `replay` over equal stages: gpipe, 1f1b, interleaved exact; the others exact where W <= F <= B, as in every layer
+with attention (whose backward pass is longer than its forward and has no weights). Elsewhere (W up to 2 F, B down to
+F / 2) within 11 % for zb-h1, 6 % for the others.
 """
 
 from __future__ import annotations
@@ -177,8 +178,9 @@ def _stored_1f1b(m: Any, p: Any, v: Any, rank: Any) -> Any:
     return np.minimum(m, p + np.where(np.asarray(v) > 1, (p - 1.0 - 2.0 * rank) / v, -rank))
 
 
-def _two_way_s(f: Any, b: Any, w: Any) -> Any:
-    return np.maximum(f + 2.0 * b - w, 2.0 * f)
+def _two_way_s(n: Any, f: Any, b: Any, w: Any, first: Any) -> Any:
+    idle = n * np.maximum(f + 2.0 * b - w, 2.0 * f) - np.minimum(first, n * np.maximum(b - f, 0.0))
+    return np.maximum(idle, 0.0)
 
 
 def _zero_bubble_v_s(p: Any, f: Any, b: Any, w: Any) -> Any:
@@ -191,8 +193,8 @@ _IDLE: dict[float, Form] = {
     ONE_F_ONE_B: lambda m, p, v, f, b, w: (p - 1.0) / v * (f + b + w),
     ZERO_BUBBLE_H1: lambda m, p, v, f, b, w: (p - 1.0) * (f + np.maximum(b - w, 0.0)),
     ZERO_BUBBLE_V: lambda m, p, v, f, b, w: _zero_bubble_v_s(p, f, b, w),
-    DUAL_PIPE: lambda m, p, v, f, b, w: np.maximum(p / 2.0 - 1.0, 0.0) * _two_way_s(f, b, w),
-    DUAL_PIPE_V: lambda m, p, v, f, b, w: (p - 1.0) / 2.0 * _two_way_s(f, b, w),
+    DUAL_PIPE: lambda m, p, v, f, b, w: _two_way_s(np.maximum(p / 2.0 - 1.0, 0.0), f, b, w, f),
+    DUAL_PIPE_V: lambda m, p, v, f, b, w: _two_way_s((p - 1.0) / 2.0, f, b, w, 0.5 * f),
 }
 _STORED: dict[float, Form] = {
     GPIPE: lambda m, p, v, f, b, w: m + 0.0 * p,
