@@ -12,7 +12,8 @@ from gigawatt.catalog import Catalog
 from gigawatt.core.errors import InputError
 from gigawatt.physics.chip.adapt import box_from_record
 from gigawatt.physics.chip.host import HostPath, host_path
-from gigawatt.physics.training import Mapping, evaluate, shape_of
+from gigawatt.physics.training import Mapping, coefficients, evaluate, load_calibration, machine_of, shape_of
+from gigawatt.physics.training.calibration import Context
 from gigawatt.physics.training.columns import (
     ACTIVATION,
     ALL_GATHER,
@@ -24,12 +25,15 @@ from gigawatt.physics.training.columns import (
     RING,
     ULYSSES,
 )
+from gigawatt.physics.training.step.collectives import messages_of
+from gigawatt.physics.training.step.kernels import kernel_times
+from gigawatt.physics.training.step.layer import micro_batch_costs
 from gigawatt.physics.training.step.offload import usual_host
 from gigawatt.physics.training.step.power import step_power
 from gigawatt.physics.training.step.precision import PRECISION_RECIPES, precision_recipe
 from gigawatt.physics.training.step.routing import drawn_imbalance
 from gigawatt.physics.training.step.sites import Between
-from gigawatt.physics.training.step.stages import split_layers
+from gigawatt.physics.training.step.stages import Split, layer_seconds, split_layers
 from gigawatt.physics.training.step.times import CLASSES
 
 H100, B200, GB200 = chip("h100-sxm"), chip("b200-sxm"), chip("gb200")
@@ -337,6 +341,26 @@ def test_a_slow_stage_costs_what_its_layers_do() -> None:
     assert even < step(DENSE, split=split_layers([1.0, 1.0, 1.0, 2.0], 126)) < 1.35 * even
     with pytest.raises(InputError, match="layers"):
         split_layers([1.0] * 8, 4)
+
+
+def _micro(device, mapping: Mapping):
+    shape, fit = shape_of(LLAMA_405B), load_calibration()
+    c = coefficients([Context(device.generation, "16", fit.stack("megatron-tuned"))], fit.parameters)
+    machine = machine_of(device, "16")
+    sent = messages_of(shape, machine.network, mapping).layers
+    return micro_batch_costs(shape, machine, mapping, kernel_times(shape, device, "16", mapping), sent, c)
+
+
+def test_a_pipeline_over_two_kinds_of_chip() -> None:
+    # Three stages of H100 and one of A100: the slow chips take fewer layers, and the step lies between those of each alone
+    shape = shape_of(LLAMA_405B)
+    old = chip("a100-sxm-80gb")
+    fast, slow = (float(layer_seconds(shape, _micro(device, DENSE))[0]) for device in (H100, old))
+    split = split_layers([fast, fast, fast, slow], 126)
+    assert split.layers[3] < split.layers[0] / 2
+    assert step(DENSE) < step(DENSE, split=split) < step(DENSE, old)
+    even_cut = Split((32, 32, 31, 31), 31 * slow / (126 / 4 * fast), 1.0)
+    assert step(DENSE, split=split) < step(DENSE, split=even_cut)
 
 
 # --- precision

@@ -16,18 +16,28 @@ from gigawatt.physics.training.search.candidates import Rejection, enumerate_map
 from gigawatt.physics.training.search.points import TrainingPoints
 from gigawatt.physics.training.search.space import Limits, Space, Weights
 from gigawatt.physics.training.shape import Shape, shape_of, stack_shapes
+from gigawatt.physics.training.step.power import PhaseWatts, StepPower, phase_watts, step_power
+from gigawatt.physics.training.step.precision import Precision, precision_recipe
+from gigawatt.physics.training.step.routing import drawn_imbalance
+from gigawatt.physics.training.step.sites import Between
+from gigawatt.physics.training.step.stages import Split, layer_seconds, split_layers
 from gigawatt.physics.training.step.times import Steps, step_times
 
 __all__ = [
+    "Between",
     "Context",
     "Limits",
     "Machine",
     "Mapping",
     "Memory",
+    "PhaseWatts",
+    "Precision",
     "Rejection",
     "Shape",
     "Space",
+    "Split",
     "Stack",
+    "StepPower",
     "Steps",
     "TrainingCalibration",
     "TrainingPoints",
@@ -35,15 +45,21 @@ __all__ = [
     "best_mapping",
     "bubble_share",
     "coefficients",
+    "drawn_imbalance",
     "enumerate_mappings",
     "evaluate",
+    "layer_seconds",
     "load_calibration",
     "machine_of",
     "memory_of",
+    "phase_watts",
     "pipeline_s",
+    "precision_recipe",
     "schedule_problem",
     "shape_of",
+    "split_layers",
     "stack_shapes",
+    "step_power",
     "step_times",
     "stored_micro_batches",
     "uneven_1f1b_s",

@@ -15,8 +15,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gigawatt.core.errors import InputError, Problem
+from gigawatt.physics.training.shape import Shape
+from gigawatt.physics.training.step.layer import MicroBatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,11 @@ class Split:
     layers: tuple[int, ...]
     longest: float
     mean: float
+
+
+def layer_seconds(shape: Shape, micro: MicroBatch) -> NDArray[np.float64]:
+    """Seconds of a mean layer, both passes, in each row of `micro`: what `split_layers` takes of each kind of chip."""
+    return np.asarray((micro.forward_s + micro.backward_s) / shape.layers, dtype=np.float64)
 
 
 def split_layers(layer_s: Sequence[float], layers: int, reference_s: float | None = None) -> Split:
