@@ -183,10 +183,10 @@ def test_only_the_recompute_that_was_asked_for_is_shown():
 
 
 def test_older_software_is_slower_and_it_is_said():
-    new, old = asked(precision="bf16"), asked(precision="bf16", release="2025-06")
+    new, old = asked(precision="bf16", on="hgx-b200"), asked(precision="bf16", on="hgx-b200", release="2025-06")
     assert old.manifest["best"]["step_s"] > new.manifest["best"]["step_s"]
     assert "Software of 2025" in old.texts["notes"][0]
-    assert asked(precision="bf16", release="2027-01").manifest["best"] == new.manifest["best"]
+    assert asked(precision="bf16", on="hgx-b200", release="2027-01").manifest["best"] == new.manifest["best"]
 
 
 def test_every_headline_number_has_a_tree(plain):

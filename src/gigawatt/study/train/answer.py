@@ -196,17 +196,24 @@ def _result(
     }
     name = f"train-{subject.id}-{hosts[0].label}"
     return RunResult(
-        name, title, said[0], tables, _metrics(best[0], jobs), {"answer": said, "notes": _notes(question)}, manifest
+        name,
+        title,
+        said[0],
+        tables,
+        _metrics(best[0], jobs),
+        {"answer": said, "notes": _notes(question, hosts)},
+        manifest,
     )
 
 
-def _notes(question: Question) -> list[str]:
+def _notes(question: Question, hosts: Sequence[Host]) -> list[str]:
+    """What the software's date costs on each platform."""
     if not question.release:
         return []
-    slower = 1.0 / age_factor(question) - 1.0
+    slower = [f"{100.0 / age_factor(question, host) - 100.0:.1f} % on {host.label}" for host in hosts]
     return [
-        f"Software of {float(question.release):.1f} in place of {RELEASE_YEAR:g}: every step {100 * slower:.1f} % longer, at "
-        "the pace fitted to releases."
+        f"Software of {float(question.release):.1f} in place of {RELEASE_YEAR:g} lengthens a step by {', '.join(slower)}: what "
+        "it lacks of the gains that a vendor's stack makes on a young chip."
     ]
 
 
