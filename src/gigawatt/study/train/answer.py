@@ -21,7 +21,7 @@ from gigawatt.study.train.detail import memory_table, schedule_table, time_table
 from gigawatt.study.train.explained import trees
 from gigawatt.study.train.job import DAY_S, Job, effective_of, job_table, job_words, save_every
 from gigawatt.study.train.points import Points, Tried, age_factor, best_of, front, points_of, tried
-from gigawatt.study.train.question import Question, day_words
+from gigawatt.study.train.question import Question, day_words, token_words
 from gigawatt.study.train.refused import gpus, nothing_meets, rejections
 from gigawatt.study.train.tables import assumed_table, defaults_of, point_rows, points_table
 
@@ -253,16 +253,14 @@ def sentences(
 
 def _point(row: dict[str, Any], question: Question) -> str:
     mode = "" if row["mode"] == "full" else f", mode {row['mode']}"
-    step = f"a step of {question.step_tokens / 1e6:,.3g} M tokens in {day_words(row['step_s'])}"
+    step = f"a step of {token_words(question.step_tokens)} in {day_words(row['step_s'])}"
     step += f" [{row['step_s_low']:,.3g} to {row['step_s_high']:,.3g}]"
     rate = f"{row['tokens_per_s_per_chip']:,.0f} tokens/s a GPU [{row['low']:,.0f} to {row['high']:,.0f}]"
     power = f"{row['job_mw']:,.3g} MW{'' if row['meter_w_per_chip'] else ' of the chips alone'}"
     joules = f"{row['joules_per_token']:,.3g} J a token"
-    idle = question.chips - row["chips_used"]
-    left = f"; {idle:,.0f} GPUs stay idle" if idle >= 1 else ""
     return (
         f"{row['mapping']}, {row['precision']}{mode}: {step}, {rate}, MFU {100 * row['mfu']:.0f} %; {power}, {joules}; "
-        f"bound by {row['bound']}{left}."
+        f"bound by {row['bound']}."
     )
 
 

@@ -26,7 +26,7 @@ from gigawatt.study.reliability import guarded
 from gigawatt.study.serve.subject import Subject
 from gigawatt.study.train.detail import Chosen
 from gigawatt.study.train.points import Points, standing_w
-from gigawatt.study.train.question import Question
+from gigawatt.study.train.question import Question, token_words
 
 DAY_S, J_PER_MWH = 86_400.0, 3.6e9
 WORKING = ("productive", "lost", "silent")  # parts of the time in which chips run steps
@@ -174,7 +174,9 @@ def job_words(jobs: Sequence[Job], question: Question) -> str:
     if not jobs:
         return ""
     job = jobs[0]
-    days = f"{job.wall_s / DAY_S:,.3g} days [{job.low_s / DAY_S:,.3g} to {job.high_s / DAY_S:,.3g}]"
+    size, unit = (DAY_S, "days") if job.wall_s >= DAY_S else (HOUR_S, "hours")
+    days = f"{job.wall_s / size:,.3g} {unit} [{job.low_s / size:,.3g} to {job.high_s / size:,.3g}]"
     kept = "" if job.effective is None else f", of which {100 * float(job.effective.productive):.1f} % counts"
     hours = f"{job.chip_hours / 1e6:,.3g} M GPU-hours" if job.chip_hours >= 1e6 else f"{job.chip_hours:,.0f} GPU-hours"
-    return f"{question.tokens / 1e12:,.4g} T tokens take {days}{kept}: {hours}, {job.mwh:,.4g} MWh."
+    energy = f"{job.mwh:,.0f} MWh" if job.mwh >= 1000 else f"{job.mwh:,.3g} MWh"
+    return f"{token_words(question.tokens)} take {days}{kept}: {hours}, {energy}."

@@ -151,6 +151,18 @@ def usual_batch(sequence: int, chips: int) -> int:
     return int(odd * 2 ** round(math.log2(target / odd)))
 
 
+def token_words(tokens: float) -> str:
+    """A number of tokens as people write it.
+
+    >>> token_words(15.6e12), token_words(18_874_368), token_words(65_536)
+    ('15.6 T tokens', '18.9 M tokens', '65,536 tokens')
+    """
+    for size, name in ((1e12, "T"), (1e9, "B"), (1e6, "M")):
+        if tokens >= size:
+            return f"{tokens / size:,.4g} {name} tokens" if size == 1e12 else f"{tokens / size:,.3g} {name} tokens"
+    return f"{tokens:,.0f} tokens"
+
+
 def day_words(seconds: float) -> str:
     """A long time as people write it.
 
@@ -165,5 +177,6 @@ def day_words(seconds: float) -> str:
 
 __all__ = [
     "CONTEXTS", "DEFAULT_CHIPS", "DEFAULT_FACILITY", "DEFAULT_ON", "DEFAULT_SEQUENCE", "MODULES", "OBJECTIVES", "OFFLOADS",
-    "PRECISIONS", "RECOMPUTES", "SCHEDULES", "SHARDINGS", "Degrees", "Question", "Value", "day_words", "usual_batch",
+    "PRECISIONS", "RECOMPUTES", "SCHEDULES", "SHARDINGS", "Degrees", "Question", "Value", "day_words", "token_words",
+    "usual_batch",
 ]  # fmt: skip
