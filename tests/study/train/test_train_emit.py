@@ -253,3 +253,15 @@ def test_every_contradiction_is_told_at_once():
     with pytest.raises(InputError) as told:
         emit(dense(), "megatorn")
     assert "did you mean 'megatron'?" in str(told.value)
+
+
+def test_torchtitan_names_modules_where_stages_are_uneven():
+    made = whole("llama3-70b", sharding=2.0, pp=32.0, dp=2.0, tp=8.0)
+    data = tomllib.loads(emit(made, "torchtitan").files["train.toml"])["parallelism"]
+    parts = data["module_fqns_per_model_part"]
+    assert len(parts) == 32
+    named = [name for part in parts for name in part]
+    assert named[0] == "tok_embeddings"
+    assert named[-2:] == ["norm", "output"]
+    assert named[1:-2] == [f"layers.{number}" for number in range(80)]
+    assert {len([n for n in part if n.startswith("layers")]) for part in parts} == {2, 3}

@@ -133,11 +133,9 @@ def _torchtitan(settings: Settings, known: Schema, found: Problems) -> None:
         found.add("unsupported", "torchtitan keeps activations on the chip", None, "--recompute full")
     if s.part("paired") and s.degree("pp") > 1 and SCHEDULES[s.degree("schedule")] != "dualpipe-v":
         found.add("unsupported", "torchtitan pairs passes in DualPipeV alone", None, "--schedule dualpipe-v")
-    if s.degree("pp") > 1 and torchtitan.stage_split(s) is None:
-        text = (
-            f"torchtitan finds no even split of {s.arch.layers} layers into {s.degree('pp')} x {s.degree('vpp')} chunks"
-        )
-        found.add("does_not_divide", text, None, "a divisor of the layers, or of the layers and two")
+    if torchtitan.stage_split(s) is None and split_layers(s) is None:
+        text = f"{s.arch.layers} layers are fewer than {s.degree('pp')} x {s.degree('vpp')} chunks"
+        found.add("does_not_divide", text, None, "fewer stages, or fewer chunks a stage")
     if s.degree("vpp") > 1 and s.part("schedule") == GPIPE:
         found.add("unsupported", "GPipe has one chunk a stage", None, "--mapping with vp1, or --schedule 1f1b")
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
 from gigawatt.physics.training.columns import DUAL_PIPE_V, GPIPE, ONE_F_ONE_B, ZERO_BUBBLE_V
 from gigawatt.study.serve.emit.schema import Schema
 from gigawatt.study.train.emit.settings import Settings
-from gigawatt.study.train.emit.texts import header
+from gigawatt.study.train.emit.texts import header, split_layers
 
 Sections = dict[str, dict[str, Any]]
 SCHEDULE = {GPIPE: "GPipe", ONE_F_ONE_B: "1F1B", ZERO_BUBBLE_V: "ZBVZeroBubble", DUAL_PIPE_V: "DualPipeV"}
@@ -98,13 +99,10 @@ def _parallelism(settings: Settings) -> dict[str, Any]:
         schedule = SCHEDULE[s.part("schedule")]
         if schedule == "1F1B" and s.degree("vpp") > 1:
             schedule = INTERLEAVED
-        each, first, last = stage_split(s) or (0, 0, 0)
         out |= {
             "pipeline_parallel_schedule": schedule,
             "pipeline_parallel_microbatch_size": s.degree("micro_batch"),
-            "pipeline_parallel_layers_per_stage": each,
-            "pipeline_parallel_first_stage_less_layers": first,
-            "pipeline_parallel_last_stage_less_layers": last,
+            **_stages(s),
         }
     if s.degree("cp") > 1:
         out["context_parallel_rotate_method"] = ROTATES[s.degree("context")]
@@ -113,6 +111,24 @@ def _parallelism(settings: Settings) -> dict[str, Any]:
     if s.degree("tp") > 1:
         out["enable_async_tensor_parallel"] = bool(s.part("overlap_tp") and s.software.overlap_tp)
     return out
+
+
+def _stages(settings: Settings) -> dict[str, Any]:
+    """How layers lie on the stages: so many each, or module by module where no even count gives as many stages."""
+    found, split = stage_split(settings), split_layers(settings)
+    if found is not None:
+        each, first, last = found
+        return {
+            "pipeline_parallel_layers_per_stage": each,
+            "pipeline_parallel_first_stage_less_layers": first,
+            "pipeline_parallel_last_stage_less_layers": last,
+        }
+    assert split is not None
+    names = iter(f"layers.{number}" for number in range(settings.arch.layers))
+    parts = [list(islice(names, count)) for count in split.uneven]
+    parts[0].insert(0, "tok_embeddings")
+    parts[-1] += ["norm", "output"]
+    return {"module_fqns_per_model_part": parts}
 
 
 def stage_split(settings: Settings) -> tuple[int, int, int] | None:
