@@ -88,7 +88,8 @@ class MicroBatch:
     `forward_s` and `backward_s` hold exposed messages too; `pieces` is what selective recompute may run again.
     `weight_s` is the part of the backward pass that makes weight gradients, which zero-bubble schedules put off.
     `forward_flops` are executed FLOPs without recompute; `kernels_s` are both passes without messages and launches,
-    `math_share` is what products and attention take of kernels, `product_bytes` what products move.
+    `math_share` is what products and attention take of kernels, `product_bytes` what products move. `unpaired_s` is what
+    expert messages show more where a pass that is meant to run beside another runs alone.
     """
 
     forward_s: Any
@@ -103,6 +104,7 @@ class MicroBatch:
     context_s: Any
     expert_s: Any
     host_s: Any
+    unpaired_s: Any
     pieces: Pieces
 
     def take(self, rows: NDArray[np.intp]) -> MicroBatch:
@@ -200,7 +202,8 @@ def _layer_costs(
     traffic_b = traffic_b + c.quantise * k.cast_backward_s + c.quantise_experts * k.expert_cast_backward_s
 
     tensor = exposure(c.exposed_tp, mapping.overlap_tp) * kind.all_reduces * sent.tensor_s
-    expert = _expert_exposed(mapping, c, sent.expert_s, math_f + traffic_f + math_b + traffic_b)
+    alone = exposure(c.exposed_ep, mapping.overlap_ep) * sent.expert_s
+    expert = _expert_exposed(mapping, alone, sent.expert_s, math_f + traffic_f + math_b + traffic_b)
     context, context_back = _context_exposed(mapping, c, sent.context_s)
 
     gpu_forward = math_f + traffic_f + tensor + expert + context
@@ -221,12 +224,13 @@ def _layer_costs(
         "tensor_s": 2.0 * tensor,
         "context_s": context + context_back,
         "expert_s": 2.0 * expert,
+        "unpaired_s": 2.0 * (alone - expert),
         "host_s": (forward - gpu_forward) + (backward - gpu_backward),
     }
     # What is run again sums over tensor ranks again; a mixture dispatches and combines again, beside no other pass.
     mlp_sum = exposure(c.exposed_tp, mapping.overlap_tp) * sent.tensor_s * (np.asarray(k.mlp_forward_s) > 0)
     mixture_s = full * k.shared_forward_s + experts * k.expert_forward_s + gather + c.quantise_experts * k.expert_cast_s
-    mixture_s = mixture_s + exposure(c.exposed_ep, mapping.overlap_ep) * sent.expert_s
+    mixture_s = mixture_s + alone
     return columns, (
         (attention + scan, core),
         (each * k.norm_s, 0.0),
@@ -246,9 +250,8 @@ def _elementwise(mapping: Mapping, c: Coefficients) -> Any:
     return np.where(np.asarray(mapping.fused) > 0, c.elementwise, apart)
 
 
-def _expert_exposed(mapping: Mapping, c: Coefficients, sent_s: Any, kernels_s: Any) -> Any:
-    """What shows of the expert messages of one pass; `kernels_s` are the kernels of both passes."""
-    alone = exposure(c.exposed_ep, mapping.overlap_ep) * sent_s
+def _expert_exposed(mapping: Mapping, alone: Any, sent_s: Any, kernels_s: Any) -> Any:
+    """What shows of the expert messages of one pass, `alone` where it runs alone; `kernels_s` are those of both passes."""
     if np.ndim(mapping.paired) == 0 and mapping.paired == 0.0:
         return alone
     both = 2.0 * np.asarray(sent_s)

@@ -198,6 +198,8 @@ def assemble(
 
     shares = _pass_shares(mapping, mean * share, micro, head_s, accumulate_s, mean_stage)
     body = pipeline_s(m, pp, vpp, longest, mean_stage, schedule=mapping.schedule, **shares)
+    lone_s = np.zeros(()) if _all_zero(mapping.paired) else _lone_passes(mapping) * mean * share * micro.unpaired_s
+    body = body + lone_s
     rest = m * send_s + data_s + optimizer_s + offload_s + site_s
     plain = body + rest
     slow = 1.0 + c.straggler * np.log2(np.maximum(mapping.chips / (8.0 * pp), 1.0))
@@ -212,6 +214,7 @@ def assemble(
     compute_s = (kernels_s + heads_s) * micro.math_share
     busy_s = kernels_s + heads_s + m * accumulate_s
     inside = {name: often * getattr(micro, name) for name in ("host_s", "tensor_s", "context_s", "expert_s")}
+    inside["expert_s"] = inside["expert_s"] + lone_s
     bubble_s = np.maximum(body - busy_s - sum(inside.values()), 0.0)
     memory_s = busy_s - compute_s
 
@@ -253,6 +256,17 @@ def _pass_shares(
     whole = np.maximum(stage_s, 1e-30)
     weight_s = share * micro.weight_s + third + accumulate_s
     return {"forward_share": (share * micro.forward_s + third) / whole, "weight_share": weight_s / whole}
+
+
+def _all_zero(column: Any) -> bool:
+    return np.ndim(column) == 0 and column == 0.0
+
+
+def _lone_passes(mapping: Mapping) -> Any:
+    """Micro-batches of a rank whose passes find none to run beside: warm-up forward and as many backward at the end, mean
+    over ranks (one without stages; p - 1/v more of the interleaved schedule, (p - 1)/2 of others)."""
+    p, v = np.asarray(mapping.pp, dtype=float), np.asarray(mapping.vpp, dtype=float)
+    return np.minimum(1.0 + np.where(v > 1, p - 1.0 / v, 0.5 * (p - 1.0)), mapping.micro_batches)
 
 
 def _pieces(mapping: Mapping, micro: MicroBatch) -> tuple[Any, Any]:
