@@ -135,6 +135,18 @@ def bar(share: float) -> str:
     return "#" * max(round(share * BAR), 1 if share > 0 else 0)
 
 
+def shown_rejected(result: RunResult, most: int = 8) -> list[str]:
+    """What fell out as sentences, the most frequent of each platform first."""
+    rows = rows_of(result, "rejected")
+    several = len({row["platform"] for row in rows}) > 1
+    out = []
+    for platform in dict.fromkeys(row["platform"] for row in rows):
+        mine = sorted((row for row in rows if row["platform"] == platform), key=lambda row: -row["count"])
+        lead = f"{platform}: " if several else ""
+        out += [f"{lead}{row['reason']} ({row['count']:,}): {row['nearest_fix']}" for row in mine[:most]]
+    return out
+
+
 def shown_time(result: RunResult) -> Table:
     """Where a step goes."""
     return with_bars(result, "time", "part", "seconds")

@@ -16,6 +16,7 @@ from gigawatt.report.train_parts import (
     shown_job,
     shown_memory,
     shown_precisions,
+    shown_rejected,
     shown_time,
     side_by_side,
 )
@@ -35,7 +36,7 @@ PARTS: tuple[Part, ...] = (
     Part("memory", "MEMORY OF A CHIP", shows=shown_memory, least=28, note=True),
     Part("precisions", "THE BEST OF EACH PRECISION", DROP, shown_precisions, most=12, least=20),
     Part("pareto", "SPEED AGAINST ENERGY", DROP, shown_front, note=True, least=20),
-    Part("rejected", "WHAT FELL OUT, AND THE NEAREST FIX", least=26),
+    Part("rejected", "WHAT FELL OUT, AND THE NEAREST FIX"),
     Part("assumed", "ASSUMED FOR YOU", shows=shown_assumed, least=20, most=24),
 )
 
@@ -56,6 +57,10 @@ def render_train(result: RunResult, console: Console, folder: Path | None = None
             continue
         table = part.shows(result) if part.shows is not None else result.tables[part.table]
         page.heading(part.heading)
+        if part.table == "rejected":  # sentences: no column would be wide enough
+            for line in shown_rejected(result):
+                page.text(line, hang=2)
+            continue
         page.grid(fitted(table, page.width, (), part.drop, LABELS, part.least, part.most), most=part.most)
         if part.note and table.note:
             page.text(table.note, style="dim", hang=2)

@@ -265,3 +265,25 @@ def test_torchtitan_names_modules_where_stages_are_uneven():
     assert named[-2:] == ["norm", "output"]
     assert named[1:-2] == [f"layers.{number}" for number in range(80)]
     assert {len([n for n in part if n.startswith("layers")]) for part in parts} == {2, 3}
+
+
+TEXT = ("llm", "moe", "hybrid", "state-space", "vlm", "omni")
+PLAIN = Mapping(
+    chips=64.0, tp=1.0, pp=1.0, vpp=1.0, dp=64.0, cp=1.0, ep=1.0, micro_batch=1.0, global_batch=64.0, seq=2048.0
+)
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_every_model_of_the_catalog_is_written_or_refused(framework):
+    """No model stops the writer with anything but words, and what is written passes the release."""
+    written = 0
+    for name in CATALOG.ids("model"):
+        if CATALOG.get("model", name).model_kind not in TEXT:
+            continue
+        mapping = PLAIN if framework == "megatron" else replace(PLAIN, sharding=3.0)
+        try:
+            emit(settings_of(name, "hgx-h100", mapping, "bf16", catalog=CATALOG), framework)
+            written += 1
+        except InputError as refusal:
+            assert all(problem.code in ("unsupported", "does_not_divide") for problem in refusal.problems), name
+    assert written >= {"megatron": 60, "torchtitan": 15, "maxtext": 30}[framework]

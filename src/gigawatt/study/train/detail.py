@@ -14,6 +14,7 @@ from gigawatt.physics.training.memory.bytes import Memory
 from gigawatt.physics.training.schedule.replay import replay
 from gigawatt.physics.training.step.times import BOUND_TEXT, CLASSES
 from gigawatt.study.train.points import Points, Tried
+from gigawatt.study.train.tables import memory_half
 
 GB = 1e9
 STRAGGLERS = "waiting for slower chips"
@@ -61,15 +62,19 @@ def memory_table(chosen: Chosen) -> Table:
                 "platform": one.host.label,
                 "kind": name.replace("_", " "),
                 "gb": size / GB,
+                "low": size / GB * np.exp(-memory_half()),
+                "high": size / GB * np.exp(memory_half()),
                 "share": size / has,
                 "has_gb": has / GB,
             }
             for name, size in parts.items()
             if size > 0
         ]
-    units = {"gb": "GB", "share": "share", "has_gb": "GB"}
+    units = {"gb": "GB", "low": "GB", "high": "GB", "share": "share", "has_gb": "GB"}
     note = "Of the fullest rank; shares are of what the chip has."
-    return Table.from_rows("memory", rows, ("platform", "kind", "gb", "share", "has_gb"), units, "Memory", note)
+    return Table.from_rows(
+        "memory", rows, ("platform", "kind", "gb", "low", "high", "share", "has_gb"), units, "Memory", note
+    )
 
 
 def schedule_table(chosen: Chosen) -> Table:

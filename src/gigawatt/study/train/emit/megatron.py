@@ -97,7 +97,7 @@ def _shape(settings: Settings) -> Words:
         words += ["--qk-layernorm"] if mixer.qk_norm else []
     wide = any(group.norm_bias for group in arch.groups)
     words += [("--normalization", "LayerNorm" if wide else "RMSNorm")]
-    words += [("--position-embedding-type", "learned_absolute" if arch.learned_positions else "rope")]
+    words += [("--position-embedding-type", _positions(settings))]
     words += [
         ("--max-position-embeddings", str(max(settings.degree("seq"), arch.learned_positions))),
         ("--vocab-size", str(arch.vocab)),
@@ -111,6 +111,13 @@ def _shape(settings: Settings) -> Words:
     return words + (_mixture(settings, mixture) if mixture is not None else [])
 
 
+def _positions(settings: Settings) -> str:
+    """Learned where the model has a table; rotary, but for models of the GPT family without one, whose kind is not recorded."""
+    if settings.arch.learned_positions:
+        return "learned_absolute"
+    return "none" if settings.config.get("model_type") == "gpt2" else "rope"
+
+
 def _activation(settings: Settings) -> str:
     config = settings.config
     return str(config.get("hidden_act") or config.get("activation_function") or config.get("hidden_activation") or "")
@@ -118,6 +125,9 @@ def _activation(settings: Settings) -> str:
 
 def _latent(mixer: Mixer) -> Words:
     words: Words = ["--multi-latent-attention"]
+    if mixer.index_top_k:
+        words += [("--experimental-attention-variant", "dsa"), ("--dsa-indexer-topk", str(mixer.index_top_k))]
+        words += [("--dsa-indexer-n-heads", str(mixer.index_heads)), ("--dsa-indexer-head-dim", str(mixer.index_dim))]
     words += [("--q-lora-rank", str(mixer.q_lora_rank))] if mixer.q_lora_rank else []
     return [
         *words,
@@ -274,6 +284,10 @@ def _notes(settings: Settings) -> list[str]:
         notes.append(
             "The prediction takes kernel launches to be hidden, as CUDA graphs do: --cuda-graph-impl transformer_engine."
         )
+    if _positions(settings) == "none":
+        notes.append("The record names no positions (ALiBi, or rotary): --position-embedding-type is yours.")
+    if settings.arch.towers:
+        notes.append("Of the model the text layers alone are written, not its towers.")
     if settings.degree("sites") > 1:
         notes.append(f"Order the nodes so that each of the {settings.degree('sites')} sites is one block of replicas.")
     if settings.arch.learned_positions == 0 and settings.degree("tp") > 1 and settings.software.overlap_tp:
