@@ -87,6 +87,8 @@ def space_of(question: Question) -> Space:
     if question.recompute:
         axes["recompute"] = tuple(sorted({share for share, _ in question.recompute}))
         axes["modules"] = tuple(sorted({modules for _, modules in question.recompute}))
+    if question.pair is not None:
+        axes["paired"] = (float(question.pair),)
     for name, shares in OFFLOADED.items():
         if name in question.offload:
             axes[f"offload_{name}"] = shares

@@ -99,7 +99,8 @@ class Question:
     degrees of the mapping. `stack` is a software stack of the calibration (the usual one of the chip where empty), `release` a
     date of its software. `step_s` is the longest step that is taken, `sites` the number of places that data-parallel ranks are
     spread over, `between` the cables between them, `local_steps` the steps between two exchanges over them. `imbalance` is the
-    load of the busiest expert rank over the mean. `failures` says how often the job is interrupted and what guards it; None for
+    load of the busiest expert rank over the mean, `pair` whether forward passes run beside backward ones to hide what experts
+    are sent (None: open). `failures` says how often the job is interrupted and what guards it; None for
     a job that nothing interrupts.
     """
 
@@ -121,6 +122,7 @@ class Question:
     offload: tuple[str, ...] = ("none",)
     lora: bool = False
     imbalance: float = 1.0
+    pair: bool | None = None
     sites: int = 1
     between: Between | None = None
     local_steps: int = 1

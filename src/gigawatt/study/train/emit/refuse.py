@@ -95,6 +95,9 @@ def _megatron(settings: Settings, known: Schema, found: Problems) -> None:
     if s.part("paired") and s.degree("pp") > 1 and s.degree("vpp") == 1:
         text = "Megatron-LM pairs passes of experts in the interleaved schedule alone"
         found.add("unsupported", text, None, "--mapping with vp2, or more")
+    if s.part("paired") and s.part("recompute"):
+        text = "Megatron-LM pairs passes of experts beside no layers that run again as a whole"
+        found.add("unsupported", text, None, "--no-pair, or --recompute none, selective or modules")
     if s.degree("sharding") >= 2 and s.degree("pp") > 1 and s.degree("vpp") > 1:
         text = "Megatron-LM's FSDP is not written beside chunks of stages"
         found.add("unsupported", text, None, "--sharding zero1, or --mapping with pp1")
@@ -132,7 +135,9 @@ def _torchtitan(settings: Settings, known: Schema, found: Problems) -> None:
     if s.part("offload_activations"):
         found.add("unsupported", "torchtitan keeps activations on the chip", None, "--recompute full")
     if s.part("paired") and s.degree("pp") > 1 and SCHEDULES[s.degree("schedule")] != "dualpipe-v":
-        found.add("unsupported", "torchtitan pairs passes in DualPipeV alone", None, "--schedule dualpipe-v")
+        found.add(
+            "unsupported", "torchtitan pairs passes in DualPipeV alone", None, "--no-pair, or --schedule dualpipe-v"
+        )
     if torchtitan.stage_split(s) is None and split_layers(s) is None:
         text = f"{s.arch.layers} layers are fewer than {s.degree('pp')} x {s.degree('vpp')} chunks"
         found.add("does_not_divide", text, None, "fewer stages, or fewer chunks a stage")
@@ -156,6 +161,8 @@ def _maxtext(settings: Settings, known: Schema, found: Problems) -> None:
         found.add("unsupported", text, None, "a divisor of dp")
     elif s.degree("shard_ranks") % (s.degree("cp") * s.degree("ep")):
         found.add("does_not_divide", f"groups of {s.degree('shard_ranks')} ranks hold no whole number of context ranks")
+    if s.part("paired"):
+        found.add("unsupported", "MaxText runs no forward pass beside a backward one", None, "--no-pair")
     if s.degree("etp") > 1:
         found.add("unsupported", "MaxText cuts experts over all tensor ranks", None, "etp1 with tp1")
     if 0 < s.part("recompute") < 1:
