@@ -253,6 +253,9 @@ def test_odd_number_of_chips_leaves_some_idle() -> None:
     assert 0.5 * 10_007 < found.chips_used[best] <= 10_007
     assert found.idle_chips[best] == 10_007 - found.chips_used[best]
     assert f"{int(found.idle_chips[best]):,} chips idle" in found.mapping[best]
+    (note,) = found.notes
+    assert f"{int(found.idle_chips[best]):,} of 10,007 chips idle" in note and "a batch of" in note
+    assert not best_mapping(SMALL, H100, chips=8, seq=2048, global_batch=64).notes
     rest = found.chip_w[best] * found.chips_used[best] + H100.idle_w * found.idle_chips[best]
     assert found.chip_joules_per_token[best] == pytest.approx(rest / (found.tokens_per_s_per_chip[best] * 10_007))
 
@@ -279,6 +282,11 @@ def test_a_chip_without_the_precision_is_told() -> None:
     found = best_mapping(SMALL, chip("a100-sxm-80gb"), chips=8, seq=2048, global_batch=64, precisions=("bf16", "fp8"))
     assert set(found.precision) == {"bf16"}
     assert any("fp8" in r.reason for r in found.rejected)
+    none = best_mapping(SMALL, chip("a100-sxm-80gb"), chips=8, seq=2048, global_batch=64, precisions=("fp8", "nvfp4"))
+    assert not len(none)
+    with pytest.raises(Infeasible) as caught:
+        _ = none.best
+    assert any("nvfp4 peak" in text and "bf16" in text for text in caught.value.conflict)
 
 
 def test_bad_input_is_all_told() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -40,7 +40,7 @@ from gigawatt.physics.training.search.candidates import Grid, Job, Rejection, ca
 from gigawatt.physics.training.search.front import Front
 from gigawatt.physics.training.search.plain import evaluate, has_peak, matured, plain_steps, stored_of, width_of
 from gigawatt.physics.training.search.points import TrainingPoints, collect, describe
-from gigawatt.physics.training.search.refuse import Misfit, check, on_chips_alone, too_large
+from gigawatt.physics.training.search.refuse import Misfit, check, idle_notes, on_chips_alone, too_large
 from gigawatt.physics.training.search.space import Limits, Space, Weights
 from gigawatt.physics.training.shape import Shape, shape_of
 from gigawatt.physics.training.step.collectives import Messages
@@ -154,7 +154,7 @@ def best_mapping(
         if not run.grids:
             continue
         width, recipe = run.width, run.recipe
-        c = coefficients([Context(device.generation, width, software)], fit.parameters)
+        c = coefficients([Context(device.generation, width, software, chip=device.name)], fit.parameters)
         machine = machine_of(device, width, wired, one_nic=software.one_nic, host=beside)
         if recipe not in sent:
             sent[recipe] = messages_in(shape, machine.network, settings, plain, recipe)
@@ -181,10 +181,11 @@ def best_mapping(
             made["low"], made["high"] = (np.full(count, np.exp(sign * Z80 * sigma)) for sign in (-1.0, 1.0))
             kept.append(made)
     rejected += [*tally.rejections(), *found.rejected]
-    return collect(
+    points = collect(
         kept, chips=chips, rejected=tuple(rejected), changes=changes if not kept else (),
         candidates=found.enumerated * len(precisions), timed=tally.timed, search_s=time.perf_counter() - began,
     )  # fmt: skip
+    return replace(points, notes=idle_notes(points.layout, points.best, chips) if kept else ())
 
 
 @dataclass(frozen=True, slots=True)

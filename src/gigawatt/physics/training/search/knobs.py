@@ -112,6 +112,8 @@ def allowed(
     same[4] &= (ranks > 1) | (schedule["overlap_dp"] == np.max(schedule["overlap_dp"]))
 
     group = sharding["shard_ranks"]
+    if np.any(group == 0):
+        same[2] &= group != ranks  # a group of all ranks is what 0 says
     kind, paired = schedule["schedule"], schedule["paired"]
     same[4] &= (ep > 1) | (paired == np.min(paired))
     two_way = (kind == DUAL_PIPE) | (kind == DUAL_PIPE_V)

@@ -44,6 +44,7 @@ class TrainingPoints:
     Rates and joules are per chip of the job, idle ones included; `node_w` is a chip's share of its rack's input where
     the rack was given, else `chip_w`, and `node_joules_per_token` goes with it. `cost` is what the search minimised, a
     token. `layout`, `times` and `memory` are the mappings, the step by class, the bytes by kind, in the same rows.
+    `notes` are sentences on the best row: chips that idle, and the batch that would use them.
     """
 
     mapping: NDArray[np.str_]
@@ -73,6 +74,7 @@ class TrainingPoints:
     chips: int = 0
     rejected: tuple[Rejection, ...] = ()
     changes: tuple[Change, ...] = ()
+    notes: tuple[str, ...] = ()
     candidates: int = 0
     timed: int = 0
     search_s: float = 0.0

@@ -233,3 +233,19 @@ def _chips_enough(
         middle = (low + high) // 2
         low, high = (low, middle) if fits(middle) else (middle, high)
     return int(high * found.job.chips)
+
+
+def idle_notes(layout: Mapping, row: int, chips: int) -> tuple[str, ...]:
+    """Why chips idle under a mapping, and the nearest batches with which more data-parallel ranks would use them."""
+    tp, cp, pp, micro, dp = (float(getattr(layout, name)[row]) for name in ("tp", "cp", "pp", "micro_batch", "dp"))
+    batch, used = float(layout.global_batch[row]), tp * cp * pp * dp
+    ranks = math.floor(chips / (tp * cp * pp))
+    if used >= chips:
+        return ()
+    text = f"{chips - used:,.0f} of {chips:,} chips idle: the degrees multiply to {used:,.0f}"
+    if ranks > dp:
+        each = ranks * micro
+        below, above = math.floor(batch / each) * each, math.ceil(batch / each) * each
+        near = " or ".join(f"{one:,.0f}" for one in (below, above) if one)
+        text += f"; a batch of {near} sequences would let {ranks * tp * cp * pp:,.0f} work"
+    return (text,)
