@@ -174,6 +174,7 @@ def shown_job(result: RunResult, most: int = 3) -> Table:
     return Table.from_rows("job", list(out.values()), ("what", *platforms), {}, table.title, table.note)
 
 
+POWER_LABELS = {"w": "watts", "share": "of a step", "what": ""}
 SCALED = ("token", "share", "MWh")  # units of which more is written with a prefix, or in percent
 
 TRAIN: tuple[Section, ...] = (
@@ -181,6 +182,7 @@ TRAIN: tuple[Section, ...] = (
     Section("job", "The whole job", labels=LABELS, shows=lambda result: shown_job(result, 6)),
     Section("time", "Where a step goes", labels=LABELS, folded=("time",)),
     Section("schedule", "The pipeline of the best mapping", folded=("schedule",)),
+    Section("power", "Power", labels=POWER_LABELS),
     Section("memory", "Memory of a chip, by kind", "The line is what the chip has.", labels=LABELS, folded=("memory",)),
     Section(
         "pareto",

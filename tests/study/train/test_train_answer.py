@@ -201,3 +201,14 @@ def test_two_sites_wait_for_each_other():
     one = best(gpus="128", precision="bf16")
     two = best(gpus="128", precision="bf16", sites="2", link="1000 km, 400 Gb/s")
     assert two["step_s"] > one["step_s"]
+
+
+def test_phases_of_a_step_fill_it_and_their_mean_is_the_chips_power(plain):
+    rows = list(plain.tables["power"].rows())
+    phases = [row for row in rows if row["share"] is not None]
+    assert sum(row["share"] for row in phases) == pytest.approx(1.0)
+    mean = sum(row["w"] * row["share"] for row in phases)
+    assert mean == pytest.approx(plain.manifest["best"]["chip_w"], rel=0.02)
+    named = {row["what"]: row["w"] for row in rows}
+    assert named["a chip, working"] >= named["a chip, exchanging"]
+    assert named["a chip, mean"] < named["at the rack's input"] < named["at the meter"]

@@ -17,7 +17,7 @@ from gigawatt.physics.training.calibration import RELEASE_YEAR, default_stack
 from gigawatt.study.hosts import Assumed, Host, hosts_of
 from gigawatt.study.result import RunResult
 from gigawatt.study.serve.subject import Subject, subject_of
-from gigawatt.study.train.detail import memory_table, schedule_table, time_table
+from gigawatt.study.train.detail import memory_table, power_table, schedule_table, time_table
 from gigawatt.study.train.explained import trees
 from gigawatt.study.train.job import DAY_S, Job, effective_of, job_table, job_words, save_every
 from gigawatt.study.train.points import Points, Tried, age_factor, best_of, front, points_of, tried
@@ -164,6 +164,7 @@ def _result(
         "job": whole,
         "time": time_table(chosen),
         "memory": memory_table(chosen),
+        "power": power_table(chosen),
         "schedule": schedule_table(chosen),
         "precisions": points_table("precisions", each, "The best of each precision"),
         "pareto": points_table("pareto", fronts, "Speed against energy"),

@@ -12,6 +12,7 @@ from gigawatt.core.table import Table
 from gigawatt.physics.training.columns import SCHEDULES
 from gigawatt.physics.training.memory.bytes import Memory
 from gigawatt.physics.training.schedule.replay import replay
+from gigawatt.physics.training.step.power import phase_watts
 from gigawatt.physics.training.step.times import BOUND_TEXT, CLASSES
 from gigawatt.study.train.points import Points, Tried
 from gigawatt.study.train.tables import memory_half
@@ -75,6 +76,38 @@ def memory_table(chosen: Chosen) -> Table:
     return Table.from_rows(
         "memory", rows, ("platform", "kind", "gb", "low", "high", "share", "has_gb"), units, "Memory", note
     )
+
+
+def power_table(chosen: Chosen) -> Table:
+    """Watts of a chip in each phase of a step and its mean, to the meter; and what the job's draw drops by once a step."""
+    rows: list[dict[str, Any]] = []
+    drops: list[str] = []
+    for one, points, row in chosen:
+        found, host = points.found, one.host
+        mode = next(mode for mode in host.modes if mode.name == str(found.mode[row]))
+        phases = phase_watts(host.chip, found.times.take(np.array([row])), mode)
+        step_s = float(phases.step_s[0])
+        for name in ("working", "exchanging", "waiting"):
+            share = float(getattr(phases, f"{name}_s")[0]) / step_s
+            watts = float(getattr(phases, f"{name}_w")[0])
+            rows.append({"platform": host.label, "what": f"a chip, {name}", "w": watts, "share": share})
+        ends = np.array([found.chip_w[row], points.watts_low[row], points.watts_high[row]])
+        whole = [("a chip, mean", ends), ("at the rack's input", host.it_w(ends)), ("at the meter", host.meter_w(ends))]
+        rows += [
+            {"platform": host.label, "what": what, "w": w, "low": low, "high": high}
+            for what, (w, low, high) in whole
+            if np.isfinite(w)
+        ]
+        swing_w = float(phases.swing_w[0])
+        rows.append({"platform": host.label, "what": "a chip drops by, once a step", "w": swing_w})
+        drops.append(f"{swing_w * float(found.chips_used[row]) / 1e6:.3g} MW on {host.label}")
+    units = {"w": "W", "share": "share", "low": "W", "high": "W"}
+    note = (
+        "Working: kernels, with the messages between them. Exchanging: gradients and weights at the end of the step. Waiting: "
+        "the bubble, slower chips, the host. All chips of a job change phase together, so that once a step it drops by "
+        f"{', '.join(drops)}."
+    )
+    return Table.from_rows("power", rows, ("platform", "what", "w", "low", "high", "share"), units, "Power", note)
 
 
 def schedule_table(chosen: Chosen) -> Table:
