@@ -2,7 +2,9 @@
 
 from gigawatt.physics.training.calibration import Context, Stack, TrainingCalibration, coefficients, load_calibration
 from gigawatt.physics.training.columns import Machine, Mapping, machine_of
-from gigawatt.physics.training.memory.bytes import Memory, memory_of
+from gigawatt.physics.training.memory.bytes import Memory, memory_of, total_bytes_of
+from gigawatt.physics.training.memory.changes import MemoryGap, smallest_change
+from gigawatt.physics.training.memory.recipes import recipe_of
 from gigawatt.physics.training.schedule.pipeline import (
     bubble_share,
     pipeline_s,
@@ -30,6 +32,7 @@ __all__ = [
     "Machine",
     "Mapping",
     "Memory",
+    "MemoryGap",
     "PhaseWatts",
     "Precision",
     "Rejection",
@@ -55,13 +58,16 @@ __all__ = [
     "phase_watts",
     "pipeline_s",
     "precision_recipe",
+    "recipe_of",
     "schedule_problem",
     "shape_of",
+    "smallest_change",
     "split_layers",
     "stack_shapes",
     "step_power",
     "step_times",
     "stored_micro_batches",
+    "total_bytes_of",
     "uneven_1f1b_s",
     "valid_schedule",
     "weight_copies",

@@ -149,7 +149,8 @@ def uneven_1f1b_s(micro_batches: Any, forward_s: Any, backward_s: Any) -> Any:
     fill and drain; the round trip of the first micro-batch, or the h forwards; pairs; the round trip of the last, or its
     h backwards. With fewer than h micro-batches one round trip and m - 1 passes. The step is the maximum over k. Never
     long against `replay`; short by 0.1 % in the mean where stages differ up to fourfold, by 9 % at the worst found (16 %
-    with fewer micro-batches than stages); exact where all are equal or the longest is the last. Heads, embeddings, uneven layer counts and stages on other chips are all lengths.
+    with fewer micro-batches than stages); exact where all are equal or the longest is the last. Heads, embeddings, uneven
+    layer counts and stages on other chips are all lengths.
 
     >>> float(uneven_1f1b_s(8, [1.0, 1.0, 1.0, 1.0], [2.0, 2.0, 2.0, 2.0]))
     33.0
