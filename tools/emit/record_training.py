@@ -3,8 +3,8 @@
     pip download megatron-core==0.19.2 --no-deps --ignore-requires-python -d wheels && unzip -q wheels/megatron_core-*.whl -d f
     python tools/emit/record_training.py megatron f > src/gigawatt/study/train/emit/schema/megatron.csv
 
-Nothing of the package is imported: the source is parsed, and only names, types, choices, defaults and aliases are taken. Columns
-are those of `record_arguments`. Defaults that are no plain value stay blank.
+Nothing of the package is imported: the source is parsed, and only names, types, choices, defaults and aliases are taken.
+Columns are those of `record_arguments`. Defaults that are no plain value stay blank.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ def train(
     ] = "",
     failures: Annotated[
         str,
-        typer.Option("--failures", help="Whose rates: llama3-h100, 'default,factor=2', none.", rich_help_panel=ASK),
+        typer.Option("--failures", help="llama3-h100, 'factor=2,checkpoint=sync', none.", rich_help_panel=ASK),
     ] = "",
     precision: Annotated[str, typer.Option("--precision", help="nvfp4, mxfp8, fp8, bf16.", rich_help_panel=MAP)] = "",
     mapping: Annotated[
@@ -91,6 +91,10 @@ def train(
         str,
         typer.Option("--offload", help="What may live in host memory: optimizer,activations.", rich_help_panel=MAP),
     ] = "",
+    pair: Annotated[
+        bool | None,
+        typer.Option("--pair/--no-pair", help="Forward beside backward passes (experts).", rich_help_panel=MAP),
+    ] = None,
     stack: Annotated[
         str, typer.Option("--stack", help="Software: megatron-tuned, fsdp-compile, maxtext ...", rich_help_panel=MAP)
     ] = "",
@@ -172,7 +176,7 @@ def train(
         "power_cap": power_cap, "fabric": fabric, "facility": facility, "objective": objective, "max_step": max_step,
         "failures": failures,
     }  # fmt: skip
-    question = read_question(model, lora=lora, pareto=pareto, told=told, **words)
+    question = read_question(model, lora=lora, pair=pair, pareto=pareto, told=told, **words)
     question = _for_launch(question, catalog, emit, output, told)
     given = tuple(name for name, value in {**words, "lora": lora}.items() if value)
     found = watched(lambda say: answer(question, catalog, given=given, told=told, say=say), as_json)

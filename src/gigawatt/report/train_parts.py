@@ -135,6 +135,18 @@ def bar(share: float) -> str:
     return "#" * max(round(share * BAR), 1 if share > 0 else 0)
 
 
+def shown_rejected(result: RunResult, most: int = 8) -> list[str]:
+    """What fell out as sentences, the most frequent of each platform first."""
+    rows = rows_of(result, "rejected")
+    several = len({row["platform"] for row in rows}) > 1
+    out = []
+    for platform in dict.fromkeys(row["platform"] for row in rows):
+        mine = sorted((row for row in rows if row["platform"] == platform), key=lambda row: -row["count"])
+        lead = f"{platform}: " if several else ""
+        out += [f"{lead}{row['reason']} ({row['count']:,}): {row['nearest_fix']}" for row in mine[:most]]
+    return out
+
+
 def shown_time(result: RunResult) -> Table:
     """Where a step goes."""
     return with_bars(result, "time", "part", "seconds")
@@ -162,24 +174,20 @@ def shown_job(result: RunResult, most: int = 3) -> Table:
     return Table.from_rows("job", list(out.values()), ("what", *platforms), {}, table.title, table.note)
 
 
+POWER_LABELS = {"w": "watts", "share": "of a step", "what": ""}
 SCALED = ("token", "share", "MWh")  # units of which more is written with a prefix, or in percent
 
 TRAIN: tuple[Section, ...] = (
     Section("platforms", "The best mapping", labels=LABELS, shows=lambda result: side_by_side(result, 6)),
     Section("job", "The whole job", labels=LABELS, shows=lambda result: shown_job(result, 6)),
-    Section(
-        "time",
-        "Where a step goes",
-        "Of one rank, in the mean over the ranks; messages count as far as nothing hides them.",
-        labels=LABELS,
-        charts=("schedule",),
-        folded=("time",),
-    ),
+    Section("time", "Where a step goes", labels=LABELS, folded=("time",)),
+    Section("schedule", "The pipeline of the best mapping", folded=("schedule",)),
+    Section("power", "Power", labels=POWER_LABELS),
     Section("memory", "Memory of a chip, by kind", "The line is what the chip has.", labels=LABELS, folded=("memory",)),
     Section(
         "pareto",
         "Speed against energy",
-        "Shaded: 80 % range. Every point is a mapping at a precision and a power mode that no other beats in both.",
+        "Shaded: 80 % range; stars: the best. No mapping of a platform beats another point in both.",
         labels=LABELS,
         shows=shown_front,
     ),

@@ -12,10 +12,12 @@ from gigawatt.report.serve_terminal import Part
 from gigawatt.report.terminal import _Page
 from gigawatt.report.train_parts import (
     LABELS,
+    POWER_LABELS,
     shown_front,
     shown_job,
     shown_memory,
     shown_precisions,
+    shown_rejected,
     shown_time,
     side_by_side,
 )
@@ -32,10 +34,11 @@ PARTS: tuple[Part, ...] = (
     Part("platforms", "THE BEST MAPPING", shows=side_by_side, most=24),
     Part("job", "THE WHOLE JOB", shows=shown_job, most=24, note=True),
     Part("time", "WHERE A STEP GOES", shows=shown_time, least=28, note=True),
+    Part("power", "POWER", most=21, least=28, note=True),
     Part("memory", "MEMORY OF A CHIP", shows=shown_memory, least=28, note=True),
     Part("precisions", "THE BEST OF EACH PRECISION", DROP, shown_precisions, most=12, least=20),
     Part("pareto", "SPEED AGAINST ENERGY", DROP, shown_front, note=True, least=20),
-    Part("rejected", "WHAT FELL OUT, AND THE NEAREST FIX", least=26),
+    Part("rejected", "WHAT FELL OUT, AND THE NEAREST FIX"),
     Part("assumed", "ASSUMED FOR YOU", shows=shown_assumed, least=20, most=24),
 )
 
@@ -56,7 +59,12 @@ def render_train(result: RunResult, console: Console, folder: Path | None = None
             continue
         table = part.shows(result) if part.shows is not None else result.tables[part.table]
         page.heading(part.heading)
-        page.grid(fitted(table, page.width, (), part.drop, LABELS, part.least, part.most), most=part.most)
+        if part.table == "rejected":  # sentences: no column would be wide enough
+            for line in shown_rejected(result):
+                page.text(line, hang=2)
+            continue
+        labels = POWER_LABELS if part.table == "power" else LABELS
+        page.grid(fitted(table, page.width, (), part.drop, labels, part.least, part.most), most=part.most)
         if part.note and table.note:
             page.text(table.note, style="dim", hang=2)
     for line in result.texts.get("notes", []):

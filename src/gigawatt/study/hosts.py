@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from gigawatt.catalog import Catalog
 from gigawatt.core.errors import InputError, Problem, Problems, unknown_name
-from gigawatt.physics.chip import PowerMode, box_from_record, chip_from_record
+from gigawatt.physics.chip import Box, PowerMode, box_from_record, chip_from_record
 from gigawatt.physics.chip.device import Chip
 from gigawatt.physics.chip.power import capped
 from gigawatt.physics.chip.software import families_of, support
@@ -77,7 +77,8 @@ class Host:
     """A platform, or an accelerator alone, ready to run; `place` is its id in the catalog.
 
     `beside_w` are the watts that stand beside the chips of a rack and `network_w` those of a chip's scale-out network; None
-    where no platform says them, so that only chip watts are known. `refusal` says why the model can not run here.
+    where no platform says them, so that only chip watts are known; nor is there a `box` then. `refusal` says why the model can
+    not run here.
     """
 
     label: str
@@ -94,6 +95,7 @@ class Host:
     pue: float
     assumed: tuple[Assumed, ...] = ()
     refusal: tuple[str, str] | None = None
+    box: Box | None = None
 
     def it_w(self, chip_w: Floats) -> Floats:
         """Watts of a chip at the rack's input; NaN where no platform is known."""
@@ -188,6 +190,7 @@ def _host(name: str, question: Asks, arch: Architecture, catalog: Catalog, task:
         pue=1.0,
         assumed=tuple(assumed),
         refusal=refusal if found.refused else None,
+        box=box,
     )
 
 

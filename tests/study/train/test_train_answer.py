@@ -130,3 +130,85 @@ def test_unknown_names_are_told_together():
     with pytest.raises(InputError) as told:
         asked("lama3-8b", on="hgx-h10", stack="megatron-tund")
     assert len(told.value.problems) == 3
+
+
+def test_parts_sum_to_their_whole(plain):
+    row = plain.manifest["best"]
+    assert sum(part["seconds"] for part in plain.tables["time"].rows()) == pytest.approx(row["step_s"], rel=1e-6)
+    assert sum(part["gb"] for part in plain.tables["memory"].rows()) == pytest.approx(row["memory_gb"], rel=1e-6)
+    layout = plain.manifest["layout"]
+    assert layout["tp"] * layout["pp"] * layout["cp"] * layout["dp"] == row["chips_used"]
+
+
+def test_a_budget_takes_its_time_and_failures_take_more():
+    calm, usual, rough = (
+        asked(tokens="1T", failures=failures, mapping="tp2-pp1-mb2").metrics for failures in ("none", "", "factor=5")
+    )
+    days, hours, mwh = ({row["name"]: row for row in m.rows()} for m in (calm, usual, rough))
+    tokens_per_day = days["tokens_rate"]["value"] * 86400
+    assert days["wall_time"]["value"] == pytest.approx(1e12 / tokens_per_day)
+    assert days["wall_time"]["value"] < hours["wall_time"]["value"] < mwh["wall_time"]["value"]
+    assert days["energy"]["value"] < hours["energy"]["value"] < mwh["energy"]["value"]
+    for rows in (days, hours, mwh):
+        for name in ("wall_time", "chip_hours", "energy"):
+            assert rows[name]["low"] < rows[name]["value"] < rows[name]["high"]
+        assert rows["chip_hours"]["value"] == pytest.approx(64 * 24 * rows["wall_time"]["value"])
+
+
+def test_shares_of_the_time_sum_to_one():
+    rows = list(asked(tokens="1T").tables["job"].rows())
+    shares = [row["value"] for row in rows if row["unit"] == "share"]
+    assert sum(shares) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_a_mapping_that_is_fixed_is_what_is_timed():
+    made = asked(mapping="tp4-pp2-vp2-dp8-cp1-mb1", recompute="none", precision="bf16", sharding="zero1")
+    layout = made.manifest["layout"]
+    assert [layout[name] for name in ("tp", "pp", "vpp", "dp", "cp", "micro_batch", "recompute")] == [
+        4,
+        2,
+        2,
+        8,
+        1,
+        1,
+        0,
+    ]
+    assert {row["mapping"] for row in made.tables["pareto"].rows()} == {made.manifest["best"]["mapping"]}
+
+
+def test_only_the_recompute_that_was_asked_for_is_shown():
+    for words, share, modules in (("full", 1.0, 0.0), ("selective", 0.0, 1.0), ("50 %", 0.5, 0.0)):
+        layout = asked(recompute=words, precision="bf16").manifest["layout"]
+        assert (layout["recompute"], layout["modules"]) == (share, modules)
+
+
+def test_older_software_is_slower_and_it_is_said():
+    new, old = asked(precision="bf16", on="hgx-b200"), asked(precision="bf16", on="hgx-b200", release="2025-06")
+    assert old.manifest["best"]["step_s"] > new.manifest["best"]["step_s"]
+    assert "Software of 2025" in old.texts["notes"][0]
+    assert asked(precision="bf16", on="hgx-b200", release="2027-01").manifest["best"] == new.manifest["best"]
+
+
+def test_every_headline_number_has_a_tree(plain):
+    trees = plain.manifest["explain"]
+    for row in plain.metrics.rows():
+        assert trees[row["name"]]["value"] == pytest.approx(row["value"])
+    parts = [child["value"] for child in trees["step"]["children"] if child["kind"] == "formula"]
+    assert sum(parts) == pytest.approx(trees["step"]["value"], rel=1e-6)
+
+
+def test_two_sites_wait_for_each_other():
+    one = best(gpus="128", precision="bf16")
+    two = best(gpus="128", precision="bf16", sites="2", link="1000 km, 400 Gb/s")
+    assert two["step_s"] > one["step_s"]
+
+
+def test_phases_of_a_step_fill_it_and_their_mean_is_the_chips_power(plain):
+    rows = list(plain.tables["power"].rows())
+    phases = [row for row in rows if row["share"] is not None]
+    assert sum(row["share"] for row in phases) == pytest.approx(1.0)
+    mean = sum(row["w"] * row["share"] for row in phases)
+    assert mean == pytest.approx(plain.manifest["best"]["chip_w"], rel=0.02)
+    named = {row["what"]: row["w"] for row in rows}
+    assert named["a chip, working"] >= named["a chip, exchanging"]
+    assert named["a chip, mean"] < named["at the rack's input"] < named["at the meter"]

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from gigawatt.core.errors import InputError
 from gigawatt.study.hosts import Cap
-from gigawatt.study.train import Degrees, Failures, Value, read_question
+from gigawatt.study.reliability import Reliability
+from gigawatt.study.train import Degrees, Value, read_question
 from gigawatt.study.train.question import usual_batch
 
 
@@ -48,7 +49,7 @@ def test_words_become_numbers():
     assert (asked.recompute, asked.offload) == (((0.0, 1.0), (0.25, 0.0)), ("optimizer",))
     assert asked.value == Value(2.5, 0.08, "cost")
     assert asked.caps == (Cap(mode="efficient"), Cap(share=0.8))
-    assert asked.failures == Failures("meta-2026", 2.0)
+    assert asked.failures == Reliability(cluster="meta-2026", factor=2.0)
     assert asked.step_s == 20.0
     assert asked.step_tokens == 8192 * 2304
 
@@ -121,7 +122,10 @@ def test_the_usual_batch_is_near_what_is_usual_and_divides(chips, sequence):
         ({"max_step": "-1 s"}, "lies above 0"),
         ({"release": "someday"}, "someday"),
         ({"power_cap": "80 kg"}, "is no cap"),
-        ({"failures": "rate=3"}, "part of --failures"),
+        ({"failures": "rates=3"}, "did you mean 'rate'"),
+        ({"failures": "meta-2025"}, "did you mean 'meta-2026'"),
+        ({"failures": "checkpoint=never"}, "--failures checkpoint"),
+        ({"failures": "factor=-1"}, "--failures factor"),
         ({"link": "100 km, 40 Tb/s"}, "does nothing at one site"),
         ({"sites": "2"}, "over which cables?"),
         ({"sites": "2", "link": "100 km"}, "says no data rate"),

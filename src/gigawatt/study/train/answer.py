@@ -12,17 +12,17 @@ import numpy as np
 from gigawatt.catalog import Catalog
 from gigawatt.core.errors import Problems, unknown_name
 from gigawatt.core.table import Table
-from gigawatt.physics.reliability import clusters
 from gigawatt.physics.training import Mapping, load_calibration
-from gigawatt.physics.training.calibration import default_stack
+from gigawatt.physics.training.calibration import RELEASE_YEAR, default_stack
 from gigawatt.study.hosts import Assumed, Host, hosts_of
 from gigawatt.study.result import RunResult
 from gigawatt.study.serve.subject import Subject, subject_of
-from gigawatt.study.train.detail import memory_table, schedule_table, time_table
+from gigawatt.study.train.detail import memory_table, power_table, schedule_table, time_table
+from gigawatt.study.train.explained import trees
 from gigawatt.study.train.job import DAY_S, Job, effective_of, job_table, job_words, save_every
-from gigawatt.study.train.points import Points, Tried, best_of, front, points_of, tried
-from gigawatt.study.train.question import Question, day_words
-from gigawatt.study.train.refused import nothing_meets, rejections
+from gigawatt.study.train.points import Points, Tried, age_factor, best_of, front, points_of, tried
+from gigawatt.study.train.question import Question, day_words, token_words
+from gigawatt.study.train.refused import gpus, nothing_meets, rejections
 from gigawatt.study.train.tables import assumed_table, defaults_of, point_rows, points_table
 
 Say = Callable[[str], Any]
@@ -73,7 +73,7 @@ def answer(
         of.append((one, points_of(one, question)))
     if not any(points is not None and points.quick.any() for _, points in of):
         raise nothing_meets(of, question, subject, cat)
-    return _result(question, subject, of, given, time.perf_counter() - started)
+    return _result(question, subject, of, given, time.perf_counter() - started, cat)
 
 
 def _subject(question: Question, catalog: Catalog, told: Problems) -> Subject:
@@ -93,8 +93,6 @@ def _subject(question: Question, catalog: Catalog, told: Problems) -> Subject:
 
 
 def _check_names(question: Question, told: Problems) -> None:
-    if question.failures.cluster not in ("", "default", *clusters()):
-        told.extend([unknown_name("cluster of failure rates", question.failures.cluster, (*clusters(), "none"))])
     stacks = load_calibration().stacks
     if question.stack and question.stack not in stacks:
         told.extend([unknown_name("training stack", question.stack, stacks)])
@@ -130,6 +128,7 @@ def _result(
     of: Sequence[tuple[Tried, Points | None]],
     given: Sequence[str],
     wall_s: float,
+    catalog: Catalog,
 ) -> RunResult:
     chosen: list[tuple[Tried, Points, int]] = []
     each: list[dict[str, Any]] = []
@@ -153,7 +152,7 @@ def _result(
     refused = rejections(of, question)
     hosts = [one.host for one, _ in of]
     named = subject.record.name or subject.id
-    title = f"Training {named} on {question.chips:,} GPUs of {', '.join(host.label for host in hosts)}"
+    title = f"Training {named} on {gpus(question.chips)} of {', '.join(host.label for host in hosts)}"
     stacks = [question.stack or default_stack(host.chip.generation) for host in hosts]
     defaults = defaults_of(question, given, stacks)
     most = subject.record.max_positions
@@ -165,6 +164,7 @@ def _result(
         "job": whole,
         "time": time_table(chosen),
         "memory": memory_table(chosen),
+        "power": power_table(chosen),
         "schedule": schedule_table(chosen),
         "precisions": points_table("precisions", each, "The best of each precision"),
         "pareto": points_table("pareto", fronts, "Speed against energy"),
@@ -191,11 +191,31 @@ def _result(
         "best": best[0],
         "layout": layout_of(chosen[0]),
         **kept_of(chosen[0], question, subject),
+        "explain": trees(chosen, question, jobs, catalog),
         "candidates": sum(one.candidates for one, _ in of),
         "search_s": wall_s,
     }
     name = f"train-{subject.id}-{hosts[0].label}"
-    return RunResult(name, title, said[0], tables, _metrics(best[0], jobs), {"answer": said, "notes": []}, manifest)
+    return RunResult(
+        name,
+        title,
+        said[0],
+        tables,
+        _metrics(best[0], jobs),
+        {"answer": said, "notes": _notes(question, hosts)},
+        manifest,
+    )
+
+
+def _notes(question: Question, hosts: Sequence[Host]) -> list[str]:
+    """What the software's date costs on each platform."""
+    if not question.release:
+        return []
+    slower = [f"{100.0 / age_factor(question, host) - 100.0:.1f} % on {host.label}" for host in hosts]
+    return [
+        f"Software of {float(question.release):.1f} in place of {RELEASE_YEAR:g} lengthens a step by {', '.join(slower)}: what "
+        "it lacks of the gains that a vendor's stack makes on a young chip."
+    ]
 
 
 def layout_of(choice: tuple[Tried, Points, int]) -> dict[str, float]:
@@ -208,7 +228,7 @@ def layout_of(choice: tuple[Tried, Points, int]) -> dict[str, float]:
 def kept_of(choice: tuple[Tried, Points, int], question: Question, subject: Subject) -> dict[str, float]:
     """The share of the time that counts, and steps between checkpoints; nothing where nothing interrupts the job."""
     one, points, at = choice
-    effective = effective_of(question, subject, one.host)
+    effective = effective_of(question, points, at, subject, one.host)
     if effective is None:
         return {}
     every = save_every(effective, float(points.found.step_s[at]))
@@ -223,7 +243,7 @@ def sentences(
     job: str = "",
 ) -> list[str]:
     """The answer in words: the best mapping and its job, then each further platform's, then those that have none."""
-    out = [f"{named} on {question.chips:,} GPUs of {row['platform']}: {_point(row, question)}" for row in best]
+    out = [f"{named} on {gpus(question.chips)} of {row['platform']}: {_point(row, question)}" for row in best]
     out[0] += f" {job}" if job else ""
     have = {row["platform"] for row in best}
     for name in dict.fromkeys(row["platform"] for row in refused if row["platform"] not in have):
@@ -234,16 +254,14 @@ def sentences(
 
 def _point(row: dict[str, Any], question: Question) -> str:
     mode = "" if row["mode"] == "full" else f", mode {row['mode']}"
-    step = f"a step of {question.step_tokens / 1e6:,.3g} M tokens in {day_words(row['step_s'])}"
+    step = f"a step of {token_words(question.step_tokens)} in {day_words(row['step_s'])}"
     step += f" [{row['step_s_low']:,.3g} to {row['step_s_high']:,.3g}]"
     rate = f"{row['tokens_per_s_per_chip']:,.0f} tokens/s a GPU [{row['low']:,.0f} to {row['high']:,.0f}]"
     power = f"{row['job_mw']:,.3g} MW{'' if row['meter_w_per_chip'] else ' of the chips alone'}"
     joules = f"{row['joules_per_token']:,.3g} J a token"
-    idle = question.chips - row["chips_used"]
-    left = f"; {idle:,.0f} GPUs stay idle" if idle >= 1 else ""
     return (
         f"{row['mapping']}, {row['precision']}{mode}: {step}, {rate}, MFU {100 * row['mfu']:.0f} %; {power}, {joules}; "
-        f"bound by {row['bound']}{left}."
+        f"bound by {row['bound']}."
     )
 
 

@@ -12,12 +12,14 @@ from gigawatt.core.table import Table
 from gigawatt.physics.training.columns import SCHEDULES
 from gigawatt.physics.training.memory.bytes import Memory
 from gigawatt.physics.training.schedule.replay import replay
+from gigawatt.physics.training.step.power import phase_watts
 from gigawatt.physics.training.step.times import BOUND_TEXT, CLASSES
 from gigawatt.study.train.points import Points, Tried
+from gigawatt.study.train.tables import memory_half
 
 GB = 1e9
 STRAGGLERS = "waiting for slower chips"
-WORKSPACE = "workspace"
+LEAST = 1e-9  # of a step: a part below it is rounding
 MOST_UNITS = 4000  # of a timeline: ranks x chunks x micro-batches x passes
 PASSES = {"F": "forward", "B": "backward, inputs", "W": "backward, weights", "A": "backward"}
 Chosen = Sequence[tuple[Tried, Points, int]]  # a point of each platform, by its row
@@ -41,7 +43,7 @@ def time_table(chosen: Chosen) -> Table:
                 "share": seconds / step_s,
             }
             for name, seconds in parts.items()
-            if seconds > 0
+            if seconds > LEAST * step_s
         ]
         rows += sorted(mine, key=lambda r: -r["seconds"])
     units = {"seconds": "s", "low": "s", "high": "s", "share": "share"}
@@ -56,22 +58,56 @@ def memory_table(chosen: Chosen) -> Table:
     for one, points, row in chosen:
         memory, has = points.found.memory, float(one.host.chip.memory_bytes)
         parts = {f.name.removesuffix("_bytes"): float(getattr(memory, f.name)[row]) for f in fields(Memory)}
-        total = float(points.found.memory_bytes[row])
-        parts[WORKSPACE] = max(total - sum(parts.values()), 0.0)
         rows += [
             {
                 "platform": one.host.label,
                 "kind": name.replace("_", " "),
                 "gb": size / GB,
+                "low": size / GB * np.exp(-memory_half()),
+                "high": size / GB * np.exp(memory_half()),
                 "share": size / has,
                 "has_gb": has / GB,
             }
             for name, size in parts.items()
             if size > 0
         ]
-    units = {"gb": "GB", "share": "share", "has_gb": "GB"}
+    units = {"gb": "GB", "low": "GB", "high": "GB", "share": "share", "has_gb": "GB"}
     note = "Of the fullest rank; shares are of what the chip has."
-    return Table.from_rows("memory", rows, ("platform", "kind", "gb", "share", "has_gb"), units, "Memory", note)
+    return Table.from_rows(
+        "memory", rows, ("platform", "kind", "gb", "low", "high", "share", "has_gb"), units, "Memory", note
+    )
+
+
+def power_table(chosen: Chosen) -> Table:
+    """Watts of a chip in each phase of a step and its mean, to the meter; and what the job's draw drops by once a step."""
+    rows: list[dict[str, Any]] = []
+    drops: list[str] = []
+    for one, points, row in chosen:
+        found, host = points.found, one.host
+        mode = next(mode for mode in host.modes if mode.name == str(found.mode[row]))
+        phases = phase_watts(host.chip, found.times.take(np.array([row])), mode)
+        step_s = float(phases.step_s[0])
+        for name in ("working", "exchanging", "waiting"):
+            share = float(getattr(phases, f"{name}_s")[0]) / step_s
+            watts = float(getattr(phases, f"{name}_w")[0])
+            rows.append({"platform": host.label, "what": f"a chip, {name}", "w": watts, "share": share})
+        ends = np.array([found.chip_w[row], points.watts_low[row], points.watts_high[row]])
+        whole = [("a chip, mean", ends), ("at the rack's input", host.it_w(ends)), ("at the meter", host.meter_w(ends))]
+        rows += [
+            {"platform": host.label, "what": what, "w": w, "low": low, "high": high}
+            for what, (w, low, high) in whole
+            if np.isfinite(w)
+        ]
+        swing_w = float(phases.swing_w[0])
+        rows.append({"platform": host.label, "what": "a chip drops by, once a step", "w": swing_w})
+        drops.append(f"{swing_w * float(found.chips_used[row]) / 1e6:.3g} MW on {host.label}")
+    units = {"w": "W", "share": "share", "low": "W", "high": "W"}
+    note = (
+        "Working: kernels, with the messages between them. Exchanging: gradients and weights at the end of the step. Waiting: "
+        "the bubble, slower chips, the host. All chips of a job change phase together, so that once a step it drops by "
+        f"{', '.join(drops)}."
+    )
+    return Table.from_rows("power", rows, ("platform", "what", "w", "low", "high", "share"), units, "Power", note)
 
 
 def schedule_table(chosen: Chosen) -> Table:

@@ -71,6 +71,7 @@ class TrainFile(Strict):
     recompute: Some = ""
     offload: Some = ""
     lora: bool = False
+    pair: bool | None = None
     sites: str | int = ""
     link: Some = ""
     local_steps: str | int = ""
@@ -113,11 +114,11 @@ def load_train(path: Path | str, overrides: Sequence[str] = (), catalog: Catalog
     assert file is not None
     found = Problems()
     words = {name: _text(name, getattr(file, name)) for name in WORDS}
-    question = read_question(file.model, lora=file.lora, pareto=file.pareto, told=found, **words)
+    question = read_question(file.model, lora=file.lora, pair=file.pair, pareto=file.pareto, told=found, **words)
     for problem in found.found:
         told.extend([_placed(problem, merged)])
     told.raise_if_any()
-    given = tuple(name for name in (*WORDS, "lora", "pareto") if name in merged.data)
+    given = tuple(name for name in (*WORDS, "lora", "pair", "pareto") if name in merged.data)
     return LoadedTrain(
         file.name,
         file.title,
@@ -210,6 +211,7 @@ def _question(work: Work, resolved: Resolved) -> Question:
         sequence=spec.sequence_length,
         batch=spec.global_batch,
         tokens=spec.tokens,
+        failures=spec.reliability,
         precisions=() if isinstance(spec.precisions, str) else tuple(spec.precisions),
         facility=resolved.scenario.site.facility,
     )

@@ -19,12 +19,14 @@ import numpy as np
 from gigawatt.core.table import Table
 from gigawatt.physics.jobs.run import HOUR_S, waiting_w
 from gigawatt.physics.reliability import Effective, Fleet, effective_training, state_bytes
+from gigawatt.physics.training.memory.bytes import ADAPTER_SHARE
 from gigawatt.physics.workload import parameters
 from gigawatt.study.hosts import Host
+from gigawatt.study.reliability import guarded
 from gigawatt.study.serve.subject import Subject
 from gigawatt.study.train.detail import Chosen
 from gigawatt.study.train.points import Points, standing_w
-from gigawatt.study.train.question import Question
+from gigawatt.study.train.question import Question, token_words
 
 DAY_S, J_PER_MWH = 86_400.0, 3.6e9
 WORKING = ("productive", "lost", "silent")  # parts of the time in which chips run steps
@@ -55,15 +57,22 @@ class Job:
     effective: Effective | None
 
 
-def effective_of(question: Question, subject: Subject, host: Host) -> Effective | None:
-    """Shares of the time of a job of that size, None where the question wants none of them."""
-    if not question.failures.cluster:
+def effective_of(question: Question, points: Points, row: int, subject: Subject, host: Host) -> Effective | None:
+    """Shares of the time of a job of that size on that mapping, None where the question wants none of them.
+
+    Raises:
+        InputError: guards that contradict each other.
+    """
+    asked = question.failures
+    if asked is None:
         return None
-    name = question.failures.cluster
-    fleet = Fleet(
-        cluster="" if name == "default" else name, generation=host.chip.generation, factor=question.failures.factor
-    )
-    return effective_training(float(question.chips), float(state_bytes(float(parameters(subject.arch)))), fleet=fleet)
+    saved = float(parameters(subject.arch)) * (ADAPTER_SHARE if question.lora else 1.0)
+    if host.box is None:
+        fleet = Fleet(cluster="" if asked.cluster == "auto" else asked.cluster, generation=host.chip.generation)
+        return effective_training(float(question.chips), state_bytes(saved, asked.state), fleet=fleet)
+    layout = points.found.layout
+    replica = float(np.asarray(layout.tp * layout.pp * layout.cp)[row])
+    return guarded(asked, float(question.chips), saved, host.box, replica)
 
 
 def job_of(question: Question, points: Points, row: int, host: Host, effective: Effective | None) -> Job:
@@ -102,7 +111,7 @@ def job_table(chosen: Chosen, question: Question, subject: Subject) -> tuple[Tab
     rows: list[dict[str, Any]] = []
     jobs: list[Job] = []
     for one, points, row in chosen:
-        effective = effective_of(question, subject, one.host)
+        effective = effective_of(question, points, row, subject, one.host)
         name = one.host.label
         if question.tokens:
             job = job_of(question, points, row, one.host, effective)
@@ -165,7 +174,9 @@ def job_words(jobs: Sequence[Job], question: Question) -> str:
     if not jobs:
         return ""
     job = jobs[0]
-    days = f"{job.wall_s / DAY_S:,.3g} days [{job.low_s / DAY_S:,.3g} to {job.high_s / DAY_S:,.3g}]"
+    size, unit = (DAY_S, "days") if job.wall_s >= DAY_S else (HOUR_S, "hours")
+    days = f"{job.wall_s / size:,.3g} {unit} [{job.low_s / size:,.3g} to {job.high_s / size:,.3g}]"
     kept = "" if job.effective is None else f", of which {100 * float(job.effective.productive):.1f} % counts"
     hours = f"{job.chip_hours / 1e6:,.3g} M GPU-hours" if job.chip_hours >= 1e6 else f"{job.chip_hours:,.0f} GPU-hours"
-    return f"{question.tokens / 1e12:,.4g} T tokens take {days}{kept}: {hours}, {job.mwh:,.4g} MWh."
+    energy = f"{job.mwh:,.0f} MWh" if job.mwh >= 1000 else f"{job.mwh:,.3g} MWh"
+    return f"{token_words(question.tokens)} take {days}{kept}: {hours}, {energy}."

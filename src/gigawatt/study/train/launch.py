@@ -36,6 +36,8 @@ def question_for(emit: str, question: Question, catalog: Catalog, told: Problems
         recompute=question.recompute or RECOMPUTE.get(emit, ()),
         stack=question.stack or _stack(emit, question, catalog),
     )
+    if emit in ("torchtitan", "maxtext") and question.pair is None:
+        made = replace(made, pair=False)
     if emit == "maxtext" and not question.schedules:
         made = replace(made, schedules=("gpipe",))
         if not question.degrees.pp:  # XLA's pipelines are rare: sharded weights and tensor ranks come first

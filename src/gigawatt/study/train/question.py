@@ -17,6 +17,7 @@ from gigawatt.physics.training.columns import (
 )
 from gigawatt.physics.training.step.sites import Between
 from gigawatt.study.hosts import Cap
+from gigawatt.study.reliability import Reliability
 
 DEFAULT_ON = "gb300-nvl72"
 DEFAULT_CHIPS = 1024
@@ -40,6 +41,7 @@ MODULES = {
     "moe": EXPERTS,
 }
 OFFLOADS = ("none", "optimizer", "activations", "weights")
+USUAL = Reliability()  # failures at the rate published for the chip's generation, guarded as usual at the size
 CHIP_HOUR_USD, KWH_USD = 2.0, 0.08  # assumed, where --objective cost names no prices
 
 
@@ -86,14 +88,6 @@ class Value:
 
 
 @dataclass(frozen=True, slots=True)
-class Failures:
-    """What interrupts the job: whose published rates, times a factor; '' for a job that nothing interrupts."""
-
-    cluster: str = "default"
-    factor: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
 class Question:
     """How a model is trained on `chips` chips of each of `on`.
 
@@ -105,7 +99,9 @@ class Question:
     degrees of the mapping. `stack` is a software stack of the calibration (the usual one of the chip where empty), `release` a
     date of its software. `step_s` is the longest step that is taken, `sites` the number of places that data-parallel ranks are
     spread over, `between` the cables between them, `local_steps` the steps between two exchanges over them. `imbalance` is the
-    load of the busiest expert rank over the mean.
+    load of the busiest expert rank over the mean, `pair` whether forward passes run beside backward ones to hide what experts
+    are sent (None: open). `failures` says how often the job is interrupted and what guards it; None for
+    a job that nothing interrupts.
     """
 
     model: str
@@ -126,6 +122,7 @@ class Question:
     offload: tuple[str, ...] = ("none",)
     lora: bool = False
     imbalance: float = 1.0
+    pair: bool | None = None
     sites: int = 1
     between: Between | None = None
     local_steps: int = 1
@@ -134,7 +131,7 @@ class Question:
     facility: str = DEFAULT_FACILITY
     value: Value = Value()
     step_s: float = math.inf
-    failures: Failures = Failures()
+    failures: Reliability | None = USUAL
     pareto: int = 12
 
     @property
@@ -156,6 +153,18 @@ def usual_batch(sequence: int, chips: int) -> int:
     return int(odd * 2 ** round(math.log2(target / odd)))
 
 
+def token_words(tokens: float) -> str:
+    """A number of tokens as people write it.
+
+    >>> token_words(15.6e12), token_words(18_874_368), token_words(65_536)
+    ('15.6 T tokens', '18.9 M tokens', '65,536 tokens')
+    """
+    for size, name in ((1e12, "T"), (1e9, "B"), (1e6, "M")):
+        if tokens >= size:
+            return f"{tokens / size:,.4g} {name} tokens" if size == 1e12 else f"{tokens / size:,.3g} {name} tokens"
+    return f"{tokens:,.0f} tokens"
+
+
 def day_words(seconds: float) -> str:
     """A long time as people write it.
 
@@ -169,22 +178,7 @@ def day_words(seconds: float) -> str:
 
 
 __all__ = [
-    "CONTEXTS",
-    "DEFAULT_CHIPS",
-    "DEFAULT_FACILITY",
-    "DEFAULT_ON",
-    "DEFAULT_SEQUENCE",
-    "MODULES",
-    "OBJECTIVES",
-    "OFFLOADS",
-    "PRECISIONS",
-    "RECOMPUTES",
-    "SCHEDULES",
-    "SHARDINGS",
-    "Degrees",
-    "Failures",
-    "Question",
-    "Value",
-    "day_words",
+    "CONTEXTS", "DEFAULT_CHIPS", "DEFAULT_FACILITY", "DEFAULT_ON", "DEFAULT_SEQUENCE", "MODULES", "OBJECTIVES", "OFFLOADS",
+    "PRECISIONS", "RECOMPUTES", "SCHEDULES", "SHARDINGS", "Degrees", "Question", "Value", "day_words", "token_words",
     "usual_batch",
 ]  # fmt: skip

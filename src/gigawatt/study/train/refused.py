@@ -70,9 +70,18 @@ def nothing_meets(
             changes += [replace(c, limit=f"{name}, {CHANGED.get(c.limit, c.limit)}") for c in one.found.changes]
     limit = f" in steps of {day_words(question.step_s)}" if question.step_s < np.inf else ""
     places = ", ".join(one.host.label for one, _ in of)
-    what = f"{question.model} is not trained on {question.chips:,} GPUs of {places}{limit}"
+    what = f"{question.model} is not trained on {gpus(question.chips)} of {places}{limit}"
     fixes = list(dict.fromkeys(hints))
     return Infeasible(what + (f". What would do: {'; '.join(fixes)}" if fixes else ""), lines, changes)
+
+
+def gpus(count: int) -> str:
+    """So many GPUs.
+
+    >>> gpus(1), gpus(4608)
+    ('1 GPU', '4,608 GPUs')
+    """
+    return f"{count:,} GPU{'' if count == 1 else 's'}"
 
 
 def _named(points: Points, at: int) -> str:
@@ -83,6 +92,9 @@ def _ways_out(one: Tried, question: Question, subject: Subject, catalog: Catalog
     """Options that would let it fit: fewer that are fixed, more chips, host memory, another platform."""
     assert one.found is not None
     fixes = []
+    peakless = any(r.reason.endswith(" peak") for r in one.found.rejected)
+    if peakless and _fits(question, subject, replace(one.host, precisions=("bf16",))):
+        fixes.append("--precision bf16")
     if question.degrees != Degrees() and _fits(replace(question, degrees=Degrees()), subject, one.host):
         fixes.append("leave --mapping out, or fix fewer degrees")
     if question.recompute and _fits(replace(question, recompute=()), subject, one.host):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from gigawatt.catalog import Catalog
 from gigawatt.core.table import Table
+from gigawatt.physics.training.memory.recipes import CALIBRATION_ID as MEMORY
 from gigawatt.study.hosts import Assumed, Host
 from gigawatt.study.train.points import Points
 from gigawatt.study.train.question import CHIP_HOUR_USD, KWH_USD, Question
@@ -16,11 +20,11 @@ GB = 1e9
 COLUMNS = (
     "platform", "mapping", "precision", "mode", "chips", "chips_used", "step_s", "step_s_low", "step_s_high",
     "tokens_per_s", "tokens_per_s_low", "tokens_per_s_high", "tokens_per_s_per_chip", "low", "high", "mfu", "mfu_low",
-    "mfu_high", "memory_gb", "memory_share", "exposed_comm_share", "bubble_share", "chip_w", "chip_w_low", "chip_w_high",
-    "it_w_per_chip", "it_w_per_chip_low", "it_w_per_chip_high", "meter_w_per_chip", "meter_w_per_chip_low",
-    "meter_w_per_chip_high", "job_mw", "job_mw_low", "job_mw_high", "joules_per_token", "joules_per_token_low",
-    "joules_per_token_high", "tokens_per_s_per_mw", "tokens_per_s_per_mw_low", "tokens_per_s_per_mw_high", "value_per_mtok",
-    "bound", "meets_limit",
+    "mfu_high", "memory_gb", "memory_gb_low", "memory_gb_high", "memory_share", "exposed_comm_share", "bubble_share",
+    "chip_w", "chip_w_low", "chip_w_high", "it_w_per_chip", "it_w_per_chip_low", "it_w_per_chip_high",
+    "meter_w_per_chip", "meter_w_per_chip_low", "meter_w_per_chip_high", "job_mw", "job_mw_low", "job_mw_high",
+    "joules_per_token", "joules_per_token_low", "joules_per_token_high", "tokens_per_s_per_mw",
+    "tokens_per_s_per_mw_low", "tokens_per_s_per_mw_high", "value_per_mtok", "bound", "meets_limit",
 )  # fmt: skip
 UNITS = {
     "step_s": "s", "tokens_per_s": "token/s", "tokens_per_s_per_chip": "token/s/chip", "low": "token/s/chip",
@@ -74,6 +78,7 @@ def point_rows(host: Host, points: Points, rows: Sequence[int], question: Questi
         "tokens_per_s_per_mw": joint,
         "job_mw": drawn,
     }
+    halves |= {"memory_gb": np.full(len(points), memory_half())}
     for name, half in halves.items():
         prefix = "" if name == "tokens_per_s_per_chip" else f"{name}_"
         columns[f"{prefix}low"], columns[f"{prefix}high"] = columns[name] * np.exp(-half), columns[name] * np.exp(half)
@@ -82,6 +87,12 @@ def point_rows(host: Host, points: Points, rows: Sequence[int], question: Questi
         columns |= {f"{name}_low": watts(points.watts_low), f"{name}_high": watts(points.watts_high)}
     made = Table("points", {name: list(np.asarray(columns[name])[at]) for name in COLUMNS})
     return list(made.rows())
+
+
+@lru_cache(maxsize=1)
+def memory_half() -> float:
+    """80 % half-width of the logarithm of memory in use, of settings that its fit has not seen."""
+    return math.log1p(float(Catalog.load().get("calibration", MEMORY).groups["in use"]))
 
 
 def points_table(name: str, rows: Sequence[dict[str, Any]], title: str) -> Table:

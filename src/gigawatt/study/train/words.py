@@ -6,10 +6,14 @@ import math
 import re
 from collections.abc import Sequence
 
+from pydantic import ValidationError
+
 from gigawatt.core import units
 from gigawatt.core.errors import InputError, Problems, unknown_name
 from gigawatt.physics.chip.maturity import decimal_years
+from gigawatt.physics.reliability import clusters
 from gigawatt.physics.training.step.sites import Between
+from gigawatt.study.reliability import Reliability
 from gigawatt.study.train.question import (
     CHIP_HOUR_USD,
     CONTEXTS,
@@ -26,7 +30,6 @@ from gigawatt.study.train.question import (
     SCHEDULES,
     SHARDINGS,
     Degrees,
-    Failures,
     Question,
     Value,
     usual_batch,
@@ -59,6 +62,7 @@ def read_question(
     recompute: str = "",
     offload: str = "",
     lora: bool = False,
+    pair: bool | None = None,
     sites: str = "",
     link: str = "",
     local_steps: str = "",
@@ -106,6 +110,7 @@ def read_question(
         recompute=_recompute(recompute, told),
         offload=_named("offload", offload, OFFLOADS, told) or ("none",),
         lora=lora,
+        pair=pair,
         sites=read_count("--sites", sites, told, 1, 64),
         between=_link(link, told),
         local_steps=read_count("--local-steps", local_steps, told, 1, 100_000),
@@ -335,17 +340,36 @@ def _seconds(option: str, text: str, told: Problems) -> float:
     return value
 
 
-def _failures(text: str, told: Problems) -> Failures:
-    """Whose rates, '2' for twice the default's, 'none'; 'meta-2026,factor=1.5'."""
-    parts = names_in(text)
-    cluster, factor = "default", 1.0
-    for part in parts:
-        name, equals, number = (piece.strip() for piece in part.partition("="))
-        if equals and name != "factor":
-            told.extend([unknown_name("part of --failures", name, ("factor",))])
+def _failures(text: str, told: Problems) -> Reliability | None:
+    """A published rate's name, a factor on the usual one, `none`, and how the job is guarded: 'meta-2026,checkpoint=sync'."""
+    given: dict[str, str | float] = {}
+    for part in names_in(text):
+        name, equals, value = (piece.strip() for piece in part.partition("="))
+        if part == "none":
+            return None
+        if not equals:
+            name, value = ("factor", part) if re.match(r"[\d.]", part) else ("cluster", part)
+        if name not in Reliability.model_fields:
+            told.extend([unknown_name("part of --failures", name, sorted(Reliability.model_fields))])
             continue
-        if equals or re.match(r"[\d.]", part):
-            factor = read_number("--failures", number if equals else part, told, 0.01, 100.0) or 1.0
-        else:
-            cluster = "" if part == "none" else part
-    return Failures(cluster, factor)
+        given[name] = _plain(value)
+    if given.get("cluster") in ("default", "auto"):
+        given["cluster"] = "auto"
+    elif "cluster" in given and given["cluster"] not in clusters():
+        told.extend([unknown_name("cluster of failure rates", str(given["cluster"]), (*clusters(), "none"))])
+        return Reliability()
+    try:
+        return Reliability.model_validate(given)
+    except ValidationError as error:
+        for item in error.errors(include_url=False):
+            said = str(item["msg"]).removeprefix("Value error, ")
+            told.add("bad_failures", f"--failures {item['loc'][0]}: {said[:1].lower()}{said[1:]}")
+        return Reliability()
+
+
+def _plain(text: str) -> str | float:
+    """A number where it is one."""
+    try:
+        return float(text)
+    except ValueError:
+        return text

@@ -96,9 +96,10 @@ def _config(settings: Settings, known: Schema) -> dict[str, Any]:
         "gradient_accumulation_steps": s.micro_batches if s.degree("pp") == 1 else 1,
         "steps": s.steps or 1000,
         "dtype": "bfloat16",
-        "quantization": quantizations(s)[s.precision],
         "remat_policy": _remat(s),
     }
+    word = quantizations(s)[s.precision]
+    data |= {"quantization": word} if word else {}
     if s.degree("pp") > 1:
         chunk = s.arch.layers // (s.degree("pp") * s.degree("vpp"))
         data |= {

@@ -14,7 +14,7 @@ from gigawatt.physics.workload.architecture import FeedForward, Mixer
 from gigawatt.study.serve.emit.schema import Schema
 from gigawatt.study.serve.emit.texts import Words, names_of, script
 from gigawatt.study.train.emit.settings import Settings
-from gigawatt.study.train.emit.texts import header, split_layers
+from gigawatt.study.train.emit.texts import Split, header, split_layers
 
 MODULES = {
     CORE_ATTENTION: "core_attn",
@@ -97,7 +97,7 @@ def _shape(settings: Settings) -> Words:
         words += ["--qk-layernorm"] if mixer.qk_norm else []
     wide = any(group.norm_bias for group in arch.groups)
     words += [("--normalization", "LayerNorm" if wide else "RMSNorm")]
-    words += [("--position-embedding-type", "learned_absolute" if arch.learned_positions else "rope")]
+    words += [("--position-embedding-type", _positions(settings))]
     words += [
         ("--max-position-embeddings", str(max(settings.degree("seq"), arch.learned_positions))),
         ("--vocab-size", str(arch.vocab)),
@@ -111,6 +111,13 @@ def _shape(settings: Settings) -> Words:
     return words + (_mixture(settings, mixture) if mixture is not None else [])
 
 
+def _positions(settings: Settings) -> str:
+    """Learned where the model has a table; rotary, but for models of the GPT family without one, whose kind is not recorded."""
+    if settings.arch.learned_positions:
+        return "learned_absolute"
+    return "none" if settings.config.get("model_type") == "gpt2" else "rope"
+
+
 def _activation(settings: Settings) -> str:
     config = settings.config
     return str(config.get("hidden_act") or config.get("activation_function") or config.get("hidden_activation") or "")
@@ -118,6 +125,9 @@ def _activation(settings: Settings) -> str:
 
 def _latent(mixer: Mixer) -> Words:
     words: Words = ["--multi-latent-attention"]
+    if mixer.index_top_k:
+        words += [("--experimental-attention-variant", "dsa"), ("--dsa-indexer-topk", str(mixer.index_top_k))]
+        words += [("--dsa-indexer-n-heads", str(mixer.index_heads)), ("--dsa-indexer-head-dim", str(mixer.index_dim))]
     words += [("--q-lora-rank", str(mixer.q_lora_rank))] if mixer.q_lora_rank else []
     return [
         *words,
@@ -168,13 +178,13 @@ def _layout(settings: Settings) -> Words:
         ("--seq-length", str(settings.degree("seq"))),
     ]
     words += ["--sequence-parallel"] if settings.degree("tp") > 1 and settings.part("sequence_parallel") else []
-    if settings.degree("vpp") > 1:
-        words.append(("--num-virtual-stages-per-pipeline-rank", str(settings.degree("vpp"))))
     split = split_layers(settings)
+    if settings.degree("vpp") > 1 and (split is None or not split.uneven):
+        words.append(("--num-virtual-stages-per-pipeline-rank", str(settings.degree("vpp"))))
     if settings.degree("pp") > 1 and split is not None and split.ends_count:
         words += ["--account-for-embedding-in-pipeline-split", "--account-for-loss-in-pipeline-split"]
-    if split is not None and split.last:
-        words.append(("--decoder-last-pipeline-num-layers", str(split.last)))
+    if split is not None and split.uneven:
+        words.append(("--pipeline-model-parallel-layout", stages_text(split, settings.arch.mtp_layers)))
     words += [("--cp-comm-type", CONTEXT[settings.degree("context")])] if settings.degree("cp") > 1 else []
     if settings.experts:  # left out, experts would be cut over the tensor ranks
         words += [
@@ -182,6 +192,16 @@ def _layout(settings: Settings) -> Words:
             ("--expert-tensor-parallel-size", str(settings.degree("etp"))),
         ]
     return words
+
+
+def stages_text(split: Split, mtp_layers: int = 0) -> str:
+    """Chunks as Megatron-LM writes them: E embedding, t a layer, m a layer of multi-token prediction, L head and loss.
+
+    >>> stages_text(Split(3, uneven=(2, 3, 2)), 1)
+    'Ett|ttt|ttmL'
+    """
+    chunks = ["t" * count for count in split.uneven]
+    return "|".join(["E" + chunks[0], *chunks[1:-1], chunks[-1] + "m" * mtp_layers + "L"])
 
 
 def _memory(settings: Settings) -> Words:
@@ -260,10 +280,14 @@ def _notes(settings: Settings) -> list[str]:
     if 0 < share < 1 and each and abs(round(share * each) - share * each) > 1e-6:
         count = max(round(share * each), 1)
         notes.append(f"Recompute: {count} of the {each} layers of a chunk, for the {100 * share:g} % of the mapping.")
-    if settings.software.graphs and settings.software.passes != "eager":
+    if settings.software.graphs and not settings.software.passes:
         notes.append(
             "The prediction takes kernel launches to be hidden, as CUDA graphs do: --cuda-graph-impl transformer_engine."
         )
+    if _positions(settings) == "none":
+        notes.append("The record names no positions (ALiBi, or rotary): --position-embedding-type is yours.")
+    if settings.arch.towers:
+        notes.append("Of the model the text layers alone are written, not its towers.")
     if settings.degree("sites") > 1:
         notes.append(f"Order the nodes so that each of the {settings.degree('sites')} sites is one block of replicas.")
     if settings.arch.learned_positions == 0 and settings.degree("tp") > 1 and settings.software.overlap_tp:

@@ -32,7 +32,7 @@ def mapping_of(text: str, chips: int) -> Mapping:
     if chips % (tp * pp * cp):
         text = f"tp {tp:g} x pp {pp:g} x cp {cp:g} do not divide {chips:,} chips"
         raise InputError(Problem("does_not_divide", text))
-    chunks = _chunks(number, pp)
+    chunks = _chunks(given, number, pp)
     seq, dp = number("seq-length"), chips / (tp * pp * cp)
     sharding = STAGES[given["--data-parallel-sharding-strategy"][0]] if switched("use-megatron-fsdp") else 0.0
     sharding = max(sharding, 1.0) if switched("use-distributed-optimizer") else sharding
@@ -81,9 +81,11 @@ def _given(text: str) -> dict[str, list[str]]:
     return given
 
 
-def _chunks(number: object, pp: float) -> float:
-    """Chunks of a stage, by either of the two arguments that say so."""
+def _chunks(given: dict[str, list[str]], number: object, pp: float) -> float:
+    """Chunks of a stage, by any of the three arguments that say so."""
     assert callable(number)
+    if "--pipeline-model-parallel-layout" in given:
+        return given["--pipeline-model-parallel-layout"][0].count("|") / pp + 1.0 / pp
     stages = number("num-virtual-stages-per-pipeline-rank", 0.0)
     each = number("num-layers-per-virtual-pipeline-stage", 0.0)
     if stages:

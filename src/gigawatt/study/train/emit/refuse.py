@@ -81,8 +81,8 @@ def _megatron(settings: Settings, known: Schema, found: Problems) -> None:
     if gated and megatron._activation(s) not in ("silu", "swish", ""):
         found.add("unsupported", f"Megatron-LM gates with SiLU; {s.model} with {megatron._activation(s)}")
     if split_layers(s) is None:
-        text = f"{s.arch.layers} layers do not split into {s.degree('pp')} x {s.degree('vpp')} chunks"
-        found.add("does_not_divide", text, None, "a divisor of the layers, or of the layers and two")
+        text = f"{s.arch.layers} layers are fewer than {s.degree('pp')} x {s.degree('vpp')} chunks"
+        found.add("does_not_divide", text, None, "fewer stages, or fewer chunks a stage")
     if s.part("recompute") and s.part("modules"):
         text = "Megatron-LM runs whole layers again, or modules of all layers, not both"
         found.add("unsupported", text, None, "--recompute full, or --recompute selective")
@@ -95,6 +95,9 @@ def _megatron(settings: Settings, known: Schema, found: Problems) -> None:
     if s.part("paired") and s.degree("pp") > 1 and s.degree("vpp") == 1:
         text = "Megatron-LM pairs passes of experts in the interleaved schedule alone"
         found.add("unsupported", text, None, "--mapping with vp2, or more")
+    if s.part("paired") and s.part("recompute"):
+        text = "Megatron-LM pairs passes of experts beside no layers that run again as a whole"
+        found.add("unsupported", text, None, "--no-pair, or --recompute none, selective or modules")
     if s.degree("sharding") >= 2 and s.degree("pp") > 1 and s.degree("vpp") > 1:
         text = "Megatron-LM's FSDP is not written beside chunks of stages"
         found.add("unsupported", text, None, "--sharding zero1, or --mapping with pp1")
@@ -132,7 +135,12 @@ def _torchtitan(settings: Settings, known: Schema, found: Problems) -> None:
     if s.part("offload_activations"):
         found.add("unsupported", "torchtitan keeps activations on the chip", None, "--recompute full")
     if s.part("paired") and s.degree("pp") > 1 and SCHEDULES[s.degree("schedule")] != "dualpipe-v":
-        found.add("unsupported", "torchtitan pairs passes in DualPipeV alone", None, "--schedule dualpipe-v")
+        found.add(
+            "unsupported", "torchtitan pairs passes in DualPipeV alone", None, "--no-pair, or --schedule dualpipe-v"
+        )
+    if torchtitan.stage_split(s) is None and split_layers(s) is None:
+        text = f"{s.arch.layers} layers are fewer than {s.degree('pp')} x {s.degree('vpp')} chunks"
+        found.add("does_not_divide", text, None, "fewer stages, or fewer chunks a stage")
     if s.degree("vpp") > 1 and s.part("schedule") == GPIPE:
         found.add("unsupported", "GPipe has one chunk a stage", None, "--mapping with vp1, or --schedule 1f1b")
 
@@ -153,6 +161,8 @@ def _maxtext(settings: Settings, known: Schema, found: Problems) -> None:
         found.add("unsupported", text, None, "a divisor of dp")
     elif s.degree("shard_ranks") % (s.degree("cp") * s.degree("ep")):
         found.add("does_not_divide", f"groups of {s.degree('shard_ranks')} ranks hold no whole number of context ranks")
+    if s.part("paired"):
+        found.add("unsupported", "MaxText runs no forward pass beside a backward one", None, "--no-pair")
     if s.degree("etp") > 1:
         found.add("unsupported", "MaxText cuts experts over all tensor ranks", None, "etp1 with tp1")
     if 0 < s.part("recompute") < 1:

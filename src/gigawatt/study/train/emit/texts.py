@@ -40,20 +40,26 @@ def header(settings: Settings, known: Schema, layout: Command, notes: Sequence[s
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Layers of a chunk; whether embedding and head count as a layer each; layers of the last stage where it has fewer (0:
-    as many as the others)."""
+    """Layers of the fullest chunk; whether embedding and head count as a layer each; layers of every chunk in the order of
+    depth where they are not all alike, else empty."""
 
     each: int
     ends_count: bool = False
-    last: int = 0
+    uneven: tuple[int, ...] = ()
 
 
 def split_layers(settings: Settings) -> Split | None:
-    """How the layers lie on the stages; None where they do not divide."""
-    stages, chunks, layers = settings.degree("pp"), settings.degree("vpp"), settings.arch.layers
+    """How the layers lie on the chunks; None where there are fewer layers than chunks.
+
+    Where they do not divide, chunks differ by one, and the first and the last, beside embedding and head, have fewer.
+    """
+    chunks, layers = settings.degree("pp") * settings.degree("vpp"), settings.arch.layers
     for more in (0, 2):
-        if (layers + more) % (stages * chunks) == 0:
-            return Split((layers + more) // (stages * chunks), bool(more))
-    each = -(-layers // stages)
-    last = layers - (stages - 1) * each
-    return Split(each, last=last) if chunks == 1 and last >= 1 else None
+        if (layers + more) % chunks == 0:
+            return Split((layers + more) // chunks, bool(more))
+    if layers < chunks:
+        return None
+    fewer, extra = divmod(layers, chunks)
+    before = (chunks - extra + 1) // 2
+    counts = (fewer,) * (chunks - extra - before) + (fewer + 1,) * extra + (fewer,) * before
+    return Split(fewer + 1, uneven=counts)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
 from gigawatt.physics.training.columns import DUAL_PIPE_V, GPIPE, ONE_F_ONE_B, ZERO_BUBBLE_V
 from gigawatt.study.serve.emit.schema import Schema
 from gigawatt.study.train.emit.settings import Settings
-from gigawatt.study.train.emit.texts import header
+from gigawatt.study.train.emit.texts import header, split_layers
 
 Sections = dict[str, dict[str, Any]]
 SCHEDULE = {GPIPE: "GPipe", ONE_F_ONE_B: "1F1B", ZERO_BUBBLE_V: "ZBVZeroBubble", DUAL_PIPE_V: "DualPipeV"}
@@ -60,7 +61,7 @@ def _sections(settings: Settings, known: Schema) -> Sections:
         "training": _training(settings, steps),
         "parallelism": _parallelism(settings),
         "activation_checkpoint": _recompute(settings),
-        "compile": {"enable": settings.software.passes != "eager", "components": ["model", "loss"]},
+        "compile": {"enable": not settings.software.passes, "components": ["model", "loss"]},
     }
     if settings.save_every:
         out["checkpoint"] = {"enable": True, "interval": settings.save_every, "async_mode": "async"}
@@ -98,11 +99,10 @@ def _parallelism(settings: Settings) -> dict[str, Any]:
         schedule = SCHEDULE[s.part("schedule")]
         if schedule == "1F1B" and s.degree("vpp") > 1:
             schedule = INTERLEAVED
-        chunks = s.degree("pp") * s.degree("vpp")
         out |= {
             "pipeline_parallel_schedule": schedule,
             "pipeline_parallel_microbatch_size": s.degree("micro_batch"),
-            "pipeline_parallel_layers_per_stage": -(-(s.arch.layers + 2) // chunks),
+            **_stages(s),
         }
     if s.degree("cp") > 1:
         out["context_parallel_rotate_method"] = ROTATES[s.degree("context")]
@@ -111,6 +111,35 @@ def _parallelism(settings: Settings) -> dict[str, Any]:
     if s.degree("tp") > 1:
         out["enable_async_tensor_parallel"] = bool(s.part("overlap_tp") and s.software.overlap_tp)
     return out
+
+
+def _stages(settings: Settings) -> dict[str, Any]:
+    """How layers lie on the stages: so many each, or module by module where no even count gives as many stages."""
+    found, split = stage_split(settings), split_layers(settings)
+    if found is not None:
+        each, first, last = found
+        return {
+            "pipeline_parallel_layers_per_stage": each,
+            "pipeline_parallel_first_stage_less_layers": first,
+            "pipeline_parallel_last_stage_less_layers": last,
+        }
+    assert split is not None
+    names = iter(f"layers.{number}" for number in range(settings.arch.layers))
+    parts = [list(islice(names, count)) for count in split.uneven]
+    parts[0].insert(0, "tok_embeddings")
+    parts[-1] += ["norm", "output"]
+    return {"module_fqns_per_model_part": parts}
+
+
+def stage_split(settings: Settings) -> tuple[int, int, int] | None:
+    """(layers of a stage, layers that embedding and head count for) that give as many stages as the mapping has chunks."""
+    chunks = settings.degree("pp") * settings.degree("vpp")
+    for first, last in ((1, 1), (0, 0), (0, 1), (1, 0), (1, 2), (2, 2)):
+        whole = settings.arch.layers + first + last
+        each = -(-whole // chunks)
+        if -(-whole // each) == chunks:
+            return each, first, last
+    return None
 
 
 def _recompute(settings: Settings) -> dict[str, Any]:
@@ -138,10 +167,7 @@ def _quantize(settings: Settings) -> tuple[Sections, list[str]]:
 
 
 def _notes(settings: Settings) -> list[str]:
-    notes = [] if settings.tokens else ["No budget of tokens was given: 1,000 steps."]
-    if settings.degree("pp") > 1 and settings.arch.layers % (settings.degree("pp") * settings.degree("vpp")):
-        notes.append("Embedding and head count as a layer each in the split of the stages, as torchtitan counts them.")
-    return notes
+    return [] if settings.tokens else ["No budget of tokens was given: 1,000 steps."]
 
 
 def as_toml(sections: Sections) -> str:
