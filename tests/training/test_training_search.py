@@ -24,6 +24,7 @@ from gigawatt.physics.training import (
 )
 from gigawatt.physics.training.calibration import Context, coefficients, load_calibration
 from gigawatt.physics.training.columns import machine_of
+from gigawatt.physics.training.search.space import MEMORY_SHARE
 from gigawatt.physics.training.search.best import FULL
 from gigawatt.physics.training.search.bulk import Settings, chips_of, evaluated, messages_in
 from gigawatt.physics.training.search.front import undominated
@@ -162,7 +163,7 @@ def test_the_front_is_not_dominated(space) -> None:
         step, joules, memory = (
             np.broadcast_to(x, shape).ravel() for x in (part.step_s, part.joules, part.memory_bytes)
         )
-        fits = memory <= 0.94 * H100.memory_bytes
+        fits = memory <= MEMORY_SHARE * H100.memory_bytes
         if np.any(fits):
             fastest = min(fastest, float(step[fits].min()))
         for t, j, b in zip(kept.step_s, kept_joules, kept.memory_bytes, strict=True):
@@ -368,7 +369,7 @@ def test_precisions_and_recipes_are_worked_out_as_they_stand(precision) -> None:
     steps = evaluate(DEEPSEEK_V3, low, found.layout, precision)
     np.testing.assert_allclose(found.step_s, steps.step_s, rtol=1e-12)
     np.testing.assert_allclose(found.memory.total_bytes, found.memory_bytes, rtol=1e-12)
-    assert np.all(found.memory_bytes <= 0.94 * low.memory_bytes)
+    assert np.all(found.memory_bytes <= MEMORY_SHARE * low.memory_bytes)
 
 
 def test_adapters_need_less_memory_and_time() -> None:

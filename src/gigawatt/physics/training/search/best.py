@@ -102,7 +102,7 @@ def best_mapping(
         calibration: the packaged one where None.
         space: what is tried; `Space()` where None.
         weights: what a chip-second and a joule count; speed alone where None.
-        limits: what every point keeps; of the memory 0.94 where None.
+        limits: what every point keeps; of the memory `MEMORY_SHARE` where None.
         imbalance: load of the busiest expert rank over the mean.
         sites: places that data-parallel ranks are spread over; with more than one, `between` says the cables.
         local_steps: steps between two exchanges of weights among sites; 1 sums every step's gradients.
