@@ -15,7 +15,8 @@ from gigawatt.physics.fabric.wires import wires_of
 from gigawatt.physics.training import Mapping, best_mapping, evaluate, shape_of
 from gigawatt.physics.training.columns import machine_of
 from gigawatt.physics.training.memory.bytes import rank_parameters
-from gigawatt.physics.training.step.collectives import BUCKET, messages_of
+from gigawatt.physics.training.step.collectives import messages_of
+from gigawatt.physics.training.step.sharding import BUCKET
 from gigawatt.physics.workload.architecture import Architecture
 from gigawatt.physics.workload.messages import messages
 
@@ -90,10 +91,10 @@ def test_sharded_weights_go_layer_by_layer_three_times() -> None:
     mapping = replace(BASE, tp=1.0, pp=1.0, cp=1.0, dp=1024.0, sharding=3.0)
     layers, held = float(shape.layers), float(rank_parameters(shape, mapping).dense)
     one = collective_seconds("all_gather", 2.0 * held / layers, 1024, HGX).seconds
-    assert messages_of(shape, wires, mapping).stage.data_s == pytest.approx(3 * layers * one)
+    assert messages_of(shape, wires, mapping).stage.micro_s == pytest.approx(3 * layers * one)
     # Adapters: frozen weights are gathered twice, nothing to speak of is reduced.
     adapters = messages_of(shape, wires, replace(mapping, lora=1.0))
-    assert adapters.stage.data_s == pytest.approx(2 * layers * one)
+    assert adapters.stage.micro_s == pytest.approx(2 * layers * one)
 
 
 def test_a_group_of_one_sends_nothing() -> None:
@@ -118,10 +119,12 @@ def test_columns_are_rows_on_networks_of_their_own(tp: float, ep: float, shardin
     found = messages_of(shape, wires_of(fabrics), wide)
     for i, fabric in enumerate(fabrics):
         one = messages_of(shape, wires_of(fabric), mapping)
-        assert found.stage.data_s[i] == pytest.approx(float(one.stage.data_s[0]), rel=1e-12)
-        for many, single in zip(found.layers, one.layers, strict=True):
-            assert many.expert_s[i] == pytest.approx(float(single.expert_s[0]), rel=1e-12)
-            assert many.tensor_s[i] == pytest.approx(float(single.tensor_s[0]), rel=1e-12)
+        for name in ("data_s", "micro_s"):
+            single = float(getattr(one.stage, name)[0])
+            assert getattr(found.stage, name)[i] == pytest.approx(single, rel=1e-12)
+        for many, alone in zip(found.layers, one.layers, strict=True):
+            assert many.expert_s[i] == pytest.approx(float(alone.expert_s[0]), rel=1e-12)
+            assert many.tensor_s[i] == pytest.approx(float(alone.tensor_s[0]), rel=1e-12)
 
 
 def test_the_whole_fabric_reaches_training() -> None:

@@ -25,13 +25,14 @@ import numpy as np
 from scipy.optimize import least_squares
 
 sys.path.insert(0, str(Path(__file__).parent))
+from training_blanks import spreads
 from training_start import START
 from write_calibration import write
 
 from gigawatt.physics.training import coefficients, step_times
 from gigawatt.physics.training.calibration import kin_of
 from gigawatt.physics.training.search.best import Z80
-from gigawatt.validation.training import IMPORTANT_BLANKS, candidates_of, choose
+from gigawatt.validation.training import candidates_of, choose
 from gigawatt.validation.training_metrics import benchmark_of, step_of
 from gigawatt.validation.training_recipes import OPEN_RELEASE
 from gigawatt.validation.training_rows import Case, case_of
@@ -193,7 +194,7 @@ def main() -> None:
     for name in START:
         print(f"{name:24s} {START[name][0]:10.4g} -> {values[name]:10.4g}")
     if args.write:
-        _write(rows, x, values, fitted, out, others, samples, by, args.truth, raw)
+        _write(rows, x, values, fitted, out, others, samples, by, raw, args.truth)
 
 
 def left_out(rows: Rows, label: np.ndarray, weight: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
@@ -216,8 +217,8 @@ def _write(
     others: Mapping[str, np.ndarray],
     samples: Sequence[np.ndarray],
     by: Mapping[str, list[int]],
-    folder: Path,
     raw: Sequence[Mapping[str, str]],
+    folder: Path,
 ) -> None:
     known = np.where(np.isnan(out), fitted, out)
     spread = np.std(np.array(samples), axis=0) if samples else np.zeros(x.size)
@@ -231,9 +232,8 @@ def _write(
     for family, members in sorted(by.items()):
         # between rows of a known source and rows of one never seen
         groups[f"family {family}"] = 0.75 * _sigma(fitted[members]) + 0.25 * _sigma(known[members])
-    blanks = [i for i, c in enumerate(rows.cases) if any(n in IMPORTANT_BLANKS for n in c.notes)]
-    groups["a blank filled in"] = 0.25 * _sigma(known[blanks])
-    groups[OPEN_RELEASE] = _sigma(_open_releases(rows, raw, values))
+    groups |= {f"blank: {note}": spread for note, spread in spreads(raw).items()}
+    groups[f"blank: {OPEN_RELEASE}"] = _open_release(rows, raw, values, fitted)
     error = {
         "fitted_mape_percent": float(100 * np.mean(np.abs(np.expm1(fitted)))),
         "fitted_median_percent": float(100 * np.median(np.abs(np.expm1(fitted)))),
@@ -250,17 +250,29 @@ def _write(
         "published training steps (Megatron papers and README, Megatron-Bridge and NeMo summaries, llm-foundry, MLPerf "
         "logs, BLOOM chronicles, MaxText and TPU recipes, Primus, SimuMax, vTrain single node)"
     )
-    tables = targets(values, folder)
+    usual = {
+        family: [n for n in dict.fromkeys(n for i in m for n in rows.cases[i].notes) if _usual(rows.cases, m, n)]
+        for family, m in sorted(by.items())
+    }
+    tables: dict[str, object] = {**targets(values, folder), "usual_blanks": usual}
     write(values, sigma, groups, error, len(rows.cases), tables, fitted_to)
 
 
-def _open_releases(rows: Rows, raw: Sequence[Mapping[str, str]], values: Mapping[str, float]) -> np.ndarray:
-    """Residuals, as a prediction makes them, of rows whose possible releases ran different recipes."""
+def _open_release(
+    rows: Rows, raw: Sequence[Mapping[str, str]], values: Mapping[str, float], fitted: np.ndarray
+) -> float:
+    """What not knowing the release adds to the spread of rows whose possible releases ran different recipes."""
     blind = [case_of(dict(row) | {"measured_value": "", "notes": ""}) for row in raw]
     left = [i for i, case in enumerate(blind) if OPEN_RELEASE in case.notes]
     cases = [blind[i] for i in left]
     chosen, steps = choose(cases, candidates_of(cases), values)
-    return np.asarray(np.log(steps.step_s[chosen]) - rows.target[left])
+    open_, known = _sigma(np.log(steps.step_s[chosen]) - rows.target[left]), _sigma(fitted[left])
+    return float(np.sqrt(max(open_**2 - known**2, 0.0)))
+
+
+def _usual(cases: Sequence[Case], members: Sequence[int], note: str) -> bool:
+    """Whether most rows of a family have this blank: their spread then holds it."""
+    return note.isascii() and 2 * sum(note in cases[i].notes for i in members) > len(members)
 
 
 def _sigma(r: np.ndarray) -> float:

@@ -56,6 +56,8 @@ def write(
 def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, list):
+        return "[" + ", ".join(_text(item) for item in value) + "]"
     if isinstance(value, float):
         return f"{value:.4g}"
     return str(value) if isinstance(value, int) else f'"{value}"'

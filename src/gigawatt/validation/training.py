@@ -7,7 +7,7 @@ column call, the fastest that fits the memory is taken for each, and its step ti
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,24 +22,24 @@ from gigawatt.physics.training.step.collectives import Messages, messages_of
 from gigawatt.physics.training.step.kernels import KernelTimes, kernel_times_of
 from gigawatt.validation.base import Prediction
 from gigawatt.validation.training_metrics import metric_value
-from gigawatt.validation.training_recipes import OPEN_RELEASE
-from gigawatt.validation.training_rows import Case, case_of
+from gigawatt.validation.training_rows import Case, readings_of
 
 Row = dict[str, str]
 MEMORY_TOLERANCE = (
     1.6  # tuned stacks keep 16-bit gradients and recompute small parts only: measured peaks lie far lower
 )
 UTILISATION = (0.02, 0.90)  # a step outside of this model-FLOP utilisation is a mistake in a row, not a prediction
-IMPORTANT_BLANKS = ("shape by size", "mapping", "global batch", "sequence length", "number of chips", "precision")
 
 
 def predict(rows: Sequence[Row]) -> list[Prediction]:
     """One prediction a row, with what was filled in and an 80 % band of the kin it belongs to."""
     if not rows:
         return []
-    cases = [case_of(row) for row in rows]
+    readings = [readings_of(row) for row in rows]
+    cases = [case for read in readings for case in read]
     chosen, steps = choose(cases, candidates_of(cases), load_calibration().parameters)
-    return [_prediction(case, steps, row) for case, row in zip(cases, chosen, strict=True)]
+    made = iter([_prediction(case, steps, row) for case, row in zip(cases, chosen, strict=True)])
+    return [_joined([next(made) for _ in read]) for read in readings]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +134,20 @@ def choose(
     return rank[first], steps
 
 
+def _joined(readings: Sequence[Prediction]) -> Prediction:
+    """One prediction of the readings of a row: their geometric mean, in a band that holds all of theirs."""
+    first = readings[0]
+    if len(readings) == 1:
+        return first
+    values = [p.predicted for p in readings if p.predicted]
+    return replace(
+        first,
+        predicted=float(np.exp(np.mean(np.log(values)))),
+        low=min(p.low for p in readings if p.low is not None),
+        high=max(p.high for p in readings if p.high is not None),
+    )
+
+
 def _prediction(case: Case, steps: Steps, row: int) -> Prediction:
     step_s, notes = float(steps.step_s[row]), list(case.notes)
     model = float(steps.model_flops[row])
@@ -147,7 +161,6 @@ def _prediction(case: Case, steps: Steps, row: int) -> Prediction:
         notes.append("held at 90 % of peak")
     value = metric_value(case, step_s)
     spread = np.exp(Z80 * sigma_of(case))
-    important = [note for note in notes if note in IMPORTANT_BLANKS]
     return Prediction(
         id=case.id,
         metric=case.metric,
@@ -156,16 +169,17 @@ def _prediction(case: Case, steps: Steps, row: int) -> Prediction:
         high=value * spread,
         note=("filled in: " + ", ".join(notes)) if notes else "",
         group=case.family,
-        defaulted=bool(important),
+        defaulted=bool(case.blanks),
     )
 
 
 def sigma_of(case: Case) -> float:
-    """Spread of the row's kin, wider where something that matters was filled in."""
-    sigma = load_calibration().sigma
-    kin = sigma.get(f"family {case.family}", sigma.get(case.group, sigma.get("all", 0.15)))
-    if OPEN_RELEASE in case.notes:
-        kin = max(kin, sigma.get(OPEN_RELEASE, kin))
-    blanks = sum(note in IMPORTANT_BLANKS for note in case.notes)
-    extra = sigma.get("a blank filled in", 0.05)
-    return float(np.hypot(kin, extra if blanks else 0.0))
+    """Spread of the row's kin, wider by what each kind of blank is measured to move a prediction.
+
+    A blank that most rows of the kin have is in their spread already.
+    """
+    fit = load_calibration()
+    kin = fit.sigma.get(f"family {case.family}", fit.sigma.get(case.group, fit.sigma.get("all", 0.15)))
+    usual = fit.tables.get("usual_blanks", {}).get(case.family, ())
+    extra = (fit.sigma.get(f"blank: {note}", 0.0) for note in case.notes if note not in usual)
+    return float(np.sqrt(kin**2 + sum(e**2 for e in extra)))

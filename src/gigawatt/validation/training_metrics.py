@@ -18,21 +18,34 @@ import numpy as np
 from gigawatt.physics.training import Shape, load_calibration
 from gigawatt.validation.training_rows import Case
 
-FULL_WITH_RECOMPUTE = r"sc21|narayanan|bigscience"
+# What a source counts, where its name says: the share of the score square. Megatron-Core, NeMo since 2026 and the
+# recipes count the half that runs; NeMo's pages to 2025 print TFLOP/s over tokens/s that only the whole square explains.
 CAUSAL = r"megatron-bridge|tpu-recipes|gpu-recipes"
+FULL = (
+    r"sc21|narayanan|korthikanti|bigscience|megatron-lm|nemo|dgxc|llm-foundry|mosaicml|maxtext|palm|internevo|simumax"
+)
+WITH_RECOMPUTE = r"sc21|narayanan|bigscience"
+RULE_CHANGED = 2026.0
+UNKNOWN_SQUARE = 0.5**0.5  # of a source that does not say: between half and whole
 MINUTES = 60.0
 
 
-def rule_flops_per_token(shape: Shape, seq: float, source: str) -> float:
-    """FLOPs of a token, forward and backward, as the source counts them."""
+def square_counted(source: str, year: float) -> float | None:
+    """The share of the score square that a source counts, None where it is not known."""
     text = source.lower()
+    if re.search(CAUSAL, text) or ("nemo" in text and year >= RULE_CHANGED):
+        return 0.5
+    return 1.0 if re.search(FULL, text) else None
+
+
+def rule_flops_per_token(shape: Shape, seq: float, source: str, *, year: float = 2024.0, lora: bool = False) -> float:
+    """FLOPs of a token, forward and backward, as the source counts them; of adapters the weights' gradients are not."""
     head = 2.0 * float(shape.hidden) * float(shape.vocab) * (1.0 + float(shape.mtp_layers))
-    if re.search(CAUSAL, text):
-        return 3.0 * float(shape.forward_flops_per_token(seq, 0.5))
-    full = float(shape.forward_flops_per_token(seq, 1.0))
-    if re.search(FULL_WITH_RECOMPUTE, text):
-        return 4.0 * (full - head) + 3.0 * head
-    return 3.0 * full
+    square = square_counted(source, year)
+    forward = float(shape.forward_flops_per_token(seq, UNKNOWN_SQUARE if square is None else square))
+    if re.search(WITH_RECOMPUTE, source.lower()):
+        return 4.0 * (forward - head) + 3.0 * head
+    return (2.0 if lora else 3.0) * forward
 
 
 def metric_value(case: Case, step_s: float) -> float:
@@ -42,15 +55,19 @@ def metric_value(case: Case, step_s: float) -> float:
     if case.metric == "tokens_per_s_per_gpu":
         return rate
     if case.metric == "tflops_per_gpu":
-        return rate * rule_flops_per_token(case.shape, case.seq, case.source) / 1e12
+        return rate * _flops(case) / 1e12
     if case.metric == "mfu":
-        flops = rate * rule_flops_per_token(case.shape, case.seq, case.source)
+        flops = rate * _flops(case)
         return 100.0 * flops / case.chip.peak_flops["bf16"]
     if case.metric == "time_to_train_min":
         return step_s * steps_to_target(case) / MINUTES
     if case.metric in ("samples_per_s", "samples/s"):
         return case.global_batch / step_s
     return step_s
+
+
+def _flops(case: Case) -> float:
+    return rule_flops_per_token(case.shape, case.seq, case.source, year=case.year, lora=case.lora)
 
 
 def step_of(case: Case, value: float) -> float:

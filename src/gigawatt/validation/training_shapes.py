@@ -16,6 +16,7 @@ Row = Mapping[str, str]
 COLUMNS = ("layers", "hidden", "ffn", "heads", "kv_heads", "vocab", "experts")
 UNGATED = ("gpt", "mpt", "bloom", "nemotron", "opt", "maxtext", "turing", "megatron")
 LADDER_LAYERS_COEFFICIENT = 196_608.0  # 12 * 128^2: a GPT of head width 128 and hidden = 128 * layers
+MIXTURE = 0.7  # active over all parameters: below, a model is a mixture
 NOISE = ("w/o mtp", "tokendrop", "maxtext", "lora", "pretraining", "sft", "instruct", "base")
 
 
@@ -66,7 +67,8 @@ def architecture_of(row: Row) -> tuple[Architecture, list[str]]:
         if catalogued:
             return catalogued, ["shape by name"]
         values = _by_size(row, values) | {k: v for k, v in values.items() if k not in ("layers", "hidden")}
-        notes.append("shape by size")
+        active, whole = number(row.get("active_params_B")), number(row.get("params_B"))
+        notes.append("mixture by size" if active and whole and active < MIXTURE * whole else "shape by size")
     return build(name, values), notes
 
 
@@ -80,7 +82,8 @@ def _catalogued(name: str) -> Architecture | None:
 
 
 def _by_size(row: Row, values: Mapping[str, float]) -> dict[str, float]:
-    size = number(row.get("params_B"))
+    # of a mixture the parameters that a token meets: they make its time
+    size = number(row.get("active_params_B")) or number(row.get("params_B"))
     if size is None:
         found = re.search(r"([\d.]+)\s*([bmt])\b", row.get("model", "").lower())
         scale = {"m": 1e-3, "b": 1.0, "t": 1e3}

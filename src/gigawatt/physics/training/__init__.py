@@ -3,7 +3,14 @@
 from gigawatt.physics.training.calibration import Context, Stack, TrainingCalibration, coefficients, load_calibration
 from gigawatt.physics.training.columns import Machine, Mapping, machine_of
 from gigawatt.physics.training.memory.bytes import Memory, memory_of
-from gigawatt.physics.training.schedule.pipeline import bubble_share, pipeline_s
+from gigawatt.physics.training.schedule.pipeline import (
+    bubble_share,
+    pipeline_s,
+    stored_micro_batches,
+    uneven_1f1b_s,
+    weight_copies,
+)
+from gigawatt.physics.training.schedule.valid import schedule_problem, valid_schedule
 from gigawatt.physics.training.search.best import best_mapping, evaluate
 from gigawatt.physics.training.search.candidates import Rejection, enumerate_mappings
 from gigawatt.physics.training.search.points import TrainingPoints
@@ -30,7 +37,12 @@ __all__ = [
     "machine_of",
     "memory_of",
     "pipeline_s",
+    "schedule_problem",
     "shape_of",
     "stack_shapes",
     "step_times",
+    "stored_micro_batches",
+    "uneven_1f1b_s",
+    "valid_schedule",
+    "weight_copies",
 ]

@@ -87,7 +87,8 @@ class Coefficients:
 
     `derate`, `attention`, `experts` and `slowdown` multiply kernel seconds, `sustained` those that fill the chip: all
     but grouped products; `permute` the passes that bring tokens to experts. `expert_host_s` are seconds of a mixture
-    layer's pass in which the host has not launched its experts yet.
+    layer's pass in which the host has not launched its experts yet. `elementwise_unfused` takes the place of
+    `elementwise` where norms and activations are kernels of their own.
     """
 
     derate: Any
@@ -98,6 +99,7 @@ class Coefficients:
     scan: Any
     flash: Any
     elementwise: Any
+    elementwise_unfused: Any
     quantise: Any
     quantise_experts: Any
     experts: Any
@@ -151,7 +153,7 @@ def default_recipe(generation: str, width: str, stack: Stack) -> Recipe:
         return Recipe(dispatch="kernels")
     if width in ("mx8", "4"):
         narrow = width == "mx8"
-        return Recipe("step", "kernels", overlap_experts=True, fused_experts=True, narrow_attention=narrow)
+        return Recipe("step", "kernels", fused_experts=True, narrow_attention=narrow)
     return Recipe("part", "kernels")
 
 
@@ -172,9 +174,10 @@ def constants_of(context: Context, p: Mapping[str, float]) -> dict[str, float]:
         "headroom_exponent": p["headroom_exponent"] if kin == "blackwell" else 0.0,
         "attention": attention * (p["attention.narrow"] if recipe.narrow_attention else 1.0),
         "attention_backward": p["attention_backward"],
-        "scan": p["scan"],
+        "scan": p.get(f"scan.{kin}", p["scan"]),
         "flash": float(stack.flash),
         "elementwise": p["elementwise_eager"] if stack.eager else p["elementwise"],
+        "elementwise_unfused": max(p["elementwise_eager"], p["elementwise"]),
         "quantise": (p["quantise"] if stack.fused_cast else p["quantise_experts"]) if low else 0.0,
         "quantise_experts": (p["quantise"] if recipe.fused_experts else p["quantise_experts"]) if low else 0.0,
         "experts": (p["experts.8"] if low else p["experts.16"]) * (p["experts.fused"] if recipe.fused_experts else 1.0),
@@ -186,11 +189,7 @@ def constants_of(context: Context, p: Mapping[str, float]) -> dict[str, float]:
         "exposed_pp": p["exposed_pp"],
         "exposed_cp": p["exposed_ici"] if xla else p["exposed_cp"],
         "permute": p["permute.plain"] if plain and not xla else 1.0,
-        "exposed_ep": p["exposed_ici"]
-        if xla
-        else p["exposed_ep.overlapped"]
-        if recipe.overlap_experts
-        else p["exposed_ep"],
+        "exposed_ep": p["exposed_ici"] if xla else p["exposed_ep"],
         "straggler": p["straggler"],
         "host_s": 0.0 if stack.graphs else p["host_s"],
         "expert_host_s": 0.0 if recipe.graphs == "step" else p[f"expert_host_s.{recipe.graphs}"],

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gigawatt.core.errors import InputError, Problem
 from gigawatt.physics.chip.device import Chip
+from gigawatt.physics.chip.host import HostPath
 from gigawatt.physics.fabric import Fabric, default_fabric
 from gigawatt.physics.fabric.wires import Wires, wires_of
 from gigawatt.physics.training.calibration import PEAK_KEY
@@ -19,7 +20,8 @@ from gigawatt.physics.training.calibration import PEAK_KEY
 class Machine:
     """Datasheet numbers of a row's accelerator, peaks dense, and the network it hangs on.
 
-    `headroom_w_per_tflops` is power limit over 16-bit peak: what a power-limited chip may spend on a FLOP.
+    `headroom_w_per_tflops` is power limit over 16-bit peak: what a power-limited chip may spend on a FLOP. `host_*` is a
+    chip's way to the memory of its host (0: none is known), `host_stream_bytes_per_s` its share of that memory's bandwidth.
     """
 
     peak_flops: Any
@@ -27,6 +29,9 @@ class Machine:
     hbm_bytes_per_s: Any
     headroom_w_per_tflops: Any
     network: Wires
+    host_up_bytes_per_s: Any = 0.0
+    host_down_bytes_per_s: Any = 0.0
+    host_stream_bytes_per_s: Any = 0.0
 
     def take(self, rows: NDArray[np.intp]) -> Machine:
         """The rows named, where fields are columns."""
@@ -60,12 +65,18 @@ class Mapping:
 
     `sharding` is the ZeRO stage: 0 (replicated), 1 (optimizer sharded over data-parallel ranks), 2 (gradients too),
     3 (weights too, FSDP); over groups of `shard_ranks` ranks with replicas of each group (HSDP), over all where 0.
+    With `sites` above 1 groups lie within a site.
     `offload_optimizer`, `offload_activations`, `offload_weights` are the shares of each that live in host memory.
 
     `overlap_*` is 1 where the stack's overlap of a class of messages is on (the stack says how much it hides), 0 where
-    every byte is waited for; `fused` is 1 where norms and activations are fused as the stack can, 0 where each is a
-    kernel of its own. `sites` is the number of places that data-parallel ranks are spread over. `global_batch` and
-    `micro_batch` are in sequences of `seq` tokens.
+    every byte is waited for. `paired` is 1 where the forward pass of a micro-batch runs beside the backward pass of
+    another, so that the exchange with experts of one hides behind kernels of the other (DualPipe; Megatron-Core's overlap
+    of expert messages, which needs chunks where there are stages). `fused` is 1 where norms and activations are fused as
+    the stack can, 0 where each is a kernel of its own.
+
+    `sites` is the number of places that data-parallel ranks are spread over, `local_steps` how many steps lie between two
+    exchanges of weights among them (1: every step's gradients are summed). `global_batch` and `micro_batch` are in
+    sequences of `seq` tokens.
     """
 
     chips: Any
@@ -98,6 +109,8 @@ class Mapping:
     overlap_dp: Any = 1.0
     fused: Any = 1.0
     sites: Any = 1.0
+    paired: Any = 0.0
+    local_steps: Any = 1.0
 
     def recomputes(self, module: float) -> Any:
         """1 where layers that are not recomputed as a whole run `module` again, else 0."""
@@ -117,11 +130,14 @@ def _take(value: Any, rows: NDArray[np.intp]) -> Any:
     return value[rows] if isinstance(value, np.ndarray) and value.ndim else value
 
 
-def machine_of(chip: Chip, width: str, fabric: Fabric | None = None, *, one_nic: bool = False) -> Machine:
+def machine_of(
+    chip: Chip, width: str, fabric: Fabric | None = None, *, one_nic: bool = False, host: HostPath | None = None
+) -> Machine:
     """The machine of one chip at a precision width ('16', '8', 'mx8', '4'), on a fabric.
 
     A chip without an 8- or 4-bit peak runs the matrices in 16 bit (its 16-bit peak is taken). Without a fabric the chip
-    hangs on its default one. `one_nic` is software that drives a single NIC of each host.
+    hangs on its default one. `one_nic` is software that drives a single NIC of each host. `host` is the way
+    to the host's memory, which only offloading needs (`step.offload.usual_host`).
 
     Raises:
         InputError: the chip has neither a 16- nor an 8-bit peak.
@@ -140,6 +156,9 @@ def machine_of(chip: Chip, width: str, fabric: Fabric | None = None, *, one_nic:
         hbm_bytes_per_s=float(chip.memory_bytes_per_s),
         headroom_w_per_tflops=float(chip.tdp_w / (peak16 / 1e12)),
         network=wires_of(wired),
+        host_up_bytes_per_s=host.to_device_bytes_per_s if host else 0.0,
+        host_down_bytes_per_s=host.to_host_bytes_per_s if host else 0.0,
+        host_stream_bytes_per_s=host.stream_bytes_per_s / host.sharers if host else 0.0,
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gigawatt.physics.training.columns import EXPERTS, LATENT_UP, MLP
 from gigawatt.physics.workload.architecture import Architecture, LayerGroup, Mixer
 from gigawatt.physics.workload.lower import layer_pieces
 from gigawatt.physics.workload.pieces import Elementwise, Linear
@@ -21,17 +22,25 @@ SCAN_PASSES = 20.0  # times a scan, its convolution and gate read or write the i
 SCALARS = ("hidden", "vocab", "layers", "tied", "mtp_layers", "max_kv_heads", "max_heads")
 REPLICATED, COLUMN, ROW = 0.0, 1.0, 2.0
 CUTS = {"replicated": REPLICATED, "column": COLUMN, "row": ROW}
+# What is run again together: the dense feed-forward part, the mixture's (router and shared experts go with it), and the
+# products that bring latent queries, keys and values up to their heads.
+MODULES = {"dense_ffn": MLP, "shared": EXPERTS, "router": EXPERTS}
+LATENT_UPS = {"q_up": LATENT_UP, "kv_up": LATENT_UP}
 MLA_HEAD_DIM = 160.0  # mean of the 192 of a query and the 128 of a value: what the attention kernels are asked for
 
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """A k x n matrix of a layer, cut by tensor parallelism as `cut` says; `wide` is 1 where it stays in 16 bit."""
+    """A k x n matrix of a layer, cut by tensor parallelism as `cut` says; `wide` is 1 where it stays in 16 bit.
+
+    `module` is the part of a layer that it is run again with, as `columns` numbers them (0: none of them).
+    """
 
     k: Any = 0.0
     n: Any = 0.0
     cut: Any = REPLICATED
     wide: Any = 0.0
+    module: Any = 0.0
 
     def cut_by(self, tp: Any) -> tuple[Any, Any]:
         """(k, n) on one of `tp` ranks."""
@@ -45,7 +54,8 @@ class LayerKind:
     Elements of a token unless said otherwise. `attention_flops` is
     2 * heads * (head_dim + v_head_dim): times the keys a query sees, per token, forward. `scan_flops` and `scan_moved`
     are of state-space layers. `moved_*` are elements read and written by norms, activations and residuals, `gathered`
-    those of bringing tokens to experts and back (for each expert of a token). `kv_width` is what context parallelism
+    those of bringing tokens to experts and back (for each expert of a token); of them `moved_norm` is norms' part of
+    `moved_full`, `moved_activation` the feed-forward activation's of `moved_sharded`. `kv_width` is what context parallelism
     passes around, `all_reduces` the matrices cut by rows, whose outputs tensor ranks sum. An expert maps `expert_hidden`
     to `expert_width` with `expert_gate` (2 gated, else 1) products up and one down. `unfused` is 1 where experts carry
     biases (gpt-oss), for which grouped kernels have no fused epilogue.
@@ -63,6 +73,8 @@ class LayerKind:
     scan_moved: Any = 0.0
     moved_full: Any = 0.0
     moved_sharded: Any = 0.0
+    moved_norm: Any = 0.0
+    moved_activation: Any = 0.0
     experts: Any = 0.0
     top_k: Any = 0.0
     expert_hidden: Any = 0.0
@@ -238,6 +250,8 @@ def _layer(group: LayerGroup, hidden: int, causal: bool) -> LayerKind:
         scan_moved=SCAN_PASSES * inner if scans else 0.0,
         moved_full=_elements(moved, lambda p: p.top_k == 1 and not p.sharded),
         moved_sharded=_elements(moved, lambda p: p.top_k == 1 and p.sharded),
+        moved_norm=_elements(moved, lambda p: p.top_k == 1 and not p.sharded and p.name.endswith("norm")),
+        moved_activation=_elements(moved, lambda p: p.top_k == 1 and p.sharded and p.name.endswith("activation")),
         experts=float(ffn.experts) if moe else 0.0,
         top_k=float(ffn.top_k) if moe else 0.0,
         expert_hidden=inside if moe else 0.0,
@@ -252,7 +266,8 @@ def _layer(group: LayerGroup, hidden: int, causal: bool) -> LayerKind:
 
 
 def _matrix(p: Linear) -> Matrix:
-    return Matrix(float(p.k), float(p.n), CUTS[p.cut], float(p.part == "router" or p.name == "shared_gate"))
+    wide = float(p.part == "router" or p.name == "shared_gate")
+    return Matrix(float(p.k), float(p.n), CUTS[p.cut], wide, MODULES.get(p.part, LATENT_UPS.get(p.name, 0.0)))
 
 
 def _elements(moved: Sequence[Elementwise], chosen: Any) -> float:

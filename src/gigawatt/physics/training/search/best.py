@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from gigawatt.core.errors import InputError, Problem, unknown_name
 from gigawatt.physics.chip import Chip, PowerMode, chip_watts
+from gigawatt.physics.chip.host import HostPath
 from gigawatt.physics.fabric import Fabric, default_fabric
 from gigawatt.physics.fabric.wires import Wires
 from gigawatt.physics.training.calibration import (
@@ -28,12 +29,17 @@ from gigawatt.physics.training.calibration import (
 )
 from gigawatt.physics.training.columns import Machine, Mapping, machine_of
 from gigawatt.physics.training.memory.bytes import memory_of
+from gigawatt.physics.training.recipes import Recipe
 from gigawatt.physics.training.search.candidates import Candidates, Rejection, enumerate_mappings
 from gigawatt.physics.training.search.points import TrainingPoints, collect, describe
 from gigawatt.physics.training.shape import Shape, shape_of
 from gigawatt.physics.training.step.collectives import Messages, StageMessages, messages_of
 from gigawatt.physics.training.step.kernels import kernel_times
 from gigawatt.physics.training.step.layer import micro_batch_costs
+from gigawatt.physics.training.step.offload import offloads, usual_host
+from gigawatt.physics.training.step.precision import Precision
+from gigawatt.physics.training.step.sites import Between
+from gigawatt.physics.training.step.stages import Split
 from gigawatt.physics.training.step.times import Steps, assemble, step_times
 from gigawatt.physics.workload.architecture import Architecture
 
@@ -50,12 +56,16 @@ def evaluate(
     shape: Shape | Architecture,
     chip: Chip,
     mapping: Mapping,
-    precision: str = "bf16",
+    precision: str | Precision = "bf16",
     *,
     fabric: Fabric | None = None,
     stack: str = "",
     maturity: float = 1.0,
     calibration: TrainingCalibration | None = None,
+    host: HostPath | None = None,
+    between: Between | None = None,
+    split: Split | None = None,
+    features: Recipe | None = None,
 ) -> Steps:
     """Step times of a column of mappings of one model on one chip.
 
@@ -63,26 +73,33 @@ def evaluate(
         shape: the model.
         chip: the accelerator.
         mapping: columns; see `Mapping`. Scalars are one row.
-        precision: bf16, fp8, mxfp8 or nvfp4.
+        precision: bf16, fp8, mxfp8 or nvfp4 as the constants were fitted, or a recipe of `step.precision`.
         fabric: the network; what a chip is wired with by default where None.
         stack: name of a software stack; the usual one of the chip where empty.
         maturity: software speed relative to the calibration's release.
         calibration: the packaged one where None.
+        host: the way to the host's memory, for offloading; that of the chip's platform where None.
+        between: cables between sites; needed where a row has more than one.
+        split: layers of stages on chips of different speed.
+        features: what the release switches on in mixture layers; what the stack's current one does where None.
 
     Raises:
-        InputError: unknown precision or stack.
+        InputError: unknown precision or stack, several sites without cables.
     """
     made = shape_of(shape) if isinstance(shape, Architecture) else shape
-    width = _width(precision, chip)
+    recipe = precision if isinstance(precision, Precision) else None
+    width = precision.width if isinstance(precision, Precision) else _width(precision, chip)
     fit = calibration or load_calibration()
     software = fit.stack(stack or default_stack(chip.generation))
-    machine = machine_of(chip, width, fabric, one_nic=software.one_nic)
-    c = coefficients([Context(chip.generation, width, software)], fit.parameters)
+    beside = (host or usual_host(chip)) if offloads(mapping) else None
+    machine = machine_of(chip, width, fabric, one_nic=software.one_nic, host=beside)
+    c = coefficients([Context(chip.generation, width, software, recipe=features)], fit.parameters)
+    plainly = software.exchanges_plainly if features is None else features.dispatch == "all-to-all"
     rows = np.broadcast_shapes(*(np.shape(getattr(mapping, f.name)) for f in fields(Mapping)))
     wide = Mapping(*(np.broadcast_to(np.asarray(getattr(mapping, f.name), dtype=float), rows) for f in fields(Mapping)))
-    kernels = kernel_times(made, chip, width, wide, flash=float(c.flash[0]))
-    sent = messages_of(made, machine.network, wide, software.exchanges_plainly)
-    return _matured(step_times(made, machine, wide, kernels, sent, c), maturity)
+    kernels = kernel_times(made, chip, width, wide, flash=float(c.flash[0]), recipe=recipe)
+    sent = messages_of(made, machine.network, wide, plainly, recipe=recipe)
+    return _matured(step_times(made, machine, wide, kernels, sent, c, split=split, between=between), maturity)
 
 
 def best_mapping(

@@ -1,11 +1,13 @@
 """Messages of a training step: which collective, how many bytes, over which group; the network floor says how long.
 
     tensor      all-reduce of T h values, or reduce-scatter and all-gather of as many under sequence parallelism
-    context     keys and values once round the ring: cp - 1 messages from neighbour to neighbour
-    expert      dispatch and combine of T / tp tokens, by dispatch kernels or an all-to-all
+    context     ring: keys and values once round it, cp - 1 messages from neighbour to neighbour; all-gather of keys and
+                values (Llama 3, arXiv 2407.21783, sec. 3.3.2); Ulysses: all-to-all of queries, keys and values before
+                the core and of its output after (arXiv 2309.14509), keys and values copied where there are fewer heads
+    expert      dispatch and combine of T / tp tokens, by dispatch kernels or an all-to-all, of the busiest rank; under
+                expert tensor parallelism the tokens of etp ranks are gathered after and reduce-scattered before
     pipeline    activations of a micro-batch to the next stage
-    data        reduce-scatter of gradients and all-gather of weights: a layer at a time where they are sharded, else in
-                buckets
+    data        `step.sharding`
 
 Groups stand as `fabric.placement` says. Nothing here is fitted to training: what compute hides of a message is a
 coefficient of the stack, applied where the message is spent.
@@ -22,18 +24,16 @@ from numpy.typing import NDArray
 
 from gigawatt.physics.fabric import collective_seconds
 from gigawatt.physics.fabric.experts import WAYS, exchange_seconds
-from gigawatt.physics.fabric.placement import Group, group, placement
+from gigawatt.physics.fabric.placement import Group, group
 from gigawatt.physics.fabric.wires import Wires
-from gigawatt.physics.training.columns import Mapping
-from gigawatt.physics.training.memory.bytes import rank_parameters
-from gigawatt.physics.training.shape import Shape
+from gigawatt.physics.training.columns import ALL_GATHER, RING, ULYSSES, Mapping
+from gigawatt.physics.training.shape import LayerKind, Shape
+from gigawatt.physics.training.step.precision import Precision
+from gigawatt.physics.training.step.sharding import DataMessage, data_messages
 
 Column = NDArray[np.float64]
 Made = TypeVar("Made")
-VALUE_BYTES = 2.0  # activations, and weights as they are gathered
-GRADIENT_BYTES = 4.0  # summed in fp32 where weights are whole on every rank; 2 where they are sharded
-# Parameters of a gradient bucket: Megatron-Core's default, max(40 M, 1 M a data-parallel rank).
-BUCKET, BUCKET_PER_RANK = 40e6, 1e6
+VALUE_BYTES = 2.0  # activations
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +51,18 @@ class LayerMessages:
 
 @dataclass(frozen=True, slots=True)
 class StageMessages:
-    """Seconds of one send to the next stage, and of one pass of gradients and weights over the data-parallel ranks.
+    """Seconds of one send to the next stage, and of gradients and weights over the data-parallel ranks.
 
-    A pass is once a step where weights are whole, once a micro-batch where they are sharded.
+    `data_s` of these go once a step, `micro_s` once a micro-batch: what is sharded and needed whole.
     """
 
     send_s: Any
     data_s: Any
+    micro_s: Any = 0.0
 
     def take(self, rows: NDArray[np.intp]) -> StageMessages:
         """The rows named."""
-        return StageMessages(*(getattr(self, f.name)[rows] for f in fields(self)))
+        return StageMessages(*(np.asarray(getattr(self, f.name))[rows] for f in fields(self)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,19 +78,26 @@ class Messages:
 
 
 def messages_of(
-    shape: Shape, network: Wires, mapping: Mapping, all_to_all: Any = False, *, stages: Mapping | None = None
+    shape: Shape,
+    network: Wires,
+    mapping: Mapping,
+    all_to_all: Any = False,
+    *,
+    stages: Mapping | None = None,
+    recipe: Precision | None = None,
 ) -> Messages:
     """Messages of a column of mappings.
 
     Args:
         shape: the model, one or a row each.
         network: the network, one or a row each.
-        mapping: the mappings; of them only tp, cp, ep, micro_batch, seq, sequence_parallel matter to layers.
+        mapping: the mappings; to layers matter tp, cp, ep, micro_batch, seq, sequence_parallel, context, etp, imbalance.
         all_to_all: rows whose stack exchanges tokens through the collective library instead of dispatch kernels.
         stages: other rows for the messages of stages, on one network for all.
+        recipe: says in how many bytes weights are gathered and gradients summed; 2 and 4 where None.
     """
     layers = _of_layers(shape, network, mapping, all_to_all)
-    wide = _of_stages(shape, network, mapping if stages is None else stages)
+    wide = _of_stages(shape, network, mapping if stages is None else stages, recipe)
     # One call a kind of collective: a search has few distinct messages of each class.
     asked = [*layers.asked, *wide.asked]
     for kind in dict.fromkeys(ask.kind for ask in asked):
@@ -142,64 +150,93 @@ class _Pending(Generic[Made]):
 
 
 def _of_layers(shape: Shape, network: Wires, mapping: Mapping, all_to_all: Any) -> _Pending[tuple[LayerMessages, ...]]:
-    tensor, context, expert = (
+    tensor, context, expert, inner = (
         group(ranks, stride, domain=network.domain, node=network.node)
-        for ranks, stride in ((mapping.tp, 1.0), (mapping.cp, mapping.tp), (mapping.ep, 1.0))
+        for ranks, stride in (
+            (mapping.tp, 1.0),
+            (mapping.cp, mapping.tp),
+            (mapping.ep, mapping.etp),
+            (mapping.etp, 1.0),
+        )
     )
     tokens = mapping.micro_batch * mapping.seq / mapping.cp
-    rows = _rows(tokens, shape.hidden, tensor.per_domain, expert.per_domain, network.domain, all_to_all)
+    columns = (tokens, shape.hidden, tensor.per_domain, expert.per_domain, inner.per_domain, network.domain)
+    rows = _rows(*columns, all_to_all, mapping.context, mapping.imbalance)
     pair = np.asarray(mapping.sequence_parallel) > 0
     values = VALUE_BYTES * tokens * shape.hidden
     sums = [
         _ask("all_reduce", _only(tensor, ~pair), rows, values),
         *(_ask(kind, _only(tensor, pair), rows, values) for kind in ("reduce_scatter", "all_gather")),
     ]
-    rings, swaps = [], []
+    seen, swaps, cuts = [], [], []
     for kind in shape.kinds:
-        rings.append(_ask("send_recv", context, rows, VALUE_BYTES * tokens * kind.kv_width / mapping.tp))
+        seen.append(_contexts(kind, mapping, tokens, context, rows))
         routed, plain = np.asarray(kind.experts) > 0, np.asarray(all_to_all) > 0
-        sent = (tokens / mapping.tp, kind.top_k, kind.expert_hidden, VALUE_BYTES)
+        own = tokens / mapping.tp * mapping.imbalance
+        sent = (own, kind.top_k, kind.expert_hidden, VALUE_BYTES)
         ways = (("normal", routed & ~plain), ("every_copy", routed & plain))
         swaps.append([_ask(way, _only(expert, mine), rows, *sent) for way, mine in ways])
+        gathered = VALUE_BYTES * own * kind.top_k * kind.expert_hidden * mapping.etp
+        both = ("all_gather", "reduce_scatter")
+        cuts.append([_ask(way, _only(inner, routed & (np.asarray(mapping.etp) > 1)), rows, gathered) for way in both])
 
     def done() -> tuple[LayerMessages, ...]:
         whole = sum(ask.seconds for ask in sums)
         return tuple(
-            LayerMessages(whole, (context.ranks - 1.0) * ring.seconds, 2.0 * sum(ask.seconds for ask in swap))
-            for ring, swap in zip(rings, swaps, strict=True)
+            LayerMessages(
+                whole,
+                sum(times * ask.seconds for times, ask in ways),
+                2.0 * sum(ask.seconds for ask in swap) + sum(ask.seconds for ask in cut),
+            )
+            for ways, swap, cut in zip(seen, swaps, cuts, strict=True)
         )
 
-    return _Pending([*sums, *rings, *(ask for swap in swaps for ask in swap)], done)
+    asked = [*sums, *(ask for ways in seen for _, ask in ways), *(ask for asks in (*swaps, *cuts) for ask in asks)]
+    return _Pending(asked, done)
 
 
-def _of_stages(shape: Shape, network: Wires, mapping: Mapping) -> _Pending[StageMessages]:
-    at = placement(mapping.tp, mapping.cp, mapping.ep, mapping.dp, mapping.pp, domain=network.domain, node=network.node)
+def _contexts(kind: LayerKind, mapping: Mapping, tokens: Any, context: Group, rows: int) -> list[tuple[Any, _Ask]]:
+    """Messages by which context ranks see each other's keys, and how often each goes."""
+    way = np.asarray(mapping.context)
+    kept = VALUE_BYTES * tokens * kind.kv_width / mapping.tp
+    found: list[tuple[Any, _Ask]] = [(context.ranks - 1.0, _ask("send_recv", _only(context, way == RING), rows, kept))]
+    if np.any(way == ALL_GATHER):
+        found.append((1.0, _ask("all_gather", _only(context, way == ALL_GATHER), rows, kept * mapping.cp)))
+    if np.any(way == ULYSSES):
+        heads = np.maximum(np.asarray(kind.heads, dtype=float), 1.0)
+        pairs = kind.attention_flops / (2.0 * heads) / mapping.tp  # widths of a head's query and value together
+        lent = np.maximum(mapping.cp * mapping.tp / np.maximum(np.asarray(kind.kv_heads, dtype=float), 1.0), 1.0)
+        output = VALUE_BYTES * tokens * 0.5 * pairs * heads
+        inputs = output + VALUE_BYTES * tokens * pairs * kind.kv_heads * lent
+        swapped = _only(context, (way == ULYSSES) & (np.asarray(kind.heads) > 0))
+        found += [(1.0, _ask("all_to_all", swapped, rows, sent)) for sent in (inputs, output)]
+    return found
+
+
+def _of_stages(shape: Shape, network: Wires, mapping: Mapping, recipe: Precision | None) -> _Pending[StageMessages]:
+    stride = mapping.tp * mapping.cp * mapping.dp
+    ahead = group(mapping.pp, stride, domain=network.domain, node=network.node)
     rows = _rows(*(getattr(mapping, f.name) for f in fields(Mapping)), shape.hidden, network.domain)
     tokens = mapping.micro_batch * mapping.seq / mapping.cp
     cut = np.where(np.asarray(mapping.sequence_parallel) > 0, mapping.tp, 1.0)
-    send = _ask("send_recv", at.pipeline, rows, VALUE_BYTES * tokens * shape.hidden / cut)
-    rank = rank_parameters(shape, mapping)
-    trains = 1.0 - np.asarray(mapping.lora)
-    full, whole = np.asarray(mapping.sharding) >= 3, np.asarray(mapping.sharding) < 1
-    layers = np.maximum(shape.layers / mapping.pp, 1.0)
-    passes: list[tuple[Any, _Ask, _Ask]] = []
-    for copies, held in ((at.data, rank.dense), (at.expert_data, rank.expert)):
-        # Frozen weights are gathered where they are sharded; adapters' gradients are next to nothing.
-        buckets = np.maximum(held / np.maximum(BUCKET, BUCKET_PER_RANK * copies.ranks), 1.0)
-        count = np.where(full, layers, buckets)
-        reduced = np.where(full, VALUE_BYTES, GRADIENT_BYTES) * trains * held / count
-        gathered = np.where(full, VALUE_BYTES, np.where(whole, GRADIENT_BYTES, VALUE_BYTES) * trains) * held / count
-        scatter = _ask("reduce_scatter", _only(copies, reduced > 0), rows, reduced)
-        gather = _ask("all_gather", _only(copies, gathered > 0), rows, gathered)
-        passes.append((count, scatter, gather))
+    send = _ask("send_recv", ahead, rows, VALUE_BYTES * tokens * shape.hidden / cut)
+    sent = data_messages(shape, network, mapping, recipe)
+    asks = [_ask(one.kind, _only(one.group, one.each > 0), rows, one.each) for one in sent]
 
     def done() -> StageMessages:
-        # Sharded weights are gathered for the forward pass and again for the backward pass.
-        again = 1.0 + full
-        data = sum(count * (scatter.seconds + again * gather.seconds) for count, scatter, gather in passes)
-        return StageMessages(send.seconds, data)
+        pairs = list(zip(sent, asks, strict=True))
+        once, micro = (sum(count(one) * ask.seconds for one, ask in pairs) for count in (_once, _again))
+        return StageMessages(send.seconds, np.asarray(once), np.asarray(micro))
 
-    return _Pending([send, *(ask for _, *both in passes for ask in both)], done)
+    return _Pending([send, *asks], done)
+
+
+def _once(one: DataMessage) -> Any:
+    return one.a_step
+
+
+def _again(one: DataMessage) -> Any:
+    return one.a_micro_batch
 
 
 def _rows(*columns: Any) -> int:

@@ -8,6 +8,11 @@ With T = micro_batch * seq / cp tokens (T / tp for replicated matrices under seq
                  backward pass four) and the passes of softmax and dropout over the scores
     passes       norms, activations, casts, gathers, scans, logits: bytes over the bandwidth that streams reach
 
+Context ranks share the causal square evenly: each holds one chunk of the head of a sequence and the chunk as far from its
+end (2 cp chunks, as Megatron-Core and arXiv 2407.21783 cut it); under Ulysses each has the whole square of heads / cp.
+Expert tensor parallelism etp gathers the tokens of etp ranks and gives each a cut of every expert's width: rows x etp,
+width / etp. The busiest expert rank, `imbalance` over the mean, is the one that is timed: all wait for it.
+
 Only distinct settings are timed: dense matrices see tokens, tp and sequence parallelism alone.
 """
 
@@ -23,10 +28,11 @@ from numpy.typing import NDArray
 from gigawatt.physics.chip import Chip
 from gigawatt.physics.chip.gemm import widths
 from gigawatt.physics.chip.kernels import kernel_seconds
-from gigawatt.physics.training.columns import Mapping
+from gigawatt.physics.training.columns import EXPERTS, LATENT_UP, MLP, ULYSSES, Mapping
 from gigawatt.physics.training.shape import REPLICATED, LayerKind, Shape
+from gigawatt.physics.training.step.precision import Precision
+from gigawatt.physics.training.step.products import Column, Part, Product, Rank, distinct, three_passes, time_products
 
-Column = NDArray[np.float64]
 Made = tuple[dict[str, Column], "list[Product]"]  # seconds by column, and the products to be timed
 STREAM_SHARE = 0.8  # of the datasheet bandwidth that streaming kernels reach
 CAST_BYTES = 4.0  # of an element cast to 8 or 4 bit: read in 16, written along rows and along columns
@@ -34,7 +40,8 @@ CAST_BYTES = 4.0  # of an element cast to 8 or 4 bit: read in 16, written along 
 # backward the mask and gradient to the dropout's, that and the probabilities to the softmax's.
 SCORE_BYTES = (9.0, 11.0)
 LOGIT_BYTES = 14.0  # of a logit: cast to 32 bit, maximum and sum, gradient
-PRECISION = {"16": "bf16", "8": "fp8", "mx8": "fp8", "4": "fp4"}
+# Columns of products that may be run again alone, and the module they belong to.
+MODULE_COLUMNS = (("mlp_forward_s", MLP), ("shared_forward_s", EXPERTS), ("latent_forward_s", LATENT_UP))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +53,10 @@ class LayerKernels:
     `pass_s` are norms, activations and residuals, `gather_s` tokens to experts and back, each once forward; `cast_s`
     and `cast_backward_s` casts of inputs and of gradients, `expert_cast_s` those of experts. `product_bytes` is what
     the products move, forward and backward.
+
+    The last six are parts of those before that may be run again alone: forward products of the dense feed-forward part, of
+    the mixture's shared experts and router, and of latent queries, keys and values; passes of norms and of the dense and
+    the experts' activations.
     """
 
     forward_s: Column
@@ -64,6 +75,12 @@ class LayerKernels:
     expert_cast_s: Column
     expert_cast_backward_s: Column
     product_bytes: Column
+    mlp_forward_s: Column
+    shared_forward_s: Column
+    latent_forward_s: Column
+    norm_s: Column
+    activation_s: Column
+    expert_activation_s: Column
 
     def take(self, rows: NDArray[np.intp]) -> LayerKernels:
         """The rows named."""
@@ -92,7 +109,14 @@ def stream_seconds(chip: Chip, nbytes: Any) -> Any:
 
 
 def kernel_times(
-    shape: Shape, chip: Chip, width: str, mapping: Mapping, *, flash: Any = 1.0, model: Any = 0.0
+    shape: Shape,
+    chip: Chip,
+    width: str,
+    mapping: Mapping,
+    *,
+    flash: Any = 1.0,
+    model: Any = 0.0,
+    recipe: Precision | None = None,
 ) -> KernelTimes:
     """Kernel seconds of a column of mappings on one chip at one precision width.
 
@@ -100,21 +124,31 @@ def kernel_times(
         shape: one model, or one row a mapping.
         chip: the accelerator.
         width: 16, 8, mx8 or 4.
-        mapping: columns; tp, cp, ep, micro_batch, seq and sequence_parallel matter.
+        mapping: columns; tp, cp, ep, micro_batch, seq, sequence_parallel, context, etp and imbalance matter.
         flash: 1 where the attention core is fused.
         model: number of the model in each row, where they differ.
+        recipe: how the width is used; casts of 4 bytes an element and no wide layers where None.
     """
-    names = ("tp", "cp", "ep", "micro_batch", "seq", "sequence_parallel")
+    names = ("tp", "cp", "ep", "micro_batch", "seq", "sequence_parallel", "etp", "imbalance")
     columns = [np.asarray(getattr(mapping, name), dtype=float) for name in names]
-    tp, cp, ep, micro, seq, parallel, fused, which, _ = (
-        np.ravel(x) for x in np.broadcast_arrays(*columns, flash, model, np.asarray(shape.hidden))
-    )
-    rank = _Rank(chip, width, tp, cp, ep, micro, seq, parallel, fused, which)
+    heads = np.where(np.asarray(mapping.context) == ULYSSES, mapping.cp, 1.0)
+    *every, _ = np.broadcast_arrays(*columns, heads, flash, model, np.asarray(shape.hidden))
+    cast = CAST_BYTES * (width != "16") if recipe is None else recipe.cast_bytes
+    rank = Rank(chip, width, cast, *(np.ravel(x) for x in every))
     layers = [_layer(kind, rank) for kind in shape.kinds]
     head = _head(shape, rank)
-    _time(rank, [part for layer in layers for part in layer] + [head])
+    time_products(rank, [part for layer in layers for part in layer] + [head])
     kinds = tuple(_gathered(layer, rank.tp.size) for layer in layers)
+    if recipe is not None and recipe.wide_layers > 0 and width != "16":
+        wide = kernel_times(shape, chip, "16", mapping, flash=flash, model=model)
+        kinds = tuple(_mixed(*pair, recipe.wide_layers) for pair in zip(kinds, wide.layers, strict=True))
     return KernelTimes(kinds, **{name: column[head.inverse] for name, column in head.columns.items()})
+
+
+def _mixed(narrow: LayerKernels, wide: LayerKernels, share: float) -> LayerKernels:
+    """The mean layer where a share of the layers stays in 16 bit."""
+    pairs = ((getattr(narrow, f.name), getattr(wide, f.name)) for f in fields(LayerKernels))
+    return LayerKernels(*(here + share * (there - here) for here, there in pairs))
 
 
 def kernel_times_of(
@@ -143,106 +177,20 @@ def kernel_times_of(
     return KernelTimes(layers, *head)
 
 
-@dataclass(frozen=True, slots=True)
-class _Rank:
-    """The columns that kernels depend on, flat and equally long."""
-
-    chip: Chip
-    width: str
-    tp: Column
-    cp: Column
-    ep: Column
-    micro: Column
-    seq: Column
-    parallel: Column
-    flash: Column
-    model: Column
-
-    @property
-    def tokens(self) -> Column:
-        return self.micro * self.seq / self.cp
-
-    @property
-    def precision(self) -> str:
-        """The chip's own name of the width: int8 where it has no 8-bit floats."""
-        name, known = PRECISION[self.width], self.chip.peak_flops
-        return "int8" if name == "fp8" and "fp8" not in known and "int8" in known else name
-
-    def take(self, rows: NDArray[np.intp]) -> _Rank:
-        """The rows named."""
-        columns = (getattr(self, f.name)[rows] for f in fields(self)[2:])
-        return _Rank(self.chip, self.width, *columns)
-
-
-def distinct(*columns: Column) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """(first row of each distinct combination, which of them each row is).
-
-    >>> [x.tolist() for x in distinct(np.array([3.0, 1.0, 3.0]), np.array([2.0, 2.0, 2.0]))]
-    [[1, 0], [1, 0, 1]]
-    """
-    code = np.zeros(np.size(columns[0]), dtype=np.intp)
-    for column in columns:
-        values, index = np.unique(column, return_inverse=True)
-        _, code = np.unique(code * values.size + index.ravel(), return_inverse=True)
-    _, first, inverse = np.unique(code, return_index=True, return_inverse=True)
-    return first, inverse.ravel()
-
-
-@dataclass(frozen=True, slots=True)
-class Product:
-    """m x k by k x n products, one row each, whose seconds go to column `name`; in 16 bit where `wide`."""
-
-    name: str
-    m: Column
-    n: Column
-    k: Column
-    wide: Any = False
-    times: Any = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """Kernels at their distinct settings: seconds known so far, products still to be timed, and whose row is whose."""
-
-    columns: dict[str, Column]
-    products: list[Product]
-    inverse: NDArray[np.intp]
-
-
-def _layer(kind: LayerKind, rank: _Rank) -> list[_Part]:
+def _layer(kind: LayerKind, rank: Rank) -> list[Part]:
     """The groups of kernels of a layer, each at the distinct settings that it depends on."""
     parts = []
     for make, keys in (
         (_dense, (rank.model, rank.tokens, rank.tp, rank.parallel)),
-        (_experts, (rank.model, rank.tokens, rank.tp, rank.ep)),
-        (_attention, (rank.model, rank.micro, rank.seq, rank.tp, rank.cp, rank.flash)),
+        (_experts, (rank.model, rank.tokens, rank.tp, rank.ep, rank.etp, rank.load)),
+        (_attention, (rank.model, rank.micro, rank.seq, rank.tp, rank.cp, rank.spread, rank.flash)),
     ):
         first, inverse = distinct(*keys)
-        parts.append(_Part(*make(kind.take(first), rank.take(first)), inverse))
+        parts.append(Part(*make(kind.take(first), rank.take(first)), inverse))
     return parts
 
 
-def _time(rank: _Rank, parts: Sequence[_Part]) -> None:
-    """Times the products of all parts together, one call a precision, and adds them to their columns."""
-    asked = [(part.columns, product) for part in parts for product in part.products]
-    if not asked:
-        return
-    size = [product.m.size for _, product in asked]
-    m, n, k, wide = (
-        np.concatenate([np.broadcast_to(getattr(p, side), p.m.shape) for _, p in asked])
-        for side in ("m", "n", "k", "wide")
-    )
-    seconds = np.zeros(m.size)
-    there = (m > 0) & (n > 0) & (k > 0)
-    for precision, rows in (("bf16", there & wide), (rank.precision, there & ~wide)):
-        if np.any(rows):
-            sides = {"m": m[rows], "n": n[rows], "k": k[rows]}
-            seconds[rows] = kernel_seconds(rank.chip, "gemm", precision, **sides, fused_quantise=True).seconds
-    for (columns, product), found in zip(asked, np.split(seconds, np.cumsum(size)[:-1]), strict=True):
-        columns[product.name] = columns.get(product.name, 0.0) + product.times * found
-
-
-def _gathered(parts: Sequence[_Part], rows: int) -> LayerKernels:
+def _gathered(parts: Sequence[Part], rows: int) -> LayerKernels:
     """The parts of a layer, each at the rows that it serves; what none of them says is 0."""
     total = {f.name: np.zeros(rows) for f in fields(LayerKernels)}
     for part in parts:
@@ -251,7 +199,7 @@ def _gathered(parts: Sequence[_Part], rows: int) -> LayerKernels:
     return LayerKernels(**total)
 
 
-def _dense(kind: LayerKind, rank: _Rank) -> Made:
+def _dense(kind: LayerKind, rank: Rank) -> Made:
     """Matrices outside of experts, and the passes over a token's width."""
     tokens, tp = rank.tokens, rank.tp
     shared = np.where(rank.parallel > 0, tp, 1.0)  # sequence parallelism cuts what tensor parallelism does not
@@ -262,57 +210,56 @@ def _dense(kind: LayerKind, rank: _Rank) -> Made:
         k, n = matrix.cut_by(tp)
         m = np.where(matrix.cut == REPLICATED, tokens / shared, tokens)
         wide = np.broadcast_to(np.asarray(matrix.wide) > 0, m.shape)
-        products += _passes("", m, n, k, wide)
+        here = [(name, np.asarray(matrix.module) == module) for name, module in MODULE_COLUMNS]
+        products += three_passes("", m, n, k, wide, parts=[(name, mine) for name, mine in here if np.any(mine)])
         inputs, outputs = inputs + ~wide * m * k, outputs + ~wide * m * n
         moved += 3.0 * (weight * k * n + activation * m * (k + n))
-    cast = CAST_BYTES * (rank.width != "16")
-    passes = 2.0 * tokens * (kind.moved_full / shared + (kind.moved_sharded + kind.top_k * kind.expert_moved) / tp)
+    passes = 2.0 * tokens * (kind.moved_full / shared + kind.moved_sharded / tp)
     return {
-        "cast_s": stream_seconds(rank.chip, cast * inputs),
-        "cast_backward_s": stream_seconds(rank.chip, cast * outputs),
+        "cast_s": stream_seconds(rank.chip, rank.cast * inputs),
+        "cast_backward_s": stream_seconds(rank.chip, rank.cast * outputs),
         "pass_s": stream_seconds(rank.chip, passes),
+        "norm_s": stream_seconds(rank.chip, 2.0 * tokens * kind.moved_norm / shared),
+        "activation_s": stream_seconds(rank.chip, 2.0 * tokens * kind.moved_activation / tp),
         "scan_s": stream_seconds(rank.chip, 2.0 * tokens * kind.scan_moved / tp),
         "product_bytes": moved,
     }, products
 
 
-def _passes(prefix: str, m: Column, n: Column, k: Column, wide: Any = False, times: Any = 1.0) -> list[Product]:
-    """A matrix forward, for its input's gradient and for its own."""
-    n, k = np.broadcast_to(n, m.shape), np.broadcast_to(k, m.shape)
-    return [
-        Product(f"{prefix}forward_s", m, n, k, wide, times),
-        Product(f"{prefix}input_s", m, k, n, wide, times),
-        Product(f"{prefix}weight_s", k, n, m, wide, times),
-    ]
-
-
-def _experts(kind: LayerKind, rank: _Rank) -> Made:
-    """Grouped products of routed experts on one rank: as many as experts, each of the mean load."""
-    slots = rank.tokens * kind.top_k / rank.tp
-    if not np.any(slots > 0):
+def _experts(kind: LayerKind, rank: Rank) -> Made:
+    """Grouped products of routed experts on the busiest rank: as many as experts, all of one load."""
+    own = rank.tokens * kind.top_k / rank.tp * rank.load
+    if not np.any(own > 0):
         return {}, []
     held = kind.experts / np.minimum(rank.ep, np.maximum(kind.experts, 1.0))
+    slots = own * rank.etp
     groups = np.clip(held, 1.0, np.maximum(slots, 1.0))
     weight, activation = widths(rank.precision)
     inputs, outputs, moved = (np.zeros_like(slots) for _ in range(3))
     products = []
-    for k, n in ((kind.expert_hidden, kind.expert_gate * kind.expert_width), (kind.expert_width, kind.expert_hidden)):
-        products += _passes("expert_", slots / groups, n, k, times=groups)
+    width = kind.expert_width / rank.etp
+    for k, n in ((kind.expert_hidden, kind.expert_gate * width), (width, kind.expert_hidden)):
+        products += three_passes("expert_", slots / groups, n, k, times=groups)
         inputs, outputs = inputs + slots * k, outputs + slots * n
         moved = moved + 3.0 * (groups * weight * k * n + activation * slots * (k + n))
-    cast = CAST_BYTES * (rank.width != "16")
+    activations = stream_seconds(rank.chip, 2.0 * own * kind.expert_moved)
+    # Sorted by rank before they leave, by expert once the tokens of all `etp` ranks are there.
+    sorted_rows = 0.5 * (own + slots)
     return {
-        "gather_s": stream_seconds(rank.chip, 2.0 * slots * kind.gathered),
-        "expert_cast_s": stream_seconds(rank.chip, cast * inputs),
-        "expert_cast_backward_s": stream_seconds(rank.chip, cast * outputs),
+        "gather_s": stream_seconds(rank.chip, 2.0 * sorted_rows * kind.gathered),
+        "expert_cast_s": stream_seconds(rank.chip, rank.cast * inputs),
+        "expert_cast_backward_s": stream_seconds(rank.chip, rank.cast * outputs),
+        "pass_s": activations,
+        "expert_activation_s": activations,
         "product_bytes": moved,
     }, products
 
 
-def _attention(kind: LayerKind, rank: _Rank) -> Made:
-    """The attention core, fused or not; ranks of a context group share the causal square evenly."""
-    heads = kind.heads / rank.tp
-    there = heads > 0
+def _attention(kind: LayerKind, rank: Rank) -> Made:
+    """The attention core, fused or not; ranks of a context group share the causal square evenly, or the heads."""
+    whole = kind.heads / rank.tp
+    heads = whole / rank.spread
+    there = whole > 0
     if not np.any(there):
         return {}, []
     window = np.where(np.asarray(kind.window) > 0, kind.window, 1e9)
@@ -323,15 +270,15 @@ def _attention(kind: LayerKind, rank: _Rank) -> Made:
         batch=rank.micro,
         length=rank.seq,
         heads=np.maximum(heads, 1.0),
-        kv_heads=np.maximum(kind.kv_heads / rank.tp, 1.0),
+        kv_heads=np.maximum(kind.kv_heads / (rank.tp * rank.spread), 1.0),
         head_dim=kind.head_dim,
         window=window,
     ).seconds
     unfused = there & (rank.flash == 0)
-    columns = {"attention_s": np.where(there & ~unfused, fused / rank.cp, 0.0)}
+    columns = {"attention_s": np.where(there & ~unfused, fused / (rank.cp / rank.spread), 0.0)}
     if not np.any(unfused):
         return columns, []
-    tall, keys = np.where(unfused, rank.tokens * heads, 0.0), np.minimum(rank.seq, 2.0 * window)
+    tall, keys = np.where(unfused, rank.tokens * whole, 0.0), np.minimum(rank.seq, 2.0 * window)
     depth = np.broadcast_to(kind.head_dim, tall.shape)
     scores, values = (tall, keys, depth, True), (tall, depth, keys, True)
     names = ("attention_s", "attention_backward_s", "attention_backward_s")  # backward: each operand's gradient
@@ -341,10 +288,10 @@ def _attention(kind: LayerKind, rank: _Rank) -> Made:
     return columns, [Product(name, *sides) for name in names for sides in (scores, values)]
 
 
-def _head(shape: Shape, rank: _Rank) -> _Part:
+def _head(shape: Shape, rank: Rank) -> Part:
     """The output head with its copies side by side, in 16 bit, and the passes over their logits."""
     first, inverse = distinct(rank.model, rank.tokens, rank.tp)
     model, some = shape.take(first), rank.take(first)
     n = (1.0 + model.mtp_layers) * model.vocab / some.tp
     columns = {"logit_s": stream_seconds(rank.chip, LOGIT_BYTES * some.tokens * n)}
-    return _Part(columns, _passes("head_", some.tokens, n, model.hidden, True), inverse)
+    return Part(columns, three_passes("head_", some.tokens, n, model.hidden, True), inverse)

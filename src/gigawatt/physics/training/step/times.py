@@ -2,31 +2,41 @@
 
 stage   = (layers + head) / pp, or layers / pp + head on the last stage when the layers divide evenly
           + 8 bytes a parameter of gradient accumulation, + pipeline messages
-step    = (m * longest stage + (pp - 1) / vpp * mean stage + exposed data-parallel + optimizer) * stragglers
+step    = (m * longest stage + (pp - 1) / vpp * mean stage + exposed data-parallel + optimizer + offload + sites)
+          * stragglers
 exposed = x C + max(0, (1 - x) C - time to hide in);  FSDP pays for each micro-batch, DDP once a step
 optimizer 34 bytes a parameter on the rank;  stragglers 1 + s log2(chips / 8)
+
+Layers run their forward pass again for the share `recompute`, of the others the pieces that `modules` names. What a column
+of a mapping switches off costs no array operation: offloading, sites, modules, overlaps are skipped where all rows have none.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gigawatt.physics.training.calibration import Coefficients
-from gigawatt.physics.training.columns import CORE_ATTENTION, Machine, Mapping
-from gigawatt.physics.training.memory.bytes import rank_parameters
+from gigawatt.physics.training.columns import Machine, Mapping
+from gigawatt.physics.training.memory.bytes import kept_bytes_per_token, rank_parameters
 from gigawatt.physics.training.schedule.pipeline import pipeline_s
 from gigawatt.physics.training.shape import Shape
 from gigawatt.physics.training.step.collectives import Messages, StageMessages
 from gigawatt.physics.training.step.kernels import STREAM_SHARE, KernelTimes
-from gigawatt.physics.training.step.layer import MicroBatch, micro_batch_costs
+from gigawatt.physics.training.step.layer import PIECES, MicroBatch, exposure, micro_batch_costs
+from gigawatt.physics.training.step.offload import exposed_offload, offloads
+from gigawatt.physics.training.step.sharding import shard_ranks
+from gigawatt.physics.training.step.sites import Between, site_seconds
+from gigawatt.physics.training.step.stages import Split
 
 Column = NDArray[np.float64]
 ACCUMULATE_BYTES = 8.0  # read and write of a 4-byte gradient
 OPTIMIZER_BYTES = 34.0  # read and write of master weight, two moments, gradient, 16-bit weight
-CLASSES = ("compute", "memory", "tensor", "context", "expert", "host", "bubble", "pipeline", "data", "optimizer")
+MESSAGES = ("tensor", "context", "expert", "pipeline", "data", "site")
+CLASSES = ("compute", "memory", *MESSAGES, "host", "bubble", "offload", "optimizer")
 BOUND_TEXT = {
     "compute": "matrix units",
     "memory": "memory bandwidth",
@@ -37,6 +47,8 @@ BOUND_TEXT = {
     "bubble": "pipeline bubble",
     "pipeline": "pipeline messages",
     "data": "data-parallel messages",
+    "site": "messages between sites",
+    "offload": "host link",
     "optimizer": "optimizer",
 }
 
@@ -60,6 +72,8 @@ class Steps:
     bubble_s: Column
     pipeline_s: Column
     data_s: Column
+    site_s: Column
+    offload_s: Column
     optimizer_s: Column
     straggler_s: Column
     model_flops: Column
@@ -70,9 +84,8 @@ class Steps:
 
     @property
     def exposed_comm_share(self) -> Column:
-        """Share of the step spent on messages that compute does not hide."""
-        parts = self.tensor_s + self.context_s + self.expert_s + self.pipeline_s + self.data_s
-        return np.asarray(parts / self.step_s)
+        """Share of the step in which the chip only waits for messages: what compute does not hide of them."""
+        return np.asarray(sum(getattr(self, f"{name}_s") for name in MESSAGES) / self.step_s)
 
     def take(self, rows: NDArray[np.intp]) -> Steps:
         """The rows named."""
@@ -85,86 +98,163 @@ class Steps:
 
 
 def step_times(
-    shape: Shape, machine: Machine, mapping: Mapping, kernels: KernelTimes, messages: Messages, c: Coefficients
+    shape: Shape,
+    machine: Machine,
+    mapping: Mapping,
+    kernels: KernelTimes,
+    messages: Messages,
+    c: Coefficients,
+    *,
+    split: Split | None = None,
+    between: Between | None = None,
 ) -> Steps:
-    """Steps of a column of mappings; every argument may be scalar or a column."""
+    """Steps of a column of mappings; every argument may be scalar or a column. `split`, `between` as for `assemble`."""
     micro = micro_batch_costs(shape, machine, mapping, kernels, messages.layers, c)
-    return assemble(shape, machine, mapping, c, micro, messages.stage)
+    return assemble(shape, machine, mapping, c, micro, messages.stage, split=split, between=between, flash=c.flash)
 
 
 def assemble(
-    shape: Shape, machine: Machine, mapping: Mapping, c: Coefficients, micro: MicroBatch, sent: StageMessages
+    shape: Shape,
+    machine: Machine,
+    mapping: Mapping,
+    c: Coefficients,
+    micro: MicroBatch,
+    sent: StageMessages,
+    *,
+    split: Split | None = None,
+    between: Between | None = None,
+    flash: Any = 1.0,
 ) -> Steps:
-    """The step from the costs of one micro-batch (which depend on fewer columns and may be shared) and its messages."""
+    """The step from the costs of one micro-batch (which depend on fewer columns and may be shared) and its messages.
+
+    Args:
+        shape, machine, mapping, c: as for `step_times`.
+        micro: costs of a micro-batch, a row each.
+        sent: messages of stages, a row each.
+        split: layers of stages on chips of different speed; equal stages where None.
+        between: the cables between sites; needed where a row has more than one.
+        flash: 1 where the attention core is fused (what activations weigh that are offloaded).
+
+    Raises:
+        InputError: several sites without cables, offloading without a way to a host.
+    """
     m, pp, vpp = mapping.micro_batches, mapping.pp, mapping.vpp
-    recompute, selective = mapping.recompute, mapping.recomputes(CORE_ATTENTION)
+    recompute = mapping.recompute
     stream = STREAM_SHARE * machine.hbm_bytes_per_s
     rank = rank_parameters(shape, mapping)
     trains = 1.0 - np.asarray(mapping.lora)
 
-    again_s = recompute * micro.forward_s + (1.0 - recompute) * selective * micro.attention_forward_s
-    layers_s = micro.forward_s + micro.backward_s + again_s
+    pieces_s, pieces_flops = _pieces(mapping, micro)
+    passes_s = micro.forward_s + micro.backward_s
+    again_s = recompute * micro.forward_s + (1.0 - recompute) * pieces_s
     share = np.maximum(1.0 / pp, 1.0 / np.maximum(shape.layers, 1.0))
-    even = np.mod(shape.layers, pp * vpp) == 0
+    stage_s = (passes_s + again_s) * share
+    head_s = micro.head_s / pp
     accumulate_s = trains * ACCUMULATE_BYTES * rank.total / stream
-    mean_stage = layers_s * share + micro.head_s / pp + accumulate_s
-    longest = layers_s * share + micro.head_s / np.where(even, 1.0, pp) + accumulate_s
+    even = np.mod(shape.layers, pp * vpp) == 0
+    stretch, mean = (1.0, 1.0) if split is None else (split.longest, split.mean)
+    mean_stage = mean * stage_s + head_s + accumulate_s
+    longest = stretch * stage_s + np.where(even, micro.head_s, head_s) + accumulate_s
 
-    send_s = 2.0 * vpp * c.exposed_pp * sent.send_s  # forward and back, every chunk
-    # FSDP gathers and scatters for every micro-batch, DDP once a step.
-    passes = np.where(np.asarray(mapping.sharding) >= 3, m, 1.0)
-    data_s = passes * (c.exposed_dp * sent.data_s + np.maximum((1.0 - c.exposed_dp) * sent.data_s - longest, 0.0))
+    send_s = 2.0 * vpp * exposure(c.exposed_pp, mapping.overlap_pp) * sent.send_s  # forward and back, every chunk
+    shown = exposure(c.exposed_dp, mapping.overlap_dp)
+    data_s = _shown(shown, sent.data_s, longest)
+    if np.any(sent.micro_s):
+        data_s = data_s + m * _shown(shown, sent.micro_s, longest)
 
+    ranks = shard_ranks(mapping)
     zero = np.asarray(mapping.sharding) >= 1
-    owned = np.where(zero, rank.dense / rank.dense_ranks + rank.expert / rank.expert_ranks, rank.total)
-    optimizer_s = trains * OPTIMIZER_BYTES * owned / stream
+    owned = trains * np.where(zero, rank.dense / ranks.dense + rank.expert / ranks.expert, rank.total)
+    optimizer_s = OPTIMIZER_BYTES * owned / stream
 
-    body = pipeline_s(m, pp, vpp, longest, mean_stage) + m * send_s
-    plain = body + data_s + optimizer_s
+    offload_s, site_s = np.zeros(()), np.zeros(())
+    if offloads(mapping):
+        full = np.asarray(mapping.sharding) >= 3
+        kept = sum(kind.count * kept_bytes_per_token(kind, shape, mapping, flash) for kind in shape.kinds)
+        hidden = exposed_offload(
+            machine,
+            mapping,
+            forward_s=micro.forward_s * share,
+            backward_s=(micro.backward_s + again_s) * share,
+            held=np.where(full, rank.dense / ranks.dense + rank.expert / ranks.expert, rank.total),
+            owned=owned,
+            kept_bytes=kept * (1.0 - recompute) * share * mapping.micro_batch * mapping.seq / mapping.cp,
+        )
+        offload_s = m * hidden.micro_s + hidden.step_s
+        optimizer_s = optimizer_s * (1.0 - np.asarray(mapping.offload_optimizer))
+    if np.any(np.asarray(mapping.sites) > 1):
+        window_s = np.asarray(mapping.overlap_dp) * (micro.backward_s + again_s) * share
+        site_s = site_seconds(shape, mapping, between, window_s)
+
+    body = pipeline_s(m, pp, vpp, longest, mean_stage)
+    rest = m * send_s + data_s + optimizer_s + offload_s + site_s
+    plain = body + rest
     slow = 1.0 + c.straggler * np.log2(np.maximum(mapping.chips / 8.0, 1.0))
     step = plain * slow
 
     # where the time of one rank goes; recompute repeats the forward third of each part
-    parts = m * share
-    repeat = 1.0 + recompute * micro.forward_s / np.maximum(micro.forward_s + micro.backward_s, 1e-30)
-    only_attention = (1.0 - recompute) * selective * micro.attention_forward_s
+    parts = mean * m * share
+    repeat = 1.0 + recompute * micro.forward_s / np.maximum(passes_s, 1e-30)
+    often = parts * repeat
     host = np.maximum(micro.host_s, 0.0)
     comm = micro.tensor_s + micro.context_s + micro.expert_s
-    kernels = np.maximum(micro.forward_s + micro.backward_s - comm - host, 0.0) * repeat + only_attention
+    kernels_s = often * np.maximum(passes_s - comm - host, 0.0) + parts * (1.0 - recompute) * pieces_s
     math_share = micro.math_s / np.maximum(micro.math_s + micro.traffic_s, 1e-30)
-    head_and_grad = m * (micro.head_s / pp + accumulate_s)
-    compute_s = parts * kernels * math_share + m * micro.head_s / pp * math_share
-    memory_s = parts * kernels + head_and_grad - compute_s
-    used = parts * (kernels + (comm + host) * repeat) + head_and_grad
-    bubble_s = np.maximum(plain - used - m * send_s - data_s - optimizer_s, 0.0)
+    compute_s = (kernels_s + m * head_s) * math_share
+    busy_s = kernels_s + m * (head_s + accumulate_s)
+    host_s = often * host
+    bubble_s = np.maximum(body - busy_s - host_s - often * comm, 0.0)
+    memory_s = busy_s - compute_s
 
-    token_count = mapping.global_batch * mapping.seq
-    forward_model = shape.forward_flops_per_token(mapping.seq)
-    model_flops = (3.0 - mapping.lora) * forward_model * token_count
-    forward_run = micro.forward_flops
-    run = (3.0 - mapping.lora) * forward_run + recompute * forward_run
-    run = run + (1.0 - recompute) * selective * micro.attention_forward_flops
+    per_token = 3.0 - mapping.lora
+    model_flops = per_token * shape.forward_flops_per_token(mapping.seq) * (mapping.global_batch * mapping.seq)
+    run = (per_token + recompute) * micro.forward_flops + (1.0 - recompute) * pieces_flops
     executed = run * m * share * mapping.chips
-    product_bytes = parts * micro.product_bytes * repeat
-    traffic_bytes = (memory_s + optimizer_s) * stream + product_bytes
+    traffic_bytes = (memory_s + optimizer_s) * stream + often * micro.product_bytes
     columns = {
         "step_s": step,
         "compute_s": compute_s,
         "memory_s": memory_s,
-        "tensor_s": parts * micro.tensor_s * repeat,
-        "context_s": parts * micro.context_s * repeat,
-        "expert_s": parts * micro.expert_s * repeat,
-        "host_s": parts * host * repeat,
+        "tensor_s": often * micro.tensor_s,
+        "context_s": often * micro.context_s,
+        "expert_s": often * micro.expert_s,
+        "host_s": host_s,
         "bubble_s": bubble_s,
         "pipeline_s": m * send_s,
         "data_s": data_s,
+        "site_s": site_s,
+        "offload_s": offload_s,
         "optimizer_s": optimizer_s,
         "straggler_s": step - plain,
         "model_flops": model_flops,
         "executed_flops": executed,
         "compute_util": np.minimum(executed / (mapping.chips * machine.peak_flops * step), 1.0),
         "memory_util": np.minimum(traffic_bytes / (machine.hbm_bytes_per_s * step), 1.0),
-        "busy": np.clip(1.0 - (bubble_s + parts * host * repeat) / step, 0.0, 1.0),
+        "busy": np.clip(1.0 - (bubble_s + host_s + offload_s) / step, 0.0, 1.0),
     }
     rows = np.shape(step)
     return Steps(**{name: np.broadcast_to(np.asarray(v, dtype=float), rows) for name, v in columns.items()})
+
+
+def _shown(share: Any, message_s: Any, hide_s: Any) -> Any:
+    """What shows of a message that may run beside `hide_s` of kernels: x C + max(0, (1 - x) C - time to hide in)."""
+    return share * message_s + np.maximum((1.0 - share) * message_s - hide_s, 0.0)
+
+
+def _pieces(mapping: Mapping, micro: MicroBatch) -> tuple[Any, Any]:
+    """Forward seconds and FLOPs of what layers that are not recomputed as a whole run again."""
+    asked = np.asarray(mapping.modules, dtype=float)
+    most = float(asked.max()) if asked.size else 0.0
+    # Sums of one module or none need no look at each row.
+    present = int(most) if most <= 1.0 else int(np.bitwise_or.reduce(asked.astype(np.int64), axis=None))
+    seconds, flops = np.zeros(()), np.zeros(())
+    for number, (_, modules) in enumerate(PIECES):
+        bits = [module for module in modules if present & int(module)]
+        if not bits:
+            continue
+        mine = mapping.recomputes(bits[0])
+        for other in bits[1:]:
+            mine = np.maximum(mine, mapping.recomputes(other))
+        piece_s, piece_flops = micro.pieces.at(number)
+        seconds, flops = seconds + mine * piece_s, flops + mine * piece_flops
+    return seconds, flops
