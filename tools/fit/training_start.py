@@ -41,7 +41,8 @@ START: dict[str, tuple[float, float, str]] = {
     "scan": (2.0, 0.8, "traffic of state-space scans over the compulsory"),
     "scan.hopper": (1.5, 0.5, "the same, Hopper: fewer bytes a second for as many instructions"),
     "elementwise": (1.2, 0.15, "traffic of fused norms and activations over the compulsory"),
-    "elementwise_eager": (2.0, 0.15, "the same in eager PyTorch"),
+    "elementwise.eager": (2.0, 0.15, "the same in eager PyTorch"),
+    "elementwise.2021": (2.0, 0.3, "the same in the fused kernels of 2021, with dropout and its masks"),
     "quantise": (0.57, 0.15, "traffic of the cast to 8 or 4 bit over the compulsory"),
     "quantise_experts": (3.0, 0.8, "the same where the cast is a pass of its own: experts before 26.06, torch float8"),
     "experts.8": (1.2, 0.25, "grouped over dense products, 8 and 4 bit"),
@@ -60,20 +61,29 @@ START: dict[str, tuple[float, float, str]] = {
     "host_s": (0.83e-3, 0.2, "s a layer and forward pass that an eager stack needs to launch"),
     "expert_host_s.none": (0.3e-3, 0.5, "s a mixture layer and pass that the chip waits for launches of experts"),
     "expert_host_s.part": (0.2e-3, 0.5, "the same where a layer's static parts are graphs"),
-    "progress": (0.05, 0.3, "a year of software releases"),
+    "maturing": (
+        0.36,
+        0.3,
+        "log gain of software from a chip's launch to its plateau (record software-maturity: 0.36)",
+    ),
     "xla_recompute": (0.63, 0.15, "share of layers recomputed where a TPU source names no policy"),
 }
 
 STACKS: dict[str, dict[str, object]] = {
-    "megatron-tuned": {"note": "Megatron-Core with Transformer Engine and CUDA graphs: Megatron-Bridge, NeMo, MLPerf"},
+    "megatron-tuned": {
+        "vendor": True,
+        "note": "Megatron-Core with Transformer Engine and CUDA graphs: Megatron-Bridge, NeMo, MLPerf",
+    },
     "megatron-core": {
+        "vendor": True,
         "overlap_tp": False,
-        "eager": True,
+        "passes": "eager",
         "all_to_all": True,
         "note": "Megatron-Core without user-buffer overlap or dispatch kernels",
     },
     "megatron-2021": {
         "flash": False,
+        "passes": "2021",
         "graphs": False,
         "overlap_tp": False,
         "overlap_dp": False,
@@ -81,6 +91,7 @@ STACKS: dict[str, dict[str, object]] = {
     },
     "megatron-omnipath": {
         "flash": False,
+        "passes": "2021",
         "graphs": False,
         "overlap_tp": False,
         "overlap_dp": False,
@@ -89,6 +100,7 @@ STACKS: dict[str, dict[str, object]] = {
     "zero3-2021": {
         "kernels": "megatron-2021",
         "flash": False,
+        "passes": "2021",
         "graphs": False,
         "overlap_tp": False,
         "overlap_dp": False,
@@ -96,7 +108,13 @@ STACKS: dict[str, dict[str, object]] = {
         "one_nic": True,
         "note": "DeepSpeed ZeRO-3 of 2021: rings over one of eight NICs",
     },
-    "fsdp-eager": {"eager": True, "graphs": False, "sharded": True, "attention": "triton", "note": "llm-foundry, 2023"},
+    "fsdp-eager": {
+        "passes": "eager",
+        "graphs": False,
+        "sharded": True,
+        "attention": "triton",
+        "note": "llm-foundry, 2023",
+    },
     "fsdp-compile": {
         "attention": "sdpa",
         "graphs": False,
@@ -108,15 +126,20 @@ STACKS: dict[str, dict[str, object]] = {
     "zero1-flash": {
         "kernels": "fsdp-eager",
         "attention": "sdpa",
-        "eager": True,
+        "passes": "eager",
         "graphs": False,
         "overlap_tp": False,
         "note": "ZeRO-1 with FlashAttention 2: InternEvo",
     },
-    "deepseek": {"kernels": "megatron-tuned", "note": "DeepSeek's own stack of 2024: DeepEP, DualPipe, block-wise FP8"},
+    "deepseek": {
+        "vendor": True,
+        "kernels": "megatron-tuned",
+        "note": "DeepSeek's own stack of 2024: DeepEP, DualPipe, block-wise FP8",
+    },
     "maxtext": {"xla": True, "kernels": "megatron-tuned", "sharded": True, "note": "MaxText on TPU, fully sharded"},
-    "maxtext-gpu": {"sharded": True, "kernels": "megatron-tuned", "note": "MaxText on GPU"},
+    "maxtext-gpu": {"vendor": True, "sharded": True, "kernels": "megatron-tuned", "note": "MaxText on GPU"},
     "primus": {
+        "vendor": True,
         "overlap_tp": False,
         "all_to_all": True,
         "kernels": "megatron-tuned",

@@ -16,11 +16,11 @@ from gigawatt.physics.chip import Chip
 from gigawatt.physics.training import Steps, coefficients, load_calibration, memory_of, stack_shapes, step_times
 from gigawatt.physics.training.columns import Machine, stack_machines
 from gigawatt.physics.training.columns import Mapping as Layout
-from gigawatt.physics.training.search.best import Z80
 from gigawatt.physics.training.shape import Shape
 from gigawatt.physics.training.step.collectives import Messages, messages_of
 from gigawatt.physics.training.step.kernels import KernelTimes, kernel_times_of
 from gigawatt.validation.base import Prediction
+from gigawatt.validation.training_bands import ORIGIN, band_of, unseen
 from gigawatt.validation.training_metrics import metric_value
 from gigawatt.validation.training_rows import Case, readings_of
 
@@ -160,26 +160,15 @@ def _prediction(case: Case, steps: Steps, row: int) -> Prediction:
         step_s = low_s
         notes.append("held at 90 % of peak")
     value = metric_value(case, step_s)
-    spread = np.exp(Z80 * sigma_of(case))
+    low, high = band_of(case, value)
+    notes += [ORIGIN] if unseen(case) else []
     return Prediction(
         id=case.id,
         metric=case.metric,
         predicted=value,
-        low=value / spread,
-        high=value * spread,
+        low=low,
+        high=high,
         note=("filled in: " + ", ".join(notes)) if notes else "",
         group=case.family,
         defaulted=bool(case.blanks),
     )
-
-
-def sigma_of(case: Case) -> float:
-    """Spread of the row's kin, wider by what each kind of blank is measured to move a prediction.
-
-    A blank that most rows of the kin have is in their spread already.
-    """
-    fit = load_calibration()
-    kin = fit.sigma.get(f"family {case.family}", fit.sigma.get(case.group, fit.sigma.get("all", 0.15)))
-    usual = fit.tables.get("usual_blanks", {}).get(case.family, ())
-    extra = (fit.sigma.get(f"blank: {note}", 0.0) for note in case.notes if note not in usual)
-    return float(np.sqrt(kin**2 + sum(e**2 for e in extra)))

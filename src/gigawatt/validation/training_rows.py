@@ -17,10 +17,11 @@ import numpy as np
 from gigawatt.catalog import Catalog
 from gigawatt.physics.chip import Chip, chip_from_record
 from gigawatt.physics.training import Machine, Mapping, Shape, Stack, machine_of, shape_of
-from gigawatt.physics.training.calibration import RELEASE_YEAR, Context, kin_of
+from gigawatt.physics.training.calibration import Context, immaturity_of, kin_of
 from gigawatt.validation.base import number
 from gigawatt.validation.training_door import Stated, stated
 from gigawatt.validation.training_layouts import Job, layouts_of
+from gigawatt.validation.training_mlperf import laid_out
 from gigawatt.validation.training_recipes import OPEN_RELEASE, choose, documented, modules_of
 from gigawatt.validation.training_shapes import architecture_of, key_of
 from gigawatt.validation.training_sources import alternative_of, family_of, network_of, release_of, stack_of
@@ -52,15 +53,11 @@ IMPORTANT_BLANKS = (
     "chip",
     "stack",
 )
-DATED_STACKS = ("megatron-tuned", "maxtext", "primus")  # those whose releases the calibration follows
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One row, ready: everything but the answer. `mapping` holds the open candidates as columns.
-
-    `plain` says that tokens reach experts through the collective library.
-    """
+    """One row, ready: everything but the answer. `mapping` holds the open candidates as columns."""
 
     id: str
     metric: str
@@ -111,7 +108,7 @@ def case_of(row: Row, release: str | None = None) -> Case:
 
 def readings_of(row: Row, release: str | None = None) -> tuple[Case, ...]:
     """The cases that a row may mean: one, or two where its columns leave open which software ran."""
-    row = documented(row)
+    row = laid_out(documented(row))
     chip, _ = _chip(row.get("gpu", ""))
     stack, s = stack_of(row.get("source", ""), chip), stated(row)
     other, certain = alternative_of(row.get("source", ""), stack, s)
@@ -131,7 +128,7 @@ def _case(row: Row, s: Stated, stack: Stack, release: str | None, *notes_before:
     if not known:
         notes += ["chip", f"chip taken as {chip.name}"]
     year = number(row.get("year")) or 2024.0
-    width = width_of(row, chip, notes)
+    width = width_of(row, chip, stack, notes)
     released = release_of(source, year)
     chosen = choose(row, key_of(row.get("model", "")), chip.name, width, stack, years=released, release=release)
     if chosen.recipe.predictions is not None:
@@ -156,7 +153,7 @@ def _case(row: Row, s: Stated, stack: Stack, release: str | None, *notes_before:
         notes.append(OPEN_RELEASE)
     if moe or release:
         released = chosen.released
-    years_before = RELEASE_YEAR - released if stack.name in DATED_STACKS else 0.0
+    immaturity = immaturity_of(chip.name, chip.generation, released) if stack.vendor else 0.0
     return Case(
         id=row["id"],
         metric=row["measured_metric"],
@@ -164,7 +161,7 @@ def _case(row: Row, s: Stated, stack: Stack, release: str | None, *notes_before:
         shape=shape,
         chip=chip,
         machine=machine,
-        context=Context(chip.generation, width, stack, round(years_before, 2), chosen.recipe if moe else None),
+        context=Context(chip.generation, width, stack, immaturity, chosen.recipe if moe else None),
         plain=moe and chosen.recipe.dispatch == "all-to-all",
         mapping=mapping,
         seq=seq,
@@ -180,7 +177,7 @@ def _case(row: Row, s: Stated, stack: Stack, release: str | None, *notes_before:
     )
 
 
-def width_of(row: Row, chip: Chip, notes: list[str]) -> str:
+def width_of(row: Row, chip: Chip, stack: Stack, notes: list[str]) -> str:
     """GEMM precision: as written, else what the source's submitters ran."""
     text = row.get("precision", "").lower()
     if not text.strip():
@@ -188,6 +185,8 @@ def width_of(row: Row, chip: Chip, notes: list[str]) -> str:
             return "16"  # nothing to choose
         notes.append("precision")
         if "mlcommons" in row.get("source", "").lower() and kin_of(chip.generation) != "ampere":
+            if stack.name == "fsdp-eager":
+                return "16"  # PyTorch's own training, without 8-bit products
             four = "v5.1" in row["source"] and "fp4" in chip.peak_flops and kin_of(chip.generation) == "blackwell"
             return "4" if four else "8" if chip.peak_flops.get("fp8") or chip.peak_flops.get("int8") else "16"
         return "8" if "deepseek-v3" in row.get("source", "").lower() else "16"

@@ -95,7 +95,10 @@ def _by_size(row: Row, values: Mapping[str, float]) -> dict[str, float]:
         hidden, vocab = hidden or 14336.0, vocab or 250_880.0
     if not hidden:
         layers = (parameters / LADDER_LAYERS_COEFFICIENT) ** (1 / 3)
-        hidden = max(round(128 * layers / 256) * 256.0, 256.0)
+        wide = 128 * layers
+        # widths come in steps that leave whole heads to tensor ranks
+        step = 256 if wide < 4096 else 1024 if wide < 8192 else 4096
+        hidden = max(round(wide / step) * step, 256.0)
     vocab = vocab or 51200.0
     layers = max(round((parameters - vocab * hidden) / (12 * hidden**2)), 1)
     return {"layers": float(layers), "hidden": hidden, "heads": max(hidden // 128, 1), "vocab": vocab}

@@ -32,6 +32,8 @@ NETWORKS: Dict[str, tuple[float, str]] = {
     # Jean Zay: four Omni-Path 100 ports a node. The host's processors move the bytes, as they do behind a TCP proxy.
     "bigscience": (6.25e9, "tcpx"),
 }
+# When results of an MLPerf Training round were due.
+MLPERF_ROUNDS = {"3.0": 2023.4, "3.1": 2023.8, "4.0": 2024.4, "4.1": 2024.8, "5.0": 2025.4, "5.1": 2025.8}
 FULL_RECOMPUTE_STACKS = ("megatron-2021", "megatron-omnipath", "zero3-2021")
 
 
@@ -75,6 +77,9 @@ def alternative_of(source: str, stack: Stack, s: Stated) -> tuple[Stack | None, 
 def release_of(source: str, year: float) -> float:
     """When the software of a row was released: what the document's name says, else the middle of the year."""
     text = source.lower()
+    round_ = re.search(r"training_results_v(\d\.\d)", text)
+    if round_ and round_[1] in MLPERF_ROUNDS:
+        return MLPERF_ROUNDS[round_[1]]
     if "performance-summary.md" in text:
         return 2026.6  # the current page: container 26.08
     if "performance-summary-archive" in text:

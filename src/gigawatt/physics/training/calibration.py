@@ -16,6 +16,10 @@ from numpy.typing import NDArray
 
 from gigawatt.catalog import Catalog
 from gigawatt.core.errors import InputError, unknown_name
+from gigawatt.physics.chip.calibration import parameters as parameters_of
+from gigawatt.physics.chip.calibration import table
+from gigawatt.physics.chip.maturity import RECORD as MATURITY
+from gigawatt.physics.chip.maturity import decimal_years, launched
 from gigawatt.physics.training.recipes import Recipe
 
 CALIBRATION_ID = "training-step"
@@ -44,6 +48,10 @@ MEASURED = frozenset({"ampere", "hopper", "blackwell", "blackwell-ultra", "cdna3
 
 RELEASE_YEAR = 2026.5  # of the calibration
 
+# Power limit over dense 16-bit peak at which a generation's kernels were timed, where its chips share one design under
+# several limits: GB200 to B300, and MI300X (750 W) beside MI325X (1,000 W at the same peak).
+HEADROOM_W_PER_TFLOPS = {"blackwell": 0.48, "blackwell-ultra": 0.48, "cdna3": 0.574}
+
 # The peak each precision runs at.
 PEAK_KEY: dict[str, str] = {"16": "bf16", "8": "fp8", "mx8": "fp8", "4": "fp4"}
 PRECISIONS: dict[str, str] = {"bf16": "16", "fp16": "16", "fp8": "8", "mxfp8": "mx8", "nvfp4": "4", "fp4": "4"}
@@ -53,8 +61,10 @@ PRECISIONS: dict[str, str] = {"bf16": "16", "fp16": "16", "fp8": "8", "mxfp8": "
 class Stack:
     """A training software stack: which kernels, which overlap.
 
-    `flash`: fused attention. `eager`: norms and activations as separate PyTorch kernels. `graphs`: launches hidden by
-    CUDA graphs or a compiler. `overlap_tp`, `overlap_dp`: whether tensor- and data-parallel messages run beside
+    `flash`: fused attention. `passes` names how norms and activations are done where not by
+    the fused kernels of 2024 on: `eager`, a PyTorch kernel each, or `2021`, fused by pairs, with dropout. `graphs`:
+    launches hidden by CUDA graphs or a compiler. `vendor`: written by the chip's vendor for its newest chips, so that
+    speed grows with the chip's age. `overlap_tp`, `overlap_dp`: whether tensor- and data-parallel messages run beside
     compute. `fused_cast`: scaling and cast to 8 bit ride on other kernels. `sharded`: ZeRO-3 / FSDP. `attention` names
     the kernels of another time. `kernels` names whose derate the stack takes, its own where empty. `one_nic`: messages
     leave a host through one of its NICs. `all_to_all`: tokens reach experts through the collective library.
@@ -62,7 +72,7 @@ class Stack:
 
     name: str
     flash: bool = True
-    eager: bool = False
+    passes: str = ""
     graphs: bool = True
     overlap_tp: bool = True
     overlap_dp: bool = True
@@ -73,6 +83,7 @@ class Stack:
     one_nic: bool = False
     all_to_all: bool = False
     xla: bool = False
+    vendor: bool = False
     note: str = ""
 
     @property
@@ -86,14 +97,15 @@ class Coefficients:
     """The constants of each row. Exposures are shares of messages that compute does not hide.
 
     `derate`, `attention`, `experts` and `slowdown` multiply kernel seconds, `sustained` those that fill the chip: all
-    but grouped products; `permute` the passes that bring tokens to experts. `expert_host_s` are seconds of a mixture
-    layer's pass in which the host has not launched its experts yet. `elementwise_unfused` takes the place of
-    `elementwise` where norms and activations are kernels of their own.
+    but grouped products. `elementwise_unfused` takes the place of `elementwise` where norms and activations are kernels of
+    their own; `permute` the passes that bring tokens to experts. `expert_host_s` are seconds of a mixture layer's pass in
+    which the host has not launched its experts yet.
     """
 
     derate: Any
     sustained: Any
     headroom_exponent: Any
+    headroom_w_per_tflops: Any
     attention: Any
     attention_backward: Any
     scan: Any
@@ -130,8 +142,23 @@ class Context:
     generation: str
     width: str
     stack: Stack
-    years_before: float = 0.0
+    immaturity: float = 0.0
     recipe: Recipe | None = None
+
+
+def immaturity_of(chip: str, generation: str, released: float) -> float:
+    """How much of the gain from a chip's launch to its software's plateau a release still lacks, beyond the calibration's.
+
+    e^(-a / tau) - e^(-r / tau), a and r the ages of the chip at the release and at the calibration's: `chip.maturity` has
+    the law, the launches and the settling time tau. 0 where no launch is known.
+    """
+    launch = launched(chip, generation)
+    if not launch:
+        return 0.0
+    born = float(decimal_years(table(MATURITY, "launches")[launch]))
+    tau = parameters_of(MATURITY)["settling_years"]
+    left = (np.exp(-max(year - born, 0.0) / tau) for year in (released, RELEASE_YEAR))
+    return round(float(next(left) - next(left)), 3)
 
 
 def kin_of(generation: str) -> str:
@@ -171,13 +198,14 @@ def constants_of(context: Context, p: Mapping[str, float]) -> dict[str, float]:
     return {
         "derate": derate,
         "sustained": p.get(f"sustained.{kin}.{width}", 1.0),
-        "headroom_exponent": p["headroom_exponent"] if kin == "blackwell" else 0.0,
+        "headroom_exponent": p["headroom_exponent"] if context.generation in HEADROOM_W_PER_TFLOPS else 0.0,
+        "headroom_w_per_tflops": HEADROOM_W_PER_TFLOPS.get(context.generation, 1.0),
         "attention": attention * (p["attention.narrow"] if recipe.narrow_attention else 1.0),
         "attention_backward": p["attention_backward"],
         "scan": p.get(f"scan.{kin}", p["scan"]),
         "flash": float(stack.flash),
-        "elementwise": p["elementwise_eager"] if stack.eager else p["elementwise"],
-        "elementwise_unfused": max(p["elementwise_eager"], p["elementwise"]),
+        "elementwise": p[f"elementwise{stack.passes and '.' + stack.passes}"],
+        "elementwise_unfused": max(p["elementwise.eager"], p["elementwise"]),
         "quantise": (p["quantise"] if stack.fused_cast else p["quantise_experts"]) if low else 0.0,
         "quantise_experts": (p["quantise"] if recipe.fused_experts else p["quantise_experts"]) if low else 0.0,
         "experts": (p["experts.8"] if low else p["experts.16"]) * (p["experts.fused"] if recipe.fused_experts else 1.0),
@@ -193,7 +221,7 @@ def constants_of(context: Context, p: Mapping[str, float]) -> dict[str, float]:
         "straggler": p["straggler"],
         "host_s": 0.0 if stack.graphs else p["host_s"],
         "expert_host_s": 0.0 if recipe.graphs == "step" else p[f"expert_host_s.{recipe.graphs}"],
-        "slowdown": float(np.exp(p["progress"] * context.years_before)),
+        "slowdown": float(np.exp(p["maturing"] * context.immaturity)),
     }
 
 

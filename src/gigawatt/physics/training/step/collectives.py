@@ -218,8 +218,9 @@ def _of_stages(shape: Shape, network: Wires, mapping: Mapping, recipe: Precision
     ahead = group(mapping.pp, stride, domain=network.domain, node=network.node)
     rows = _rows(*(getattr(mapping, f.name) for f in fields(Mapping)), shape.hidden, network.domain)
     tokens = mapping.micro_batch * mapping.seq / mapping.cp
-    cut = np.where(np.asarray(mapping.sequence_parallel) > 0, mapping.tp, 1.0)
-    send = _ask("send_recv", ahead, rows, VALUE_BYTES * tokens * shape.hidden / cut)
+    # Tensor ranks hold the same activations or a slice each: either way a rank sends its slice (Narayanan et al., SC'21,
+    # sec. 4.1); putting slices together again is a message inside a host, which is left out.
+    send = _ask("send_recv", ahead, rows, VALUE_BYTES * tokens * shape.hidden / mapping.tp)
     sent = data_messages(shape, network, mapping, recipe)
     asks = [_ask(one.kind, _only(one.group, one.each > 0), rows, one.each) for one in sent]
 

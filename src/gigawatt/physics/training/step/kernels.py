@@ -39,6 +39,10 @@ CAST_BYTES = 4.0  # of an element cast to 8 or 4 bit: read in 16, written along 
 # Of a score, beside what its products move: scaled and masked softmax (read, write) and dropout (read, write, mask);
 # backward the mask and gradient to the dropout's, that and the probabilities to the softmax's.
 SCORE_BYTES = (9.0, 11.0)
+# The same where Megatron's fused softmax does not apply (it wants at most 2,048 keys, and heads times sequences on a rank
+# in fours) and PyTorch casts to 32 bit, scales, masks, takes the softmax and casts back, a pass each.
+PLAIN_SCORE_BYTES = (42.0, 46.0)
+FUSED_KEYS, FUSED_ROWS = 2048.0, 4.0
 LOGIT_BYTES = 14.0  # of a logit: cast to 32 bit, maximum and sum, gradient
 # Columns of products that may be run again alone, and the module they belong to.
 MODULE_COLUMNS = (("mlp_forward_s", MLP), ("shared_forward_s", EXPERTS), ("latent_forward_s", LATENT_UP))
@@ -282,7 +286,9 @@ def _attention(kind: LayerKind, rank: Rank) -> Made:
     depth = np.broadcast_to(kind.head_dim, tall.shape)
     scores, values = (tall, keys, depth, True), (tall, depth, keys, True)
     names = ("attention_s", "attention_backward_s", "attention_backward_s")  # backward: each operand's gradient
-    passes = (stream_seconds(rank.chip, nbytes * tall * keys) for nbytes in SCORE_BYTES)
+    fits = (rank.seq <= FUSED_KEYS) & (np.mod(np.floor(whole * rank.micro + 0.5), FUSED_ROWS) == 0)
+    each = (np.where(fits, one, other) for one, other in zip(SCORE_BYTES, PLAIN_SCORE_BYTES, strict=True))
+    passes = (stream_seconds(rank.chip, nbytes * tall * keys) for nbytes in each)
     columns["attention_s"] = columns["attention_s"] + next(passes)
     columns["attention_backward_s"] = next(passes)
     return columns, [Product(name, *sides) for name in names for sides in (scores, values)]

@@ -7,10 +7,10 @@ Kernel seconds come from the measured chip floor (`kernels`); a training run tak
     attention    d (1 + b) forward where fused; b: backward over forward
     passes       e (1 + 2) norms, activations, residuals, e (1 + 1) gathers; casts and scans with factors of their own
     messages     x(o) seconds, x(o) = 1 - o (1 - x): x the share that the stack does not hide, o the mapping's overlap. Keys
-                  and values that are gathered, and heads that are swapped (all-gather, Ulysses), are needed at once: x = 1
+                 and values that are gathered, and heads that are swapped (all-gather, Ulysses), are needed at once: x = 1
     paired       expert messages E of a forward and a backward pass hide behind kernels K of both:
-                  s E + max((1 - s) E - K, 0), s = 20/132: the SMs that the exchange takes from kernels
-                  (DeepSeek-V3, arXiv 2412.19437, sec. 3.2.1 and 3.2.2)
+                 s E + max((1 - s) E - K, 0), s = 20/132: the SMs that the exchange takes from kernels
+                 (DeepSeek-V3, arXiv 2412.19437, sec. 3.2.1 and 3.2.2)
     host         layer = (gpu^4 + host^4)^(1/4): launches of an eager stack are a floor; a mixture layer waits besides
                  while the host launches experts, unless the whole step is one graph
 
@@ -43,7 +43,6 @@ from gigawatt.physics.training.shape import REPLICATED, LayerKind, Shape
 from gigawatt.physics.training.step.collectives import LayerMessages
 from gigawatt.physics.training.step.kernels import KernelTimes, LayerKernels
 
-HEADROOM_REFERENCE_W_PER_TFLOPS = 0.48
 BACKWARD_HOST = 1.7
 EXCHANGE_SM_SHARE = 20.0 / 132.0
 SCAN_BACKWARD = 2.5  # traffic of a scan's backward pass over its forward's
@@ -161,7 +160,7 @@ def micro_batch_costs(
 
 def _derate(machine: Machine, c: Coefficients) -> Any:
     """Seconds of a kernel in the stack over its benchmark's."""
-    headroom = (machine.headroom_w_per_tflops / HEADROOM_REFERENCE_W_PER_TFLOPS) ** c.headroom_exponent
+    headroom = (machine.headroom_w_per_tflops / c.headroom_w_per_tflops) ** c.headroom_exponent
     return c.derate * c.slowdown / headroom
 
 

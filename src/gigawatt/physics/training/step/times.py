@@ -189,7 +189,7 @@ def assemble(
     body = pipeline_s(m, pp, vpp, longest, mean_stage)
     rest = m * send_s + data_s + optimizer_s + offload_s + site_s
     plain = body + rest
-    slow = 1.0 + c.straggler * np.log2(np.maximum(mapping.chips / 8.0, 1.0))
+    slow = 1.0 + c.straggler * np.log2(np.maximum(mapping.chips / (8.0 * pp), 1.0))
     step = plain * slow
 
     # where the time of one rank goes; recompute repeats the forward third of each part
