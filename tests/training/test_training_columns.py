@@ -108,7 +108,7 @@ def test_more_overlap_is_never_slower(name: str, a: float, b: float, mixed: bool
 def test_without_overlap_every_message_is_waited_for() -> None:
     on, off = (evaluate(LLAMA_405B, H100, replace(DENSE, overlap_tp=o)) for o in (1.0, 0.0))
     hidden = float(on.tensor_s[0] / off.tensor_s[0])
-    assert 0.3 < hidden < 0.5  # the stack's exposure
+    assert 0.3 < hidden < 0.65  # the stack's exposure
     assert float(off.step_s[0]) > float(on.step_s[0])
 
 

@@ -21,6 +21,7 @@ START: dict[str, tuple[float, float, str]] = {
     ),
     "kernels.amd.16": (1.4, 0.12, "the same, AMD; best shape measured 0.51-0.68 of peak, the form's 0.83"),
     "kernels.amd.8": (1.3, 0.12, "the same, 8 and 4 bit; best shape measured 0.55, the form's 0.73"),
+    "kernels.cdna4.8": (1.3, 0.12, "the same, CDNA4"),
     "sustained.hopper.16": (
         1.0,
         0.10,
@@ -59,6 +60,7 @@ START: dict[str, tuple[float, float, str]] = {
     "exposed_ici": (0.26, 0.3, "the same, TPU interconnect under XLA"),
     "straggler": (0.006, 0.3, "slow-down a doubling of chips past eight"),
     "host_s": (0.83e-3, 0.2, "s a layer and forward pass that an eager stack needs to launch"),
+    "gap_s": (60e-6, 0.7, "s a layer and pass between kernels that follow each other, launched by graphs"),
     "expert_host_s.none": (0.3e-3, 0.5, "s a mixture layer and pass that the chip waits for launches of experts"),
     "expert_host_s.part": (0.2e-3, 0.5, "the same where a layer's static parts are graphs"),
     "maturing": (
@@ -72,6 +74,7 @@ START: dict[str, tuple[float, float, str]] = {
 STACKS: dict[str, dict[str, object]] = {
     "megatron-tuned": {
         "vendor": True,
+        "short_sums": True,
         "note": "Megatron-Core with Transformer Engine and CUDA graphs: Megatron-Bridge, NeMo, MLPerf",
     },
     "megatron-core": {

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
 from gigawatt.catalog import Catalog
 from gigawatt.physics.jobs.targets import Target, target_of
 from gigawatt.validation.base import number
@@ -58,6 +60,16 @@ def laid_out(row: Row) -> Row:
     if degrees["cp"] == "ranks":
         degrees["cp"] = max(round(ranks / (degrees["tp"] * degrees["pp"])), 1)
     return {**row, **{name: str(value) for name, value in degrees.items()}}
+
+
+def batch_for(benchmark: str, chips: float) -> float:
+    """The global batch that submitters of so many chips take: the least the benchmark runs at, or so many chips a sequence.
+
+    >>> [batch_for("llama2_70b_lora", chips) for chips in (8, 64, 512, 1024)]
+    [8.0, 8.0, 64.0, 128.0]
+    """
+    batches: Mapping[str, float] = _tables()["batches"][benchmark]
+    return max(float(batches["least"]), float(np.ceil(chips / float(batches["chips_per_sequence"]))))
 
 
 def _holds(entry: Mapping[str, Any], benchmark: str, chip: str, ranks: float) -> bool:
