@@ -10,6 +10,7 @@ from training_models import DEEPSEEK_V3, LLAMA_405B, chip
 
 from gigawatt.catalog import Catalog
 from gigawatt.core.errors import InputError
+from gigawatt.physics.chip.adapt import box_from_record
 from gigawatt.physics.chip.host import HostPath, host_path
 from gigawatt.physics.training import Mapping, evaluate, shape_of
 from gigawatt.physics.training.columns import (
@@ -24,6 +25,7 @@ from gigawatt.physics.training.columns import (
     ULYSSES,
 )
 from gigawatt.physics.training.step.offload import usual_host
+from gigawatt.physics.training.step.power import step_power
 from gigawatt.physics.training.step.precision import PRECISION_RECIPES, precision_recipe
 from gigawatt.physics.training.step.routing import drawn_imbalance
 from gigawatt.physics.training.step.sites import Between
@@ -352,8 +354,66 @@ def test_recipes() -> None:
     assert (
         delayed.memory_s[0] < blocks.memory_s[0] < current.memory_s[0]
     )  # a tensor's own scale needs a pass of its own
-    assert delayed.data_s[0] < 0.8 * usual.data_s[0]  # two of three messages in 8 bit
+    in16 = evaluate(LLAMA_405B, H100, FSDP, "bf16")
+    assert delayed.data_s[0] < 0.8 * in16.data_s[0]  # two of three messages in 8 bit
     narrow, mixed = (step(DENSE, B200, precision=p) for p in ("nvfp4", precision_recipe("nvfp4")))
     assert narrow < mixed < step(DENSE, B200, precision="bf16")  # a sixth of the layers stays wide
     with pytest.raises(InputError, match="fp8-current"):
         precision_recipe("fp8-curent")
+
+
+# --- power of a step
+
+
+@given(tp=st.sampled_from([2.0, 8.0]), dp=st.sampled_from([4.0, 16.0, 64.0]), mixed=st.booleans())
+@settings(deadline=None, max_examples=10)
+def test_phases_are_the_step_and_lie_within_the_chip(tp: float, dp: float, mixed: bool) -> None:
+    base = MIXED if mixed else DENSE
+    mapping = replace(base, tp=tp, dp=dp, chips=tp * dp * base.pp * base.cp)
+    steps = evaluate(DEEPSEEK_V3 if mixed else LLAMA_405B, H100, mapping)
+    power = step_power(H100, steps)
+    phases = power.phases
+    assert phases.step_s == pytest.approx(steps.step_s)
+    for watts in (phases.working_w, phases.exchanging_w, phases.waiting_w, power.chip_w):
+        assert np.all((watts > 0) & (watts <= H100.tdp_w))
+    assert np.all(phases.waiting_w <= phases.exchanging_w) and np.all(phases.exchanging_w <= phases.working_w)
+    assert power.chip_joules == pytest.approx(power.chip_w * steps.step_s)
+    assert power.box_w == pytest.approx(power.chip_w)  # no box is given
+
+
+def test_a_box_adds_what_stands_beside_its_chips() -> None:
+    box = box_from_record(Catalog.load().get("platform", "hgx-h100"), Catalog.load().get("accelerator", "h100-sxm"))
+    steps = evaluate(LLAMA_405B, H100, DENSE)
+    alone, boxed = step_power(H100, steps), step_power(H100, steps, box=box)
+    assert 1.2 < float(boxed.box_w[0] / alone.chip_w[0]) < 2.0
+    assert boxed.chip_w == pytest.approx(alone.chip_w)
+
+
+def test_less_time_for_messages_is_more_watts() -> None:
+    hidden, shown = (step_power(H100, evaluate(LLAMA_405B, H100, replace(DENSE, overlap_tp=o))) for o in (1.0, 0.0))
+    assert float(hidden.chip_w[0]) > float(shown.chip_w[0])
+
+
+# --- all together
+
+
+@given(
+    overlap=st.floats(0.0, 1.0),
+    less=st.floats(0.0, 1.0),
+    factor=st.floats(1.0, 16.0),
+    moved=st.tuples(st.floats(0.0, 1.0), st.floats(0.0, 1.0), st.floats(0.0, 1.0)),
+    sharding=st.sampled_from([1.0, 2.0, 3.0]),
+    batch=st.sampled_from([512.0, 1024.0, 4096.0]),
+    sites=st.sampled_from([1.0, 2.0]),
+)
+@settings(deadline=None, max_examples=40)
+def test_longer_messages_and_slower_links_never_save_time(overlap, less, factor, moved, sharding, batch, sites) -> None:
+    # What hides behind a layer hides no better for the layer's taking longer.
+    base = replace(FSDP, tp=2.0, dp=512.0, sharding=sharding, shard_ranks=64.0, global_batch=batch, sites=sites)
+    names = ("offload_optimizer", "offload_activations", "offload_weights")
+    base = replace(base, overlap_tp=max(overlap, less), **dict(zip(names, moved, strict=True)))
+    usual = step(base, host=PCIE, between=CABLE)
+    assert usual <= step(replace(base, overlap_tp=min(overlap, less)), host=PCIE, between=CABLE) * EVEN
+    slow = replace(H100, nic_bytes_per_s=H100.nic_bytes_per_s / factor)
+    assert usual <= step(base, slow, host=PCIE, between=CABLE) * EVEN
+    assert usual <= step(base, host=_faster(PCIE, 1 / factor), between=CABLE) * EVEN

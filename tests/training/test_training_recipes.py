@@ -34,7 +34,8 @@ def with_recipe(one: Case, **features: object) -> Case:
     assert one.context.recipe is not None
     recipe = replace(one.context.recipe, **features)  # type: ignore[arg-type]
     plain = recipe.dispatch == "all-to-all"
-    return replace(one, context=replace(one.context, recipe=recipe), plain=plain)
+    mapping = replace(one.mapping, paired=np.full(np.shape(one.mapping.tp), float(recipe.overlap_experts)))
+    return replace(one, context=replace(one.context, recipe=recipe), plain=plain, mapping=mapping)
 
 
 def test_a_release_names_its_recipe() -> None:

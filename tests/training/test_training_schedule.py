@@ -1,11 +1,15 @@
 """Pipeline formulas against schedules run unit by unit."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from training_models import LLAMA_405B, chip
 
 from gigawatt.core.errors import InputError
+from gigawatt.physics.training import Mapping, evaluate
 from gigawatt.physics.training.columns import (
     DUAL_PIPE,
     DUAL_PIPE_V,
@@ -224,3 +228,19 @@ def test_valid_is_a_mask() -> None:
     )
     assert rows.tolist() == [True, False, True, False]
     assert all(len(words) == 2 for words in RULES.values())
+
+
+def test_schedules_count_in_the_step() -> None:
+    machine = chip("h100-sxm")
+    mapping = Mapping(
+        chips=512.0, tp=8.0, pp=8.0, vpp=np.array([1.0, 1.0, 1.0, 2.0, 1.0, 2.0, 2.0]), dp=8.0, cp=1.0, ep=1.0,
+        micro_batch=1.0, global_batch=256.0, seq=8192.0,
+        schedule=np.array([GPIPE, ONE_F_ONE_B, ZERO_BUBBLE_H1, ZERO_BUBBLE_V, DUAL_PIPE, DUAL_PIPE_V, ONE_F_ONE_B]),
+    )  # fmt: skip
+    steps = evaluate(LLAMA_405B, machine, mapping)
+    gpipe, plain, h1, v, dual, dual_v, chunks = steps.bubble_s.tolist()
+    assert gpipe == pytest.approx(plain)
+    assert steps.data_s[4] > 1.5 * steps.data_s[1] and steps.data_s[5] == steps.data_s[1]  # two stages' gradients
+    assert max(v, dual, dual_v) < h1 < plain and 0.4 * plain < chunks < plain
+    alone = evaluate(LLAMA_405B, machine, replace(mapping, schedule=ONE_F_ONE_B, vpp=1.0))
+    assert float(np.ravel(alone.step_s)[0]) == pytest.approx(float(steps.step_s[1]), rel=1e-12)

@@ -25,16 +25,13 @@ import numpy as np
 from scipy.optimize import least_squares
 
 sys.path.insert(0, str(Path(__file__).parent))
-from training_blanks import spreads
+from training_record import Residuals, record
 from training_start import START
-from write_calibration import write
 
 from gigawatt.physics.training import coefficients, step_times
 from gigawatt.physics.training.calibration import kin_of
-from gigawatt.physics.training.search.best import Z80
 from gigawatt.validation.training import candidates_of, choose
 from gigawatt.validation.training_metrics import step_of
-from gigawatt.validation.training_recipes import OPEN_RELEASE
 from gigawatt.validation.training_rows import Case, case_of
 
 SCALE = 0.08  # ln residual beyond which a row counts linearly
@@ -56,6 +53,11 @@ class Rows:
         values = {name: start for name, (start, _, _) in START.items()}
         values |= {name: float(np.exp(v)) for name, v in zip(self.free, x, strict=True)}
         return values | {"xla_recompute": min(values["xla_recompute"], 1.0)}
+
+    def sigma_of(self, samples: Sequence[np.ndarray]) -> dict[str, float]:
+        """Spread of each free parameter (ln) over fits with a source left out."""
+        spread = np.std(np.array(samples), axis=0) if samples else np.zeros(self.sd.size)
+        return {name: float(s) for name, s in zip(self.free, spread, strict=True)}
 
     def freeze(self, x: np.ndarray) -> None:
         """Choose a mapping for each row at these parameters and keep it."""
@@ -83,7 +85,7 @@ class Rows:
                 robust = np.sign(r) * np.sqrt(2.0 * (np.sqrt(1.0 + r * r) - 1.0))
                 return np.concatenate([robust * weight[use], (y - self.start) / self.sd])
 
-            x = least_squares(objective, x, method="trf", max_nfev=12, x_scale=self.sd).x
+            x = least_squares(objective, x, method="trf", max_nfev=12, x_scale=self.sd, ftol=1e-3, xtol=1e-3).x
         self.freeze(x)
         return x
 
@@ -200,7 +202,9 @@ def main() -> None:
     for name in START:
         print(f"{name:24s} {START[name][0]:10.4g} -> {values[name]:10.4g}")
     if args.write:
-        _write(rows, x, values, fitted, out, others, samples, by, raw)
+        null = null_errors(cases, rows.target)
+        residuals = Residuals(cases, raw, source, fitted, out, null, others, rows.target)
+        record(residuals, values, rows.sigma_of(samples))
 
 
 def left_out(rows: Rows, label: np.ndarray, weight: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
@@ -212,77 +216,6 @@ def left_out(rows: Rows, label: np.ndarray, weight: np.ndarray, x: np.ndarray) -
         out[fold] = rows.residual(y)[fold]
         samples.append(y)
     return out, samples
-
-
-def _write(
-    rows: Rows,
-    x: np.ndarray,
-    values: Mapping[str, float],
-    fitted: np.ndarray,
-    out: np.ndarray,
-    others: Mapping[str, np.ndarray],
-    samples: Sequence[np.ndarray],
-    by: Mapping[str, list[int]],
-    raw: Sequence[Mapping[str, str]],
-) -> None:
-    known = np.where(np.isnan(out), fitted, out)
-    spread = np.std(np.array(samples), axis=0) if samples else np.zeros(x.size)
-    sigma = {name: float(s) for name, s in zip(rows.free, spread, strict=True)}
-    groups = {"all": _sigma(known)}
-    kinds = defaultdict(list)
-    for i, case in enumerate(rows.cases):
-        kinds[case.group].append(i)
-    for name, members in sorted(kinds.items()):
-        groups[name] = _sigma(known[members])
-    for family, members in sorted(by.items()):
-        # between rows of a known source and rows of one never seen
-        groups[f"family {family}"] = 0.75 * _sigma(fitted[members]) + 0.25 * _sigma(known[members])
-    groups |= {
-        f"blank: {note}": spread for note, spread in spreads([r for r in raw if "vtrain1" not in r["id"]]).items()
-    }
-    groups[OPEN_RELEASE] = _sigma(_open_releases(rows, raw, values))
-    error = {
-        "fitted_mape_percent": float(100 * np.mean(np.abs(np.expm1(fitted)))),
-        "fitted_median_percent": float(100 * np.median(np.abs(np.expm1(fitted)))),
-        "source_left_out_mape_percent": float(100 * np.mean(np.abs(np.expm1(known)))),
-        "source_left_out_median_percent": float(100 * np.median(np.abs(np.expm1(known)))),
-        **{
-            f"{what}_left_out_{name}_percent": float(100 * of(np.abs(np.expm1(r))))
-            for what, r in others.items()
-            for name, of in (("mape", np.mean), ("median", np.median))
-        },
-        "null_mape_percent": float(100 * np.mean(np.abs(np.expm1(null_errors(rows.cases, rows.target))))),
-    }
-    fitted_to = (
-        "published training steps (Megatron papers and README, Megatron-Bridge and NeMo summaries, llm-foundry, MLPerf "
-        "logs, BLOOM chronicles, MaxText and TPU recipes, Primus, SimuMax, vTrain single node)"
-    )
-    usual = {
-        family: [n for n in dict.fromkeys(n for i in m for n in rows.cases[i].notes) if _usual(rows.cases, m, n)]
-        for family, m in sorted(by.items())
-    }
-    tables: dict[str, object] = {"usual_blanks": usual}
-    write(values, sigma, groups, error, len(rows.cases), tables, fitted_to)
-
-
-def _usual(cases: Sequence[Case], members: Sequence[int], note: str) -> bool:
-    """Whether most rows of a family have this blank: their spread then holds it."""
-    return note.isascii() and 2 * sum(note in cases[i].notes for i in members) > len(members)
-
-
-def _open_releases(rows: Rows, raw: Sequence[Mapping[str, str]], values: Mapping[str, float]) -> np.ndarray:
-    """Residuals, as a prediction makes them, of rows whose possible releases ran different recipes."""
-    blind = [case_of(dict(row) | {"measured_value": "", "notes": ""}) for row in raw]
-    left = [i for i, case in enumerate(blind) if OPEN_RELEASE in case.notes]
-    cases = [blind[i] for i in left]
-    chosen, steps = choose(cases, candidates_of(cases), values)
-    return np.asarray(np.log(steps.step_s[chosen]) - rows.target[left])
-
-
-def _sigma(r: np.ndarray) -> float:
-    """80 % half-width of |ln error| over 1.28, at most twice the median (a wider band says nothing)."""
-    a = np.abs(r[np.isfinite(r)])
-    return float(max(min(np.quantile(a, 0.8), 2.0 * np.median(a)), 0.02) / Z80) if a.size else 0.15
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ START: dict[str, tuple[float, float, str]] = {
     "attention.triton-ampere": (1.4, 0.2, "2023 Triton kernel over the benchmarked one"),
     "attention.triton-hopper": (3.0, 0.2, "the same: the kernel was written for Ampere"),
     "attention.sdpa-hopper": (1.75, 0.0, "FlashAttention 2 over FlashAttention 3 (arXiv 2407.08608: 1.5 to 2)"),
-    "attention.narrow": (0.8, 0.15, "attention core in 8 bit over 16"),
+    "attention.narrow": (0.8, 0.05, "attention core in 8 bit over 16"),
     "attention.tpu": (2.0, 0.2, "attention core over the form of the kin, beside what products differ"),
     "attention.amd": (2.0, 0.2, "the same"),
     "scan": (2.0, 0.8, "traffic of state-space scans over the compulsory"),

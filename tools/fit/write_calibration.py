@@ -33,7 +33,7 @@ def write(
         'release: "NeMo 26.06 class software, 2026-06"',
         "error:  # MAPE in %, on the rows named",
     ]
-    lines += [f"  {key}: {_text(value)}" for key, value in error.items()]
+    lines += _block(error)
     lines += ["parameters:  # sigma is of the logarithm; 0 = held at its prior"]
     for name, (_, _, note) in START.items():
         lines.append(f'  "{name}": {{value: {values[name]:.4g}, sigma: {sigma.get(name, 0.0):.3f}, note: "{note}"}}')
@@ -44,18 +44,27 @@ def write(
         body = ", ".join(f"{k}: {_text(v)}" for k, v in settings.items())
         lines.append(f"    {name}: {{{body}}}")
     for key, value in tables.items():
-        if isinstance(value, Mapping):
-            lines.append(f"  {key}:")
-            lines += [f'    "{k}": {_text(v)}' for k, v in value.items()]
-        else:
-            lines.append(f"  {key}: {_text(value)}")
+        lines += _block({key: value})
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _block(entries: Mapping[str, Any]) -> list[str]:
+    """Entries one a line, those of a mapping below its name."""
+    lines = []
+    for key, value in entries.items():
+        if isinstance(value, Mapping):
+            lines += [f"  {key}:", *(f'    "{k}": {_text(v)}' for k, v in value.items())]
+        else:
+            lines.append(f"  {key}: {_text(value)}")
+    return lines
 
 
 def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f'"{k}": {_text(v)}' for k, v in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(_text(item) for item in value) + "]"
     if isinstance(value, float):

@@ -7,7 +7,6 @@ import typer
 from gigawatt.core.errors import Unsupported
 
 VERBS = {
-    "train": "How do I train this model here?",
     "fleet": "What do I build when, over years?",
     "moats": "What is each moat worth, to whom, under which limit?",
     "operate": "What happens in this site in a day, hour by hour?",

@@ -19,6 +19,7 @@ from gigawatt.cli import (
     results_verbs,
     scenario_verbs,
     serve_verbs,
+    train_verbs,
     trust_verbs,
 )
 from gigawatt.cli.output import print_error
@@ -58,6 +59,7 @@ scenario_verbs.add(app)
 money_verbs.add(app)
 net_verbs.add(app)
 serve_verbs.add(app)
+train_verbs.add(app)
 results_verbs.add(app)
 catalog_verbs.add(app)
 trust_verbs.add(app)

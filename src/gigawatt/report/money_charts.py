@@ -15,6 +15,7 @@ from gigawatt.report.net_charts import NET_CHARTS
 from gigawatt.report.project_charts import PROJECT_CHARTS
 from gigawatt.report.serve_charts import SERVE_CHARTS, SERVICE_CHARTS
 from gigawatt.report.theme import Figure
+from gigawatt.report.train_charts import TRAIN_CHARTS
 from gigawatt.study.result import RunResult
 
 Chart = Callable[[RunResult], Figure | None]
@@ -27,11 +28,12 @@ BY_QUESTION: Mapping[str, Mapping[str, Chart]] = {
     "network": NET_CHARTS,
     "serve": SERVE_CHARTS,
     "service": SERVICE_CHARTS,
+    "train": TRAIN_CHARTS,
 }
 
 
 def question_of(result: RunResult) -> str:
-    """What the run answers: 'deals', 'market', 'project', 'network', 'serve', 'service', else 'plan'."""
+    """What the run answers: 'deals', 'market', 'project', 'network', 'serve', 'service', 'train', else 'plan'."""
     asked = str(result.manifest.get("question") or "plan")
     return asked if asked in BY_QUESTION else "plan"
 

@@ -17,6 +17,7 @@ from gigawatt.report.net_parts import NETWORK
 from gigawatt.report.sections import Section
 from gigawatt.report.sentences import rows_of
 from gigawatt.report.serve_parts import SERVE, SERVICE
+from gigawatt.report.train_parts import TRAIN
 from gigawatt.study.result import RunResult
 
 MOST_SHOWN = 24  # rows of a table in the page; more are behind a click
@@ -255,6 +256,7 @@ BY_QUESTION = {
     "network": NETWORK,
     "serve": SERVE,
     "service": SERVICE,
+    "train": TRAIN,
 }
 
 

@@ -360,6 +360,7 @@ SENTENCES_BY_QUESTION: Mapping[str, Mapping[str, Says]] = {
     "network": {},
     "serve": {},
     "service": {},
+    "train": {},
     "project": {"debt_service": debt_service, "sources_uses": sources_uses, "covenants": covenants},
 }
 

@@ -63,8 +63,15 @@ SECTIONS: tuple[Section, ...] = (
             "bound",
             "error_median",
         ),
+        beside=("runs",),
     ),
-    Section("power", "Power", "From the meter to the chips; every stage balances.", folded=("power_links",)),
+    Section(
+        "power",
+        "Power",
+        "From the meter to the chips; every stage balances.",
+        beside=("swings",),
+        folded=("power_links",),
+    ),
     Section(
         "metrics",
         "Headline numbers",

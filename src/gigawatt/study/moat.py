@@ -30,7 +30,9 @@ from gigawatt.physics.training import best_mapping
 from gigawatt.physics.workload import from_config
 from gigawatt.study.answer import Answer
 from gigawatt.study.network import fabric_of
-from gigawatt.study.perform import SERVING_PRECISIONS, TRAINING_PRECISIONS, asked_of, usable_precisions
+from gigawatt.study.perform import SERVING_PRECISIONS, asked_of
+from gigawatt.study.points import usable_precisions
+from gigawatt.study.pretrain import TRAINING_PRECISIONS
 from gigawatt.study.workloads import Serving
 
 Array = NDArray[np.float64]

@@ -2,81 +2,38 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from gigawatt.physics.chip import Box, box_from_record
 from gigawatt.physics.fabric import Fabric
-from gigawatt.physics.reliability import goodput
 from gigawatt.physics.serving import Frontier, frontiers
 from gigawatt.physics.serving.engine.speculation import Draft
-from gigawatt.physics.training import best_mapping
 from gigawatt.physics.workload import from_config
 from gigawatt.physics.workload.architecture import Architecture
 from gigawatt.study.network import fabric_of
+from gigawatt.study.points import Point, Refusal, usable_precisions
+from gigawatt.study.pretrain import Guarded, trained
 from gigawatt.study.resolve import Offered, Resolved, Work
 from gigawatt.study.software import Software, software
 from gigawatt.study.timeline import Timeline, owed_quarters
-from gigawatt.study.workloads import Serving, Training
+from gigawatt.study.workloads import Serving
 
 SLO_PERCENTILE = 0.99
 # Precisions worth trying, narrowest first, where the scenario leaves the choice; a chip runs those it has a peak for.
 SERVING_PRECISIONS = ("fp4", "fp8", "bf16")
-TRAINING_PRECISIONS = ("fp8", "bf16")
-# Chips of the job on which a training mapping is first looked for, before the number that the date needs is known.
-FIRST_GUESS_CHIPS = 8192
 # The plan thins points itself, to the hull in watts of whole racks, which a thinning by chip could miss.
 ALL_POINTS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
-    """One operating point of a workload on a platform, per chip, after the derate.
-
-    For training `tokens_out_per_s` counts trained tokens and `tokens_in_per_s` is 0. `low` and `high` are 80 %
-    factors on throughput; `group` names the calibration whose error they share.
-    """
-
-    offer: int
-    work: int
-    mapping: str
-    precision: str
-    mode: str
-    engine: str
-    tokens_in_per_s: float
-    tokens_out_per_s: float
-    chip_w: float
-    bound: str
-    low: float
-    high: float
-    group: str
-    ttft_s: float = math.nan
-    tpot_s: float = math.nan
-    step_s: float = math.nan
-    mfu: float = math.nan
-    chips: float = math.nan
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why a workload does not run on a platform, and the nearest change that would let it."""
-
-    offer: int
-    work: int
-    reason: str
-    fix: str
-
-
-@dataclass(frozen=True, slots=True)
 class Performance:
-    """All points, and the pairs of platform and workload that have none."""
+    """All points, and the pairs of platform and workload that have none; `guards` are of training runs, by (offer, work)."""
 
     points: tuple[Point, ...]
     refusals: tuple[Refusal, ...]
     boxes: tuple[Box, ...]
-    goodput: dict[int, float] = field(default_factory=dict)
+    guards: dict[tuple[int, int], Guarded] = field(default_factory=dict)
     software: dict[tuple[int, int], Software] = field(default_factory=dict)
 
 
@@ -86,7 +43,7 @@ def perform(resolved: Resolved, line: Timeline) -> Performance:
     arches = [from_config(work.model.id, work.model.config) for work in resolved.works]
     points: list[Point] = []
     refusals: list[Refusal] = []
-    shares: dict[int, float] = {}
+    guards: dict[tuple[int, int], Guarded] = {}
     states: dict[tuple[int, int], Software] = {}
     for i, (offered, box) in enumerate(zip(resolved.offers, boxes, strict=True)):
         late = _not_there(offered, resolved)
@@ -105,11 +62,13 @@ def perform(resolved: Resolved, line: Timeline) -> Performance:
                     searched |= _search(box, fabric, arch, state, work, resolved)
                 made, why = _served(i, j, state, box, searched[j])
             else:
-                made, why, share = _train(i, j, state, box, fabric, arch, work, resolved, line)
-                shares[j] = share
+                seconds = line.full_seconds_until(owed_quarters(resolved.scenario, work.spec))
+                made, why, guard = trained(i, j, work.spec, seconds, state, box, fabric, arch)
+                if guard is not None:
+                    guards[i, j] = guard
             points += made
             refusals += [why] if why else []
-    return Performance(tuple(points), tuple(refusals), boxes, shares, states)
+    return Performance(tuple(points), tuple(refusals), boxes, guards, states)
 
 
 def _not_there(offered: Offered, resolved: Resolved) -> tuple[str, str] | None:
@@ -118,13 +77,6 @@ def _not_there(offered: Offered, resolved: Resolved) -> tuple[str, str] | None:
     if first is None or first <= start:
         return None
     return f"available from {first}, after the start on {start}", f"a start on {first}, or an earlier delivery"
-
-
-def usable_precisions(asked: list[str] | str, usual: Sequence[str], box: Box) -> list[str]:
-    """Those of the asked or usual precisions that the chip has a peak for; bf16 always runs."""
-    wanted = list(usual) if isinstance(asked, str) else asked
-    have = [p for p in wanted if p in box.chip.peak_flops or (p == "bf16")]
-    return have or ["bf16"]
 
 
 def asked_of(spec: Serving) -> dict[str, Any]:
@@ -189,74 +141,3 @@ def _served(i: int, j: int, state: Software, box: Box, found: Frontier) -> tuple
         for row in found.rows()
     ]
     return points, None
-
-
-def _train(
-    i: int,
-    j: int,
-    state: Software,
-    box: Box,
-    fabric: Fabric,
-    arch: Architecture,
-    work: Work,
-    resolved: Resolved,
-    line: Timeline,
-) -> tuple[list[Point], Refusal | None, float]:
-    spec = work.spec
-    assert isinstance(spec, Training)
-    seconds = line.full_seconds_until(owed_quarters(resolved.scenario, spec))
-    if seconds <= 0:
-        reason = f"'{spec.id}' is owed before its first quarter ends"
-        return [], Refusal(i, j, reason, "a later finish_by, or an earlier start"), 1.0
-    needed = spec.tokens / seconds
-    chips = spec.chips if isinstance(spec.chips, int) else FIRST_GUESS_CHIPS
-    share = 1.0
-    found = None
-    for _ in range(1 if isinstance(spec.chips, int) else 2):
-        found = best_mapping(
-            arch,
-            box.chip,
-            fabric=fabric,
-            chips=chips,
-            seq=spec.sequence_length,
-            global_batch=spec.global_batch,
-            precisions=usable_precisions(spec.precisions, TRAINING_PRECISIONS, box),
-            maturity=state.speed,
-            modes=box.modes,
-        )
-        if not len(found):
-            break
-        share = float(goodput(chips).goodput)
-        if isinstance(spec.chips, int):
-            break
-        # Whole multiples of 64 nodes' worth of chips divide well into parallel degrees.
-        block = 64 * box.chips_per_node
-        chips = max(block, math.ceil(needed / share / found.tokens_per_s_per_chip.max() / block) * block)
-    if found is None or not len(found):
-        first = found.rejected[0] if found is not None and found.rejected else None
-        return [], Refusal(i, j, first.reason if first else "no mapping fits", first.nearest_fix if first else ""), 1.0
-    return (
-        [
-            Point(
-                i,
-                j,
-                str(found.mapping[k]),
-                str(found.precision[k]),
-                str(found.mode[k]),
-                "",
-                0.0,
-                float(found.tokens_per_s_per_chip[k]) * share,
-                float(found.chip_w[k]),
-                str(found.bound[k]),
-                float(found.low[k]) * state.low,
-                float(found.high[k]) * state.high,
-                f"training {box.chip.generation}",
-                step_s=float(found.step_s[k]),
-                mfu=float(found.mfu[k]),
-                chips=float(chips),
-            )
-            for k in range(len(found))
-        ],
-        None,
-        share,
-    )

@@ -29,6 +29,7 @@ from gigawatt.study.plan_tables import excluded_table, limits_table, performance
 from gigawatt.study.price import price
 from gigawatt.study.resolve import resolve
 from gigawatt.study.result import RunResult
+from gigawatt.study.runs_tables import runs_table, swings_table
 from gigawatt.study.settle import settle
 from gigawatt.study.software import software_table
 from gigawatt.study.source import digest
@@ -87,6 +88,8 @@ def assemble(answer: Answer) -> RunResult:
         excluded_table(answer),
         limits_table(answer),
         performance_table(answer, errors),
+        runs_table(answer),
+        swings_table(answer),
         software_table(answer.resolved, answer.priced.performance.software),
         power,
         links,

@@ -141,6 +141,7 @@ def performance_table(answer: Answer, errors: dict[str, tuple[float, str]]) -> T
         kind = "serving" if work.is_serving else "training"
         watts = points.mw[j] * 1e6 * priced.mean_load[j]
         error, source = errors.get(kind, (float("nan"), "not measured"))
+        guard = priced.performance.guards.get((made.offer, made.work))
         rows.append(
             {
                 "workload": work.id,
@@ -155,6 +156,11 @@ def performance_table(answer: Answer, errors: dict[str, tuple[float, str]]) -> T
                 "ttft_s": made.ttft_s,
                 "tpot_s": made.tpot_s,
                 "bound": made.bound,
+                "job_chips": None if guard is None else float(guard.chips),
+                "goodput": None if guard is None else guard.share,
+                "lost_to_failures": None if guard is None else guard.failure_share,
+                "lost_to_checkpoints": None if guard is None else guard.checkpoint_share,
+                "spare_share": None if guard is None else guard.spare_share,
                 "error_median": error,
                 "error_source": source,
             }
@@ -167,11 +173,16 @@ def performance_table(answer: Answer, errors: dict[str, tuple[float, str]]) -> T
         "joules_per_token": "J/token",
         "ttft_s": "s",
         "tpot_s": "s",
+        "goodput": "share",
+        "lost_to_failures": "share",
+        "lost_to_checkpoints": "share",
+        "spare_share": "share",
         "error_median": "share",
     }
     note = (
         "Per chip at full load after the derate; per MW at the meter at the mean load of the demand. Trained tokens count as "
-        "output. Joules are at the meter."
+        "output, those kept: goodput is the share of a run's time that counts, and spares stand by beside its chips. "
+        "Joules are at the meter."
     )
     return Table.from_rows("performance", rows, columns, units, "Performance", note)
 

@@ -16,6 +16,7 @@ from gigawatt.economics.cost import RackCapex, RunningCosts, capital_charge, rac
 from gigawatt.factory import Coefficients, Obligation, Phase, PlanInputs, Platforms, Points, Segments, make_points
 from gigawatt.physics.site import PowerChain, balance, chain_from_record
 from gigawatt.study.perform import Performance
+from gigawatt.study.points import Point
 from gigawatt.study.resolve import Resolved
 from gigawatt.study.scenario import MilestoneTranche, Scenario, TakeOrPay
 from gigawatt.study.timeline import Timeline, owed_quarters
@@ -63,7 +64,7 @@ def price(resolved: Resolved, performance: Performance, line: Timeline) -> Price
     sells = _vendor_sells(resolved)
     points, used = _points(resolved, performance, chain)
     it_w = _it_watts(resolved, performance, used)
-    load = np.array([_mean_load(resolved, int(w)) for w in points.workload])
+    load = np.array([_mean_load(resolved, performance.points[k]) for k in used])
     energy = points.mw * load * running.energy_usd_per_mw_yr
     per_it = float(balance(1.0, chain).meter_w)
     shell = resolved.facility.shell_price.value * 1e6 / per_it
@@ -204,9 +205,11 @@ def _peak_to_mean(resolved: Resolved, work: int) -> float:
     return spec.demand.peak_to_mean if isinstance(spec, Serving) else 1.0
 
 
-def _mean_load(resolved: Resolved, work: int) -> float:
-    """Mean draw over draw when busy: the cost set's load factor when serving; training runs flat out."""
-    return resolved.costs.load_factor.value if resolved.works[work].is_serving else 1.0
+def _mean_load(resolved: Resolved, point: Point) -> float:
+    """Mean draw over draw when busy: the cost set's load factor when serving; a training run's own, with its restarts."""
+    if resolved.works[point.work].is_serving:
+        return resolved.costs.load_factor.value
+    return point.load
 
 
 def _segments(resolved: Resolved, line: Timeline) -> Segments:

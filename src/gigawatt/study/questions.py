@@ -1,6 +1,6 @@
-"""Which question a file asks, and who answers it: deals, market, project, network, serving, back-test, or the plan of a site.
+"""Which question a file asks, and who answers it: deals, market, project, network, serving, training, back-test, or a plan.
 
-A file says `question: deals`, `market`, `project`, `network` or `serve`; a back-test names its `evaluator`; any other
+A file says `question: deals`, `market`, `project`, `network`, `serve` or `train`; a back-test names its `evaluator`; any other
 file is a scenario for `run`.
 """
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gigawatt.study.load import Default
     from gigawatt.study.result import RunResult
 
-QUESTIONS = ("deals", "market", "project", "network", "serve", "plan")
+QUESTIONS = ("deals", "market", "project", "network", "serve", "train", "plan")
 # Who answers what asks for something else than its own name.
 VERBS = {"plan": "run", "project": "deals", "network": "net", "backtest": "market"}
 Progress = Callable[[str], Any]
@@ -48,7 +48,7 @@ def backtest_answer(file: Path | str, overrides: Sequence[str] = ()) -> dict[str
 
 
 def question_of(file: Path) -> str:
-    """'deals', 'market', 'project', 'network', 'serve', 'backtest' or 'plan'; what a file extends counts too.
+    """'deals', 'market', 'project', 'network', 'serve', 'train', 'backtest' or 'plan'; what a file extends counts too.
 
     Raises:
         InputError: it can not be read, or asks something else.
@@ -138,6 +138,10 @@ def check_file(file: Path, overrides: Sequence[str], catalog: Catalog) -> Sequen
         from gigawatt.study.serve.file import load_serve
 
         return load_serve(file, overrides, catalog).defaults
+    if asked == "train":
+        from gigawatt.study.train.file import load_train
+
+        return load_train(file, overrides, catalog).defaults
     if asked == "deals":
         from gigawatt.study.deals.load import load_deals
 
@@ -184,6 +188,10 @@ def answer(
         from gigawatt.study.serve.file import load_serve, run_serve
 
         return run_serve(load_serve(file, overrides, catalog), progress)
+    if asked == "train":
+        from gigawatt.study.train.file import load_train, run_train
+
+        return run_train(load_train(file, overrides, catalog), progress)
     from gigawatt.study.deals.load import load_deals
     from gigawatt.study.deals.run import run_deals
 

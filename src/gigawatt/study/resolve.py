@@ -9,7 +9,9 @@ from typing import Any
 from gigawatt.catalog import Catalog
 from gigawatt.catalog.records import Accelerator, CostSet, Fabric, Facility, Model, Platform, Site
 from gigawatt.core.datum import Datum
-from gigawatt.core.errors import InputError, Problems
+from gigawatt.core.errors import InputError, Problems, unknown_name
+from gigawatt.physics.reliability import clusters, state_recipes
+from gigawatt.physics.training import load_calibration
 from gigawatt.study.load import Loaded
 from gigawatt.study.network import Network, network_of
 from gigawatt.study.scenario import Offer, Scenario
@@ -122,6 +124,8 @@ def resolve(loaded: Loaded, catalog: Catalog | None = None) -> Resolved:
         model = fetch("model", spec.model, "workloads", index, "model")
         if model:
             _check_length(spec, model, loaded, index, problems)
+            if isinstance(spec, Training):
+                _check_training(spec, loaded, index, problems)
             works += [Work(level, model, spec.id) for level in (spec.levels() if isinstance(spec, Serving) else [spec])]
     _check_tiers(loaded, problems)
     site = fetch("site", scenario.site.place, "site", "place")
@@ -142,7 +146,7 @@ def resolve(loaded: Loaded, catalog: Catalog | None = None) -> Resolved:
 def _check_length(spec: Workload, model: Model, loaded: Loaded, index: int, problems: Problems) -> None:
     """A request or a training sequence longer than the model's positions."""
     if isinstance(spec, Training):
-        length, field = spec.sequence_length, "sequence_length"
+        length, field = max(length for length, _, _ in spec.stretches()), "sequence_length"
     else:
         length, field = spec.input_tokens + spec.output_tokens, "input_tokens"
     if model.max_positions and length > model.max_positions:
@@ -153,6 +157,21 @@ def _check_length(spec: Workload, model: Model, loaded: Loaded, index: int, prob
             loaded.source.where(("workloads", index, field)),
             f"at most {model.max_positions:,} tokens, input and output together",
         )
+
+
+def _check_training(spec: Training, loaded: Loaded, index: int, problems: Problems) -> None:
+    """Names of a run's stack, failure rates and saved state."""
+    guard = spec.reliability
+    asked = [
+        ("training stack", spec.stack, load_calibration().stacks, ("stack",)),
+        ("cluster of failure rates", guard.cluster, clusters(), ("reliability", "cluster")),
+        ("recipe of a training state", guard.state, state_recipes(), ("reliability", "state")),
+    ]
+    for what, name, known, path in asked:
+        if name != "auto" and name not in known:
+            found = unknown_name(what, name, known)
+            where = loaded.source.where(("workloads", index, *path))
+            problems.add(found.code, f"workloads.{spec.id}: {found.message}", where, *found.hints)
 
 
 def _check_tiers(loaded: Loaded, problems: Problems) -> None:

@@ -12,6 +12,7 @@ from gigawatt.core.table import Table
 from gigawatt.factory.draws import Draws, revalue
 from gigawatt.study.answer import Answer
 from gigawatt.study.explain import Node, node, of_datum
+from gigawatt.study.pretrain import Guarded
 from gigawatt.study.resolve import Resolved
 
 
@@ -188,11 +189,27 @@ def _tokens(answer: Answer) -> Node:
         chip = answer.resolved.offers[made.offer].accelerator
         data = [of_datum("memory bandwidth", chip.memory_bandwidth)] if chip.memory_bandwidth else []
         label = f"{points.label[j]}: {made.bound} binds"
+        guard = answer.priced.performance.guards.get((made.offer, made.work))
+        data += [_guarded(guard)] if guard is not None else []
         children.append(
             node("formula", label, float(points.tokens_out_per_s[j]), "token/s per rack", "", [calibration, *data])
         )
     total = float(use @ points.tokens_out_per_s)
     return node("formula", "tokens: racks in use x tokens per rack", total, "token/s", "", children)
+
+
+def _guarded(guard: Guarded) -> Node:
+    """Share of a run's time that counts, by where the rest goes."""
+    rates = node("calibration", "calibration/training-failures", float(guard.effective.mttf_s) / 3600, "h",
+                 "time between interruptions of the job, from published rates")  # fmt: skip
+    parts = [
+        node("formula", name, float(share), "share", "physics/reliability")
+        for name, share in guard.effective.parts().items()
+        if float(share) > 0
+    ]
+    spares = node("choice", "chips standing by", float(guard.effective.spare_chips), "chips", "")
+    label = f"goodput: share of the time of {guard.chips:,} chips that is work kept"
+    return node("formula", label, guard.share, "share", "", [rates, *parts, spares])
 
 
 def _prices(answer: Answer) -> Node:

@@ -22,6 +22,7 @@ from gigawatt.study.door import (
     TokenRate,
     Tokens,
 )
+from gigawatt.study.reliability import Reliability
 
 PRODUCTION = "profile-to-production"
 
@@ -146,8 +147,20 @@ class Obligation(Strict):
     late_fee: MoneyRate | None = None
 
 
+class Stretch(Strict):
+    """A part of a run at a length of its own: `share` of its tokens, in batches of as many tokens unless it says."""
+
+    sequence_length: Annotated[int, Field(gt=0, le=10_000_000)]
+    share: Annotated[Share, Field(gt=0, lt=1)]
+    global_batch: Annotated[int, Field(gt=0, le=10_000_000)] | None = None
+
+
 class Training(Strict):
-    """A pre-training run: owed by a date, or paid for."""
+    """A pre-training run: owed by a date, or paid for.
+
+    `then` are stretches at other lengths after the first, which keeps the rest of the tokens. `stack` is the training
+    software; the usual one of the chip where auto.
+    """
 
     kind: Literal["training"]
     id: Id
@@ -157,6 +170,9 @@ class Training(Strict):
     global_batch: Annotated[int, Field(gt=0, le=10_000_000)] = 2048
     chips: Annotated[int, Field(gt=0, le=10_000_000)] | Literal["auto"] = "auto"
     precisions: list[str] | Literal["auto"] = "auto"
+    stack: Id = "auto"
+    then: list[Stretch] = []
+    reliability: Reliability = Reliability()
     obligation: Obligation | None = None
     price_per_run: Money | None = None
 
@@ -167,7 +183,18 @@ class Training(Strict):
                 "a training workload needs an 'obligation' (finish_by) or a 'price_per_run', "
                 "else no plan would ever run it"
             )
+        if sum(stretch.share for stretch in self.then) >= 1.0:
+            raise ValueError("the shares of 'then' leave no tokens for the first stretch: their sum must be below 1")
         return self
+
+    def stretches(self) -> list[tuple[int, int, float]]:
+        """(sequence length, sequences a step, share of the tokens) of each stretch."""
+        rest = 1.0 - sum(stretch.share for stretch in self.then)
+        tokens = self.sequence_length * self.global_batch
+        return [(self.sequence_length, self.global_batch, rest)] + [
+            (one.sequence_length, one.global_batch or max(tokens // one.sequence_length, 1), one.share)
+            for one in self.then
+        ]
 
 
 Workload = Annotated[Serving | Training, Field(discriminator="kind")]

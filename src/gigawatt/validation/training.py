@@ -16,19 +16,19 @@ from gigawatt.physics.chip import Chip
 from gigawatt.physics.training import Steps, coefficients, load_calibration, memory_of, stack_shapes, step_times
 from gigawatt.physics.training.columns import Machine, stack_machines
 from gigawatt.physics.training.columns import Mapping as Layout
+from gigawatt.physics.training.memory.recipes import WIDTH_RECIPES, recipe_of, stack_recipes
 from gigawatt.physics.training.shape import Shape
 from gigawatt.physics.training.step.collectives import Messages, messages_of
 from gigawatt.physics.training.step.kernels import KernelTimes, kernel_times_of
 from gigawatt.physics.training.step.precision import SHORT_SUMS, Precision
 from gigawatt.validation.base import Prediction
 from gigawatt.validation.training_bands import ORIGIN, band_of, unseen
+from gigawatt.validation.training_memory import memory_tolerance
 from gigawatt.validation.training_metrics import metric_value
 from gigawatt.validation.training_rows import Case, readings_of
 
 Row = dict[str, str]
-MEMORY_TOLERANCE = (
-    1.6  # tuned stacks keep 16-bit gradients and recompute small parts only: measured peaks lie far lower
-)
+STATED_ROOM = 1.6  # a mapping that a source states did fit: what it needs is known worse than what a search would pick
 UTILISATION = (0.02, 0.90)  # a step outside of this model-FLOP utilisation is a mistake in a row, not a prediction
 
 
@@ -150,8 +150,10 @@ def choose(
     """For each case the row of its fastest mapping that fits, and the steps of all candidates."""
     c = coefficients([case.context for case in cases], parameters).take(open_.owner)
     steps = step_times(open_.shapes, open_.machine, open_.layout, open_.kernels, open_.messages, c)
-    need = np.asarray(memory_of(open_.shapes, open_.layout, c.flash).total_bytes)
-    over = np.maximum(need / (MEMORY_TOLERANCE * open_.machine.memory_bytes), 1.0)
+    recipes = stack_recipes([recipe_of(WIDTH_RECIPES[case.context.width]) for case in cases]).take(open_.owner)
+    need = np.asarray(memory_of(open_.shapes, open_.layout, c.flash, recipe=recipes).total_bytes)
+    room = np.array([memory_tolerance() * (STATED_ROOM if case.mapped else 1.0) for case in cases])[open_.owner]
+    over = np.maximum(need / (room * open_.machine.memory_bytes), 1.0)
     # what does not fit comes last, the least over first
     rank = np.lexsort((steps.step_s, np.where(over > 1, over, 1.0), open_.owner))
     first = np.searchsorted(open_.owner[rank], np.arange(len(cases)))

@@ -20,7 +20,7 @@ from gigawatt.physics.training import Machine, Mapping, Shape, Stack, machine_of
 from gigawatt.physics.training.calibration import Context, immaturity_of, kin_of
 from gigawatt.validation.base import number
 from gigawatt.validation.training_door import Stated, stated
-from gigawatt.validation.training_layouts import Job, layouts_of
+from gigawatt.validation.training_layouts import MAPPING, Job, layouts_of
 from gigawatt.validation.training_mlperf import laid_out
 from gigawatt.validation.training_recipes import OPEN_RELEASE, choose, documented, modules_of
 from gigawatt.validation.training_shapes import architecture_of, key_of
@@ -78,6 +78,11 @@ class Case:
     lora: bool
     year: float
     notes: tuple[str, ...]
+
+    @property
+    def mapped(self) -> bool:
+        """Whether the row states its mapping."""
+        return MAPPING not in self.notes
 
     @property
     def blanks(self) -> tuple[str, ...]:
@@ -147,8 +152,8 @@ def _case(row: Row, s: Stated, stack: Stack, release: str | None, *notes_before:
     notes += open_.notes
     mapping = open_.mapping
     if moe:
-        paired = float(chosen.recipe.overlap_experts)
-        mapping = replace(mapping, modules=np.maximum(mapping.modules, modules_of(chosen.recipe)), paired=paired)
+        again = np.maximum(mapping.modules, modules_of(chosen.recipe))
+        mapping = replace(mapping, modules=again, paired=np.full(again.shape, float(chosen.recipe.overlap_experts)))
     if moe and chosen.open:
         notes.append(OPEN_RELEASE)
     if moe or release:

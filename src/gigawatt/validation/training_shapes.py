@@ -145,7 +145,8 @@ def build(name: str, v: Mapping[str, Any]) -> Architecture:
         vocab,
         tuple(g for g in groups if g.count > 0),
         tied_embeddings=bool(v.get("tied", "gpt" in key and not experts)),
-        mtp_layers=int(v.get("mtp") or 0) if "w/o mtp" not in name.lower() else 0,
+        # models cut down to a few layers are trained without the further prediction
+        mtp_layers=int(v.get("mtp") or 0) if "w/o mtp" not in name.lower() and layers >= 8 else 0,
     )
 
 

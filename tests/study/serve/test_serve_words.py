@@ -5,8 +5,9 @@ import math
 import pytest
 
 from gigawatt.core.errors import InputError
+from gigawatt.study.hosts import Cap
 from gigawatt.study.serve import read_question
-from gigawatt.study.serve.question import Cap, Derate, Drafts
+from gigawatt.study.serve.question import Derate, Drafts
 
 
 def problems(**words):

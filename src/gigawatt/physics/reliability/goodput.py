@@ -1,17 +1,4 @@
-"""What is left of a run after checkpoints, lost work and restarts.
-
-With a checkpoint of c seconds after every T seconds of work, restarts of R seconds and interruptions at rate 1/M
-(exponential, at any moment, restarts included), the expected wall time to get T seconds of work done and saved is
-
-    E = (M + 0) e^{R/M} (e^{(T + c)/M} - 1)                        [Daly 2006, eq. 13]
-
-and goodput = T / E. The best T is near Young's sqrt(2 c M); Daly's higher-order form is
-
-    T = sqrt(2 c M) (1 + sqrt(c / 2M) / 3 + c / 18M) - c   for c < 2M,  else M
-
-[J. T. Daly, "A higher order estimate of the optimum checkpoint interval for restart dumps", FGCS 22 (2006) 303-312;
-J. W. Young, CACM 17 (1974) 530-531.] All arguments may be arrays.
-"""
+"""What one stream of failures leaves of a run: goodput with checkpoints, work lost and waiting. See `intervals`."""
 
 from __future__ import annotations
 
@@ -22,6 +9,7 @@ import numpy as np
 
 from gigawatt.core.errors import InputError, Problem
 from gigawatt.physics.reliability.failures import default_restart_s, mean_time_between_failures_s
+from gigawatt.physics.reliability.intervals import best_interval_s, level
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,23 +24,6 @@ class Goodput:
     mttf_s: Any
 
 
-def young_interval_s(checkpoint_s: Any, mttf_s: Any) -> Any:
-    """Young's checkpoint interval sqrt(2 c M), seconds of work.
-
-    >>> round(float(young_interval_s(30.0, 3 * 3600.0)), 1)
-    805.0
-    """
-    return np.sqrt(2.0 * np.asarray(checkpoint_s, dtype=float) * mttf_s)
-
-
-def daly_interval_s(checkpoint_s: Any, mttf_s: Any) -> Any:
-    """Daly's higher-order checkpoint interval, seconds of work."""
-    c, m = np.asarray(checkpoint_s, dtype=float), np.asarray(mttf_s, dtype=float)
-    ratio = c / (2.0 * m)
-    series = np.sqrt(2.0 * c * m) * (1.0 + np.sqrt(ratio) / 3.0 + ratio / 9.0) - c
-    return np.where(c < 2.0 * m, series, m)
-
-
 def goodput(
     chips: Any = None,
     checkpoint_s: Any = 60.0,
@@ -60,6 +31,7 @@ def goodput(
     mttf_s: Any = None,
     interval_s: Any = None,
     cluster: str = "default",
+    lag_s: Any = 0.0,
 ) -> Goodput:
     """Goodput of a job and where the rest of the time goes.
 
@@ -68,11 +40,12 @@ def goodput(
         checkpoint_s: seconds that a checkpoint stops the job.
         restart_s: seconds from an interruption to running again; the calibrated default where None.
         mttf_s: mean time between interruptions; from `chips` and `cluster` where None.
-        interval_s: seconds of work between checkpoints; Daly's optimum where None.
+        interval_s: seconds of work between checkpoints; the best where None.
         cluster: whose published failure rate.
+        lag_s: seconds after which a checkpoint that is written beside the work is durable.
 
     Raises:
-        InputError: neither chips nor mttf_s, or a time that is not positive.
+        InputError: neither chips nor mttf_s, a time that is not positive, or checkpoints more often than they are durable.
     """
     if mttf_s is None:
         if chips is None:
@@ -80,27 +53,12 @@ def goodput(
         mttf_s = mean_time_between_failures_s(np.asarray(chips, dtype=float), cluster)
     restart = np.asarray(default_restart_s() if restart_s is None else restart_s, dtype=float)
     c, m = np.asarray(checkpoint_s, dtype=float), np.asarray(mttf_s, dtype=float)
-    if np.any(c <= 0) or np.any(m <= 0) or np.any(restart < 0):
+    lag = np.asarray(lag_s, dtype=float)
+    if np.any(c <= 0) or np.any(m <= 0) or np.any(restart < 0) or np.any(lag < 0):
         raise InputError(Problem("out_of_range", "checkpoint time and time between failures must be positive"))
-    work = np.asarray(daly_interval_s(c, m) if interval_s is None else interval_s, dtype=float)
-    wall = m * np.exp(restart / m) * np.expm1((work + c) / m)
-    failures = np.expm1((work + c) / m)  # attempts of a segment that fail, each followed by one restart that ends
-    waiting = failures * m * np.expm1(restart / m)
-    lost = wall - work - c - waiting
-    return Goodput(work / wall, c / wall, lost / wall, waiting / wall, work, m)
-
-
-def serving_availability(
-    chips_per_replica: Any, restart_s: Any = None, cluster: str = "default", spares_share: Any = 0.0
-) -> Any:
-    """Share of replicas that serve: up / (up + down), plus what spare replicas stand in for, at most 1.
-
-    A replica of n chips is down for `restart_s` after each interruption; with spares the lost share is covered up to
-    their own.
-
-    >>> bool(serving_availability(8) > serving_availability(64))
-    True
-    """
-    restart = default_restart_s() if restart_s is None else restart_s
-    up = mean_time_between_failures_s(np.asarray(chips_per_replica, dtype=float), cluster)
-    return np.minimum(up / (up + restart) * (1.0 + np.asarray(spares_share, dtype=float)), 1.0)
+    work = np.asarray(best_interval_s(c, m, lag) if interval_s is None else interval_s, dtype=float)
+    if np.any(work <= 0) or np.any(lag > (work + c) * (1 + 1e-9)):
+        fix = f"an interval of at least {float(np.max(lag - c)):.0f} s of work, or faster storage"
+        raise InputError(Problem("out_of_range", "checkpoints come faster than they are written", None, (fix,)))
+    found = level(1.0 / m, work, c, lag, np.exp(-restart / m))
+    return Goodput(found.kept, found.checkpoint, found.lost, found.down, work, m)

@@ -14,20 +14,24 @@ from gigawatt.physics.training.schedule.valid import schedule_problem, valid_sch
 from gigawatt.physics.training.search.best import best_mapping, evaluate
 from gigawatt.physics.training.search.candidates import Rejection, enumerate_mappings
 from gigawatt.physics.training.search.points import TrainingPoints
+from gigawatt.physics.training.search.space import Limits, Space, Weights
 from gigawatt.physics.training.shape import Shape, shape_of, stack_shapes
 from gigawatt.physics.training.step.times import Steps, step_times
 
 __all__ = [
     "Context",
+    "Limits",
     "Machine",
     "Mapping",
     "Memory",
     "Rejection",
     "Shape",
+    "Space",
     "Stack",
     "Steps",
     "TrainingCalibration",
     "TrainingPoints",
+    "Weights",
     "best_mapping",
     "bubble_share",
     "coefficients",

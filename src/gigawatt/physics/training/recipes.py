@@ -5,7 +5,7 @@ of a run, each of which feeds one term of the step:
 
     graphs            seconds a layer in which the host has not launched experts yet (none, part of the layer, the step)
     dispatch          which exchange brings tokens to experts, and whether the permutation rides on it
-    overlap_experts   passes of two micro-batches side by side, so that an exchange runs beside compute (`Mapping.paired`)
+    overlap_experts   whether that exchange runs beside another micro-batch's kernels (`columns.Mapping.paired`)
     overlap_tensor    whether tensor-parallel messages run beside compute, as the stack can
     fused_experts     grouped product, activation and cast in one kernel: no cast pass of its own
     narrow_attention  the attention core in 8 bit

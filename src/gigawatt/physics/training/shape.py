@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gigawatt.physics.training.columns import EXPERTS, LATENT_UP, MLP
+from gigawatt.physics.training.columns import ACTIVATION, CORE_ATTENTION, EXPERTS, LATENT_UP, MLP, NORM
+from gigawatt.physics.workload.activations import kept_tensors
 from gigawatt.physics.workload.architecture import Architecture, LayerGroup, Mixer
 from gigawatt.physics.workload.lower import layer_pieces
 from gigawatt.physics.workload.pieces import Elementwise, Linear
 
 SCAN_PASSES = 20.0  # times a scan, its convolution and gate read or write the inner width (assumed: unfused kernels)
-SCALARS = ("hidden", "vocab", "layers", "tied", "mtp_layers", "max_kv_heads", "max_heads")
+SCALARS = ("hidden", "vocab", "layers", "tied", "mtp_layers", "max_kv_heads", "max_heads", "in_order")
 REPLICATED, COLUMN, ROW = 0.0, 1.0, 2.0
 CUTS = {"replicated": REPLICATED, "column": COLUMN, "row": ROW}
 # What is run again together: the dense feed-forward part, the mixture's (router and shared experts go with it), and the
@@ -45,6 +46,36 @@ class Matrix:
     def cut_by(self, tp: Any) -> tuple[Any, Any]:
         """(k, n) on one of `tp` ranks."""
         return np.where(self.cut == ROW, self.k / tp, self.k), np.where(self.cut == COLUMN, self.n / tp, self.n)
+
+
+# Recomputed modules by name, and the number that `Mapping.modules` sums.
+MODULE_NUMBERS: dict[str, float] = {
+    "core_attention": CORE_ATTENTION,
+    "norm": NORM,
+    "activation": ACTIVATION,
+    "latent_up": LATENT_UP,
+    "mlp": MLP,
+    "experts": EXPERTS,
+}
+STORAGES = ("wide", "input", "copy", "float", "score")
+
+
+@dataclass(frozen=True, slots=True)
+class KeptTensor:
+    """Values a token of tensors kept until the backward pass (see `physics.workload.activations.Kept`), as columns.
+
+    `sharded`, `routed` are 0 or 1, `storage` an index into `STORAGES`, `dropped_by` the sum of the modules whose
+    recomputation makes them anew.
+    """
+
+    values: Any = 0.0
+    sharded: Any = 0.0
+    routed: Any = 0.0
+    storage: Any = 0.0
+    dropped_by: Any = 0.0
+
+
+KEPT_COLUMNS = tuple(f.name for f in fields(KeptTensor))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +113,7 @@ class LayerKind:
     expert_gate: Any = 0.0
     expert_moved: Any = 0.0
     gathered: Any = 0.0
-    kept_full: Any = 0.0
+    kept: tuple[KeptTensor, ...] = ()
     all_reduces: Any = 2.0
     unfused: Any = 0.0
 
@@ -101,25 +132,23 @@ class LayerKind:
         """Weights of all routed experts, a layer."""
         return self.experts * self.expert_kn
 
-    @property
-    def kept_sharded(self) -> Any:
-        """Elements kept for the backward pass that tensor parallelism cuts: sharded sides of the matrices."""
-        sides = (np.where(m.cut == COLUMN, m.n, np.where(m.cut == ROW, m.k, 0.0)) for m in self.matrices)
-        return sum(sides, np.float64(0.0))
-
     def take(self, rows: NDArray[np.intp]) -> LayerKind:
         """The rows named, where fields are columns; scalars stay."""
         columns = {name: _take(getattr(self, name), rows) for name in LAYER_COLUMNS}
         matrices = tuple(Matrix(*(_take(getattr(m, f.name), rows) for f in fields(Matrix))) for m in self.matrices)
-        return LayerKind(**columns, matrices=matrices)
+        kept = tuple(KeptTensor(*(_take(getattr(k, name), rows) for name in KEPT_COLUMNS)) for k in self.kept)
+        return LayerKind(**columns, matrices=matrices, kept=kept)
 
 
-LAYER_COLUMNS = tuple(f.name for f in fields(LayerKind) if f.name != "matrices")
+LAYER_COLUMNS = tuple(f.name for f in fields(LayerKind) if f.name not in ("matrices", "kept"))
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A whole model (or a column of models)."""
+    """A whole model (or a column of models).
+
+    `in_order` is 1 where all layers of a kind lie together, in the order of `kinds`; 0 where they may alternate.
+    """
 
     hidden: Any
     vocab: Any
@@ -128,6 +157,7 @@ class Shape:
     mtp_layers: Any
     max_kv_heads: Any
     max_heads: Any
+    in_order: Any
     kinds: tuple[LayerKind, ...]
 
     @property
@@ -187,7 +217,13 @@ def _stack_kinds(kinds: Sequence[LayerKind]) -> LayerKind:
         Matrix(*(np.array([float(getattr(row[i], f.name)) for row in padded]) for f in fields(Matrix)))
         for i in range(depth)
     )
-    return LayerKind(**columns, matrices=matrices)
+    held = max(len(kind.kept) for kind in kinds)
+    tensors = [kind.kept + (KeptTensor(),) * (held - len(kind.kept)) for kind in kinds]
+    kept = tuple(
+        KeptTensor(*(np.array([float(getattr(row[i], name)) for row in tensors]) for name in KEPT_COLUMNS))
+        for i in range(held)
+    )
+    return LayerKind(**columns, matrices=matrices, kept=kept)
 
 
 def shape_of(arch: Architecture) -> Shape:
@@ -201,6 +237,7 @@ def shape_of(arch: Architecture) -> Shape:
         if group.count > 0:
             kind = _layer(group, arch.hidden, arch.causal)
             merged[kind] = merged.get(kind, 0.0) + group.count
+    in_order = _in_order(merged)
     for kind in _predicting(merged):
         merged[kind] += arch.mtp_layers
     mixers = [group.mixer for group in arch.groups if group.mixer.heads]
@@ -212,8 +249,18 @@ def shape_of(arch: Architecture) -> Shape:
         mtp_layers=float(arch.mtp_layers),
         max_kv_heads=float(max((m.kv_heads or m.heads for m in mixers), default=1)),
         max_heads=float(max((m.heads for m in mixers), default=1)),
+        in_order=in_order,
         kinds=tuple(replace(kind, count=count) for kind, count in merged.items()),
     )
+
+
+def _in_order(kinds: dict[LayerKind, float]) -> float:
+    """1 where layers lie in the order of their kinds. An architecture pools equal layers, so that is known of one kind, and
+    taken of few dense layers beside many with experts: they come first (DeepSeek, Kimi, GLM)."""
+    if len(kinds) != 2:
+        return float(len(kinds) < 2)
+    (first, few), (second, many) = kinds.items()
+    return float(first.experts == 0 and second.experts > 0 and few <= max(3.0, (few + many) / 8.0))
 
 
 def _predicting(kinds: dict[LayerKind, float]) -> list[LayerKind]:
@@ -230,7 +277,6 @@ def _layer(group: LayerGroup, hidden: int, causal: bool) -> LayerKind:
     pieces = list(layer_pieces(replace(group, count=1, extra=()), hidden, causal))
     mixer, ffn = group.mixer, group.feed_forward
     moe = ffn.kind == "moe"
-    halves = float(mixer.kind != "none") + float(ffn.kind != "none")  # a hybrid's layer may be one or the other
     attention = mixer.kind in ("gqa", "mla")
     value_dim = mixer.v_head_dim or mixer.head_dim
     inner = float(mixer.inner or mixer.heads * mixer.head_dim or 2 * hidden)
@@ -259,10 +305,20 @@ def _layer(group: LayerGroup, hidden: int, causal: bool) -> LayerKind:
         expert_gate=(2.0 if ffn.gated else 1.0) if moe else 0.0,
         expert_moved=_elements(moved, lambda p: p.name == "expert_activation"),
         gathered=2.0 * _elements(moved, lambda p: p.name == "expert_gather"),
-        kept_full=2.5 * hidden * halves,
+        kept=_kept(group, hidden, causal),
         all_reduces=float(sum(m.cut == ROW for m in matrices)),
         unfused=float(moe and ffn.bias),
     )
+
+
+def _kept(group: LayerGroup, hidden: int, causal: bool) -> tuple[KeptTensor, ...]:
+    """Tensors that are cut, stored and recomputed alike, as one."""
+    alike: dict[tuple[float, float, float, float], float] = {}
+    for kept in kept_tensors(replace(group, extra=()), hidden, causal):
+        dropped = sum(MODULE_NUMBERS[name] for name in kept.dropped_by)
+        key = (float(kept.sharded), float(kept.routed), float(STORAGES.index(kept.storage)), dropped)
+        alike[key] = alike.get(key, 0.0) + kept.values
+    return tuple(KeptTensor(values, *key) for key, values in alike.items())
 
 
 def _matrix(p: Linear) -> Matrix:

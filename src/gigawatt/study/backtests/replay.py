@@ -24,7 +24,8 @@ from gigawatt.physics.workload import from_config
 from gigawatt.study.backtests.case import Evaluator, near
 from gigawatt.study.backtests.inputs import Inputs
 from gigawatt.study.network import fabric_of
-from gigawatt.study.perform import SERVING_PRECISIONS, usable_precisions
+from gigawatt.study.perform import SERVING_PRECISIONS
+from gigawatt.study.points import usable_precisions
 
 MILLION = 1e6
 HOUR_S = 3600.0

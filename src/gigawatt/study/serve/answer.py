@@ -14,8 +14,8 @@ from gigawatt.catalog import Catalog
 from gigawatt.core.errors import Problems, unknown_name
 from gigawatt.core.table import Table
 from gigawatt.physics.serving.engine.deployment import Spec
+from gigawatt.study.hosts import Host, hosts_of
 from gigawatt.study.result import RunResult
-from gigawatt.study.serve.hosts import Host, hosts_of
 from gigawatt.study.serve.points import Points, front, points_of, searched
 from gigawatt.study.serve.question import Question, Slo, seconds
 from gigawatt.study.serve.rates import Lengths, rated_points

@@ -28,12 +28,12 @@ from gigawatt.core.errors import InputError, Problem, Problems, Where, unknown_n
 from gigawatt.physics.workload import from_config
 from gigawatt.study.claim import Claim
 from gigawatt.study.door import QuestionName, Strict
+from gigawatt.study.hosts import Host, hosts_of
 from gigawatt.study.load import Default, load
 from gigawatt.study.load import defaults_of as unwritten
 from gigawatt.study.resolve import Resolved, Work, resolve
 from gigawatt.study.result import RunResult
 from gigawatt.study.serve.answer import answer
-from gigawatt.study.serve.hosts import Host, hosts_of
 from gigawatt.study.serve.question import Derate, Drafts, Question, Slo
 from gigawatt.study.serve.replay import replay
 from gigawatt.study.serve.replay_words import Replay, read_replay

@@ -28,10 +28,10 @@ from gigawatt.physics.serving.engine.terms import scaled
 from gigawatt.physics.serving.steady.aggregated import Load
 from gigawatt.physics.serving.steady.anchor import TYPICAL, anchor
 from gigawatt.physics.workload.architecture import Architecture
+from gigawatt.study.hosts import Host, hosts_of
 from gigawatt.study.result import RunResult
 from gigawatt.study.serve.calibrate import calibrate
 from gigawatt.study.serve.calibrated import Calibrated, errors_table, factors_table, limits_table
-from gigawatt.study.serve.hosts import Host, hosts_of
 from gigawatt.study.serve.points import draft_of, of_load
 from gigawatt.study.serve.question import Derate, Known, Question
 from gigawatt.study.serve.request_log import NAMES, RequestLog, read_log

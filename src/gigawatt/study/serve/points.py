@@ -17,7 +17,7 @@ from gigawatt.physics.serving.search.frontier import bounds, throughput_half_wid
 from gigawatt.physics.serving.search.space import CONCURRENCY, Searched, Space, search
 from gigawatt.physics.serving.search.whole import whole_workers
 from gigawatt.physics.workload.architecture import Architecture
-from gigawatt.study.serve.hosts import Host
+from gigawatt.study.hosts import Host
 from gigawatt.study.serve.question import Drafts, Question
 
 HELD = 0.99  # the percentile of TTFT and TPOT beside their means

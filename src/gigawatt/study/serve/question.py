@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from gigawatt.study.hosts import Cap
+
 DEFAULT_ON = "gb300-nvl72"
 DEFAULT_INPUT, DEFAULT_OUTPUT = 1024, 1024
 DEFAULT_FACILITY = "liquid-cooled-2026"
-PRECISIONS = ("fp4", "fp8", "bf16")
 OBJECTIVES = ("chip", "mw")
 
 
@@ -66,15 +67,6 @@ class Drafts:
         if not self.by:
             return "none" if self.factor == 1.0 else f"{self.factor:g} times as fast"
         return f"{self.by}, {self.tokens} a step, {self.acceptance:.0%} accepted"
-
-
-@dataclass(frozen=True, slots=True)
-class Cap:
-    """A power setting: a mode of the platform by name, a share of the chip's limit, or watts; one of them."""
-
-    mode: str = ""
-    share: float = 0.0
-    watts: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

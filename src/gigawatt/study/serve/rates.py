@@ -28,7 +28,7 @@ from gigawatt.physics.serving.steady.goodput import LONE, largest
 from gigawatt.physics.serving.steady.open_loop import OpenLoop, open_loop
 from gigawatt.physics.serving.steady.spread import open_spread, tpot_quantile, tpot_share_within, ttft_share_within
 from gigawatt.physics.serving.steady.tails import NEAR, Percentiles, open_tails
-from gigawatt.study.serve.hosts import Host
+from gigawatt.study.hosts import Host
 from gigawatt.study.serve.points import (
     HELD,
     Floats,

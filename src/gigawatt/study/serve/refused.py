@@ -25,7 +25,7 @@ from gigawatt.physics.serving.engine.memory import (
 from gigawatt.physics.serving.search.combos import engines_of
 from gigawatt.physics.serving.search.space import Searched
 from gigawatt.physics.workload.architecture import Architecture
-from gigawatt.study.serve.hosts import Host
+from gigawatt.study.hosts import Host
 from gigawatt.study.serve.points import Points
 from gigawatt.study.serve.question import Question, seconds
 

@@ -25,11 +25,11 @@ from gigawatt.physics.serving.engine.layouts import Layout
 from gigawatt.physics.serving.engine.terms import TERMS, scaled
 from gigawatt.physics.serving.events import Fleet, Group, Outcome, Requests, curve_of, simulate
 from gigawatt.physics.serving.steady.tails import HIGH, NEAR, at_speed
+from gigawatt.study.hosts import Host
 from gigawatt.study.result import RunResult
 from gigawatt.study.serve.answer import Chosen, chosen
 from gigawatt.study.serve.calibrate import calibrated_curve
 from gigawatt.study.serve.calibrated import Calibrated, factors_of
-from gigawatt.study.serve.hosts import Host
 from gigawatt.study.serve.question import Derate, Question, seconds
 from gigawatt.study.serve.rates import Lengths
 from gigawatt.study.serve.replay_words import Replay

@@ -25,8 +25,8 @@ from gigawatt.physics.serving.services import ServiceFrontier, options_of, servi
 from gigawatt.physics.serving.services import answer as service_points
 from gigawatt.physics.serving.services.answer import PARTS, SERVICES
 from gigawatt.physics.workload import from_config
+from gigawatt.study.hosts import Assumed, Host
 from gigawatt.study.result import RunResult
-from gigawatt.study.serve.hosts import Assumed, Host
 from gigawatt.study.serve.question import Question, seconds
 from gigawatt.study.serve.subject import Subject
 from gigawatt.study.serve.tables import assumed_table

@@ -10,7 +10,7 @@ import numpy as np
 from gigawatt.core.table import Table
 from gigawatt.physics.serving.engine.releases import fitted_years
 from gigawatt.physics.serving.search.spent import SPENT
-from gigawatt.study.serve.hosts import Assumed, Host
+from gigawatt.study.hosts import Assumed, Host
 from gigawatt.study.serve.points import Points
 from gigawatt.study.serve.question import Question, seconds
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
 
 from gigawatt.core import units
 from gigawatt.core.errors import InputError, Problems, unknown_name
@@ -12,19 +11,19 @@ from gigawatt.physics.chip.maturity import decimal_years
 from gigawatt.physics.serving import ENGINES
 from gigawatt.physics.serving.engine.speculation import MTP_ACCEPTANCE
 from gigawatt.physics.serving.steady.production import PROFILE_TO_PRODUCTION
+from gigawatt.study.hosts import PRECISIONS
 from gigawatt.study.serve.question import (
     DEFAULT_FACILITY,
     DEFAULT_INPUT,
     DEFAULT_ON,
     DEFAULT_OUTPUT,
     OBJECTIVES,
-    PRECISIONS,
-    Cap,
     Derate,
     Drafts,
     Question,
     Slo,
 )
+from gigawatt.study.words import names_in, read_cap, read_count, read_known, read_number, read_share
 
 DEFAULT_SLO = "ttft_p99=2 s, tpot=50 ms"
 SLO_FIELDS = {
@@ -87,27 +86,27 @@ def read_question(
     question = Question(
         model=model,
         on=names_in(on) or (DEFAULT_ON,),
-        input_tokens=_count("--isl", isl, told, DEFAULT_INPUT, MOST_TOKENS),
-        output_tokens=_count("--osl", osl, told, DEFAULT_OUTPUT, MOST_TOKENS),
-        cached_share=_share("--cached", cached, told),
+        input_tokens=read_count("--isl", isl, told, DEFAULT_INPUT, MOST_TOKENS),
+        output_tokens=read_count("--osl", osl, told, DEFAULT_OUTPUT, MOST_TOKENS),
+        cached_share=read_share("--cached", cached, told),
         slo=read_slo(slo or DEFAULT_SLO, told),
         rate_per_s=_rate(rate, told),
-        concurrency=tuple(sorted({_count("--concurrency", part, told, 1) for part in names_in(concurrency)})),
-        precisions=_known("precision", precision, PRECISIONS, told),
-        engines=_known("engine", engine, ENGINES, told, everything="best"),
+        concurrency=tuple(sorted({read_count("--concurrency", part, told, 1) for part in names_in(concurrency)})),
+        precisions=read_known("precision", precision, tuple(PRECISIONS["serving"]), told),
+        engines=read_known("engine", engine, ENGINES, told, everything="best"),
         mappings=_mappings(mapping, told),
-        chips=_count("--chips", chips, told, 0),
-        replica_chips=_count("--replica-chips", replica_chips, told, 0),
+        chips=read_count("--chips", chips, told, 0),
+        replica_chips=read_count("--replica-chips", replica_chips, told, 0),
         pools="both" if disaggregate is None else "only" if disaggregate else "never",
-        stages=_count("--stages", stages, told, 1, 64),
+        stages=read_count("--stages", stages, told, 1, 64),
         speculation=_speculation(speculation, told),
-        caps=tuple(cap for part in names_in(power_cap) if (cap := _cap(part, told)) is not None),
-        maturity=_number("--maturity", maturity, told, 0.01, 5.0) if maturity else None,
+        caps=tuple(cap for part in names_in(power_cap) if (cap := read_cap(part, told)) is not None),
+        maturity=read_number("--maturity", maturity, told, 0.01, 5.0) if maturity else None,
         release=_release(release.strip(), engine, told),
         fabric=fabric.strip(),
         facility=facility.strip() or DEFAULT_FACILITY,
         derate=read_derate(derate, told),
-        objective=(_known("objective", objective, OBJECTIVES, told) or OBJECTIVES)[0],
+        objective=(read_known("objective", objective, OBJECTIVES, told) or OBJECTIVES)[0],
         pareto=max(fewest, 1),
     )
     if question.chips and question.replica_chips > question.chips:
@@ -135,11 +134,6 @@ def _release(text: str, engine: str, told: Problems) -> str:
     except InputError as error:
         told.extend(error.problems)
         return ""
-
-
-def names_in(text: str) -> tuple[str, ...]:
-    """What commas separate, each once."""
-    return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
 
 
 def read_slo(text: str, told: Problems) -> Slo:
@@ -196,49 +190,6 @@ def read_derate(text: str, told: Problems) -> Derate:
     return Derate(**found)
 
 
-def _count(option: str, text: str, told: Problems, missing: int, most: int = 10_000_000) -> int:
-    """A whole number of at least 1; `missing` where none is given or it is wrong."""
-    if not text.strip():
-        return missing
-    digits = text.strip().replace("_", "").replace(" ", "")
-    try:
-        value = float(digits[:-1]) * 1024 if digits[-1:] in ("k", "K") else float(digits)
-    except ValueError:
-        told.add(
-            "out_of_range", f"{option}: '{text}' is no whole number of at least 1", None, f"for example: {option} 1024"
-        )
-        return missing
-    if not math.isfinite(value) or value < 1 or value != int(value):
-        told.add("out_of_range", f"{option} must be a whole number of at least 1, not {text}")
-        return missing
-    if value > most:
-        told.add("out_of_range", f"{option} must be at most {most:,}, not {int(value):,}")
-        return missing
-    return int(value)
-
-
-def _number(
-    option: str, text: str, told: Problems, low: float, high: float, hint: str = "a number, or a share such as 80 %"
-) -> float | None:
-    try:
-        value = units.parse(text, "share")
-    except units.UnitError:
-        told.add("bad_unit", f"{option}: '{text}' is no number", None, hint)
-        return None
-    if not low <= value <= high:
-        told.add("out_of_range", f"{option} must lie between {low:g} and {high:g}, not at {value:g}")
-        return None
-    return value
-
-
-def _known(what: str, text: str, options: Sequence[str], told: Problems, everything: str = "auto") -> tuple[str, ...]:
-    found = [name.lower() for name in names_in(text)]
-    if everything in found:
-        return ()
-    told.extend(unknown_name(what, name, (*options, everything)) for name in found if name not in options)
-    return tuple(name for name in found if name in options)
-
-
 def _mappings(text: str, told: Problems) -> tuple[str, ...]:
     found = names_in(text.lower())
     for name in found:
@@ -254,7 +205,7 @@ def _speculation(text: str, told: Problems) -> Drafts:
     if first in ("none", "off") and not rest:
         return Drafts()
     if first not in ACCEPTANCE:
-        factor = _number(
+        factor = read_number(
             "--speculation", first, told, 1.0, 10.0, "none, mtp, eagle, or a factor on the speed of decoding"
         )
         return Drafts(factor=factor or 1.0)
@@ -262,17 +213,12 @@ def _speculation(text: str, told: Problems) -> Drafts:
     for part in rest:
         name, _, value = (word.strip() for word in part.partition("="))
         if name == "tokens":
-            tokens = _count("--speculation tokens", value, told, 1, 16)
+            tokens = read_count("--speculation tokens", value, told, 1, 16)
         elif name in ("accepted", "acceptance"):
-            accepted = _share("--speculation accepted", value, told)
+            accepted = read_share("--speculation accepted", value, told)
         else:
             told.extend([unknown_name("part of a speculation", name, ("tokens", "accepted"))])
     return Drafts(first, tokens, accepted)
-
-
-def _share(option: str, text: str, told: Problems) -> float:
-    """A share from 0 to below 1; 0 where none is given."""
-    return _number(option, text, told, 0.0, 0.999, "a share such as 0.5 or 50 %") or 0.0 if text.strip() else 0.0
 
 
 def _rate(text: str, told: Problems) -> float:
@@ -292,24 +238,3 @@ def _rate(text: str, told: Problems) -> float:
         told.add("out_of_range", f"--rate must be above 0, not {text}")
         return 0.0
     return value
-
-
-def _cap(text: str, told: Problems) -> Cap | None:
-    """`efficient`, `80 %` or `700 W`."""
-    if re.fullmatch(r"[a-z][a-z\-]*", text):
-        return Cap(mode=text)
-    readers: tuple[tuple[str, Callable[[float], Cap]], ...] = (
-        ("share", lambda value: Cap(share=value)),
-        ("power", lambda value: Cap(watts=value)),
-    )
-    for dimension, made in readers:
-        try:
-            value = units.parse(text, dimension)
-        except units.UnitError:
-            continue
-        if not value > 0:
-            told.add("out_of_range", f"--power-cap {text}: a cap lies above 0")
-            return None
-        return made(value)
-    told.add("bad_unit", f"--power-cap: '{text}' is no cap", None, "a mode of the platform, '80 %' or '700 W'")
-    return None

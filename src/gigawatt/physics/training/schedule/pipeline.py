@@ -106,20 +106,25 @@ def bubble_share(
     return idle / (micro_batches + idle)
 
 
-def stored_micro_batches(micro_batches: Any, stages: Any, chunks: Any, schedule: Any = ONE_F_ONE_B) -> Any:
-    """Micro-batches of activations that the fullest rank holds, in units of all its layers.
+def stored_micro_batches(
+    micro_batches: Any, stages: Any, chunks: Any, schedule: Any = ONE_F_ONE_B, rank: Any = 0.0
+) -> Any:
+    """Micro-batches of activations that a rank holds, in units of all its layers; the first rank holds the most.
 
-    gpipe m; 1f1b min(m, p), with v chunks (p - 1) / v more, since warm-up runs p - 1 chunks deeper [Korthikanti et al.,
-    arXiv 2205.05198, sec. 4.2.3: L (1 + (p - 1) / (p v)) layers' worth]; zb-h1 and zb-v p [Qi et al., table 1];
-    dualpipe p + 1 [DeepSeek-V3 report, table 2] and dualpipe-v p + 1/2. Exact against `replay`.
+    gpipe m; 1f1b min(m, p - rank), with v chunks (p - 1 - 2 rank) / v + p, since warm-up runs p - 1 chunks deeper
+    [Korthikanti et al., arXiv 2205.05198, sec. 4.2.3: L (1 + (p - 1) / (p v)) layers' worth]; zb-h1 and zb-v p on every
+    rank [Qi et al., table 1]; dualpipe p + 1 [DeepSeek-V3 report, table 2] and dualpipe-v p + 1/2. Exact against
+    `replay` on the first rank, and on every rank for 1f1b; nowhere too few.
     """
     if isinstance(schedule, float) and schedule == ONE_F_ONE_B:
-        return _stored_1f1b(micro_batches, stages, chunks)
-    return _by_schedule(schedule, _STORED, micro_batches, stages, chunks, 0.0, 0.0, 0.0)
+        return _stored_1f1b(micro_batches, stages, chunks, rank)
+    return _by_schedule(schedule, _STORED, micro_batches, stages, chunks, rank, 0.0, 0.0)
 
 
 def weight_copies(schedule: Any) -> Any:
     """Stages of weights that a rank holds: dualpipe keeps the mirror stage's too."""
+    if np.ndim(schedule) == 0:
+        return 2.0 if schedule == DUAL_PIPE else 1.0
     return np.where(np.asarray(schedule) == DUAL_PIPE, 2.0, 1.0)
 
 
@@ -168,8 +173,8 @@ def _by_schedule(schedule: Any, forms: dict[float, Form], m: Any, p: Any, v: Any
     return found
 
 
-def _stored_1f1b(m: Any, p: Any, v: Any) -> Any:
-    return np.minimum(m, p + np.where(np.asarray(v) > 1, (p - 1.0) / v, 0.0))
+def _stored_1f1b(m: Any, p: Any, v: Any, rank: Any) -> Any:
+    return np.minimum(m, p + np.where(np.asarray(v) > 1, (p - 1.0 - 2.0 * rank) / v, -rank))
 
 
 def _two_way_s(f: Any, b: Any, w: Any) -> Any:
@@ -191,7 +196,7 @@ _IDLE: dict[float, Form] = {
 }
 _STORED: dict[float, Form] = {
     GPIPE: lambda m, p, v, f, b, w: m + 0.0 * p,
-    ONE_F_ONE_B: lambda m, p, v, f, b, w: _stored_1f1b(m, p, v),
+    ONE_F_ONE_B: lambda m, p, v, rank, b, w: _stored_1f1b(m, p, v, rank),
     ZERO_BUBBLE_H1: lambda m, p, v, f, b, w: np.minimum(m, p),
     ZERO_BUBBLE_V: lambda m, p, v, f, b, w: np.minimum(m, p),
     DUAL_PIPE: lambda m, p, v, f, b, w: np.minimum(m, np.where(np.asarray(p) > 1, p + 1.0, 1.0)),

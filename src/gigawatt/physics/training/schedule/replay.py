@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gigawatt.physics.training.schedule.orders import Order, Unit, order_of
+from gigawatt.physics.training.schedule.orders import Order, Step, Unit, order_of
 
 Seconds = float | Sequence[float]
 
@@ -19,12 +19,13 @@ Seconds = float | Sequence[float]
 class Replay:
     """A schedule as it ran. Of each rank: seconds busy, and the most micro-batches of activations it held at once, in
     units of all its layers, where activations live from the start of F to the end of B (`in_flight`) or of W
-    (`until_weights`)."""
+    (`until_weights`). `runs` are the steps as they ran: rank, start, end, units."""
 
     makespan_s: float
     busy_s: tuple[float, ...]
     in_flight: tuple[float, ...]
     until_weights: tuple[float, ...]
+    runs: tuple[tuple[int, float, float, Step], ...] = ()
 
     @property
     def bubble_s(self) -> float:
@@ -68,6 +69,7 @@ def replay(
     done: dict[tuple[str, int, int, int], float] = {}
     free, busy, cursor = [0.0] * ranks, [0.0] * ranks, [0] * ranks
     events: list[list[tuple[float, int, int, int]]] = [[] for _ in range(ranks)]
+    runs: list[tuple[int, float, float, Step]] = []
     left = sum(len(steps) for steps in order.steps)
     while left:
         before = left
@@ -80,6 +82,7 @@ def replay(
                 start = max([free[rank], *(r for r in ready if r is not None)])
                 length = sum(cost[u.work][u.stage] for u in step)
                 free[rank], busy[rank] = start + length, busy[rank] + length
+                runs.append((rank, start, free[rank], step))
                 for unit in step:
                     _finish(unit, start, free[rank], done, events[rank])
                 cursor[rank] += 1
@@ -92,6 +95,7 @@ def replay(
         busy_s=tuple(busy),
         in_flight=tuple(_most(rows, 0) * unit_share for rows in events),
         until_weights=tuple(_most(rows, 1) * unit_share for rows in events),
+        runs=tuple(runs),
     )
 
 

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from dataclasses import replace as with_
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gigawatt.core.errors import InputError, Problem, unknown_name
-from gigawatt.physics.chip import Chip, PowerMode, chip_watts
+from gigawatt.core.errors import Change
+from gigawatt.physics.chip import Box, Chip, PowerMode
 from gigawatt.physics.chip.host import HostPath
+from gigawatt.physics.chip.node import box_watts
 from gigawatt.physics.fabric import Fabric, default_fabric
-from gigawatt.physics.fabric.wires import Wires
 from gigawatt.physics.training.calibration import (
     MEASURED,
-    PRECISIONS,
-    Coefficients,
     Context,
     TrainingCalibration,
     coefficients,
@@ -27,165 +23,279 @@ from gigawatt.physics.training.calibration import (
     kin_of,
     load_calibration,
 )
-from gigawatt.physics.training.columns import Machine, Mapping, machine_of
-from gigawatt.physics.training.memory.bytes import memory_of
-from gigawatt.physics.training.recipes import Recipe
-from gigawatt.physics.training.search.candidates import Candidates, Rejection, enumerate_mappings
+from gigawatt.physics.training.columns import Mapping, machine_of
+from gigawatt.physics.training.memory.bytes import Memory, memory_of
+from gigawatt.physics.training.memory.recipes import Recipe
+from gigawatt.physics.training.search.bulk import (
+    Chips,
+    Evaluated,
+    Settings,
+    chips_of,
+    evaluated,
+    fitting,
+    messages_in,
+    slowed,
+)
+from gigawatt.physics.training.search.candidates import Grid, Job, Rejection, candidates_of
+from gigawatt.physics.training.search.front import Front
+from gigawatt.physics.training.search.plain import (
+    evaluate,
+    has_peak,
+    matured,
+    plain_steps,
+    stored_of,
+    sums_of,
+    width_of,
+)
 from gigawatt.physics.training.search.points import TrainingPoints, collect, describe
+from gigawatt.physics.training.search.refuse import Misfit, check, on_chips_alone, too_large
+from gigawatt.physics.training.search.space import Limits, Space, Weights
 from gigawatt.physics.training.shape import Shape, shape_of
-from gigawatt.physics.training.step.collectives import Messages, StageMessages, messages_of
-from gigawatt.physics.training.step.kernels import kernel_times
-from gigawatt.physics.training.step.layer import micro_batch_costs
-from gigawatt.physics.training.step.offload import offloads, usual_host
+from gigawatt.physics.training.step.collectives import Messages
+from gigawatt.physics.training.step.offload import usual_host
+from gigawatt.physics.training.step.power import phase_watts
 from gigawatt.physics.training.step.precision import Precision
 from gigawatt.physics.training.step.sites import Between
-from gigawatt.physics.training.step.stages import Split
-from gigawatt.physics.training.step.times import Steps, assemble, step_times
+from gigawatt.physics.training.step.times import Steps
 from gigawatt.physics.workload.architecture import Architecture
+
+__all__ = ["Z80", "best_mapping", "evaluate", "sigma_of"]
 
 Z80 = 1.2816  # normal quantile of an 80 % band
 PLANNING_SIGMA = 0.08  # added to a group's spread: median error where a whole source and its stack was left out
 UNMEASURED_SIGMA = 0.15  # assumed: added where a generation borrows its kin's constants
-MEMORY_SHARE = 0.94  # of the memory that a job may plan with (assumed: fragmentation, driver)
 KEEP = 8  # operating points kept for each precision and mode
 FULL = PowerMode("full", 1.0, 1.0, 1.0)
-BLOCK = 32_768  # candidates evaluated at a time: stays in the cache
-
-
-def evaluate(
-    shape: Shape | Architecture,
-    chip: Chip,
-    mapping: Mapping,
-    precision: str | Precision = "bf16",
-    *,
-    fabric: Fabric | None = None,
-    stack: str = "",
-    maturity: float = 1.0,
-    calibration: TrainingCalibration | None = None,
-    host: HostPath | None = None,
-    between: Between | None = None,
-    split: Split | None = None,
-    features: Recipe | None = None,
-) -> Steps:
-    """Step times of a column of mappings of one model on one chip.
-
-    Args:
-        shape: the model.
-        chip: the accelerator.
-        mapping: columns; see `Mapping`. Scalars are one row.
-        precision: bf16, fp8, mxfp8 or nvfp4 as the constants were fitted, or a recipe of `step.precision`.
-        fabric: the network; what a chip is wired with by default where None.
-        stack: name of a software stack; the usual one of the chip where empty.
-        maturity: software speed relative to the calibration's release.
-        calibration: the packaged one where None.
-        host: the way to the host's memory, for offloading; that of the chip's platform where None.
-        between: cables between sites; needed where a row has more than one.
-        split: layers of stages on chips of different speed.
-        features: what the release switches on in mixture layers; what the stack's current one does where None.
-
-    Raises:
-        InputError: unknown precision or stack, several sites without cables.
-    """
-    made = shape_of(shape) if isinstance(shape, Architecture) else shape
-    recipe = precision if isinstance(precision, Precision) else None
-    width = precision.width if isinstance(precision, Precision) else _width(precision, chip)
-    fit = calibration or load_calibration()
-    software = fit.stack(stack or default_stack(chip.generation))
-    beside = (host or usual_host(chip)) if offloads(mapping) else None
-    machine = machine_of(chip, width, fabric, one_nic=software.one_nic, host=beside)
-    c = coefficients([Context(chip.generation, width, software, recipe=features)], fit.parameters)
-    plainly = software.exchanges_plainly if features is None else features.dispatch == "all-to-all"
-    rows = np.broadcast_shapes(*(np.shape(getattr(mapping, f.name)) for f in fields(Mapping)))
-    wide = Mapping(*(np.broadcast_to(np.asarray(getattr(mapping, f.name), dtype=float), rows) for f in fields(Mapping)))
-    kernels = kernel_times(made, chip, width, wide, flash=float(c.flash[0]), recipe=recipe)
-    sent = messages_of(made, machine.network, wide, plainly, recipe=recipe)
-    return _matured(step_times(made, machine, wide, kernels, sent, c, split=split, between=between), maturity)
 
 
 def best_mapping(
     arch: Architecture | Shape,
-    chip: Chip,
+    chip: Chip | Box,
     *,
     fabric: Fabric | None = None,
     chips: int,
     seq: int,
     global_batch: int,
-    precisions: Sequence[str] = ("bf16",),
+    precisions: Sequence[str | Precision] = ("bf16",),
     maturity: float = 1.0,
     modes: Sequence[PowerMode] = (FULL,),
     stack: str = "",
     lora: bool = False,
     calibration: TrainingCalibration | None = None,
+    space: Space | None = None,
+    weights: Weights | None = None,
+    limits: Limits | None = None,
+    imbalance: float = 1.0,
+    sites: int = 1,
+    local_steps: int = 1,
+    between: Between | None = None,
+    host: HostPath | None = None,
+    keep: int = KEEP,
 ) -> TrainingPoints:
-    """The mappings worth running: for each precision and power mode the Pareto front of speed and watts.
+    """The mappings worth running: for each precision and power mode the front of speed, joules and free memory.
 
     Args:
         arch: the model.
-        chip: the accelerator.
+        chip: the accelerator, or a rack of them, whose watts are then told beside the chip's.
         fabric: the network: scale-up domain, NICs, technology; what the chip is wired with by default where None.
         chips: chips of the job.
         seq: tokens of a sequence.
         global_batch: sequences of a step.
-        precisions: of bf16, fp8, mxfp8, nvfp4; those the chip has no peak for are rejected, with a row that says so.
+        precisions: of bf16, fp8, mxfp8, nvfp4, or names of recipes (`step.precision`); those the chip has no peak for
+            are rejected, with a row that says so.
         maturity: software speed relative to the calibration's release (1 for the stacks it was fitted on).
         modes: power modes; speeds of math and of memory are scaled by their shares.
         stack: software stack; the usual one of the chip's kind where empty.
         lora: adapters on frozen weights.
         calibration: the packaged one where None.
+        space: what is tried; `Space()` where None.
+        weights: what a chip-second and a joule count; speed alone where None.
+        limits: what every point keeps; of the memory 0.94 where None.
+        imbalance: load of the busiest expert rank over the mean.
+        sites: places that data-parallel ranks are spread over; with more than one, `between` says the cables.
+        local_steps: steps between two exchanges of weights among sites; 1 sums every step's gradients.
+        host: the way to the host's memory, for offloading; that of the chip's platform where None.
+        keep: most points of a precision and mode.
 
     Returns:
-        Points sorted by precision, mode, speed; empty (with `rejected` rows) where nothing fits.
+        Points sorted by precision, mode, cost; empty (with `rejected` rows and `changes`) where nothing fits.
 
     Raises:
-        InputError: chips, seq or batch below one; an unknown precision.
+        InputError: a job, space, weights or limits that cannot be; everything that is wrong at once.
     """
     began = time.perf_counter()
-    _check(chips, seq, global_batch, precisions)
     shape = shape_of(arch) if isinstance(arch, Architecture) else arch
+    box, device = (chip, chip.chip) if isinstance(chip, Box) else (None, chip)
+    space, weights, limits = space or Space(), weights or Weights(), limits or Limits()
+    wired = default_fabric(device) if fabric is None else fabric
+    job = Job(chips, seq, global_batch, float(wired.domain), lora, imbalance, float(sites), float(local_steps))
+    beside = host or usual_host(device)
+    rejected: list[Rejection] = []
+    if beside is None:
+        space = on_chips_alone(space, device, rejected)
+    check(shape, job, precisions, space, weights, limits, between)
     fit = calibration or load_calibration()
-    software = fit.stack(stack or default_stack(chip.generation))
-    wired = default_fabric(chip) if fabric is None else fabric
-    cand = enumerate_mappings(
-        shape, chips=chips, seq=seq, global_batch=global_batch, scaleup_domain=wired.domain, lora=lora
-    )
-    rejected = list(cand.rejected)
-    fits, memory_bytes = _by_memory(shape, cand, chip, float(software.flash), rejected)
-    sent: _Sent | None = None
-    kept: list[dict[str, Any]] = []
+    software = fit.stack(stack or default_stack(device.generation))
+    found = candidates_of(shape, job, space)
+    room = limits.max_memory_share * device.memory_bytes
+    flash, plain = float(software.flash), software.exchanges_plainly
+    changes: tuple[Change, ...] = ()
+    runs: list[_Run] = []
     for precision in precisions:
-        width = _width(precision, chip)
-        if width != "16" and not _has_peak(chip, width):
-            rejected.append(Rejection(f"{chip.name} has no {precision} peak", int(fits.size), "use bf16"))
+        width, recipe = width_of(precision, device)
+        if not has_peak(device, width):
+            rejected.append(Rejection(f"{device.name} has no {_name(precision)} peak", len(found), "use bf16"))
             continue
-        c = coefficients([Context(chip.generation, width, software)], fit.parameters)
-        sigma = sigma_of(fit, shape, chip.generation)
-        machine = machine_of(chip, width, wired, one_nic=software.one_nic)
-        sent = sent or _sent(shape, machine.network, cand, fits, software.exchanges_plainly)
-        pick = _shortlist(shape, chip, width, machine, cand, fits, sent, c)
+        stored = stored_of(width, recipe)
+        grids, over, nearest = fitting(shape, found, flash, room, stored)
+        runs.append(_Run(_name(precision), width, recipe, stored, grids))
+        if nearest is not None:
+            told = Misfit(_name(precision) if len(precisions) > 1 else "", nearest, over, not grids)
+            row, changes = too_large(shape, found, space, flash, room, device, stored, told, beside is not None)
+            rejected.append(row)
+    sigma = sigma_of(fit, shape, device.generation)
+    tally = _Tally()
+    kept: list[dict[str, Any]] = []
+    settings = Settings.of(found, [grid for run in runs for grid in run.grids])
+    sent: dict[Precision | None, Messages] = {}
+    for run in runs:
+        if not run.grids:
+            continue
+        width, recipe = run.width, run.recipe
+        c = coefficients([Context(device.generation, width, software)], fit.parameters)
+        machine = machine_of(device, width, wired, one_nic=software.one_nic, host=beside)
+        sums = sums_of(software, width, recipe)
+        if sums not in sent:
+            sent[sums] = messages_in(shape, machine.network, settings, plain, sums)
         for mode in modes:
-            steps = _in_mode(shape, chip, width, machine, cand, pick, sent, c, mode)
-            kept += _points(steps, cand, pick, memory_bytes, machine, chip, mode, precision, maturity, chips, sigma)
-    return collect(kept, tuple(rejected), cand.enumerated * len(precisions), time.perf_counter() - began)
+            made_of = chips_of(
+                shape, device, width, machine, c, mode, settings, sent[sums], recipe=recipe, between=between
+            )
+            front = Front(room)
+            for part in evaluated(
+                made_of, run.grids, flash=flash, room_bytes=room, job_chips=chips, maturity=maturity, stored=run.stored
+            ):
+                front.add(part, tally.keeps(part, room, limits))
+            if not len(front):
+                continue
+            rows = front.chosen(weights.per_chip_s * chips * front.time + weights.per_joule * front.joules, keep)
+            mapping = front.rows(rows)
+            slow = slowed(device, machine, mode)[0]
+            alone = plain_steps(
+                shape, slow, width, made_of.machine, c, mapping, plain, recipe=recipe, sums=sums, between=between
+            )
+            memory = memory_of(shape, mapping, flash, recipe=run.stored)
+            made = _points(made_of, mapping, matured(alone, maturity), memory, weights, chips, box)
+            count = rows.size
+            made["precision"], made["mode"] = np.full(count, run.precision), np.full(count, mode.name)
+            made["mfu"] = made["mfu"] / machine.peak_flops
+            made["low"], made["high"] = (np.full(count, np.exp(sign * Z80 * sigma)) for sign in (-1.0, 1.0))
+            kept.append(made)
+    rejected += [*tally.rejections(), *found.rejected]
+    return collect(
+        kept, chips=chips, rejected=tuple(rejected), changes=changes if not kept else (),
+        candidates=found.enumerated * len(precisions), timed=tally.timed, search_s=time.perf_counter() - began,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
-class _Sent:
-    """Messages of a job, the same at every precision and in every power mode: those of the layers of `Candidates.layer`,
-    those of its distinct stages, and the stage of each candidate."""
+class _Run:
+    """One precision: how it computes, what it stores, and the layouts that fit."""
 
-    distinct: Messages
-    stage_row: NDArray[np.intp]
-
-    def stages(self, rows: NDArray[np.intp]) -> StageMessages:
-        """Those of the stages of some candidates."""
-        return self.distinct.stage.take(self.stage_row[rows])
+    precision: str
+    width: str
+    recipe: Precision | None
+    stored: Recipe
+    grids: list[Grid]
 
 
-def _sent(shape: Shape, network: Wires, cand: Candidates, fits: NDArray[np.intp], plain: bool) -> _Sent:
-    _, first, inverse = np.unique(cand.stage_row[fits], return_index=True, return_inverse=True)
-    row = np.zeros(len(cand), dtype=np.intp)
-    row[fits] = inverse.ravel()
-    return _Sent(messages_of(shape, network, cand.layer, plain, stages=cand.mapping.take(fits[first])), row)
+def _name(precision: str | Precision) -> str:
+    return precision if isinstance(precision, str) else precision.name
+
+
+@dataclass(slots=True)
+class _Tally:
+    """How many candidates were timed, how many a limit ruled out, and the nearest of those."""
+
+    timed: int = 0
+    lost: dict[str, int] = field(default_factory=dict)
+    near: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    def keeps(self, part: Evaluated, room: float, limits: Limits) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Which cells keep the memory and the limits."""
+        shape, mapping = part.block.shape, part.block.mapping
+        self.timed += int(np.prod(shape))
+        good = np.asarray(part.memory_bytes <= room)
+        tokens = mapping.global_batch * mapping.seq
+        slowest = min(limits.max_step_s, tokens / limits.min_tokens_per_s if limits.min_tokens_per_s else np.inf)
+        asked = [(STEP_LIMIT, slowest, part.step_s), (WATT_LIMIT, limits.max_chip_w, part.chip_w)]
+        if limits.max_exposed_share < 1.0:
+            asked.append((EXPOSED_LIMIT, limits.max_exposed_share, part.steps.exposed_comm_share))
+        for name, most, value in asked:
+            if np.isfinite(most):
+                over = np.broadcast_to(good & (value > most), shape)
+                count = int(np.count_nonzero(over))
+                if count:
+                    least = float(np.broadcast_to(value, shape)[over].min())
+                    self.lost[name] = self.lost.get(name, 0) + count
+                    self.near[name] = (min(least, self.near.get(name, (np.inf, 0.0))[0]), most)
+                good = good & (value <= most)
+        return good
+
+    def rejections(self) -> list[Rejection]:
+        """A row for each limit that ruled something out."""
+        return [
+            Rejection(name, count, f"the nearest has {self.near[name][0]:.4g}; the limit is {self.near[name][1]:.4g}")
+            for name, count in self.lost.items()
+        ]
+
+
+STEP_LIMIT, WATT_LIMIT = "slower than the limit on a step's seconds", "more watts a chip than the limit"
+EXPOSED_LIMIT = "more of the step waits for messages than the limit"
+
+
+def _points(
+    run: Chips, mapping: Mapping, steps: Steps, memory: Memory, weights: Weights, chips: int, box: Box | None
+) -> dict[str, Any]:
+    """All that is told of the rows worth keeping of one front."""
+    watts = phase_watts(run.chip, steps, run.mode).mean_w
+    used = mapping.chips
+    tokens = mapping.global_batch * mapping.seq
+    idle_w = run.chip.idle_w
+    joules = steps.step_s * (used * watts + (chips - used) * idle_w)
+    node_w, node_joules = watts, joules
+    if box is not None:
+        node_w = box_watts(box, watts).total_w / box.chips
+        resting_w = box_watts(box, idle_w, 0.0).total_w / box.chips
+        node_joules = steps.step_s * (used * node_w + (chips - used) * resting_w)
+    return {
+        "mapping": np.array([_words(mapping, row, chips) for row in range(used.size)]),
+        "step_s": steps.step_s,
+        "tokens_per_s_per_chip": tokens / (steps.step_s * chips),
+        "mfu": steps.model_flops / (steps.step_s * chips),
+        "memory_bytes": np.asarray(memory.total_bytes),
+        "exposed_comm_share": steps.exposed_comm_share,
+        "bubble_share": steps.bubble_s / steps.step_s,
+        "chip_w": watts,
+        "compute_util": steps.compute_util * run.mode.compute_share,
+        "memory_util": steps.memory_util * run.mode.memory_share,
+        "busy": steps.busy,
+        "chips_used": used,
+        "bound": np.array(steps.bound()),
+        "chip_joules_per_token": joules / tokens,
+        "node_w": node_w,
+        "node_joules_per_token": node_joules / tokens,
+        "cost": (weights.per_chip_s * chips * steps.step_s + weights.per_joule * joules) / tokens,
+        "layout": mapping,
+        "times": steps,
+        "memory": Memory(*(np.broadcast_to(getattr(memory, f.name), used.shape) for f in fields(Memory))),
+    }
+
+
+def _words(mapping: Mapping, row: int, chips: int) -> str:
+    """A mapping in words, with the chips that its degrees leave idle."""
+    idle = chips - round(float(mapping.chips[row]))
+    return describe(mapping, row) + (f", {idle:,} chips idle" if idle else "")
 
 
 def sigma_of(fit: TrainingCalibration, shape: Shape, generation: str) -> float:
@@ -194,178 +304,3 @@ def sigma_of(fit: TrainingCalibration, shape: Shape, generation: str) -> float:
     key = f"{'moe' if moe else 'dense'}.{kin_of(generation)}"
     sigma = fit.sigma.get(key, fit.sigma.get("all", 0.15))
     return float(np.hypot(np.hypot(sigma, PLANNING_SIGMA), 0.0 if generation in MEASURED else UNMEASURED_SIGMA))
-
-
-def _by_memory(
-    shape: Shape, cand: Candidates, chip: Chip, flash: float, rejected: list[Rejection]
-) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Rows that fit the memory, and the bytes of all."""
-    if not len(cand):
-        return np.zeros(0, dtype=np.intp), np.zeros(0)
-    total = np.asarray(memory_of(shape, cand.mapping, flash).total_bytes)
-    limit = MEMORY_SHARE * chip.memory_bytes
-    over = total > limit
-    if np.any(over):
-        near = float(total[over].min())
-        fix = f"the nearest needs {near / 1e9:.0f} GB a chip and {limit / 1e9:.0f} GB can be planned with"
-        rejected.append(Rejection("does not fit the memory", int(over.sum()), fix))
-    return np.flatnonzero(~over), total
-
-
-def _shortlist(
-    shape: Shape,
-    chip: Chip,
-    width: str,
-    machine: Machine,
-    cand: Candidates,
-    fits: NDArray[np.intp],
-    sent: _Sent,
-    c: Coefficients,
-) -> NDArray[np.intp]:
-    """Rows of the fastest mappings, block by block."""
-    if not fits.size:
-        return fits
-    kernels = kernel_times(shape, chip, width, cand.layer, flash=float(c.flash[0]))
-    micro = micro_batch_costs(shape, machine, cand.layer, kernels, sent.distinct.layers, c)
-    best = np.zeros(0, dtype=np.intp)
-    speed = np.zeros(0)
-    for start in range(0, fits.size, BLOCK):
-        rows = fits[start : start + BLOCK]
-        costs = micro.take(cand.layer_row[rows])
-        steps = assemble(shape, machine, cand.mapping.take(rows), c, costs, sent.stages(rows))
-        best, speed = np.concatenate([best, rows]), np.concatenate([speed, steps.step_s])
-        if speed.size > 4 * KEEP:
-            order = np.argsort(speed, kind="stable")[: 4 * KEEP]
-            best, speed = best[order], speed[order]
-    return best
-
-
-def _in_mode(
-    shape: Shape,
-    chip: Chip,
-    width: str,
-    machine: Machine,
-    cand: Candidates,
-    rows: NDArray[np.intp],
-    sent: _Sent,
-    c: Coefficients,
-    mode: PowerMode,
-) -> Steps | None:
-    """The short list again at the speeds of a power mode."""
-    if not rows.size:
-        return None
-    slow_chip = with_(
-        chip,
-        peak_flops={name: peak * mode.compute_share for name, peak in chip.peak_flops.items()},
-        memory_bytes_per_s=chip.memory_bytes_per_s * mode.memory_share,
-    )
-    slow = with_(
-        machine,
-        peak_flops=machine.peak_flops * mode.compute_share,
-        hbm_bytes_per_s=machine.hbm_bytes_per_s * mode.memory_share,
-    )
-    layers, inverse = np.unique(cand.layer_row[rows], return_inverse=True)
-    layer = cand.layer.take(layers)
-    kernels = kernel_times(shape, slow_chip, width, layer, flash=float(c.flash[0]))
-    messages = tuple(one.take(layers) for one in sent.distinct.layers)
-    micro = micro_batch_costs(shape, slow, layer, kernels, messages, c)
-    return assemble(shape, slow, cand.mapping.take(rows), c, micro.take(inverse.ravel()), sent.stages(rows))
-
-
-def _points(
-    steps: Steps | None,
-    cand: Candidates,
-    rows: NDArray[np.intp],
-    memory_bytes: NDArray[np.float64],
-    machine: Machine,
-    chip: Chip,
-    mode: PowerMode,
-    precision: str,
-    maturity: float,
-    chips: int,
-    sigma: float,
-) -> list[dict[str, Any]]:
-    """The Pareto front of speed and watts of one precision and mode, as rows."""
-    if steps is None:
-        return []
-    steps = _matured(steps, maturity)
-    # the utilisations are shares of the slowed peaks; watts are asked for in shares of the data sheet's
-    compute, memory = steps.compute_util * mode.compute_share, steps.memory_util * mode.memory_share
-    watts = chip_watts(chip, compute, memory, steps.busy, mode)
-    tokens = cand.mapping.global_batch * cand.mapping.seq / (steps.step_s * chips)
-    out = []
-    for i in _front(tokens, watts)[:KEEP]:
-        row = rows[i]
-        out.append(
-            {
-                "mapping": describe(cand.mapping, int(row)),
-                "precision": precision,
-                "mode": mode.name,
-                "step_s": steps.step_s[i],
-                "tokens_per_s_per_chip": tokens[i],
-                "mfu": steps.model_flops[i] / (steps.step_s[i] * chips * machine.peak_flops),
-                "memory_bytes": memory_bytes[row],
-                "exposed_comm_share": steps.exposed_comm_share[i],
-                "bubble_share": steps.bubble_s[i] / steps.step_s[i],
-                "chip_w": watts[i],
-                "compute_util": compute[i],
-                "memory_util": memory[i],
-                "busy": steps.busy[i],
-                "chips_used": cand.mapping.chips[row],
-                "bound": steps.bound()[i],
-                "low": float(np.exp(-Z80 * sigma)),
-                "high": float(np.exp(Z80 * sigma)),
-            }
-        )
-    return out
-
-
-def _front(speed: NDArray[np.float64], watts: NDArray[np.float64]) -> list[int]:
-    """Rows not beaten on both, fastest first; points within 0.5 % of a faster one's speed and watts are thinned."""
-    order = np.lexsort((watts, -speed))
-    front: list[int] = []
-    for i in order:
-        if not front or watts[i] < 0.995 * watts[front[-1]]:
-            front.append(int(i))
-    return front
-
-
-def _matured(steps: Steps, maturity: float) -> Steps:
-    """Steps on software of another age: longer by 1 / maturity, and as much less busy."""
-    if maturity == 1.0:
-        return steps
-    wait = {f.name: getattr(steps, f.name) / maturity for f in fields(Steps) if f.name.endswith("_s")}
-    less = min(maturity, 1.0)
-    return with_(
-        steps,
-        **wait,
-        compute_util=np.minimum(steps.compute_util * maturity, 1.0),
-        memory_util=np.minimum(steps.memory_util * maturity, 1.0),
-        busy=steps.busy * less,
-    )
-
-
-def _has_peak(chip: Chip, width: str) -> bool:
-    return bool(chip.peak_flops.get("fp4" if width == "4" else "fp8"))
-
-
-def _width(precision: str, chip: Chip) -> str:
-    key = precision.lower().replace("-", "").replace("_", "")
-    if key not in PRECISIONS:
-        raise InputError(unknown_name("training precision", precision, PRECISIONS))
-    width = PRECISIONS[key]
-    if width == "8" and kin_of(chip.generation) == "blackwell" and key == "mxfp8":
-        return "mx8"
-    return width
-
-
-def _check(chips: int, seq: int, global_batch: int, precisions: Sequence[str]) -> None:
-    found = [
-        Problem("out_of_range", f"{name} is {value}; it must be at least 1")
-        for name, value in (("chips", chips), ("seq", seq), ("global_batch", global_batch))
-        if value < 1
-    ]
-    if not precisions:
-        found.append(Problem("missing", "no precision is named", None, ("known: " + ", ".join(PRECISIONS),)))
-    if found:
-        raise InputError(found)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping as Dict
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -10,17 +9,30 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gigawatt.core.errors import InputError, Problem
+from gigawatt.core.errors import Change, Infeasible
 from gigawatt.core.table import Table
-from gigawatt.physics.training.columns import Mapping
+from gigawatt.physics.training.columns import (
+    ALL_GATHER,
+    CONTEXTS,
+    CORE_ATTENTION,
+    ONE_F_ONE_B,
+    SCHEDULES,
+    Mapping,
+)
+from gigawatt.physics.training.memory.bytes import Memory
 from gigawatt.physics.training.search.candidates import Rejection
+from gigawatt.physics.training.step.times import Steps
 
 UNITS = {
     "step_s": "s",
     "tokens_per_s_per_chip": "tokens/s",
     "memory_bytes": "B",
     "chip_w": "W",
+    "node_w": "W",
+    "chip_joules_per_token": "J/token",
+    "node_joules_per_token": "J/token",
 }
+Column = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,28 +41,40 @@ class TrainingPoints:
 
     `mfu` is model FLOPs (causal attention at half, no recompute) over the dense peak of the precision. `low` and `high`
     are 80 % factors on throughput. `compute_util`, `memory_util`, `busy` are what `chip_w` was worked out from.
-    Rates are per chip of the job, idle ones included.
+    Rates and joules are per chip of the job, idle ones included; `node_w` is a chip's share of its rack's input where
+    the rack was given, else `chip_w`, and `node_joules_per_token` goes with it. `cost` is what the search minimised, a
+    token. `layout`, `times` and `memory` are the mappings, the step by class, the bytes by kind, in the same rows.
     """
 
     mapping: NDArray[np.str_]
     precision: NDArray[np.str_]
     mode: NDArray[np.str_]
-    step_s: NDArray[np.float64]
-    tokens_per_s_per_chip: NDArray[np.float64]
-    mfu: NDArray[np.float64]
-    memory_bytes: NDArray[np.float64]
-    exposed_comm_share: NDArray[np.float64]
-    bubble_share: NDArray[np.float64]
-    chip_w: NDArray[np.float64]
-    compute_util: NDArray[np.float64]
-    memory_util: NDArray[np.float64]
-    busy: NDArray[np.float64]
-    chips_used: NDArray[np.float64]
+    step_s: Column
+    tokens_per_s_per_chip: Column
+    mfu: Column
+    memory_bytes: Column
+    exposed_comm_share: Column
+    bubble_share: Column
+    chip_w: Column
+    compute_util: Column
+    memory_util: Column
+    busy: Column
+    chips_used: Column
     bound: NDArray[np.str_]
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
+    low: Column
+    high: Column
+    chip_joules_per_token: Column
+    node_w: Column
+    node_joules_per_token: Column
+    cost: Column
+    layout: Mapping
+    times: Steps
+    memory: Memory
+    chips: int = 0
     rejected: tuple[Rejection, ...] = ()
+    changes: tuple[Change, ...] = ()
     candidates: int = 0
+    timed: int = 0
     search_s: float = 0.0
 
     def __len__(self) -> int:
@@ -58,24 +82,38 @@ class TrainingPoints:
 
     @property
     def best(self) -> int:
-        """Row of the most tokens per second and chip.
+        """Row of the least cost; by default that is the most tokens per second and chip.
 
         Raises:
-            InputError: nothing fits.
+            Infeasible: nothing fits.
         """
         if not len(self):
-            raise InputError(_nothing_fits(self.rejected))
-        return int(np.argmax(self.tokens_per_s_per_chip))
+            raise self.nothing_fits
+        return int(np.argmin(self.cost))
+
+    @property
+    def nothing_fits(self) -> Infeasible:
+        """The answer where there is no point: what ruled candidates out, and the smallest changes that would not."""
+        told = [f"{r.reason} ({r.count:,}): {r.nearest_fix}" for r in self.rejected]
+        return Infeasible("no mapping of this job fits these chips", told, self.changes)
+
+    @property
+    def idle_chips(self) -> Column:
+        """Chips of the job that a mapping leaves without work: its degrees do not multiply to the whole."""
+        return np.asarray(self.chips - self.chips_used)
 
     def table(self) -> Table:
         """The points as a table with units."""
-        names = [f.name for f in fields(self)[:-3]]
-        return Table("training points", {name: list(getattr(self, name)) for name in names}, UNITS)
+        return Table("training points", {name: list(getattr(self, name)) for name in FLAT}, UNITS)
 
     def rejected_table(self) -> Table:
         """What fell out: reason, count, nearest fix."""
         rows = [{"reason": r.reason, "count": r.count, "nearest_fix": r.nearest_fix} for r in self.rejected]
         return Table.from_rows("rejected", rows, ["reason", "count", "nearest_fix"])
+
+
+FLAT = tuple(f.name for f in fields(TrainingPoints))[: [f.name for f in fields(TrainingPoints)].index("layout")]
+PARTS = {"layout": Mapping, "times": Steps, "memory": Memory}
 
 
 def describe(mapping: Mapping, row: int) -> str:
@@ -89,23 +127,36 @@ def describe(mapping: Mapping, row: int) -> str:
     words += [f"VP{at('vpp'):.0f}"] if at("vpp") > 1 else []
     words += [f"DP{at('dp'):.0f}"]
     words += [f"CP{at('cp'):.0f}"] if at("cp") > 1 else []
+    words += [CONTEXTS[int(at("context"))]] if at("cp") > 1 and at("context") >= ALL_GATHER else []
     words += [f"EP{at('ep'):.0f}"] if at("ep") > 1 else []
+    words += [f"ETP{at('etp'):.0f}"] if at("etp") > 1 else []
     words += [f"MB{at('micro_batch'):.0f}"]
-    words += ["FSDP"] if at("sharding") >= 3 else []
+    words += [SCHEDULES[int(at("schedule"))]] if at("pp") > 1 and at("schedule") != ONE_F_ONE_B else []
+    words += ["no sequence parallelism"] if at("tp") > 1 and at("sequence_parallel") == 0 else []
+    words += (
+        {0: ["no ZeRO"], 2: ["ZeRO-2"], 3: ["FSDP"]}.get(int(at("sharding")), []) if at("dp") * at("cp") > 1 else []
+    )
+    words += [f"in groups of {at('shard_ranks'):.0f}"] if at("shard_ranks") > 0 else []
     words += [f"recompute {at('recompute'):.0%}".replace("%", " %")] if at("recompute") > 0 else []
-    words += ["recompute attention"] if at("modules") > 0 else []
+    words += ["recompute attention"] if mapping_runs_again(at("modules"), CORE_ATTENTION) else []
+    words += ["recompute modules"] if at("modules") not in (0.0, CORE_ATTENTION) else []
+    for part in ("optimizer", "activations", "weights"):
+        share = at(f"offload_{part}")
+        words += [f"offload {part}" + ("" if share == 1 else f" {100 * share:.0f} %")] if share > 0 else []
+    off = [part for part in ("tp", "cp", "ep", "pp", "dp") if at(f"overlap_{part}") == 0]
+    words += ["no overlap of " + ", ".join(part.upper() for part in off)] if off else []
     return " ".join(words)
 
 
-def collect(rows: list[dict[str, Any]], rejected: tuple[Rejection, ...], count: int, seconds: float) -> TrainingPoints:
-    """Points from rows of plain values."""
-    columns: Dict[str, Any] = {
-        f.name: np.array([row[f.name] for row in rows], dtype=None if rows else float)
-        for f in fields(TrainingPoints)[:-3]
-    }
-    return TrainingPoints(**columns, rejected=rejected, candidates=count, search_s=seconds)
+def mapping_runs_again(modules: float, module: float) -> bool:
+    """Whether a sum of modules has one of them."""
+    return bool((modules // module) % 2)
 
 
-def _nothing_fits(rejected: Sequence[Rejection]) -> Problem:
-    hints = tuple(f"{r.reason} ({r.count:,}): {r.nearest_fix}" for r in rejected)
-    return Problem("nothing_fits", "no mapping of this job fits these chips", None, hints)
+def collect(rows: Sequence[dict[str, Any]], **rest: Any) -> TrainingPoints:
+    """Points from groups of columns, one after the other; `rest` is what is told of all."""
+    columns: dict[str, Any] = {name: np.concatenate([r[name] for r in rows]) if rows else np.zeros(0) for name in FLAT}
+    for name, kind in PARTS.items():
+        names = [f.name for f in fields(kind)]
+        columns[name] = kind(*(np.concatenate([getattr(r[name], n) for r in rows] or [np.zeros(0)]) for n in names))
+    return TrainingPoints(**columns, **rest)

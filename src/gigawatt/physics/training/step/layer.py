@@ -86,16 +86,18 @@ class MicroBatch:
     """Seconds of one micro-batch through all layers on one rank (pipeline stages together), both passes.
 
     `forward_s` and `backward_s` hold exposed messages too; `pieces` is what selective recompute may run again.
-    `forward_flops` are executed FLOPs without recompute; `math_s` is what products and attention take, `traffic_s` what
-    memory-bound passes do, `product_bytes` what products move.
+    `weight_s` is the part of the backward pass that makes weight gradients, which zero-bubble schedules put off.
+    `forward_flops` are executed FLOPs without recompute; `kernels_s` are both passes without messages and launches,
+    `math_share` is what products and attention take of kernels, `product_bytes` what products move.
     """
 
     forward_s: Any
     backward_s: Any
+    weight_s: Any
     head_s: Any
     forward_flops: Any
-    math_s: Any
-    traffic_s: Any
+    kernels_s: Any
+    math_share: Any
     product_bytes: Any
     tensor_s: Any
     context_s: Any
@@ -135,7 +137,7 @@ def micro_batch_costs(
     overlap_cp and overlap_ep (etp and imbalance are in kernels and messages).
     """
     tokens = mapping.micro_batch * mapping.seq / mapping.cp
-    total: dict[str, Any] = dict.fromkeys(COLUMNS, 0.0)
+    total: dict[str, Any] = dict.fromkeys((*COLUMNS, "math_s", "traffic_s"), 0.0)
     again: list[tuple[Any, Any]] = [(0.0, 0.0) for _ in PIECES]
     for kind, times, sent in zip(shape.kinds, kernels.layers, messages, strict=True):
         if not np.any(kind.count):
@@ -150,8 +152,11 @@ def micro_batch_costs(
     total["head_s"] = head_math + kernels.logit_s
     head_flops = 2.0 * tokens * shape.vocab / mapping.tp * (1.0 + shape.mtp_layers) * shape.hidden
     total["forward_flops"] = total["forward_flops"] + head_flops
-    total["math_s"] = total["math_s"] + head_math
-    total["traffic_s"] = total["traffic_s"] + kernels.logit_s
+    math_s = total.pop("math_s") + head_math
+    total["math_share"] = math_s / np.maximum(math_s + total.pop("traffic_s") + kernels.logit_s, 1e-30)
+    total["host_s"] = np.maximum(total["host_s"], 0.0)
+    waits = total["tensor_s"] + total["context_s"] + total["expert_s"] + total["host_s"]
+    total["kernels_s"] = np.maximum(total["forward_s"] + total["backward_s"] - waits, 0.0)
     rows = np.broadcast_shapes(*(np.shape(value) for value in total.values()), np.shape(tokens))
     wide = {name: np.broadcast_to(np.asarray(value, dtype=float), rows) for name, value in total.items()}
     seconds, flops = (tuple(np.broadcast_to(side, rows) for side in sides) for sides in zip(*again, strict=True))
@@ -208,6 +213,7 @@ def _layer_costs(
     columns = {
         "forward_s": forward,
         "backward_s": backward,
+        "weight_s": weights * (full * k.weight_s + experts * k.expert_weight_s),
         "forward_flops": flops + core,
         "math_s": math_f + math_b,
         "traffic_s": traffic_f + traffic_b,

@@ -27,6 +27,7 @@ from gigawatt.physics.fabric.placement import Group, group
 from gigawatt.physics.fabric.wires import Wires
 from gigawatt.physics.training.columns import Mapping
 from gigawatt.physics.training.memory.bytes import rank_parameters
+from gigawatt.physics.training.schedule.pipeline import weight_copies
 from gigawatt.physics.training.shape import Shape
 from gigawatt.physics.training.step.precision import Precision
 
@@ -59,11 +60,13 @@ class DataMessage:
 
 def shard_ranks(mapping: Mapping) -> ShardRanks:
     """How data-parallel ranks divide into groups that share and replicas of these."""
-    ranks = np.asarray(mapping.dp * mapping.cp / mapping.sites, dtype=float)
-    asked = np.asarray(mapping.shard_ranks, dtype=float)
-    dense = np.where(asked > 0, np.minimum(asked, ranks), ranks)
+    ranks = mapping.dp * mapping.cp / mapping.sites
     place = mapping.tp / (mapping.ep * mapping.etp)
     copies = np.maximum(ranks * place, 1.0)
+    if np.ndim(mapping.shard_ranks) == 0 and mapping.shard_ranks == 0.0:
+        return ShardRanks(ranks, 1.0, copies, 1.0)
+    asked = np.asarray(mapping.shard_ranks, dtype=float)
+    dense = np.where(asked > 0, np.minimum(asked, ranks), ranks)
     expert = np.clip(dense * place, 1.0, copies)
     return ShardRanks(dense, ranks / dense, expert, copies / expert)
 
@@ -82,10 +85,11 @@ def data_messages(
     full, split, whole = stage >= 3, stage >= 2, stage < 1
     layers = np.maximum(shape.layers / mapping.pp, 1.0)
     inner = mapping.ep * mapping.etp
+    copies = weight_copies(mapping.schedule)  # a rank exchanges the gradients of every stage it holds
     found: list[DataMessage] = []
     for held, sharing, replicas, stride in (
-        (rank.dense, ranks.dense, ranks.dense_replicas, mapping.tp),
-        (rank.expert, ranks.expert, ranks.expert_replicas, inner),
+        (copies * rank.dense, ranks.dense, ranks.dense_replicas, mapping.tp),
+        (copies * rank.expert, ranks.expert, ranks.expert_replicas, inner),
     ):
         shares = group(sharing, stride, domain=network.domain, node=network.node)
         beside = group(replicas, stride * sharing, domain=network.domain, node=network.node)
@@ -99,6 +103,6 @@ def data_messages(
             DataMessage("reduce_scatter", shares, reduced, np.where(split, 0.0, count), np.where(split, count, 0.0)),
             DataMessage("all_gather", shares, gathered, np.where(full, 0.0, count), often),
         ]
-        if np.any(replicas > 1):
+        if np.any(np.asarray(replicas) > 1):
             found.append(DataMessage("all_reduce", beside, reduced / sharing, count, 0.0))
     return tuple(found)

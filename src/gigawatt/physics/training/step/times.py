@@ -2,9 +2,10 @@
 
 stage   = (layers + head) / pp, or layers / pp + head on the last stage when the layers divide evenly
           + 8 bytes a parameter of gradient accumulation, + pipeline messages
-step    = (m * longest stage + (pp - 1) / vpp * mean stage + exposed data-parallel + optimizer + offload + sites)
+step    = (m * longest stage + idle of the schedule at the mean stage + exposed data-parallel + optimizer + offload + sites)
           * stragglers
-exposed = x C + max(0, (1 - x) C - time to hide in);  FSDP pays for each micro-batch, DDP once a step
+exposed = x C + max(0, (1 - x) C - time to hide in);  FSDP pays for each micro-batch, DDP once a step;
+          beyond what kernels hide, links of different kind (network, host) run side by side and the longest counts
 optimizer 34 bytes a parameter on the rank;  stragglers 1 + s log2(chips / 8)
 
 Layers run their forward pass again for the share `recompute`, of the others the pieces that `modules` names. What a column
@@ -20,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigawatt.physics.training.calibration import Coefficients
-from gigawatt.physics.training.columns import Machine, Mapping
+from gigawatt.physics.training.columns import ONE_F_ONE_B, Machine, Mapping
 from gigawatt.physics.training.memory.bytes import kept_bytes_per_token, rank_parameters
 from gigawatt.physics.training.schedule.pipeline import pipeline_s
 from gigawatt.physics.training.shape import Shape
@@ -151,27 +152,31 @@ def assemble(
     stage_s = (passes_s + again_s) * share
     head_s = micro.head_s / pp
     accumulate_s = trains * ACCUMULATE_BYTES * rank.total / stream
-    even = np.mod(shape.layers, pp * vpp) == 0
+    depth = shape.layers / (pp * vpp)
+    even = depth == np.rint(depth)
     stretch, mean = (1.0, 1.0) if split is None else (split.longest, split.mean)
     mean_stage = mean * stage_s + head_s + accumulate_s
     longest = stretch * stage_s + np.where(even, micro.head_s, head_s) + accumulate_s
 
     send_s = 2.0 * vpp * exposure(c.exposed_pp, mapping.overlap_pp) * sent.send_s  # forward and back, every chunk
-    shown = exposure(c.exposed_dp, mapping.overlap_dp)
-    data_s = _shown(shown, sent.data_s, longest)
-    if np.any(sent.micro_s):
-        data_s = data_s + m * _shown(shown, sent.micro_s, longest)
-
     ranks = shard_ranks(mapping)
     zero = np.asarray(mapping.sharding) >= 1
     owned = trains * np.where(zero, rank.dense / ranks.dense + rank.expert / ranks.expert, rank.total)
     optimizer_s = OPTIMIZER_BYTES * owned / stream
 
-    offload_s, site_s = np.zeros(()), np.zeros(())
+    # Messages and copies that run beside kernels use links of their own: beyond the kernels the longest counts, once.
+    shown = exposure(c.exposed_dp, mapping.overlap_dp)
+    beyond_s, offload_s, site_s = np.zeros(()), np.zeros(()), np.zeros(())
+    data_s = np.zeros(())
+    if np.any(sent.micro_s):
+        beyond_s = np.maximum((1.0 - shown) * sent.micro_s - longest, 0.0)
+        data_s = m * (shown * sent.micro_s + beyond_s)
+    hide_s = longest + beyond_s
+    later_s = (1.0 - shown) * sent.data_s
     if offloads(mapping):
         full = np.asarray(mapping.sharding) >= 3
         kept = sum(kind.count * kept_bytes_per_token(kind, shape, mapping, flash) for kind in shape.kinds)
-        hidden = exposed_offload(
+        host = exposed_offload(
             machine,
             mapping,
             forward_s=micro.forward_s * share,
@@ -180,13 +185,19 @@ def assemble(
             owned=owned,
             kept_bytes=kept * (1.0 - recompute) * share * mapping.micro_batch * mapping.seq / mapping.cp,
         )
-        offload_s = m * hidden.micro_s + hidden.step_s
+        waits_s = np.maximum(host.micro_s - beyond_s, 0.0)
+        hide_s = hide_s + waits_s
+        gradients_s = np.maximum(host.gradients_s - np.maximum(later_s - hide_s, 0.0), 0.0)
+        offload_s = m * waits_s + gradients_s + host.adam_s
         optimizer_s = optimizer_s * (1.0 - np.asarray(mapping.offload_optimizer))
+    data_s = data_s + shown * sent.data_s + np.maximum(later_s - hide_s, 0.0)
     if np.any(np.asarray(mapping.sites) > 1):
+        # What the exchange within a site leaves of the last backward pass.
         window_s = np.asarray(mapping.overlap_dp) * (micro.backward_s + again_s) * share
-        site_s = site_seconds(shape, mapping, between, window_s)
+        site_s = site_seconds(shape, mapping, between, np.maximum(window_s - later_s, 0.0))
 
-    body = pipeline_s(m, pp, vpp, longest, mean_stage)
+    shares = _pass_shares(mapping, mean * share, micro, head_s, accumulate_s, mean_stage)
+    body = pipeline_s(m, pp, vpp, longest, mean_stage, schedule=mapping.schedule, **shares)
     rest = m * send_s + data_s + optimizer_s + offload_s + site_s
     plain = body + rest
     slow = 1.0 + c.straggler * np.log2(np.maximum(mapping.chips / (8.0 * pp), 1.0))
@@ -196,14 +207,12 @@ def assemble(
     parts = mean * m * share
     repeat = 1.0 + recompute * micro.forward_s / np.maximum(passes_s, 1e-30)
     often = parts * repeat
-    host = np.maximum(micro.host_s, 0.0)
-    comm = micro.tensor_s + micro.context_s + micro.expert_s
-    kernels_s = often * np.maximum(passes_s - comm - host, 0.0) + parts * (1.0 - recompute) * pieces_s
-    math_share = micro.math_s / np.maximum(micro.math_s + micro.traffic_s, 1e-30)
-    compute_s = (kernels_s + m * head_s) * math_share
-    busy_s = kernels_s + m * (head_s + accumulate_s)
-    host_s = often * host
-    bubble_s = np.maximum(body - busy_s - host_s - often * comm, 0.0)
+    heads_s = m * head_s
+    kernels_s = often * micro.kernels_s + parts * (1.0 - recompute) * pieces_s
+    compute_s = (kernels_s + heads_s) * micro.math_share
+    busy_s = kernels_s + heads_s + m * accumulate_s
+    inside = {name: often * getattr(micro, name) for name in ("host_s", "tensor_s", "context_s", "expert_s")}
+    bubble_s = np.maximum(body - busy_s - sum(inside.values()), 0.0)
     memory_s = busy_s - compute_s
 
     per_token = 3.0 - mapping.lora
@@ -215,10 +224,7 @@ def assemble(
         "step_s": step,
         "compute_s": compute_s,
         "memory_s": memory_s,
-        "tensor_s": often * micro.tensor_s,
-        "context_s": often * micro.context_s,
-        "expert_s": often * micro.expert_s,
-        "host_s": host_s,
+        **inside,
         "bubble_s": bubble_s,
         "pipeline_s": m * send_s,
         "data_s": data_s,
@@ -230,15 +236,23 @@ def assemble(
         "executed_flops": executed,
         "compute_util": np.minimum(executed / (mapping.chips * machine.peak_flops * step), 1.0),
         "memory_util": np.minimum(traffic_bytes / (machine.hbm_bytes_per_s * step), 1.0),
-        "busy": np.clip(1.0 - (bubble_s + host_s + offload_s) / step, 0.0, 1.0),
+        "busy": np.clip(1.0 - (bubble_s + inside["host_s"] + offload_s) / step, 0.0, 1.0),
     }
     rows = np.shape(step)
     return Steps(**{name: np.broadcast_to(np.asarray(v, dtype=float), rows) for name, v in columns.items()})
 
 
-def _shown(share: Any, message_s: Any, hide_s: Any) -> Any:
-    """What shows of a message that may run beside `hide_s` of kernels: x C + max(0, (1 - x) C - time to hide in)."""
-    return share * message_s + np.maximum((1.0 - share) * message_s - hide_s, 0.0)
+def _pass_shares(
+    mapping: Mapping, share: Any, micro: MicroBatch, head_s: Any, accumulate_s: Any, stage_s: Any
+) -> dict[str, Any]:
+    """Forward and weight-gradient shares of a stage, for schedules that tell them apart; recompute is of the backward
+    pass, the head's passes are three alike, and gradients are summed with the weights'."""
+    if np.ndim(mapping.schedule) == 0 and mapping.schedule == ONE_F_ONE_B:
+        return {}
+    third = head_s / 3.0
+    whole = np.maximum(stage_s, 1e-30)
+    weight_s = share * micro.weight_s + third + accumulate_s
+    return {"forward_share": (share * micro.forward_s + third) / whole, "weight_share": weight_s / whole}
 
 
 def _pieces(mapping: Mapping, micro: MicroBatch) -> tuple[Any, Any]:
@@ -252,7 +266,7 @@ def _pieces(mapping: Mapping, micro: MicroBatch) -> tuple[Any, Any]:
         bits = [module for module in modules if present & int(module)]
         if not bits:
             continue
-        mine = mapping.recomputes(bits[0])
+        mine = asked if present == 1 else mapping.recomputes(bits[0])
         for other in bits[1:]:
             mine = np.maximum(mine, mapping.recomputes(other))
         piece_s, piece_flops = micro.pieces.at(number)

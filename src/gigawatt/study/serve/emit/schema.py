@@ -95,9 +95,14 @@ def schema(engine: str) -> Schema:
 
 @lru_cache(maxsize=len(ENGINES))
 def _schema(engine: str) -> Schema:
-    head = document.read(FOLDER / f"{engine}.yaml").data
+    return read_schema(FOLDER, engine)
+
+
+def read_schema(folder: Path, engine: str) -> Schema:
+    """The record of an engine or a framework in a folder of records."""
+    head = document.read(folder / f"{engine}.yaml").data
     rows: dict[str, dict[str, Argument]] = {}
-    for path in (FOLDER / f"{engine}.csv", *sorted(FOLDER.glob(f"{engine}.*.csv"))):
+    for path in (folder / f"{engine}.csv", *sorted(folder.glob(f"{engine}.*.csv"))):
         with path.open(encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file):
                 rows.setdefault(row["command"], {})[row["name"]] = _argument(row, head["means"].get(row["command"], {}))
@@ -106,7 +111,7 @@ def _schema(engine: str) -> Schema:
         pinned=str(head.get("pinned", "")),
         commands={name: _command(name, rows, about, head) for name, about in head["commands"].items()},
         files={name: _command(name, rows, about, head) for name, about in head.get("files", {}).items()},
-        extras={name: head[name] for name in ("engines", "images") if name in head},
+        extras={name: head[name] for name in ("engines", "images", "models") if name in head},
     )
 
 
@@ -127,7 +132,7 @@ def _argument(row: Mapping[str, str], means: Mapping[str, Any]) -> Argument:
 
 
 def _command(name: str, rows: Mapping[str, dict[str, Argument]], about: Mapping[str, Any], head: Any) -> Command:
-    own = dict(rows[name])
+    own = dict(rows.get(name, {}))
     if "adds" in about:  # a worker takes its engine's arguments as its own, of the release it pins
         engine = _schema(about["adds"]).commands["server"].arguments
         own = {**{key: a for key, a in engine.items() if a.pinned}, **own}

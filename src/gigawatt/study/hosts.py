@@ -1,4 +1,4 @@
-"""Names of platforms and accelerators as places to serve on: chips, network, watts beside the chips, software.
+"""Names of platforms and accelerators as places to run on: chips, network, watts beside the chips, software.
 
 rack input of a chip = (chips x chip W + hosts, switches, NICs, fans, storage) / supply efficiency / chips + its share
                        of the scale-out network
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,12 +22,45 @@ from gigawatt.physics.chip.power import capped
 from gigawatt.physics.chip.software import families_of, support
 from gigawatt.physics.fabric import Fabric, default_fabric, fabric_from_record
 from gigawatt.physics.site import balance, chain_from_record
+from gigawatt.physics.training.calibration import MEASURED
 from gigawatt.physics.workload.architecture import Architecture
 from gigawatt.study.network import balanced_within, fabric_of, network_of
-from gigawatt.study.serve.question import PRECISIONS, Cap, Question
 
 Floats = NDArray[np.float64]
 FULL = PowerMode("full", 1.0, 1.0)
+Task = Literal["serving", "training"]
+# Precisions worth trying where none is asked for, narrowest first, and the peak that each needs of a chip: chips that scale
+# blocks (MXFP8) are those with a 4-bit peak. Training in 4 bit changes the recipe of a model, so it is tried by name alone.
+PRECISIONS: dict[Task, dict[str, str]] = {
+    "serving": {"fp4": "fp4", "fp8": "fp8", "bf16": "bf16"},
+    "training": {"mxfp8": "fp4", "fp8": "fp8", "bf16": "bf16"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """A power setting: a mode of the platform by name, a share of the chip's limit, or watts; one of them."""
+
+    mode: str = ""
+    share: float = 0.0
+    watts: float = 0.0
+
+
+class Asks(Protocol):
+    """What a question says about the places it is asked of."""
+
+    @property
+    def on(self) -> tuple[str, ...]: ...
+    @property
+    def precisions(self) -> tuple[str, ...]: ...
+    @property
+    def caps(self) -> tuple[Cap, ...]: ...
+    @property
+    def maturity(self) -> float | None: ...
+    @property
+    def fabric(self) -> str: ...
+    @property
+    def facility(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +74,7 @@ class Assumed:
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """A platform, or an accelerator alone, ready to serve; `place` is its id in the catalog.
+    """A platform, or an accelerator alone, ready to run; `place` is its id in the catalog.
 
     `beside_w` are the watts that stand beside the chips of a rack and `network_w` those of a chip's scale-out network; None
     where no platform says them, so that only chip watts are known. `refusal` says why the model can not run here.
@@ -77,7 +110,9 @@ class Host:
         return self.it_w(chip_w) * self.pue
 
 
-def hosts_of(question: Question, arch: Architecture, catalog: Catalog, told: Problems) -> tuple[Host, ...]:
+def hosts_of(
+    question: Asks, arch: Architecture, catalog: Catalog, told: Problems, task: Task = "serving"
+) -> tuple[Host, ...]:
     """Every platform of the question; what is wrong goes to `told`."""
     found = []
     facility = None
@@ -90,7 +125,7 @@ def hosts_of(question: Question, arch: Architecture, catalog: Catalog, told: Pro
         return ()
     for name in question.on:
         try:
-            made = _host(name, question, arch, catalog)
+            made = _host(name, question, arch, catalog, task)
         except InputError as error:
             told.extend(error.problems)
             continue
@@ -106,7 +141,7 @@ def platform_of(accelerator: str, catalog: Catalog) -> str:
     return next((name for name in ids if catalog.get("platform", name).accelerator == accelerator), "")
 
 
-def _host(name: str, question: Question, arch: Architecture, catalog: Catalog) -> Host:
+def _host(name: str, question: Asks, arch: Architecture, catalog: Catalog, task: Task) -> Host:
     platforms, chips = catalog.ids("platform"), catalog.ids("accelerator")
     assumed: list[Assumed] = []
     if name not in platforms and name not in chips:
@@ -118,7 +153,7 @@ def _host(name: str, question: Question, arch: Architecture, catalog: Catalog) -
         )
         assumed.append(Assumed("platform", place or "none: chip watts only", why))
     if not place:
-        return _alone(name, question, catalog, assumed)
+        return _alone(name, question, catalog, assumed, task)
     platform = catalog.get("platform", place)
     accelerator = catalog.get("accelerator", platform.accelerator)
     box = box_from_record(platform, accelerator)
@@ -127,15 +162,16 @@ def _host(name: str, question: Question, arch: Architecture, catalog: Catalog) -
     record = catalog.get("fabric", fabric_id)
     if not question.fabric:
         assumed.append(Assumed("fabric", fabric_id, f"the one that {place} comes with; --fabric names another"))
-    level = platform.software.serving
-    found = support(accelerator.stack, families_of(arch), "serving", catalog)
+    level = getattr(platform.software, task)
+    # A generation whose own rows training was fitted to carries its software in those constants.
+    fitted = task == "training" and accelerator.generation in MEASURED
+    speed = 1.0 if fitted else float(level.value)
+    found = support(accelerator.stack, families_of(arch), task, catalog)
     refusal = (found.note, "another platform; 'gigawatt catalog list framework' says what runs where")
     if found.note and not found.runs and not found.refused:
         assumed.append(Assumed("software", "runs", found.note))
-    if question.maturity is None and level.value != 1:
-        assumed.append(
-            Assumed("software speed", f"{level.value:g} of CUDA's", f"{level.source}; --maturity states another")
-        )
+    if question.maturity is None and speed != 1:
+        assumed.append(Assumed("software speed", f"{speed:g} of CUDA's", f"{level.source}; --maturity states another"))
     network_w = float(network_of(record, platform, accelerator, catalog).power.value)
     return Host(
         label=name,
@@ -143,8 +179,8 @@ def _host(name: str, question: Question, arch: Architecture, catalog: Catalog) -
         chip=box.chip,
         fabric=fabric_of(record, platform, box, catalog),
         modes=_modes(question.caps, box.modes, box.chip, name),
-        precisions=_precisions(question.precisions, box.chip, assumed),
-        speed=float(level.value) if question.maturity is None else question.maturity,
+        precisions=_precisions(question.precisions, box.chip, assumed, task),
+        speed=speed if question.maturity is None else question.maturity,
         rack_chips=box.chips,
         beside_w=box.host_w + box.fabric_w + box.nic_w + box.fan_w,
         network_w=network_w,
@@ -167,7 +203,7 @@ def _check_links(record: Any, chip: Chip) -> None:
         raise InputError(Problem("missing_fact", said, None, (hint,)))
 
 
-def _alone(name: str, question: Question, catalog: Catalog, assumed: list[Assumed]) -> Host:
+def _alone(name: str, question: Asks, catalog: Catalog, assumed: list[Assumed], task: Task) -> Host:
     """An accelerator that no platform holds: its default network, and no watts but its own."""
     chip = chip_from_record(catalog.get("accelerator", name))
     _check_links(catalog.get("accelerator", name), chip)
@@ -186,7 +222,7 @@ def _alone(name: str, question: Question, catalog: Catalog, assumed: list[Assume
         chip=chip,
         fabric=fabric,
         modes=_modes(question.caps, (FULL,), chip, name),
-        precisions=_precisions(question.precisions, chip, assumed),
+        precisions=_precisions(question.precisions, chip, assumed, task),
         speed=1.0 if question.maturity is None else question.maturity,
         rack_chips=node,
         beside_w=None,
@@ -197,9 +233,9 @@ def _alone(name: str, question: Question, catalog: Catalog, assumed: list[Assume
     )
 
 
-def _precisions(asked: Sequence[str], chip: Chip, assumed: list[Assumed]) -> tuple[str, ...]:
+def _precisions(asked: Sequence[str], chip: Chip, assumed: list[Assumed], task: Task) -> tuple[str, ...]:
     """Those asked for, else those that the chip has a peak for; bf16 always runs."""
-    have = tuple(name for name in PRECISIONS if name in chip.peak_flops or name == "bf16")
+    have = tuple(name for name, peak in PRECISIONS[task].items() if peak in chip.peak_flops or name == "bf16")
     if not asked:
         assumed.append(Assumed("precision", ", ".join(have), f"what {chip.name} computes in; --precision names some"))
         return have

@@ -1,0 +1,247 @@
+"""A file of a training question, and a plan's scenario read as one.
+
+    schema: 1
+    question: train
+    name: frontier-run
+    model: llama3-405b
+    on: [gb300-nvl72, hgx-h100]
+    gpus: 4608
+    seq: 8192
+    tokens: 15T
+
+Words are those of the command line; `--set tokens=30T` changes any of them. Of a plan's scenario one training workload is asked
+about: its model, lengths, batch and budget on the platforms of the fleet, their software as the plan takes it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from gigawatt import __version__
+from gigawatt.catalog import Catalog
+from gigawatt.core.errors import InputError, Problem, Problems, Where, unknown_name
+from gigawatt.physics.workload import from_config
+from gigawatt.study.claim import Claim
+from gigawatt.study.door import QuestionName, Strict
+from gigawatt.study.hosts import Host, hosts_of
+from gigawatt.study.load import Default, load
+from gigawatt.study.load import defaults_of as unwritten
+from gigawatt.study.resolve import Resolved, Work, resolve
+from gigawatt.study.result import RunResult
+from gigawatt.study.software import software
+from gigawatt.study.source import Source, override, read, validated
+from gigawatt.study.train.answer import answer
+from gigawatt.study.train.question import DEFAULT_CHIPS, Question
+from gigawatt.study.train.words import read_question
+from gigawatt.study.workloads import Training
+
+Some = str | int | float | list[str | int | float]
+
+
+class TrainFile(Strict):
+    """A whole question about training; a field that is left out is open, or the command line's default."""
+
+    schema_: Literal[1] = Field(1, alias="schema")
+    question: Literal["train"] = "train"
+    name: QuestionName = "unnamed"
+    title: str = Field("", max_length=200)
+    description: str = ""
+    claim: Claim | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    model: str
+    on: Some = ""
+    gpus: str | int = ""
+    seq: str | int = ""
+    batch: str | int = ""
+    tokens: str | float = ""
+    precision: Some = ""
+    stack: str = ""
+    release: str | int | float = ""
+    maturity: str | float = ""
+    mapping: str | dict[str, int] = ""
+    schedule: Some = ""
+    context: Some = ""
+    sharding: Some = ""
+    recompute: Some = ""
+    offload: Some = ""
+    lora: bool = False
+    sites: str | int = ""
+    link: Some = ""
+    local_steps: str | int = ""
+    imbalance: str | float = ""
+    power_cap: Some = ""
+    fabric: str = ""
+    facility: str = ""
+    objective: str | dict[str, str | float] = ""
+    max_step: str = ""
+    failures: str | float | dict[str, str | float] = ""
+    pareto: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedTrain:
+    """A checked question with its file; `hosts` are those of a plan's fleet, None where the question names them."""
+
+    name: str
+    title: str
+    source: Source
+    defaults: tuple[Default, ...]
+    question: Question
+    given: tuple[str, ...]
+    catalog: Catalog
+    hosts: tuple[Host, ...] | None = None
+    claim: Claim | None = None
+    seed: int = 0
+
+
+def load_train(path: Path | str, overrides: Sequence[str] = (), catalog: Catalog | None = None) -> LoadedTrain:
+    """Read, merge, override and check a file that says `question: train`.
+
+    Raises:
+        InputError: with every problem found, each at its place.
+    """
+    told = Problems()
+    merged = override(read(Path(path)), overrides, told)
+    file = validated(TrainFile, merged, told)
+    told.raise_if_any()
+    assert file is not None
+    found = Problems()
+    words = {name: _text(name, getattr(file, name)) for name in WORDS}
+    question = read_question(file.model, lora=file.lora, pareto=file.pareto, told=found, **words)
+    for problem in found.found:
+        told.extend([_placed(problem, merged)])
+    told.raise_if_any()
+    given = tuple(name for name in (*WORDS, "lora", "pareto") if name in merged.data)
+    return LoadedTrain(
+        file.name,
+        file.title,
+        merged,
+        unwritten(file),
+        question,
+        given,
+        catalog or Catalog.load(),
+        claim=file.claim,
+        seed=file.seed,
+    )
+
+
+WORDS = (
+    "on", "gpus", "seq", "batch", "tokens", "precision", "stack", "release", "maturity", "mapping", "schedule", "context",
+    "sharding", "recompute", "offload", "sites", "link", "local_steps", "imbalance",
+    "power_cap", "fabric", "facility", "objective", "max_step", "failures",
+)  # fmt: skip
+
+
+def _text(name: str, value: Any) -> str:
+    """What the command line would say."""
+    if isinstance(value, list):
+        return ",".join(str(item) for item in value)
+    if isinstance(value, dict):
+        joined = "" if name == "mapping" else "="
+        return ("-" if name == "mapping" else ",").join(f"{key}{joined}{item}" for key, item in value.items())
+    return str(value)
+
+
+def _placed(problem: Problem, source: Source) -> Problem:
+    """A problem of the command line's words, without its dashes and at its place in the file."""
+    option = next((word for word in WORDS if f"--{word.replace('_', '-')}" in problem.message), "")
+    named = re.search(r"'([^']+)'", problem.message)
+    if not option and named:  # a name that is not known: where it stands
+        option = next((word for word in WORDS if named[1] in str(source.data.get(word, "")).lower()), "")
+    where = source.where((option,)) if option else problem.where or Where(source.file)
+    hints = tuple(hint.replace("--", "") for hint in problem.hints)
+    return Problem(problem.code, problem.message.replace("--", ""), where, hints)
+
+
+def load_workload(
+    path: Path | str, workload: str = "", overrides: Sequence[str] = (), catalog: Catalog | None = None
+) -> LoadedTrain:
+    """A training workload of a plan's scenario as a question; the only one where none is named.
+
+    Raises:
+        InputError: the scenario is wrong, or has no such workload.
+    """
+    cat = catalog or Catalog.load()
+    loaded = load(path, overrides)
+    resolved = resolve(loaded, cat)
+    works = {work.id: work for work in resolved.works if isinstance(work.spec, Training)}
+    where = loaded.source.where(("workloads",))
+    if not works:
+        said = f"'{path}' trains nothing: none of its workloads is 'training'"
+        raise InputError(Problem("no_workload", said, where))
+    if workload and workload not in works:
+        raise InputError(unknown_name("training workload", workload, works, where))
+    if not workload and len(works) > 1:
+        said = f"'{path}' trains {len(works)} models; which one?"
+        raise InputError(Problem("missing", said, where, tuple(f"--workload {name}" for name in works)))
+    work = works[workload or next(iter(works))]
+    question = _question(work, resolved)
+    given = ["on", "seq", "batch", "tokens", "fabric"]
+    spec = work.spec
+    assert isinstance(spec, Training)
+    given += ["gpus"] if isinstance(spec.chips, int) else []
+    scenario = loaded.scenario
+    return LoadedTrain(
+        f"{scenario.name}-{work.id}",
+        f"{scenario.title or scenario.name}: {work.id}",
+        loaded.source,
+        loaded.defaults,
+        question,
+        tuple(given),
+        cat,
+        _hosts(question, work, resolved),
+        seed=scenario.seed,
+    )
+
+
+def _question(work: Work, resolved: Resolved) -> Question:
+    spec = work.spec
+    assert isinstance(spec, Training)
+    return Question(
+        model=work.model.id,
+        on=tuple(offered.offer.id for offered in resolved.offers),
+        chips=spec.chips if isinstance(spec.chips, int) else 8 * DEFAULT_CHIPS,
+        sequence=spec.sequence_length,
+        batch=spec.global_batch,
+        tokens=spec.tokens,
+        precisions=() if isinstance(spec.precisions, str) else tuple(spec.precisions),
+        facility=resolved.scenario.site.facility,
+    )
+
+
+def _hosts(question: Question, work: Work, resolved: Resolved) -> tuple[Host, ...]:
+    """The offers of the fleet, with the software and the network that the plan gives them."""
+    arch = from_config(work.model.id, work.model.config)
+    out = []
+    for offered in resolved.offers:
+        state = software(offered, "training", arch, resolved)
+        asked = replace(question, on=(offered.platform.id,), fabric=offered.fabric.id, maturity=state.speed)
+        told = Problems()
+        found = hosts_of(asked, arch, resolved.catalog, told, "training")
+        told.raise_if_any()
+        out += [replace(host, label=offered.offer.id, refusal=state.refusal) for host in found]
+    return tuple(out)
+
+
+def run_train(loaded: LoadedTrain, progress: Callable[[str], Any] = lambda text: None) -> RunResult:
+    """Answer a file.
+
+    Raises:
+        InputError: names that do not exist, degrees that do not divide.
+        Infeasible: nothing trains it as asked.
+    """
+    made = answer(loaded.question, loaded.catalog, given=loaded.given, hosts=loaded.hosts, say=progress)
+    manifest = {
+        **made.manifest,
+        "version": __version__,
+        **loaded.source.manifest,
+        "seed": loaded.seed,
+        "claim": loaded.claim.model_dump(mode="json") if loaded.claim else None,
+    }
+    return replace(made, name=loaded.name, title=loaded.title or made.title, manifest=manifest)

@@ -1,0 +1,158 @@
+"""Pre-training in a run: obligations met with failures in, what guards a run is asked and told, stretches of lengths."""
+
+import copy
+from typing import Any
+
+import pytest
+
+from gigawatt.core.errors import Infeasible, InputError
+from gigawatt.physics.reliability.effective import PARTS
+from gigawatt.study import load as loading
+from gigawatt.study.pipeline import work_out
+from gigawatt.study.resolve import resolve
+from gigawatt.study.runs_tables import PRODUCTIVE, WORDS, runs_table, swings_table
+
+BASE: dict[str, Any] = {
+    "schema": 1,
+    "name": "runs",
+    "horizon": {"start": "2027-01-01", "years": 2},
+    "site": {"grid_power": "30 MW"},
+    "moats": False,
+    "fleet": [{"id": "b200", "platform": "hgx-b200"}],
+    "workloads": [
+        {
+            "id": "pretrain",
+            "kind": "training",
+            "model": "llama3-405b",
+            "tokens": 8e12,
+            "obligation": {"finish_by": "2027-12-31"},
+        },
+    ],
+}
+
+
+def scenario(**changes: Any) -> dict[str, Any]:
+    data = copy.deepcopy(BASE)
+    data["workloads"][0] |= changes
+    return data
+
+
+def answer(**changes: Any) -> Any:
+    return work_out(loading.from_data(scenario(**changes), "test"))
+
+
+@pytest.fixture(scope="module")
+def usual() -> Any:
+    return answer()
+
+
+def kept(found: Any) -> float:
+    (guard,) = found.priced.performance.guards.values()
+    return float(guard.share)
+
+
+def test_obligation_is_met_with_failures_in(usual: Any) -> None:
+    points, use = usual.priced.inputs.points, usual.plan.use
+    made = float((use[:, 0] * points.tokens_out_per_s).sum())
+    seconds = usual.line.full_seconds_until(4)
+    assert made * seconds >= 8e12 * (1 - 1e-6)
+    (guard,) = usual.priced.performance.guards.values()
+    assert 0.8 < guard.share < 1.0
+    assert guard.share + guard.checkpoint_share + guard.failure_share == pytest.approx(1.0)
+
+
+def test_points_count_what_is_kept_and_what_stands_by(usual: Any) -> None:
+    (guard,) = usual.priced.performance.guards.values()
+    for point in usual.priced.performance.points:
+        step = 8192 * 2048 / point.step_s / guard.chips
+        assert point.tokens_out_per_s == pytest.approx(step * guard.share / (1 + guard.spare_share))
+        assert 0.5 < point.load <= 1.0
+
+
+def test_worse_guards_keep_less_and_need_more_racks(usual: Any) -> None:
+    worse = answer(reliability={"rate": 12.0, "checkpoint": "sync", "diagnosis": "by hand"})
+    assert kept(worse) < kept(usual)
+    assert worse.plan.racks.sum() > usual.plan.racks.sum()
+
+
+def test_spares_are_bought() -> None:
+    few, some = answer(reliability={"spares": "4 %"}), answer(reliability={"spares": "10 %"})
+    (guard,) = some.priced.performance.guards.values()
+    assert guard.spare_share == pytest.approx(0.10, abs=0.01)
+    assert some.plan.racks.sum() > few.plan.racks.sum()
+
+
+def test_a_run_without_spares_waits_for_repairs(usual: Any) -> None:
+    assert kept(answer(reliability={"spares": "0 %"})) < 0.5 * kept(usual)
+
+
+def test_interruptions_that_leave_no_time_are_named() -> None:
+    with pytest.raises(Infeasible, match="tiered checkpoints") as caught:
+        answer(chips=65536, reliability={"rate": 900.0, "checkpoint": "sync", "diagnosis": "by hand"})
+    assert "an interruption every" in caught.value.conflict[0]
+
+
+def test_performance_tells_the_parts(usual: Any) -> None:
+    from gigawatt.study.plan_tables import performance_table
+
+    (row,) = performance_table(usual, {}).rows()
+    assert row["goodput"] + row["lost_to_failures"] + row["lost_to_checkpoints"] == pytest.approx(1.0)
+    assert row["job_chips"] > 0
+
+
+def test_defaults_of_guards_are_listed() -> None:
+    paths = {default.path for default in loading.from_data(scenario(), "test").defaults}
+    assert "workloads.pretrain.reliability" in paths
+    written = loading.from_data(scenario(reliability={"spares": "2 %"}), "test").defaults
+    assert "workloads.pretrain.reliability.checkpoint" in {default.path for default in written}
+
+
+def test_long_stretches_take_longer(usual: Any) -> None:
+    long = answer(then=[{"sequence_length": 65536, "share": "20 %"}])
+    speed = max(p.tokens_out_per_s for p in usual.priced.performance.points)
+    assert max(p.tokens_out_per_s for p in long.priced.performance.points) < speed
+    assert ", then " in long.priced.performance.points[0].mapping
+
+
+def test_a_run_that_cannot_be_done_in_time_is_infeasible() -> None:
+    with pytest.raises(Infeasible, match="pretrain"):
+        answer(tokens=8e14)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"reliability": {"cluster": "rsc1-a10"}}, "rsc1-a100"),
+        ({"reliability": {"state": "adm"}}, "adam"),
+        ({"stack": "megatron-9999"}, "training stack"),
+        ({"then": [{"sequence_length": 32768, "share": "100 %"}]}, "under 1"),
+        (
+            {"then": [{"sequence_length": 32768, "share": "60 %"}, {"sequence_length": 65536, "share": "50 %"}]},
+            "below 1",
+        ),
+        ({"then": [{"sequence_length": 9_000_000, "share": "5 %"}]}, "positions"),
+        ({"reliability": {"checkpoint": "never"}}, "sync"),
+        ({"reliability": {"interval": 30}}, "unit"),
+    ],
+)
+def test_wrong_runs_say_what_would_be_right(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        resolve(loading.from_data(scenario(**changes), "test"))
+
+
+def test_replicas_go_on_where_asked(usual: Any) -> None:
+    found = answer(reliability={"go_on": "replicas"})
+    (guard,) = found.priced.performance.guards.values()
+    assert float(guard.effective.stall) > 0 and float(guard.effective.lost) == 0.0
+
+
+def test_runs_and_swings_have_tables(usual: Any) -> None:
+    told = {row["what"]: row["value"] for row in runs_table(usual).rows()}
+    assert sum(value for what, value in told.items() if what.startswith("time: ")) == pytest.approx(1.0)
+    assert set(WORDS) | {"productive"} == set(PARTS)
+    assert told["  its 80 % band, low"] <= told[PRODUCTIVE] <= told["  its 80 % band, high"]
+    (swing,) = swings_table(usual).rows()
+    assert swing["trough_mw"] < swing["mean_mw"] < swing["peak_mw"]
+    assert 0.0 < swing["peak_cut"] < 0.5
+    steps = {point.step_s for point in usual.priced.performance.points}
+    assert any(swing["frequency_hz"] == pytest.approx(1 / step, rel=1e-6) for step in steps)
