@@ -110,7 +110,7 @@ def test_more_overlap_is_never_slower(name: str, a: float, b: float, mixed: bool
 def test_without_overlap_every_message_is_waited_for() -> None:
     on, off = (evaluate(LLAMA_405B, H100, replace(DENSE, overlap_tp=o)) for o in (1.0, 0.0))
     hidden = float(on.tensor_s[0] / off.tensor_s[0])
-    assert 0.3 < hidden < 0.5  # the stack's exposure
+    assert 0.3 < hidden < 0.65  # the stack's exposure
     assert float(off.step_s[0]) > float(on.step_s[0])
 
 
@@ -354,7 +354,8 @@ def test_recipes() -> None:
     assert (
         delayed.memory_s[0] < blocks.memory_s[0] < current.memory_s[0]
     )  # a tensor's own scale needs a pass of its own
-    assert delayed.data_s[0] < 0.8 * usual.data_s[0]  # two of three messages in 8 bit
+    in16 = evaluate(LLAMA_405B, H100, FSDP, "bf16")
+    assert delayed.data_s[0] < 0.8 * in16.data_s[0]  # two of three messages in 8 bit
     narrow, mixed = (step(DENSE, B200, precision=p) for p in ("nvfp4", precision_recipe("nvfp4")))
     assert narrow < mixed < step(DENSE, B200, precision="bf16")  # a sixth of the layers stays wide
     with pytest.raises(InputError, match="fp8-current"):
@@ -391,3 +392,28 @@ def test_a_box_adds_what_stands_beside_its_chips() -> None:
 def test_less_time_for_messages_is_more_watts() -> None:
     hidden, shown = (step_power(H100, evaluate(LLAMA_405B, H100, replace(DENSE, overlap_tp=o))) for o in (1.0, 0.0))
     assert float(hidden.chip_w[0]) > float(shown.chip_w[0])
+
+
+# --- all together
+
+
+@given(
+    overlap=st.floats(0.0, 1.0),
+    less=st.floats(0.0, 1.0),
+    factor=st.floats(1.0, 16.0),
+    moved=st.tuples(st.floats(0.0, 1.0), st.floats(0.0, 1.0), st.floats(0.0, 1.0)),
+    sharding=st.sampled_from([1.0, 2.0, 3.0]),
+    batch=st.sampled_from([512.0, 1024.0, 4096.0]),
+    sites=st.sampled_from([1.0, 2.0]),
+)
+@settings(deadline=None, max_examples=40)
+def test_longer_messages_and_slower_links_never_save_time(overlap, less, factor, moved, sharding, batch, sites) -> None:
+    # What hides behind a layer hides no better for the layer's taking longer.
+    base = replace(FSDP, tp=2.0, dp=512.0, sharding=sharding, shard_ranks=64.0, global_batch=batch, sites=sites)
+    names = ("offload_optimizer", "offload_activations", "offload_weights")
+    base = replace(base, overlap_tp=max(overlap, less), **dict(zip(names, moved, strict=True)))
+    usual = step(base, host=PCIE, between=CABLE)
+    assert usual <= step(replace(base, overlap_tp=min(overlap, less)), host=PCIE, between=CABLE) * EVEN
+    slow = replace(H100, nic_bytes_per_s=H100.nic_bytes_per_s / factor)
+    assert usual <= step(base, slow, host=PCIE, between=CABLE) * EVEN
+    assert usual <= step(base, host=_faster(PCIE, 1 / factor), between=CABLE) * EVEN

@@ -240,6 +240,7 @@ def test_schedules_count_in_the_step() -> None:
     steps = evaluate(LLAMA_405B, machine, mapping)
     gpipe, plain, h1, v, dual, dual_v, chunks = steps.bubble_s.tolist()
     assert gpipe == pytest.approx(plain)
+    assert steps.data_s[4] > 1.5 * steps.data_s[1] and steps.data_s[5] == steps.data_s[1]  # two stages' gradients
     assert max(v, dual, dual_v) < h1 < plain and 0.4 * plain < chunks < plain
     alone = evaluate(LLAMA_405B, machine, replace(mapping, schedule=ONE_F_ONE_B, vpp=1.0))
     assert float(np.ravel(alone.step_s)[0]) == pytest.approx(float(steps.step_s[1]), rel=1e-12)

@@ -123,6 +123,8 @@ def stored_micro_batches(
 
 def weight_copies(schedule: Any) -> Any:
     """Stages of weights that a rank holds: dualpipe keeps the mirror stage's too."""
+    if np.ndim(schedule) == 0:
+        return 2.0 if schedule == DUAL_PIPE else 1.0
     return np.where(np.asarray(schedule) == DUAL_PIPE, 2.0, 1.0)
 
 

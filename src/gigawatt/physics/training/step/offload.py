@@ -6,7 +6,8 @@ each way to a memory that gives this chip `stream` bytes/s:
 
     a micro-batch   max(W/up, A/down, (W + A)/stream - F, 0) + max((W + A)/up, (W + A)/stream - B, 0)
     a step          gradients down behind the last backward pass, Adam on the host at 28 bytes a parameter over `stream`,
-                    new weights up while it works: max(2 p/down - B, 0) + max(28 p/stream, 2 p/up)
+                    new weights up while it works: max(2 p/down - B', 0) + max(28 p/stream, 2 p/up), B' what a backward
+                    pass takes with its own waiting
 
 [ZeRO-Offload, arXiv 2101.06840, sec. 4; ZeRO-Infinity, arXiv 2104.07857, sec. 5; coherent links: SuperOffload, 2509.21271.]
 PCIe and NVLink-C2C differ by their rates alone; the catalog's `host` records hold both.
@@ -31,10 +32,11 @@ MOVED_BYTES = 2.0  # of a weight, a gradient, an activation on the link
 
 @dataclass(frozen=True, slots=True)
 class Exposed:
-    """Seconds that offloading adds to a micro-batch and, beside, to a step."""
+    """Seconds beyond those of the chip's own work: of a micro-batch, of a step's gradients on their way, of Adam."""
 
     micro_s: Any
-    step_s: Any
+    gradients_s: Any
+    adam_s: Any
 
 
 def offloads(mapping: Mapping) -> bool:
@@ -99,4 +101,4 @@ def exposed_offload(
     micro = np.maximum(ahead - forward_s, 0.0) + np.maximum(back - backward_s, 0.0)
     moved = owned * np.asarray(mapping.offload_optimizer)
     adam = np.maximum(ADAM_BYTES_16 * moved / stream, MOVED_BYTES * moved / up)
-    return Exposed(micro, np.maximum(MOVED_BYTES * moved / down - backward_s, 0.0) + adam)
+    return Exposed(micro, np.maximum(MOVED_BYTES * moved / down - np.maximum(backward_s, back), 0.0), adam)

@@ -27,6 +27,7 @@ from gigawatt.physics.fabric.placement import Group, group
 from gigawatt.physics.fabric.wires import Wires
 from gigawatt.physics.training.columns import Mapping
 from gigawatt.physics.training.memory.bytes import rank_parameters
+from gigawatt.physics.training.schedule.pipeline import weight_copies
 from gigawatt.physics.training.shape import Shape
 from gigawatt.physics.training.step.precision import Precision
 
@@ -84,10 +85,11 @@ def data_messages(
     full, split, whole = stage >= 3, stage >= 2, stage < 1
     layers = np.maximum(shape.layers / mapping.pp, 1.0)
     inner = mapping.ep * mapping.etp
+    copies = weight_copies(mapping.schedule)  # a rank exchanges the gradients of every stage it holds
     found: list[DataMessage] = []
     for held, sharing, replicas, stride in (
-        (rank.dense, ranks.dense, ranks.dense_replicas, mapping.tp),
-        (rank.expert, ranks.expert, ranks.expert_replicas, inner),
+        (copies * rank.dense, ranks.dense, ranks.dense_replicas, mapping.tp),
+        (copies * rank.expert, ranks.expert, ranks.expert_replicas, inner),
     ):
         shares = group(sharing, stride, domain=network.domain, node=network.node)
         beside = group(replicas, stride * sharing, domain=network.domain, node=network.node)

@@ -4,7 +4,8 @@ stage   = (layers + head) / pp, or layers / pp + head on the last stage when the
           + 8 bytes a parameter of gradient accumulation, + pipeline messages
 step    = (m * longest stage + idle of the schedule at the mean stage + exposed data-parallel + optimizer + offload + sites)
           * stragglers
-exposed = x C + max(0, (1 - x) C - time to hide in);  FSDP pays for each micro-batch, DDP once a step
+exposed = x C + max(0, (1 - x) C - time to hide in);  FSDP pays for each micro-batch, DDP once a step;
+          beyond what kernels hide, links of different kind (network, host) run side by side and the longest counts
 optimizer 34 bytes a parameter on the rank;  stragglers 1 + s log2(chips / 8)
 
 Layers run their forward pass again for the share `recompute`, of the others the pieces that `modules` names. What a column
@@ -158,21 +159,24 @@ def assemble(
     longest = stretch * stage_s + np.where(even, micro.head_s, head_s) + accumulate_s
 
     send_s = 2.0 * vpp * exposure(c.exposed_pp, mapping.overlap_pp) * sent.send_s  # forward and back, every chunk
-    shown = exposure(c.exposed_dp, mapping.overlap_dp)
-    data_s = _shown(shown, sent.data_s, longest)
-    if np.any(sent.micro_s):
-        data_s = data_s + m * _shown(shown, sent.micro_s, longest)
-
     ranks = shard_ranks(mapping)
     zero = np.asarray(mapping.sharding) >= 1
     owned = trains * np.where(zero, rank.dense / ranks.dense + rank.expert / ranks.expert, rank.total)
     optimizer_s = OPTIMIZER_BYTES * owned / stream
 
-    offload_s, site_s = np.zeros(()), np.zeros(())
+    # Messages and copies that run beside kernels use links of their own: beyond the kernels the longest counts, once.
+    shown = exposure(c.exposed_dp, mapping.overlap_dp)
+    beyond_s, offload_s, site_s = np.zeros(()), np.zeros(()), np.zeros(())
+    data_s = np.zeros(())
+    if np.any(sent.micro_s):
+        beyond_s = np.maximum((1.0 - shown) * sent.micro_s - longest, 0.0)
+        data_s = m * (shown * sent.micro_s + beyond_s)
+    hide_s = longest + beyond_s
+    later_s = (1.0 - shown) * sent.data_s
     if offloads(mapping):
         full = np.asarray(mapping.sharding) >= 3
         kept = sum(kind.count * kept_bytes_per_token(kind, shape, mapping, flash) for kind in shape.kinds)
-        hidden = exposed_offload(
+        host = exposed_offload(
             machine,
             mapping,
             forward_s=micro.forward_s * share,
@@ -181,11 +185,16 @@ def assemble(
             owned=owned,
             kept_bytes=kept * (1.0 - recompute) * share * mapping.micro_batch * mapping.seq / mapping.cp,
         )
-        offload_s = m * hidden.micro_s + hidden.step_s
+        waits_s = np.maximum(host.micro_s - beyond_s, 0.0)
+        hide_s = hide_s + waits_s
+        gradients_s = np.maximum(host.gradients_s - np.maximum(later_s - hide_s, 0.0), 0.0)
+        offload_s = m * waits_s + gradients_s + host.adam_s
         optimizer_s = optimizer_s * (1.0 - np.asarray(mapping.offload_optimizer))
+    data_s = data_s + shown * sent.data_s + np.maximum(later_s - hide_s, 0.0)
     if np.any(np.asarray(mapping.sites) > 1):
+        # What the exchange within a site leaves of the last backward pass.
         window_s = np.asarray(mapping.overlap_dp) * (micro.backward_s + again_s) * share
-        site_s = site_seconds(shape, mapping, between, window_s)
+        site_s = site_seconds(shape, mapping, between, np.maximum(window_s - later_s, 0.0))
 
     shares = _pass_shares(mapping, mean * share, micro, head_s, accumulate_s, mean_stage)
     body = pipeline_s(m, pp, vpp, longest, mean_stage, schedule=mapping.schedule, **shares)
@@ -231,11 +240,6 @@ def assemble(
     }
     rows = np.shape(step)
     return Steps(**{name: np.broadcast_to(np.asarray(v, dtype=float), rows) for name, v in columns.items()})
-
-
-def _shown(share: Any, message_s: Any, hide_s: Any) -> Any:
-    """What shows of a message that may run beside `hide_s` of kernels: x C + max(0, (1 - x) C - time to hide in)."""
-    return share * message_s + np.maximum((1.0 - share) * message_s - hide_s, 0.0)
 
 
 def _pass_shares(
