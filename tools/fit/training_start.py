@@ -44,6 +44,11 @@ START: dict[str, tuple[float, float, str]] = {
     "attention.amd": (2.0, 0.2, "the same"),
     "scan": (2.0, 0.8, "traffic of state-space scans over the compulsory"),
     "scan.hopper": (1.5, 0.5, "the same, Hopper: fewer bytes a second for as many instructions"),
+    "adapters": (
+        1.0,
+        0.4,
+        "traffic of adapters beside every dense matrix over the compulsory; attention alone has a quarter",
+    ),
     "elementwise": (1.2, 0.15, "traffic of fused norms and activations over the compulsory"),
     "elementwise.eager": (2.0, 0.15, "the same in eager PyTorch"),
     "elementwise.2021": (2.0, 0.3, "the same in the fused kernels of 2021, with dropout and its masks"),

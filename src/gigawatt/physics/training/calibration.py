@@ -111,6 +111,7 @@ class Coefficients:
     attention: Any
     attention_backward: Any
     scan: Any
+    adapters: Any
     flash: Any
     elementwise: Any
     elementwise_unfused: Any
@@ -210,6 +211,7 @@ def constants_of(context: Context, p: Mapping[str, float]) -> dict[str, float]:
         "headroom_w_per_tflops": HEADROOM_W_PER_TFLOPS.get(context.generation, 1.0),
         "attention": attention * (p["attention.narrow"] if recipe.narrow_attention else 1.0),
         "attention_backward": p["attention_backward"],
+        "adapters": p["adapters"],
         "scan": p.get(f"scan.{kin}", p["scan"]),
         "flash": float(stack.flash),
         "elementwise": p[f"elementwise{stack.passes and '.' + stack.passes}"],

@@ -195,8 +195,9 @@ def _layer_costs(
     math_b = full * (k.input_s + weights * k.weight_s) + attention_back
     math_b = math_b + experts * (k.expert_input_s + weights * k.expert_weight_s)
     passes = each * k.pass_s
-    traffic_f = passes + gather + scan + c.quantise * k.cast_s + c.quantise_experts * k.expert_cast_s
-    traffic_b = 2.0 * passes + gather + SCAN_BACKWARD * scan
+    adapters = np.asarray(mapping.lora) * c.adapters * k.adapter_s
+    traffic_f = passes + adapters + gather + scan + c.quantise * k.cast_s + c.quantise_experts * k.expert_cast_s
+    traffic_b = 2.0 * passes + adapters + gather + SCAN_BACKWARD * scan
     traffic_b = traffic_b + c.quantise * k.cast_backward_s + c.quantise_experts * k.expert_cast_backward_s
 
     tensor = exposure(c.exposed_tp, mapping.overlap_tp) * kind.all_reduces * sent.tensor_s
