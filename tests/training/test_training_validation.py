@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gigawatt.catalog import Catalog
+from gigawatt.report.accuracy_training import training_part
 from gigawatt.validation.base import number
 from gigawatt.validation.training import predict
 from gigawatt.validation.training_metrics import metric_value, rule_flops_per_token, step_of
@@ -130,7 +132,44 @@ def test_errors_on_the_measured_table() -> None:
     found = predict(blind)
     assert len(found) == len(rows)
     error = np.array([abs(p.predicted / number(r["measured_value"]) - 1) for p, r in zip(found, rows, strict=True)])
-    assert np.median(error) < 0.08
-    assert np.mean(error) < 0.14
+    assert np.median(error) < 0.07
+    assert np.mean(error) < 0.12
     inside = [p.low <= number(r["measured_value"]) <= p.high for p, r in zip(found, rows, strict=True)]
     assert 0.7 < np.mean(inside) < 0.9
+
+
+BARS = {  # % of step time, sources left out (mean), as the calibration's own fits found it
+    "Megatron papers": (("sc21", "actrec"), 4.0),
+    "NVIDIA's summaries of Hopper and Blackwell": (("dgxc", "nemo2407"), 8.0),
+    "another framework's table, left out whole": (("foundry", "fms"), 15.0),
+    "chronicles, whose settings are partly unsaid": (("bloom",), 15.5),
+}
+
+
+@pytest.mark.parametrize("name", BARS)
+def test_bars_on_errors_left_out(name: str) -> None:
+    table = Catalog.load().get("calibration", "training-step").tables["error_by_source"]
+    sources, bar = BARS[name]
+    rows = np.array([table[s]["rows"] for s in sources], dtype=float)
+    assert np.average([table[s]["left_out_mape"] for s in sources], weights=rows) <= bar
+
+
+def test_the_model_beats_the_null_where_rows_are_many() -> None:
+    table = Catalog.load().get("calibration", "training-step").tables["error_by_family"]
+    for name in ("fsdp-eager ampere", "fsdp-eager hopper", "dense hopper, NVIDIA stacks", "BLOOM chronicles A100"):
+        assert table[name]["left_out_mape"] < table[name]["null_mape"], name
+
+
+def test_null_model_is_of_speeds_and_bands_widen_outside() -> None:
+    base = {"model": "Llama 3.1 8B", "gpu": "H100", "n_gpus": 8, "seq_len": 8192, "global_batch": 128, "micro_batch": 1}
+    base |= {"tp": 1, "pp": 1, "precision": "bf16", "recompute": "none"}
+    seen, new = predict([row(**base, source="mosaicml llm-foundry"), row(**base, source="a page of nobody")])
+    assert seen.kin == new.kin == "h100-sxm 16-bit dense" and seen.unit > 0 and not seen.falls
+    assert "a document never seen" in new.note and "a document never seen" not in seen.note
+    wide = [np.log((p.high or 0) / (p.low or 1)) for p in (seen, new)]
+    assert wide[1] > wide[0]
+
+
+def test_the_page_has_a_part_on_training() -> None:
+    text = "\n".join(training_part())
+    assert "source left out" in text and "h100-sxm FP8 dense" in text and "software-maturity" in text

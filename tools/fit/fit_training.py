@@ -31,6 +31,7 @@ from training_start import START
 from gigawatt.physics.training import coefficients, step_times
 from gigawatt.physics.training.calibration import kin_of
 from gigawatt.validation.training import candidates_of, choose
+from gigawatt.validation.training_layouts import xla_recompute
 from gigawatt.validation.training_metrics import step_of
 from gigawatt.validation.training_rows import Case, case_of
 
@@ -52,7 +53,7 @@ class Rows:
     def parameters(self, x: np.ndarray) -> dict[str, float]:
         values = {name: start for name, (start, _, _) in START.items()}
         values |= {name: float(np.exp(v)) for name, v in zip(self.free, x, strict=True)}
-        return values | {"xla_recompute": min(values["xla_recompute"], 1.0)}
+        return values | {name: min(values[name], 1.0) for name in ("xla_recompute", "xla_recompute.roomy")}
 
     def sigma_of(self, samples: Sequence[np.ndarray]) -> dict[str, float]:
         """Spread of each free parameter (ln) over fits with a source left out."""
@@ -64,6 +65,7 @@ class Rows:
         chosen, _ = choose(self.cases, self.open, self.parameters(x))
         self.kept = self.open.take(chosen)
         self.contexts = [case.context for case in self.cases]
+        self.again = [xla_recompute(case.chip) for case in self.cases]
         self.xla_open = np.array([case.context.stack.xla and not case.recompute_stated for case in self.cases])
 
     def residual(self, x: np.ndarray) -> np.ndarray:
@@ -71,7 +73,7 @@ class Rows:
         p = self.parameters(x)
         c = coefficients(self.contexts, p)
         kept, was = self.kept, self.kept.layout.recompute
-        layout = replace(kept.layout, recompute=np.where(self.xla_open, p["xla_recompute"], was))
+        layout = replace(kept.layout, recompute=np.where(self.xla_open, [p[name] for name in self.again], was))
         steps = step_times(kept.shapes, kept.machine, layout, kept.kernels, kept.messages, c)
         return np.asarray(np.log(steps.step_s) - self.target)
 

@@ -12,7 +12,7 @@ from write_calibration import write
 
 from gigawatt.physics.training.search.best import Z80
 from gigawatt.validation.training import candidates_of, choose
-from gigawatt.validation.training_bands import ORIGIN, origin_of
+from gigawatt.validation.training_bands import ORIGIN, kin_of_row, origin_of
 from gigawatt.validation.training_recipes import OPEN_RELEASE
 from gigawatt.validation.training_rows import Case, case_of
 
@@ -57,7 +57,7 @@ class Residuals:
 
 def record(r: Residuals, values: Mapping[str, float], sigma: Mapping[str, float]) -> None:
     """Writes the record."""
-    tables: dict[str, object] = {}
+    tables: dict[str, object] = dict(_tables(r))
     tables["documents"] = sorted({origin_of(row["source"]) for row in r.raw})
     tables["usual_blanks"] = {
         family: [n for n in dict.fromkeys(n for i in m for n in r.cases[i].notes) if _usual(r.cases, m, n)]
@@ -81,16 +81,26 @@ def _groups(r: Residuals, values: Mapping[str, float]) -> dict[str, float]:
 
 
 def _errors(r: Residuals) -> dict[str, object]:
-    """Errors in %: of all rows, by family and by source."""
+    """Errors in % of all rows."""
     found: dict[str, object] = {}
     for what, values in (("fitted", r.fitted), ("source_left_out", r.known), *r.others.items()):
         name = what if what in ("fitted", "source_left_out") else f"{what}_left_out"
         found[f"{name}_mape_percent"] = _mean(values)
         found[f"{name}_median_percent"] = _median(values)
     found["null_mape_percent"] = _mean(r.null)
-    for what, kin in (("family", r.families), ("source", r.members(r.source.tolist()))):
-        found[what] = {
-            name: {
+    return found
+
+
+def _tables(r: Residuals) -> dict[str, object]:
+    """Errors in % by family, by source and by chip with precision and kind of model: fitted, source left out, null."""
+    labels = {
+        "error_by_family": [case.family for case in r.cases],
+        "error_by_source": r.source.tolist(),
+        "error_by_chip": [kin_of_row(case) for case in r.cases],
+    }
+    return {
+        name: {
+            kin: {
                 "rows": int(m.size),
                 "fitted_mape": _mean(r.fitted[m]),
                 "fitted_median": _median(r.fitted[m]),
@@ -99,9 +109,10 @@ def _errors(r: Residuals) -> dict[str, object]:
                 "left_out_bias": float(100 * np.median(np.expm1(-r.known[m]))),
                 "null_mape": _mean(r.null[m]),
             }
-            for name, m in kin.items()
+            for kin, m in r.members(label).items()
         }
-    return found
+        for name, label in labels.items()
+    }
 
 
 def _mean(r: np.ndarray) -> float:

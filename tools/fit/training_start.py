@@ -19,6 +19,8 @@ START: dict[str, tuple[float, float, str]] = {
         0.10,
         "products of a TPU over its kin's form; best shape measured 0.83-0.90 of peak, the form's 0.85",
     ),
+    "kernels.tpu-v6e": (1.0, 0.12, "Trillium over the TPUs before it, relative to peak"),
+    "kernels.tpu7x": (1.0, 0.12, "the same, Ironwood"),
     "kernels.amd.16": (1.4, 0.12, "the same, AMD; best shape measured 0.51-0.68 of peak, the form's 0.83"),
     "kernels.amd.8": (1.3, 0.12, "the same, 8 and 4 bit; best shape measured 0.55, the form's 0.73"),
     "kernels.cdna4.8": (1.3, 0.12, "the same, CDNA4"),
@@ -68,7 +70,8 @@ START: dict[str, tuple[float, float, str]] = {
         0.3,
         "log gain of software from a chip's launch to its plateau (record software-maturity: 0.36)",
     ),
-    "xla_recompute": (0.63, 0.15, "share of layers recomputed where a TPU source names no policy"),
+    "xla_recompute": (0.8, 0.15, "share of layers recomputed where a TPU source names no policy"),
+    "xla_recompute.roomy": (0.4, 0.3, "the same on chips of 64 GB or more"),
 }
 
 STACKS: dict[str, dict[str, object]] = {

@@ -106,13 +106,19 @@ class Fit:
     errors: Mapping[str, Any]
 
 
-def accuracy_page(scored: Mapping[str, Scored], anchors: Table | None = None, fits: Sequence[Fit] = ()) -> str:
+def accuracy_page(
+    scored: Mapping[str, Scored],
+    anchors: Table | None = None,
+    fits: Sequence[Fit] = (),
+    more: Mapping[str, Sequence[str]] | None = None,
+) -> str:
     """The page's text.
 
     Args:
         scored: kind -> the object that `validate` prints (keys summary, groups, skipped).
         fits: the calibrations' own accounts of their errors, in and outside the fit.
         anchors: published single figures beside ours, shown as they are (any columns).
+        more: further paragraphs and tables by kind, shown below its groups.
     """
     parts = [INTRODUCTION, HEADLINE]
     if scored:
@@ -138,6 +144,7 @@ def accuracy_page(scored: Mapping[str, Scored], anchors: Table | None = None, fi
         groups = _groups([g for g in one.get("groups", ()) if not _class_of(g)])
         if groups:
             parts += ["By group:", groups]
+        parts += (more or {}).get(kind, ())
         reasons = _reasons(one.get("skipped", ()))
         if reasons:
             parts += ["Not answered:", reasons]

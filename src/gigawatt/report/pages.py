@@ -17,6 +17,7 @@ from typing import Any
 
 from gigawatt.core.errors import GigawattError
 from gigawatt.report.accuracy import TITLES, Fit, accuracy_page
+from gigawatt.report.accuracy_training import training_part
 from gigawatt.report.claims import claims_page, filled, scenarios_of, solved
 from gigawatt.report.contract_pages import write_contracts
 from gigawatt.study.breakeven import BreakEven, run_file
@@ -90,7 +91,11 @@ def _examples() -> Path:
 def write_accuracy(folder: Path, scored: Mapping[str, Mapping[str, Any]]) -> Path:
     """Write `accuracy.md`."""
     path = folder / "accuracy.md"
-    path.write_text(accuracy_page(scored, anchors_table(), fits=read_fits()), encoding="utf-8", newline="\n")
+    path.write_text(
+        accuracy_page(scored, anchors_table(), fits=read_fits(), more={"training": training_part()}),
+        encoding="utf-8",
+        newline="\n",
+    )
     return path
 
 

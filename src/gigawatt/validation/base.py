@@ -23,7 +23,9 @@ class Prediction:
 
     `predicted` is None where the row was skipped, with its `reason`. `group` names the kin it is scored with,
     `strata` further groups;
-    `defaulted` says that blanks of the row were filled in, and `note` with what.
+    `defaulted` says that blanks of the row were filled in, and `note` with what. `kin` and `unit` serve the null model
+    (see `_null`): which rows it takes the median of, and the metric of this row at one unit of work a second; `falls`
+    says that the metric is a time.
     """
 
     id: str
@@ -36,6 +38,9 @@ class Prediction:
     group: str = ""
     defaulted: bool = False
     strata: tuple[str, ...] = ()
+    kin: str = ""
+    unit: float = 0.0
+    falls: bool = False
 
 
 def number(text: str | None) -> float | None:
@@ -96,11 +101,31 @@ def _value(prediction: Prediction) -> float:
 
 
 def _null(known: Sequence[tuple[Prediction, float]]) -> float | None:
-    """Mean error of the group's own median measured value, per metric: what a model must beat."""
+    """Mean error of the median of a row's kin: what a model must beat.
+
+    The kin is the row's group and metric, and the median that of measured values; where a row gives its `unit`, it is the
+    rows of `kin`, whatever their metric, and the median that of their speeds.
+    """
     if not known:
         return None
     kin: dict[tuple[str, str], list[float]] = {}
     for prediction, value in known:
-        kin.setdefault((prediction.group, prediction.metric), []).append(value)
+        kin.setdefault(_key(prediction), []).append(_speed(prediction, value))
     middle = {key: float(np.median(values)) for key, values in kin.items()}
-    return float(np.mean([_ape(middle[p.group, p.metric], m) for p, m in known]))
+    return float(np.mean([_ape(_metric(p, middle[_key(p)]), m) for p, m in known]))
+
+
+def _key(prediction: Prediction) -> tuple[str, str]:
+    return (prediction.kin, "speed") if prediction.unit else (prediction.group, prediction.metric)
+
+
+def _speed(prediction: Prediction, value: float) -> float:
+    if not prediction.unit or not value:
+        return value
+    return prediction.unit / value if prediction.falls else value / prediction.unit
+
+
+def _metric(prediction: Prediction, speed: float) -> float:
+    if not prediction.unit or not speed:
+        return speed
+    return prediction.unit / speed if prediction.falls else speed * prediction.unit

@@ -22,13 +22,19 @@ from gigawatt.physics.training.step.collectives import Messages, messages_of
 from gigawatt.physics.training.step.kernels import KernelTimes, kernel_times_of
 from gigawatt.physics.training.step.precision import SHORT_SUMS, Precision
 from gigawatt.validation.base import Prediction
-from gigawatt.validation.training_bands import ORIGIN, band_of, unseen
+from gigawatt.validation.training_bands import ORIGIN, band_of, kin_of_row, origin_of, unseen
+from gigawatt.validation.training_door import REPAIRS
 from gigawatt.validation.training_memory import memory_tolerance
 from gigawatt.validation.training_metrics import metric_value
+from gigawatt.validation.training_recipes import OPEN_RELEASE
 from gigawatt.validation.training_rows import Case, readings_of
 
 Row = dict[str, str]
 STATED_ROOM = 1.6  # a mapping that a source states did fit: what it needs is known worse than what a search would pick
+UNIT_FLOPS = 1e12  # a chip: the speed at which the null model's unit is taken
+TIMES = ("step_time_s", "time_to_train_min")
+SLOW, FAST = "held at 2 % of peak", "held at 90 % of peak"
+FLAGS = (*REPAIRS, SLOW, FAST, ORIGIN, OPEN_RELEASE)
 UTILISATION = (0.02, 0.90)  # a step outside of this model-FLOP utilisation is a mistake in a row, not a prediction
 
 
@@ -181,10 +187,10 @@ def _prediction(case: Case, steps: Steps, row: int) -> Prediction:
     low_s, high_s = model / (UTILISATION[1] * peak), model / (UTILISATION[0] * peak)
     if case.metric != "time_to_train_min" and step_s > high_s and float(case.global_batch) * case.seq > 5e4:
         step_s = high_s
-        notes.append("held at 2 % of peak")
+        notes.append(SLOW)
     if step_s < low_s:
         step_s = low_s
-        notes.append("held at 90 % of peak")
+        notes.append(FAST)
     value = metric_value(case, step_s)
     low, high = band_of(case, value)
     notes += [ORIGIN] if unseen(case) else []
@@ -197,4 +203,14 @@ def _prediction(case: Case, steps: Steps, row: int) -> Prediction:
         note=("filled in: " + ", ".join(notes)) if notes else "",
         group=case.family,
         defaulted=bool(case.blanks),
+        strata=strata_of(case, notes),
+        kin=kin_of_row(case),
+        unit=metric_value(case, model / (UNIT_FLOPS * case.chips)),
+        falls=case.metric in TIMES,
     )
+
+
+def strata_of(case: Case, notes: Sequence[str]) -> tuple[str, ...]:
+    """Further groups of a row: chip with precision, origin, what was filled in or repaired, what stood at a limit."""
+    told = (note for note in notes if note in FLAGS or note in case.blanks)
+    return (f"chip: {kin_of_row(case)}", f"source: {origin_of(case.source)}", *(f"flag: {note}" for note in told))

@@ -35,10 +35,19 @@ def origin_of(source: str) -> str:
     known = next((name for name in COLLECTIONS if name in text), "")
     if known:
         return known
-    words = re.split(r"[\s@,:(]+", text.strip())
+    words = [word for word in re.split(r"[\s@,:;(]+", text.strip()) if len(word) > 2] or [text]
     paths = [word for word in words[1:] if "/" in word or "." in word]
     document = re.sub(r"\.\w+$", "", paths[0].split("/")[-1]) if paths else " ".join(words[1:4])
     return f"{words[0]} {document}".strip()
+
+
+def kin_of_row(case: Case) -> str:
+    """What a row's achieved FLOP/s are compared with: chip, precision of products, dense or mixture.
+
+    The null model says the median of this group.
+    """
+    precision = {"16": "16-bit", "8": "FP8", "mx8": "MXFP8", "4": "FP4"}[case.context.width]
+    return f"{case.chip.name} {precision} {'mixture' if case.moe else 'dense'}{', adapters' if case.lora else ''}"
 
 
 def unseen(case: Case) -> bool:

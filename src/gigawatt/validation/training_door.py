@@ -31,6 +31,7 @@ HOSTS, NO_DP, TOKENS, IN_K, CLIPPED, IDLE = (
     "micro-batch, larger than a rank's share",
     "some chips idle: fewer sequences than data-parallel ranks",
 )
+REPAIRS = (HOSTS, NO_DP, TOKENS, IN_K, CLIPPED, IDLE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ TOKENS_PER_CHIP_XLA = 8192.0
 SELECTIVE_SHARE = (
     0.4  # of a forward pass that per-operator selective checkpointing runs again (assumed: every second GEMM)
 )
+ROOMY_BYTES = 64e9  # of memory from which TPU recipes keep activations, in place or offloaded
 # Notes of blanks.
 BATCH, STEP_BATCH, CHIPS, MAPPING, MICRO, RECOMPUTE, CHUNKS, EXPERTS = (
     "global batch",
@@ -197,8 +198,13 @@ def _recompute(job: Job, notes: list[str]) -> tuple[bool, list[float], float]:
     if stack.name == "fsdp-compile":  # the libraries' own configurations: selective for small models, full for large
         return False, [SELECTIVE_SHARE if float(job.shape.parameters) < 20e9 else 1.0], 0.0
     if stack.xla:
-        return False, [load_calibration().parameters["xla_recompute"]], 0.0
+        return False, [load_calibration().parameters[xla_recompute(job.chip)]], 0.0
     return False, [0.0, 0.5, 1.0], 0.0
+
+
+def xla_recompute(chip: Chip) -> str:
+    """The parameter that says how much an XLA stack runs again on a chip: policies follow the room there is."""
+    return "xla_recompute" if chip.memory_bytes < ROOMY_BYTES else "xla_recompute.roomy"
 
 
 def _sequence_parallel(job: Job) -> float:

@@ -137,9 +137,10 @@ class Coefficients:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What selects constants: chip generation, precision, software stack, years before the calibration's release.
+    """What selects constants: chip generation, precision, software stack, how far its release is behind.
 
-    `recipe` is what the release switches on in mixture layers; None is what `default_recipe` says.
+    `recipe` is what the release switches on in mixture layers; None is what `default_recipe` says. `chip` tells chips of
+    one generation apart where their kernels are known to differ (TPUs).
     """
 
     generation: str
@@ -147,6 +148,7 @@ class Context:
     stack: Stack
     immaturity: float = 0.0
     recipe: Recipe | None = None
+    chip: str = ""
 
 
 def immaturity_of(chip: str, generation: str, released: float) -> float:
@@ -197,6 +199,7 @@ def constants_of(context: Context, p: Mapping[str, float]) -> dict[str, float]:
     wide = "8" if low else "16"
     kernels = p.get(f"kernels.{kin}.{wide}", p.get(f"kernels.{kin}", 1.0))
     derate *= p.get(f"kernels.{context.generation}.{wide}", kernels)
+    derate *= p.get(f"kernels.{context.chip}", 1.0)
     overlaps = stack.overlap_tp and recipe.overlap_tensor
     plain = stack.exchanges_plainly if context.recipe is None else recipe.dispatch == "all-to-all"
     attention = p.get(f"attention.{stack.attention}-{kin}", p.get(f"attention.{kin}", 1.0))
