@@ -36,6 +36,7 @@ from gigawatt.validation.training_metrics import step_of
 from gigawatt.validation.training_rows import Case, case_of
 
 SCALE = 0.08  # ln residual beyond which a row counts linearly
+POOLED = "derate.pooled"
 FLAGGED = "source flags known"  # what the notes say of rows that the source itself calls a regression
 
 
@@ -53,6 +54,8 @@ class Rows:
     def parameters(self, x: np.ndarray) -> dict[str, float]:
         values = {name: start for name, (start, _, _) in START.items()}
         values |= {name: float(np.exp(v)) for name, v in zip(self.free, x, strict=True)}
+        stacks = [value for name, value in values.items() if name.startswith("derate.") and name != POOLED]
+        values[POOLED] = float(np.median(stacks))
         return values | {name: min(values[name], 1.0) for name in ("xla_recompute", "xla_recompute.roomy")}
 
     def sigma_of(self, samples: Sequence[np.ndarray]) -> dict[str, float]:

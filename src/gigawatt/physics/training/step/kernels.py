@@ -43,6 +43,7 @@ SCORE_BYTES = (9.0, 11.0)
 # in fours) and PyTorch casts to 32 bit, scales, masks, takes the softmax and casts back, a pass each.
 PLAIN_SCORE_BYTES = (42.0, 46.0)
 FUSED_KEYS, FUSED_ROWS = 2048.0, 4.0
+PLAIN_LAUNCHES = 5.0 / 30.0  # five kernels for one, of the thirty or so of a layer's pass (counted in Megatron's layer of 2021)
 LOGIT_BYTES = 14.0  # of a logit: cast to 32 bit, maximum and sum, gradient
 # Columns of products that may be run again alone, and the module they belong to.
 MODULE_COLUMNS = (("mlp_forward_s", MLP), ("shared_forward_s", EXPERTS), ("latent_forward_s", LATENT_UP))
@@ -54,6 +55,7 @@ class LayerKernels:
 
     `forward_s`, `input_s`, `weight_s`: products with dense matrices, their input and weight gradients; `expert_*` the
     same of routed experts. `attention_backward_s` is of an unfused core alone (0 where fused: a multiple of forward).
+    `launches` is the share of further kernels that the host launches where the softmax is not fused.
     `pass_s` are norms, activations and residuals, `gather_s` tokens to experts and back, each once forward; `cast_s`
     and `cast_backward_s` casts of inputs and of gradients, `expert_cast_s` those of experts. `product_bytes` is what
     the products move, forward and backward.
@@ -71,6 +73,7 @@ class LayerKernels:
     expert_weight_s: Column
     attention_s: Column
     attention_backward_s: Column
+    launches: Column
     scan_s: Column
     pass_s: Column
     gather_s: Column
@@ -291,6 +294,7 @@ def _attention(kind: LayerKind, rank: Rank) -> Made:
     passes = (stream_seconds(rank.chip, nbytes * tall * keys) for nbytes in each)
     columns["attention_s"] = columns["attention_s"] + next(passes)
     columns["attention_backward_s"] = next(passes)
+    columns["launches"] = np.where(unfused & ~fits, PLAIN_LAUNCHES, 0.0)
     return columns, [Product(name, *sides) for name in names for sides in (scores, values)]
 
 

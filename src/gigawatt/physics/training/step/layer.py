@@ -207,8 +207,9 @@ def _layer_costs(
     gpu_backward = math_b + traffic_b + tensor + expert + context_back
     # Counts of tokens an expert reach the host before it launches the layer's grouped products: the chip waits.
     waits = np.where(np.asarray(kind.experts) > 0, c.expert_host_s, 0.0)
-    forward = (gpu_forward**4 + c.host_s**4) ** 0.25 + waits + c.gap_s
-    backward = (gpu_backward**4 + (BACKWARD_HOST * c.host_s) ** 4) ** 0.25 + waits + BACKWARD_HOST * c.gap_s
+    host_s = c.host_s * (1.0 + k.launches)
+    forward = (gpu_forward**4 + host_s**4) ** 0.25 + waits + c.gap_s
+    backward = (gpu_backward**4 + (BACKWARD_HOST * host_s) ** 4) ** 0.25 + waits + BACKWARD_HOST * c.gap_s
     flops, core, latent, mlp, mixture = _forward_flops(kind, mapping, tokens)
     columns = {
         "forward_s": forward,
