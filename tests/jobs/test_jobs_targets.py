@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from jobs_models import box, chip, model
 
 from gigawatt.core.errors import InputError
-from gigawatt.physics.jobs import targets, time_to_target
+from gigawatt.physics.jobs import samples_to_target, targets, time_to_target
 
 
 def run(**changes):
@@ -17,18 +17,21 @@ def run(**changes):
 @given(st.sampled_from(sorted(targets())), st.floats(8, 8192), st.floats(1, 16))
 def test_larger_batches_take_as_many_samples_or_more_in_fewer_steps(name, batch, factor):
     one = targets()[name]
-    assert one.samples_at(one.reference_batch) == pytest.approx(one.samples)
-    assert one.samples_at(batch * factor) >= one.samples_at(batch) * (1 - 1e-12)
-    assert one.samples_at(batch * factor) / (batch * factor) <= one.samples_at(batch) / batch * (1 + 1e-12)
+    few, many = (float(samples_to_target(one, b)) for b in (batch, batch * factor))
+    # published points of GPT-3 fall by 1.4 % from a batch of 1,536 to one of 2,048: the reference runs' own scatter
+    slack = 0.985 if name == "gpt3" else 1 - 1e-12
+    assert many >= few * slack
+    assert many / (batch * factor) <= few / batch * (1 + 1e-12)
 
 
-def test_a_run_is_its_samples_and_its_evaluations():
-    plain = run(box=box())
-    samples = targets()["llama31_8b"].samples_at(128)
-    assert plain.tokens == pytest.approx(samples * 8192)
-    read = run(evaluate_every=samples / 4.5, evaluation_samples=1024)
-    assert read.wall_s == pytest.approx(plain.wall_s * (1 + 4 * 1024 / 3 / samples), rel=1e-3)
-    assert plain.busy_share == 1.0
+def test_a_run_is_its_samples_its_evaluations_and_its_start():
+    one = targets()["llama31_8b"]
+    whole = run(box=box())
+    samples = float(samples_to_target(one, 128))
+    assert whole.tokens == pytest.approx(samples * 8192)
+    steps_s = whole.phases[0].wall_s
+    read = (samples - one.skipped) / one.every * one.evaluated / 3
+    assert whole.wall_s == pytest.approx(steps_s * (1 + read / samples) + one.start_s, rel=1e-9)
 
 
 @pytest.mark.parametrize("chips", [16, 32, 64])

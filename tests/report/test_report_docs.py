@@ -42,7 +42,7 @@ def test_every_room_has_its_page():
     rooms = {"core", "catalog", "workload", "chip", "fabric", "serving", "training", "site", "cost"}
     rooms |= {"factory", "finance", "study", "validation"}
     rooms |= {"market", "ecosystem", "deals", "deals-data", "project", "network-parts", "scale-across"}
-    rooms |= {"services", "serving-events", "training-memory", "pipeline-schedules"}
+    rooms |= {"services", "serving-events", "training-memory", "training-recipes", "pipeline-schedules"}
     rooms |= {"reliability", "jobs"}
     assert {page.stem for page in (DOCS / "model").glob("*.md")} == rooms
 

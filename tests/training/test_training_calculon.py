@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 from training_models import chip, gpt
 
-from gigawatt.physics.training import evaluate, memory_of, shape_of
+from gigawatt.physics.training import memory_of, shape_of
 from gigawatt.physics.training.calibration import Context, coefficients, load_calibration
 from gigawatt.physics.training.columns import machine_of
 from gigawatt.physics.training.search.best import FULL
 from gigawatt.physics.training.search.bulk import evaluated
+from gigawatt.physics.training.search.plain import plain_steps
 from gigawatt.physics.training.step.offload import usual_host
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))
@@ -29,7 +30,8 @@ def test_executions_are_worked_out_as_the_plain_model_does() -> None:
     space = calculon_space(GPT3, 64, 2048, 64)
     fit = load_calibration()
     c = coefficients([Context("hopper", "16", fit.stack("megatron-tuned"))], fit.parameters)
-    run = calculon_chips(GPT3, H100, "16", machine_of(H100, "16", host=usual_host(H100)), c, FULL, space)
+    machine = machine_of(H100, "16", host=usual_host(H100))
+    run = calculon_chips(GPT3, H100, "16", machine, c, FULL, space)
     axes, random, seen = space.axes, np.random.default_rng(5), 0
     for part in islice(evaluated(run, space.grids, flash=1.0, room_bytes=np.inf, job_chips=64), 24):
         shape = part.block.shape
@@ -38,7 +40,7 @@ def test_executions_are_worked_out_as_the_plain_model_does() -> None:
         kind, far = axes.tensor[part.block.knob[0][layer]], axes.tensor_net[part.block.knob[0][layer]]
         ends = axes.pipeline_net[part.block.knob[4][schedule]] + axes.data_net[part.block.knob[4][schedule]]
         rows = part.block.rows(cells)
-        plain = evaluate(GPT3, H100, rows, stack="megatron-tuned")
+        plain = plain_steps(GPT3, H100, "16", machine, c, rows, False)
         step = np.broadcast_to(part.step_s, shape).ravel()[cells]
         ours = (kind != CUT_SENDS) & (kind != AGAIN) & (ends == 0)
         same = ours & (far == 0)

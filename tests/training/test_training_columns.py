@@ -114,7 +114,7 @@ def test_more_overlap_is_never_slower(name: str, a: float, b: float, mixed: bool
 def test_without_overlap_every_message_is_waited_for() -> None:
     on, off = (evaluate(LLAMA_405B, H100, replace(DENSE, overlap_tp=o)) for o in (1.0, 0.0))
     hidden = float(on.tensor_s[0] / off.tensor_s[0])
-    assert 0.3 < hidden < 0.5  # the stack's exposure
+    assert 0.3 < hidden < 0.65  # the stack's exposure
     assert float(off.step_s[0]) > float(on.step_s[0])
 
 
@@ -378,7 +378,8 @@ def test_recipes() -> None:
     assert (
         delayed.memory_s[0] < blocks.memory_s[0] < current.memory_s[0]
     )  # a tensor's own scale needs a pass of its own
-    assert delayed.data_s[0] < 0.8 * usual.data_s[0]  # two of three messages in 8 bit
+    in16 = evaluate(LLAMA_405B, H100, FSDP, "bf16")
+    assert delayed.data_s[0] < 0.8 * in16.data_s[0]  # two of three messages in 8 bit
     narrow, mixed = (step(DENSE, B200, precision=p) for p in ("nvfp4", precision_recipe("nvfp4")))
     assert narrow < mixed < step(DENSE, B200, precision="bf16")  # a sixth of the layers stays wide
     with pytest.raises(InputError, match="fp8-current"):

@@ -72,7 +72,6 @@ def test_a_mapping_tells_recipes_apart() -> None:
         ({"graphs": "none"}, {"graphs": "part"}),
         ({"graphs": "part"}, {"graphs": "step"}),
         ({"dispatch": "all-to-all"}, {"dispatch": "kernels"}),
-        ({"overlap_experts": False}, {"overlap_experts": True}),
         ({"fused_experts": False}, {"fused_experts": True}),
         ({"narrow_attention": False}, {"narrow_attention": True}),
     ],
@@ -93,6 +92,10 @@ def test_tensor_overlap_saves_time_where_there_is_tensor_parallelism() -> None:
     assert step_s(with_recipe(two, overlap_tensor=True)) < step_s(with_recipe(two, overlap_tensor=False))
     one = case("26.04")
     assert step_s(with_recipe(one, overlap_tensor=True)) == step_s(with_recipe(one, overlap_tensor=False))
+
+
+def test_overlapped_experts_pair_passes() -> None:
+    assert np.all(case("26.06").mapping.paired == 1.0) and np.all(case("26.04").mapping.paired == 0.0)
 
 
 def test_a_dense_model_knows_no_recipe() -> None:

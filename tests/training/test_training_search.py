@@ -24,10 +24,11 @@ from gigawatt.physics.training import (
 )
 from gigawatt.physics.training.calibration import Context, coefficients, load_calibration
 from gigawatt.physics.training.columns import machine_of
-from gigawatt.physics.training.search.space import MEMORY_SHARE
 from gigawatt.physics.training.search.best import FULL
 from gigawatt.physics.training.search.bulk import Settings, chips_of, evaluated, messages_in
 from gigawatt.physics.training.search.front import undominated
+from gigawatt.physics.training.search.plain import sums_of
+from gigawatt.physics.training.search.space import MEMORY_SHARE
 from gigawatt.physics.training.step.offload import usual_host
 from gigawatt.physics.training.step.power import phase_watts
 from gigawatt.physics.training.step.sites import Between
@@ -47,7 +48,14 @@ def every_cell(arch, precision: str, space: Space, *, chips: int, seq: int, batc
     c = coefficients([Context("hopper", precision, software)], fit.parameters)
     distinct = Settings.of(found, found.grids)
     run = chips_of(
-        shape, H100, precision, machine, c, FULL, distinct, messages_in(shape, machine.network, distinct, False)
+        shape,
+        H100,
+        precision,
+        machine,
+        c,
+        FULL,
+        distinct,
+        messages_in(shape, machine.network, distinct, False, sums_of(software, precision, None)),
     )
     random = np.random.default_rng(1)
     picked = list(found.grids)

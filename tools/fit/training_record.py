@@ -1,12 +1,10 @@
-"""What the fit of the step-time model leaves behind: spreads, errors by kin and document, targets of MLPerf; as a record."""
+"""What the fit of the step-time model leaves behind: spreads, errors by kin and document; as a record."""
 
 from __future__ import annotations
 
-import csv
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from training_blanks import spreads
@@ -15,7 +13,6 @@ from write_calibration import write
 from gigawatt.physics.training.search.best import Z80
 from gigawatt.validation.training import candidates_of, choose
 from gigawatt.validation.training_bands import ORIGIN, kin_of_row, origin_of
-from gigawatt.validation.training_metrics import benchmark_of
 from gigawatt.validation.training_recipes import OPEN_RELEASE
 from gigawatt.validation.training_rows import Case, case_of
 
@@ -25,9 +22,6 @@ FITTED_TO = (
 )
 SHARE_LEFT_OUT = 0.25  # of a family's spread that is taken from fits without the row's source
 LEAST_ROWS = 4  # of a source whose mean miss says something about sources
-SEED = {"llama2_70b_lora": 3400.0, "llama31_8b": 190_000.0, "llama31_405b": 340_000.0, "gpt3": 650_000.0}
-REFERENCE = {"llama2_70b_lora": 8.0, "llama31_8b": 32.0, "llama31_405b": 1152.0, "gpt3": 2048.0}
-MOST_GROWTH = 0.6
 
 
 @dataclass(frozen=True)
@@ -61,25 +55,23 @@ class Residuals:
         return self.members([case.family for case in self.cases])
 
 
-def record(r: Residuals, values: Mapping[str, float], sigma: Mapping[str, float], folder: Path) -> None:
+def record(r: Residuals, values: Mapping[str, float], sigma: Mapping[str, float]) -> None:
     """Writes the record."""
-    tables, runs = targets(values, folder)
-    tables |= _tables(r)
+    tables: dict[str, object] = dict(_tables(r))
     tables["documents"] = sorted({origin_of(row["source"]) for row in r.raw})
     tables["usual_blanks"] = {
         family: [n for n in dict.fromkeys(n for i in m for n in r.cases[i].notes) if _usual(r.cases, m, n)]
         for family, m in r.families.items()
     }
-    write(values, sigma, _groups(r, values, runs), _errors(r), len(r.cases), tables, FITTED_TO)
+    write(values, sigma, _groups(r, values), _errors(r), len(r.cases), tables, FITTED_TO)
 
 
-def _groups(r: Residuals, values: Mapping[str, float], runs: Mapping[str, Sequence[float]]) -> dict[str, float]:
+def _groups(r: Residuals, values: Mapping[str, float]) -> dict[str, float]:
     """Spreads: of all, of kinds, families, blanks, open releases and unseen documents."""
     groups = {"all": _sigma(r.known)}
     groups |= {name: _sigma(r.known[m]) for name, m in r.members([case.group for case in r.cases]).items()}
     for family, m in r.families.items():
-        fitted = np.concatenate([r.fitted[m], runs.get(family, [])])
-        groups[f"family {family}"] = (1 - SHARE_LEFT_OUT) * _sigma(fitted) + SHARE_LEFT_OUT * _sigma(r.known[m])
+        groups[f"family {family}"] = (1 - SHARE_LEFT_OUT) * _sigma(r.fitted[m]) + SHARE_LEFT_OUT * _sigma(r.known[m])
     published = [row for row in r.raw if not row["source"].lower().startswith("via-research")]
     groups |= {f"blank: {note}": spread for note, spread in spreads(published).items()}
     groups[OPEN_RELEASE] = _sigma(_open_releases(r, values))
@@ -149,34 +141,3 @@ def _sigma(r: np.ndarray) -> float:
     """80 % half-width of |ln error| over 1.28, at most twice the median (a wider band says nothing)."""
     a = np.abs(r[np.isfinite(r)])
     return float(max(min(np.quantile(a, 0.8), 2.0 * np.median(a)), 0.02) / Z80) if a.size else 0.15
-
-
-def targets(values: Mapping[str, float], folder: Path) -> tuple[dict[str, object], dict[str, list[float]]]:
-    """Samples to the target of each MLPerf benchmark at its reference batch, their growth with the batch, and what runs miss.
-
-    Robust line of ln(time / step * batch) over ln(batch) through published runs: the median slope between runs of
-    unlike batches, held in [0, 0.6].
-    """
-    points: dict[str, list[tuple[float, float, str]]] = defaultdict(list)
-    table = csv.DictReader((folder / "truth" / "train_truth.csv").open(encoding="utf-8"))
-    runs = [row for row in table if row["measured_metric"] == "time_to_train_min"]
-    cases = [case_of(dict(row) | {"measured_value": "", "notes": ""}) for row in runs]
-    chosen, steps = choose(cases, candidates_of(cases), values)
-    for case, row, i in zip(cases, runs, chosen, strict=True):
-        needed = 60.0 * float(row["measured_value"]) / float(steps.step_s[i]) * case.global_batch
-        b = np.log(case.global_batch / REFERENCE[benchmark_of(case)])
-        points[benchmark_of(case)].append((b, np.log(needed), case.family))
-    samples, growth = dict(SEED), dict.fromkeys(SEED, 0.1)
-    missed: dict[str, list[float]] = defaultdict(list)
-    for name, found in points.items():
-        b, n = np.array([(x, y) for x, y, _ in found]).T
-        apart = b[:, None] - b[None, :]
-        slopes = ((n[:, None] - n[None, :]) / np.where(apart == 0, 1.0, apart))[apart > 0.5]
-        if slopes.size >= LEAST_ROWS:
-            growth[name] = float(np.clip(np.median(slopes), 0.0, MOST_GROWTH))
-        left = n - growth[name] * b
-        samples[name] = float(np.exp(np.median(left)))
-        for (_, _, family), one in zip(found, left, strict=True):
-            missed[family].append(float(np.log(samples[name]) - one))
-        print(name, samples[name], growth[name], "spread", np.std(left), b.size)
-    return {"samples_to_target": samples, "reference_batch": REFERENCE, "batch_growth": growth}, missed

@@ -20,6 +20,7 @@ from gigawatt.physics.chip.node import node_of
 from gigawatt.physics.site import chain_from_record, meter_watts
 from gigawatt.study.network import network_of
 from gigawatt.validation.base import Prediction
+from gigawatt.validation.power_training import training_node
 from gigawatt.validation.serving import banded
 from gigawatt.validation.serving_models import catalog, chip_of
 
@@ -34,10 +35,10 @@ KERNELS: tuple[tuple[str, str, float, float, str], ...] = (
 # Of the share of the peak that wider precisions reach (assumed; the power limit: `clocks.sustained_share`).
 FP4_SHARE = 0.8
 TRAINING = (0.4, 0.5)
-# Strong scaling: at n nodes each chip does an n-th of the work of a step while its messages take as long as before, so it waits
-# r n / (1 + r n) of the time; r, messages over work on one node, is assumed. Runs that one node cannot hold scale weakly.
-MESSAGES_OVER_WORK = 0.05
-WEAK = re.compile(r"gpt-?3|175b|405b", re.IGNORECASE)
+# Strong scaling of other models: at n nodes each chip does an n-th of the work of a step while messages, loading and evaluation
+# take as long as before, so it waits r n / (1 + r n) of the time. r, of one node, is estimated from three published runs of
+# convolutional models on 8 and 9 nodes. Language models come from the step model (`power_training`).
+WAITING_OVER_WORK = 0.25
 NO_FANS = re.compile(r"immersion|\bdlc\b|sr780|sustainable metal", re.IGNORECASE)  # liquid takes the heat
 GATHERS = (0.05, 0.4)  # recommendation and graph models: table look-ups, small products (assumed)
 MIXED_BOUND = 0.3  # share of a mixed workload's time that follows the core clock, and its draw (assumed)
@@ -71,13 +72,13 @@ def node_watts(chip: Chip, chip_w: float, chips: float, fans: bool = True) -> fl
 def waiting_share(text: str) -> float:
     """Share of a training step that a chip waits for messages, from the nodes a text names.
 
-    >>> waiting_share("1x node 8x H100"), round(waiting_share("64 nodes 8x H100, resnet"), 2), waiting_share("64 nodes, gpt3")
-    (0.0, 0.76, 0.0)
+    >>> waiting_share("1x node 8x H100"), round(waiting_share("8 nodes 8x H100, resnet"), 2)
+    (0.0, 0.67)
     """
     found = re.search(r"(\d+) nodes", text)
-    if not found or WEAK.search(text):
+    if not found:
         return 0.0
-    ratio = MESSAGES_OVER_WORK * float(found[1])
+    ratio = WAITING_OVER_WORK * float(found[1])
     return ratio / (1.0 + ratio)
 
 
@@ -105,7 +106,7 @@ def _value(metric: str, text: str, unit: str, chip: Chip, source: str) -> tuple[
     if unit == "W" and "gpu power" in metric:
         return _kernel(metric, text, chip)
     if unit == "W" and ("node power" in metric or "wall power" in metric or "ac power" in metric):
-        return _node(metric, text, chip, fans=not NO_FANS.search(f"{text} {source}"))
+        return _node(metric, text, chip, not NO_FANS.search(f"{text} {source}"), source)
     if metric == "mean power / tdp":
         return _share_of_rating(chip), "a node in training over its rating"
     if speed := re.search(r"energy saving at >=(\d+)% performance", metric):
@@ -119,13 +120,16 @@ def _value(metric: str, text: str, unit: str, chip: Chip, source: str) -> tuple[
     return None, NO_MODEL
 
 
-def _node(metric: str, text: str, chip: Chip, fans: bool) -> tuple[float | None, str]:
+def _node(metric: str, text: str, chip: Chip, fans: bool, source: str) -> tuple[float | None, str]:
     """Wall watts of a node of eight chips."""
     cooling = "" if fans else ", no fans"
     if "max" in metric:
         return node_watts(
             chip, chip.tdp_w, 8.0, fans
         ), "eight chips at their limit, with the platform's parts" + cooling
+    if found := training_node(text, chip, source):
+        shares = f"{found.compute_share:.0%} of a step in products, {found.message_share:.0%} waiting for messages"
+        return node_watts(chip, found.chip_w, 8.0, fans), f"{shares}, by the step model{cooling}"
     waits = waiting_share(text)
     work = GATHERS if re.search(r"dlrm|gat\b", text) else TRAINING
     chip_w = float(chip_watts(chip, *work, comm_share=waits))

@@ -20,6 +20,7 @@ from gigawatt.physics.training.memory.recipes import WIDTH_RECIPES, recipe_of, s
 from gigawatt.physics.training.shape import Shape
 from gigawatt.physics.training.step.collectives import Messages, messages_of
 from gigawatt.physics.training.step.kernels import KernelTimes, kernel_times_of
+from gigawatt.physics.training.step.precision import SHORT_SUMS, Precision
 from gigawatt.validation.base import Prediction
 from gigawatt.validation.training_bands import ORIGIN, band_of, kin_of_row, origin_of, unseen
 from gigawatt.validation.training_door import REPAIRS
@@ -98,7 +99,30 @@ def candidates_of(cases: Sequence[Case]) -> CaseCandidates:
     machine = stack_machines([case.machine for case in cases]).take(owner)
     plain = np.array([case.plain for case in cases])[owner]
     messages = messages_of(shapes, machine.network, layout, plain)
+    for name, sums in SHORT_SUMS.items():
+        mine = [case.context.stack.short_sums and case.context.width == name for case in cases]
+        messages = _with_sums(messages, np.flatnonzero(np.array(mine)[owner]), sums, shapes, machine, layout, plain)
     return CaseCandidates(owner, layout, shapes, machine, kernels, messages)
+
+
+def _with_sums(
+    messages: Messages,
+    rows: NDArray[np.intp],
+    sums: Precision,
+    shapes: Shape,
+    machine: Machine,
+    layout: Layout,
+    plain: NDArray[np.bool_],
+) -> Messages:
+    """Messages where the rows named sum gradients and gather weights in as many bytes as `sums` says."""
+    if not rows.size:
+        return messages
+    found = messages_of(shapes.take(rows), machine.network.take(rows), layout.take(rows), plain[rows], recipe=sums)
+    for f in fields(messages.stage):
+        column, short = getattr(messages.stage, f.name), getattr(found.stage, f.name)
+        if np.ndim(column):
+            column[rows] = short
+    return messages
 
 
 def _with_wide_layers(

@@ -94,6 +94,8 @@ def layouts_of(job: Job, s: Stated) -> Layouts:
     if batch is None:
         notes.append(STEP_BATCH if job.timed else BATCH)
         batch = _batch(job, chips, float(np.max(d)), float(b[0] if s.micro or xla else 1.0), s.pp or 1.0)
+    if xla and s.micro is None:  # a compiled step accumulates nothing: a chip takes its share of the batch
+        b = np.maximum(np.minimum(b, np.floor(batch / np.maximum(d, 1.0))), 1.0)
     ok = (d >= 1) & (d * b <= batch * 1.001)
     ok &= (np.mod(batch, np.maximum(d * b, 1.0)) < 0.5) | bool(s.micro and s.tp and s.pp)
     ok &= (np.mod(d * x * t, e) < 0.5) & ((v == 1) | (p > 1))

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import re
 
-import numpy as np
-
-from gigawatt.physics.training import Shape, load_calibration
+from gigawatt.physics.jobs.targets import steps_to_target, time_to_target_s
+from gigawatt.physics.training import Shape
+from gigawatt.validation.training_mlperf import benchmark_named, target_for
 from gigawatt.validation.training_rows import Case
 
 # What a source counts, where its name says: the share of the score square. Megatron-Core, NeMo since 2026 and the
@@ -60,7 +60,7 @@ def metric_value(case: Case, step_s: float) -> float:
         flops = rate * _flops(case)
         return 100.0 * flops / case.chip.peak_flops["bf16"]
     if case.metric == "time_to_train_min":
-        return step_s * steps_to_target(case) / MINUTES
+        return float(time_to_target_s(target_for(benchmark_of(case)), step_s, case.global_batch)) / MINUTES
     if case.metric in ("samples_per_s", "samples/s"):
         return case.global_batch / step_s
     return step_s
@@ -72,29 +72,15 @@ def _flops(case: Case) -> float:
 
 def step_of(case: Case, value: float) -> float:
     """The step time that a metric's value means; the inverse of `metric_value`."""
+    if case.metric == "time_to_train_min":
+        target = target_for(benchmark_of(case))
+        return float((value * MINUTES - target.start_s) / steps_to_target(target, case.global_batch))
     unit = metric_value(case, 1.0)
-    if case.metric in ("step_time_s", "time_to_train_min"):
+    if case.metric == "step_time_s":
         return value / unit
     return unit / value
 
 
 def benchmark_of(case: Case) -> str:
     """The MLPerf benchmark a time-to-train row belongs to."""
-    text = case.source.lower()
-    for name in ("llama2_70b_lora", "llama31_8b", "llama31_405b", "gpt3"):
-        if name in text:
-            return name
-    return "llama2_70b_lora" if case.lora else "gpt3"
-
-
-def steps_to_target(case: Case) -> float:
-    """Steps until the quality target: samples at the reference batch * (batch / reference)^growth / batch.
-
-    Fitted to published runs, one pair for each benchmark, whoever submitted.
-    """
-    table = load_calibration().tables
-    name = benchmark_of(case)
-    samples = float(table["samples_to_target"][name])
-    reference = float(table["reference_batch"][name])
-    growth = float(table["batch_growth"][name])
-    return float(samples * np.power(case.global_batch / reference, growth) / case.global_batch)
+    return benchmark_named(case.source) or ("llama2_70b_lora" if case.lora else "gpt3")

@@ -21,6 +21,7 @@ from gigawatt.physics.training.calibration import Context, immaturity_of, kin_of
 from gigawatt.validation.base import number
 from gigawatt.validation.training_door import Stated, stated
 from gigawatt.validation.training_layouts import MAPPING, Job, layouts_of
+from gigawatt.validation.training_mlperf import laid_out
 from gigawatt.validation.training_recipes import OPEN_RELEASE, choose, documented, modules_of
 from gigawatt.validation.training_shapes import architecture_of, key_of
 from gigawatt.validation.training_sources import alternative_of, family_of, network_of, release_of, stack_of
@@ -112,7 +113,7 @@ def case_of(row: Row, release: str | None = None) -> Case:
 
 def readings_of(row: Row, release: str | None = None) -> tuple[Case, ...]:
     """The cases that a row may mean: one, or two where its columns leave open which software ran."""
-    row = documented(row)
+    row = laid_out(documented(row))
     chip, _ = _chip(row.get("gpu", ""))
     stack, s = stack_of(row.get("source", ""), chip), stated(row)
     other, certain = alternative_of(row.get("source", ""), stack, s)

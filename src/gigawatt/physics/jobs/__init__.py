@@ -14,7 +14,8 @@ from gigawatt.physics.jobs.rollout import Batch, Sampling, Stream
 from gigawatt.physics.jobs.run import JobRun, Phase, job_run
 from gigawatt.physics.jobs.scaling import Law, Sizing, compute_optimal, laws, tokens_for
 from gigawatt.physics.jobs.sides import PLACEMENTS, Ahead, Learning, Scoring
-from gigawatt.physics.jobs.targets import Target, targets, time_to_target
+from gigawatt.physics.jobs.targets import Target, samples_to_target
+from gigawatt.physics.jobs.to_target import targets, time_to_target
 
 __all__ = [
     "MODES",
@@ -52,6 +53,7 @@ __all__ = [
     "prepared",
     "pretraining",
     "ramp",
+    "samples_to_target",
     "speed_ups",
     "step_seconds",
     "targets",

@@ -1,115 +1,109 @@
-"""Time to a quality target, as MLPerf Training counts it: samples until it is met, by batch, at the best mapping's speed.
+"""Time to a quality target: samples to converge by batch, evaluations on the way, start-up. Pure formulas on numbers.
 
-    samples(B) = samples at the reference batch x (B / reference)^growth        growth >= 0: larger batches learn less of a
-    sample
-    wall       = samples / (sequences a second) + evaluations x seconds of one
+    samples(B)    what a target takes at a global batch B: ln-ln between published points, the outer slopes beyond them
+    steps         samples / B
+    evaluations   one every `every` samples once `skipped` are passed, of `evaluated` samples each, forward alone
+    time          steps * step + evaluations * evaluated / B * f * step + start-up
 
-Constants of each benchmark are those of the calibration of training (`load_calibration().tables`), one triple whoever
-submitted. The clock of the benchmark starts with the first sample: no start of the job, no failures.
+f is the forward share of a step: 1/3 where weights are trained, 1/2 where they are frozen (adapters: the backward pass
+has input gradients alone). Published points are MLPerf's reference convergence points (`calibration/mlperf-targets`).
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from gigawatt.core.errors import InputError, Problem, unknown_name
-from gigawatt.physics.chip import Box, Chip, PowerMode
-from gigawatt.physics.chip.power import FULL
-from gigawatt.physics.fabric import Fabric
-from gigawatt.physics.jobs.points import fastest
-from gigawatt.physics.jobs.run import JobRun, Phase, job_run
-from gigawatt.physics.jobs.weights import constants
-from gigawatt.physics.training import best_mapping, load_calibration
-from gigawatt.physics.workload.architecture import Architecture
+import numpy as np
+
+from gigawatt.core.errors import InputError, Problem
+
+FORWARD_SHARE = {"trained": 1.0 / 3.0, "frozen": 1.0 / 2.0}
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """When a target is met: after `samples` at `reference_batch` sequences, more with the batch's `growth`th power."""
+    """A benchmark's quality target: `samples` to converge at each of `batches` (both rising), and its evaluations.
+
+    `every` samples there is an evaluation of `evaluated` samples, but not before `skipped` samples. `start_s` is what a
+    run's clock holds besides steps and evaluations.
+    """
 
     name: str
-    samples: float
-    reference_batch: float
-    growth: float
-
-    def samples_at(self, global_batch: float) -> float:
-        """Samples until the target is met with batches of so many sequences.
-
-        >>> Target("t", 1000.0, 10.0, 0.5).samples_at(40.0)
-        2000.0
-        """
-        return float(self.samples * (global_batch / self.reference_batch) ** self.growth)
+    batches: tuple[float, ...]
+    samples: tuple[float, ...]
+    every: float
+    evaluated: float
+    skipped: float = 0.0
+    frozen: bool = False
+    start_s: float = 0.0
 
 
-def targets() -> dict[str, Target]:
-    """The benchmarks whose targets are known, by name."""
-    tables = load_calibration().tables
-    return {
-        name: Target(name, float(samples), float(tables["reference_batch"][name]), float(tables["batch_growth"][name]))
-        for name, samples in tables["samples_to_target"].items()
-    }
-
-
-def time_to_target(
-    arch: Architecture,
-    chip: Chip,
-    *,
-    target: Target | str,
-    seq: int,
-    global_batch: int,
-    chips: int,
-    evaluate_every: float = math.inf,
-    evaluation_samples: float = 0.0,
-    fabric: Fabric | None = None,
-    precisions: Sequence[str] = ("bf16",),
-    maturity: float = 1.0,
-    mode: PowerMode = FULL,
-    stack: str = "",
-    lora: bool = False,
-    box: Box | None = None,
-    network_w_per_chip: float = 0.0,
-) -> JobRun:
-    """The run until the target is met; `tokens` are those of its samples.
-
-    Args:
-        target: of a benchmark, or its name.
-        seq, global_batch: tokens of a sample, samples of a step.
-        evaluate_every, evaluation_samples: after how many samples how many are read in a forward pass; never by default.
+def target_of(name: str, record: Mapping[str, Any]) -> Target:
+    """A target from its record: `samples` {batch: samples}, `every`, `evaluated`, `skipped`, `frozen`, `start_s`.
 
     Raises:
-        InputError: an unknown benchmark, an evaluation after less than one sample. Infeasible: it fits no mapping.
+        InputError: no points, or numbers that are not above zero.
     """
-    if isinstance(target, str):
-        known = targets()
-        if target not in known:
-            raise InputError(unknown_name("benchmark with a target", target, known))
-        target = known[target]
-    if not (evaluate_every > 0 and evaluation_samples >= 0):
-        raise InputError(
-            Problem("out_of_range", "evaluations come after more than no samples, and read no less than none")
-        )
-    points = best_mapping(
-        arch, chip, fabric=fabric, chips=chips, seq=seq, global_batch=global_batch, precisions=tuple(precisions),
-        maturity=maturity, modes=(mode,), stack=stack, lora=lora,
-    )  # fmt: skip
-    found = fastest(points, target.name)
-    samples = target.samples_at(global_batch)
-    rate = found.tokens_per_s_per_chip * chips
-    times = math.floor(samples / evaluate_every)
-    read_s = times * evaluation_samples * seq / rate * constants()["forward_over_update"]
-    band = {"low": 1 / found.high, "high": 1 / found.low}
-    rows = [
-        Phase("steps", "train", chips, samples * seq / rate, found.chip_w, samples * seq, found.bound, 0, **band),
-        Phase("evaluations", "train", chips, read_s, found.chip_w, 0.0, "forward passes", 0, **band),
-    ]
-    notes = (
-        f"{samples:,.0f} samples in {samples / global_batch:,.0f} steps of {found.step_s:.3g} s; {found.mapping} "
-        f"{found.precision}",
-        f"target of {target.name}: {target.samples:,.0f} samples at a batch of {target.reference_batch:,.0f}, growing as its "
-        f"{target.growth:g}th power",
+    points = sorted((float(batch), float(count)) for batch, count in record["samples"].items())
+    numbers = [x for point in points for x in point] + [float(record["every"]), float(record["evaluated"])]
+    if not points or min(numbers) <= 0:
+        raise InputError(Problem("bad_target", f"target '{name}' needs batches and samples above zero"))
+    batches, samples = zip(*points, strict=True)
+    return Target(
+        name,
+        batches,
+        samples,
+        float(record["every"]),
+        float(record["evaluated"]),
+        float(record.get("skipped", 0.0)),
+        bool(record.get("frozen", False)),
+        float(record.get("start_s", 0.0)),
     )
-    return job_run(
-        f"{target.name} to its target", rows, chip, box=box, network_w_per_chip=network_w_per_chip, notes=notes
-    )
+
+
+def samples_to_target(target: Target, batch: Any) -> Any:
+    """Samples to converge at a global batch, or a column of them.
+
+    >>> points = Target("x", (8.0, 32.0), (3200.0, 6400.0), 384.0, 173.0)
+    >>> [round(float(samples_to_target(points, b))) for b in (4.0, 8.0, 16.0, 32.0, 64.0)]
+    [2263, 3200, 4525, 6400, 9051]
+    """
+    x, y = np.log(target.batches), np.log(target.samples)
+    at = np.log(np.asarray(batch, dtype=float))
+    if x.size == 1:
+        return np.exp(y[0] + 0.0 * at)
+    low, high = (y[1] - y[0]) / (x[1] - x[0]), (y[-1] - y[-2]) / (x[-1] - x[-2])
+    low = max(low, 0.0)  # smaller batches never need more samples; points that say so scatter
+    inside = np.interp(at, x, y)
+    beyond = np.where(at < x[0], low * (at - x[0]), np.where(at > x[-1], high * (at - x[-1]), 0.0))
+    return np.exp(inside + beyond)
+
+
+def evaluations(target: Target, samples: Any) -> Any:
+    """Evaluations that a run of so many samples makes, the last one among them.
+
+    >>> float(evaluations(Target("x", (8.0,), (3200.0,), 384.0, 173.0, skipped=1152.0), 3200.0))
+    5.333333333333333
+    """
+    return np.maximum((np.asarray(samples, dtype=float) - target.skipped) / target.every, 1.0)
+
+
+def time_to_target_s(target: Target, step_s: Any, batch: Any) -> Any:
+    """Seconds from the first step to the target, of one run or a column of them.
+
+    Args:
+        target: the benchmark.
+        step_s: seconds of a training step.
+        batch: global batch, in samples.
+    """
+    return target.start_s + steps_to_target(target, batch) * np.asarray(step_s, dtype=float)
+
+
+def steps_to_target(target: Target, batch: Any) -> Any:
+    """Steps to the target, evaluations counted as the steps they take as long as."""
+    samples = samples_to_target(target, batch)
+    share = FORWARD_SHARE["frozen" if target.frozen else "trained"]
+    extra = evaluations(target, samples) * target.evaluated * share
+    return (samples + extra) / np.asarray(batch, dtype=float)

@@ -67,7 +67,8 @@ class Stack:
     speed grows with the chip's age. `overlap_tp`, `overlap_dp`: whether tensor- and data-parallel messages run beside
     compute. `fused_cast`: scaling and cast to 8 bit ride on other kernels. `sharded`: ZeRO-3 / FSDP. `attention` names
     the kernels of another time. `kernels` names whose derate the stack takes, its own where empty. `one_nic`: messages
-    leave a host through one of its NICs. `all_to_all`: tokens reach experts through the collective library.
+    leave a host through one of its NICs. `short_sums`: gradients are summed in 16 bit and weights gathered as
+    `step.precision.SHORT_SUMS` says. `all_to_all`: tokens reach experts through the collective library.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Stack:
     all_to_all: bool = False
     xla: bool = False
     vendor: bool = False
+    short_sums: bool = False
     note: str = ""
 
     @property
@@ -99,7 +101,7 @@ class Coefficients:
     `derate`, `attention`, `experts` and `slowdown` multiply kernel seconds, `sustained` those that fill the chip: all
     but grouped products. `elementwise_unfused` takes the place of `elementwise` where norms and activations are kernels of
     their own; `permute` the passes that bring tokens to experts. `expert_host_s` are seconds of a mixture layer's pass in
-    which the host has not launched its experts yet.
+    which the host has not launched its experts yet, `gap_s` those of a layer's pass between kernels that follow each other.
     """
 
     derate: Any
@@ -109,6 +111,7 @@ class Coefficients:
     attention: Any
     attention_backward: Any
     scan: Any
+    adapters: Any
     flash: Any
     elementwise: Any
     elementwise_unfused: Any
@@ -125,6 +128,7 @@ class Coefficients:
     straggler: Any
     host_s: Any
     expert_host_s: Any
+    gap_s: Any
     slowdown: Any
 
     def take(self, rows: NDArray[np.intp]) -> Coefficients:
@@ -182,7 +186,7 @@ def default_recipe(generation: str, width: str, stack: Stack) -> Recipe:
         return Recipe(dispatch="kernels")
     if width in ("mx8", "4"):
         narrow = width == "mx8"
-        return Recipe("step", "kernels", overlap_experts=True, fused_experts=True, narrow_attention=narrow)
+        return Recipe("step", "kernels", fused_experts=True, narrow_attention=narrow)
     return Recipe("part", "kernels")
 
 
@@ -193,7 +197,9 @@ def constants_of(context: Context, p: Mapping[str, float]) -> dict[str, float]:
     xla = stack.xla
     low = width != "16"
     derate = p[f"derate.{stack.kernels or stack.name}"]
-    derate *= p.get(f"kernels.{kin}.{'8' if low else '16'}", p.get(f"kernels.{kin}", 1.0))
+    wide = "8" if low else "16"
+    kernels = p.get(f"kernels.{kin}.{wide}", p.get(f"kernels.{kin}", 1.0))
+    derate *= p.get(f"kernels.{context.generation}.{wide}", kernels)
     derate *= p.get(f"kernels.{context.chip}", 1.0)
     overlaps = stack.overlap_tp and recipe.overlap_tensor
     plain = stack.exchanges_plainly if context.recipe is None else recipe.dispatch == "all-to-all"
@@ -205,7 +211,8 @@ def constants_of(context: Context, p: Mapping[str, float]) -> dict[str, float]:
         "headroom_w_per_tflops": HEADROOM_W_PER_TFLOPS.get(context.generation, 1.0),
         "attention": attention * (p["attention.narrow"] if recipe.narrow_attention else 1.0),
         "attention_backward": p["attention_backward"],
-        "scan": p["scan"],
+        "adapters": p["adapters"],
+        "scan": p.get(f"scan.{kin}", p["scan"]),
         "flash": float(stack.flash),
         "elementwise": p[f"elementwise{stack.passes and '.' + stack.passes}"],
         "elementwise_unfused": max(p["elementwise.eager"], p["elementwise"]),
@@ -224,6 +231,7 @@ def constants_of(context: Context, p: Mapping[str, float]) -> dict[str, float]:
         "straggler": p["straggler"],
         "host_s": 0.0 if stack.graphs else p["host_s"],
         "expert_host_s": 0.0 if recipe.graphs == "step" else p[f"expert_host_s.{recipe.graphs}"],
+        "gap_s": p["gap_s"] if stack.graphs and not xla else 0.0,
         "slowdown": float(np.exp(p["maturing"] * context.immaturity)),
     }
 

@@ -38,7 +38,15 @@ from gigawatt.physics.training.search.bulk import (
 )
 from gigawatt.physics.training.search.candidates import Grid, Job, Rejection, candidates_of
 from gigawatt.physics.training.search.front import Front
-from gigawatt.physics.training.search.plain import evaluate, has_peak, matured, plain_steps, stored_of, width_of
+from gigawatt.physics.training.search.plain import (
+    evaluate,
+    has_peak,
+    matured,
+    plain_steps,
+    stored_of,
+    sums_of,
+    width_of,
+)
 from gigawatt.physics.training.search.points import TrainingPoints, collect, describe
 from gigawatt.physics.training.search.refuse import Misfit, check, idle_notes, on_chips_alone, too_large
 from gigawatt.physics.training.search.space import Limits, Space, Weights
@@ -156,11 +164,12 @@ def best_mapping(
         width, recipe = run.width, run.recipe
         c = coefficients([Context(device.generation, width, software, chip=device.name)], fit.parameters)
         machine = machine_of(device, width, wired, one_nic=software.one_nic, host=beside)
-        if recipe not in sent:
-            sent[recipe] = messages_in(shape, machine.network, settings, plain, recipe)
+        sums = sums_of(software, width, recipe)
+        if sums not in sent:
+            sent[sums] = messages_in(shape, machine.network, settings, plain, sums)
         for mode in modes:
             made_of = chips_of(
-                shape, device, width, machine, c, mode, settings, sent[recipe], recipe=recipe, between=between
+                shape, device, width, machine, c, mode, settings, sent[sums], recipe=recipe, between=between
             )
             front = Front(room)
             for part in evaluated(
@@ -172,7 +181,9 @@ def best_mapping(
             rows = front.chosen(weights.per_chip_s * chips * front.time + weights.per_joule * front.joules, keep)
             mapping = front.rows(rows)
             slow = slowed(device, machine, mode)[0]
-            alone = plain_steps(shape, slow, width, made_of.machine, c, mapping, plain, recipe=recipe, between=between)
+            alone = plain_steps(
+                shape, slow, width, made_of.machine, c, mapping, plain, recipe=recipe, sums=sums, between=between
+            )
             memory = memory_of(shape, mapping, flash, recipe=run.stored)
             made = _points(made_of, mapping, matured(alone, maturity), memory, weights, chips, box)
             count = rows.size

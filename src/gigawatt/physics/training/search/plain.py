@@ -14,6 +14,7 @@ from gigawatt.physics.training.calibration import (
     PRECISIONS,
     Coefficients,
     Context,
+    Stack,
     TrainingCalibration,
     coefficients,
     default_stack,
@@ -26,7 +27,7 @@ from gigawatt.physics.training.shape import Shape, shape_of
 from gigawatt.physics.training.step.collectives import messages_of
 from gigawatt.physics.training.step.kernels import kernel_times
 from gigawatt.physics.training.step.offload import offloads, usual_host
-from gigawatt.physics.training.step.precision import PRECISION_RECIPES, Precision
+from gigawatt.physics.training.step.precision import PRECISION_RECIPES, SHORT_SUMS, Precision
 from gigawatt.physics.training.step.sites import Between
 from gigawatt.physics.training.step.stages import Split
 from gigawatt.physics.training.step.times import Steps, step_times
@@ -73,9 +74,24 @@ def evaluate(
     machine = machine_of(chip, width, fabric, one_nic=software.one_nic, host=beside)
     c = coefficients([Context(chip.generation, width, software, chip=chip.name)], fit.parameters)
     run = plain_steps(
-        made, chip, width, machine, c, mapping, software.exchanges_plainly, recipe=recipe, between=between, split=split
+        made,
+        chip,
+        width,
+        machine,
+        c,
+        mapping,
+        software.exchanges_plainly,
+        recipe=recipe,
+        sums=sums_of(software, width, recipe),
+        between=between,
+        split=split,
     )
     return matured(run, maturity)
+
+
+def sums_of(stack: Stack, width: str, recipe: Precision | None) -> Precision | None:
+    """In how many bytes gradients are summed and weights gathered: as the recipe says, else as the stack does."""
+    return recipe or (SHORT_SUMS[width] if stack.short_sums else None)
 
 
 def plain_steps(
@@ -88,6 +104,7 @@ def plain_steps(
     plain: bool,
     *,
     recipe: Precision | None = None,
+    sums: Precision | None = None,
     between: Between | None = None,
     split: Split | None = None,
 ) -> Steps:
@@ -95,7 +112,7 @@ def plain_steps(
     rows = np.broadcast_shapes(*(np.shape(getattr(mapping, f.name)) for f in fields(Mapping)))
     wide = Mapping(*(np.broadcast_to(np.asarray(getattr(mapping, f.name), dtype=float), rows) for f in fields(Mapping)))
     kernels = kernel_times(shape, chip, width, wide, flash=float(c.flash[0]), recipe=recipe)
-    sent = messages_of(shape, machine.network, wide, plain, recipe=recipe)
+    sent = messages_of(shape, machine.network, wide, plain, recipe=sums or recipe)
     return step_times(shape, machine, wide, kernels, sent, c, split=split, between=between)
 
 

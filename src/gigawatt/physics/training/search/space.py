@@ -26,7 +26,9 @@ from gigawatt.physics.training.columns import (
     ZERO_BUBBLE_V,
 )
 
-MEMORY_SHARE = 0.98  # of the memory that a job may plan with (assumed); the memory model holds reserve and context itself
+MEMORY_SHARE = (
+    0.98  # of the memory that a job may plan with (assumed); the memory model holds reserve and context itself
+)
 Axis = tuple[float, ...]
 DEGREES = ("tp", "pp", "vpp", "dp", "cp", "ep", "etp", "micro_batch")  # whole numbers from 1
 SHARES = ("recompute", "offload_optimizer", "offload_activations", "offload_weights")

@@ -43,6 +43,9 @@ SCORE_BYTES = (9.0, 11.0)
 # in fours) and PyTorch casts to 32 bit, scales, masks, takes the softmax and casts back, a pass each.
 PLAIN_SCORE_BYTES = (42.0, 46.0)
 FUSED_KEYS, FUSED_ROWS = 2048.0, 4.0
+PLAIN_LAUNCHES = (
+    5.0 / 30.0
+)  # five kernels for one, of the thirty or so of a layer's pass (counted in Megatron's layer of 2021)
 LOGIT_BYTES = 14.0  # of a logit: cast to 32 bit, maximum and sum, gradient
 # Columns of products that may be run again alone, and the module they belong to.
 MODULE_COLUMNS = (("mlp_forward_s", MLP), ("shared_forward_s", EXPERTS), ("latent_forward_s", LATENT_UP))
@@ -54,6 +57,8 @@ class LayerKernels:
 
     `forward_s`, `input_s`, `weight_s`: products with dense matrices, their input and weight gradients; `expert_*` the
     same of routed experts. `attention_backward_s` is of an unfused core alone (0 where fused: a multiple of forward).
+    `launches` is the share of further kernels that the host launches where the softmax is not fused; `adapter_s` what low-rank
+    adapters beside the dense matrices move in one pass: their input once, and the output that they add to twice.
     `pass_s` are norms, activations and residuals, `gather_s` tokens to experts and back, each once forward; `cast_s`
     and `cast_backward_s` casts of inputs and of gradients, `expert_cast_s` those of experts. `product_bytes` is what
     the products move, forward and backward.
@@ -71,6 +76,8 @@ class LayerKernels:
     expert_weight_s: Column
     attention_s: Column
     attention_backward_s: Column
+    launches: Column
+    adapter_s: Column
     scan_s: Column
     pass_s: Column
     gather_s: Column
@@ -208,7 +215,7 @@ def _dense(kind: LayerKind, rank: Rank) -> Made:
     tokens, tp = rank.tokens, rank.tp
     shared = np.where(rank.parallel > 0, tp, 1.0)  # sequence parallelism cuts what tensor parallelism does not
     weight, activation = widths(rank.precision)
-    inputs, outputs, moved = (np.zeros_like(tokens) for _ in range(3))
+    inputs, outputs, moved, beside = (np.zeros_like(tokens) for _ in range(4))
     products = []
     for matrix in kind.matrices:
         k, n = matrix.cut_by(tp)
@@ -218,6 +225,7 @@ def _dense(kind: LayerKind, rank: Rank) -> Made:
         products += three_passes("", m, n, k, wide, parts=[(name, mine) for name, mine in here if np.any(mine)])
         inputs, outputs = inputs + ~wide * m * k, outputs + ~wide * m * n
         moved += 3.0 * (weight * k * n + activation * m * (k + n))
+        beside += 2.0 * ~wide * m * (k + 2.0 * n)
     passes = 2.0 * tokens * (kind.moved_full / shared + kind.moved_sharded / tp)
     return {
         "cast_s": stream_seconds(rank.chip, rank.cast * inputs),
@@ -227,6 +235,7 @@ def _dense(kind: LayerKind, rank: Rank) -> Made:
         "activation_s": stream_seconds(rank.chip, 2.0 * tokens * kind.moved_activation / tp),
         "scan_s": stream_seconds(rank.chip, 2.0 * tokens * kind.scan_moved / tp),
         "product_bytes": moved,
+        "adapter_s": stream_seconds(rank.chip, beside),
     }, products
 
 
@@ -291,6 +300,7 @@ def _attention(kind: LayerKind, rank: Rank) -> Made:
     passes = (stream_seconds(rank.chip, nbytes * tall * keys) for nbytes in each)
     columns["attention_s"] = columns["attention_s"] + next(passes)
     columns["attention_backward_s"] = next(passes)
+    columns["launches"] = np.where(unfused & ~fits, PLAIN_LAUNCHES, 0.0)
     return columns, [Product(name, *sides) for name in names for sides in (scores, values)]
 
 

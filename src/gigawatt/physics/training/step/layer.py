@@ -197,8 +197,9 @@ def _layer_costs(
     math_b = full * (k.input_s + weights * k.weight_s) + attention_back
     math_b = math_b + experts * (k.expert_input_s + weights * k.expert_weight_s)
     passes = each * k.pass_s
-    traffic_f = passes + gather + scan + c.quantise * k.cast_s + c.quantise_experts * k.expert_cast_s
-    traffic_b = 2.0 * passes + gather + SCAN_BACKWARD * scan
+    adapters = np.asarray(mapping.lora) * c.adapters * k.adapter_s
+    traffic_f = passes + adapters + gather + scan + c.quantise * k.cast_s + c.quantise_experts * k.expert_cast_s
+    traffic_b = 2.0 * passes + adapters + gather + SCAN_BACKWARD * scan
     traffic_b = traffic_b + c.quantise * k.cast_backward_s + c.quantise_experts * k.expert_cast_backward_s
 
     tensor = exposure(c.exposed_tp, mapping.overlap_tp) * kind.all_reduces * sent.tensor_s
@@ -210,8 +211,9 @@ def _layer_costs(
     gpu_backward = math_b + traffic_b + tensor + expert + context_back
     # Counts of tokens an expert reach the host before it launches the layer's grouped products: the chip waits.
     waits = np.where(np.asarray(kind.experts) > 0, c.expert_host_s, 0.0)
-    forward = (gpu_forward**4 + c.host_s**4) ** 0.25 + waits
-    backward = (gpu_backward**4 + (BACKWARD_HOST * c.host_s) ** 4) ** 0.25 + waits
+    host_s = c.host_s * (1.0 + k.launches)
+    forward = (gpu_forward**4 + host_s**4) ** 0.25 + waits + c.gap_s
+    backward = (gpu_backward**4 + (BACKWARD_HOST * host_s) ** 4) ** 0.25 + waits + BACKWARD_HOST * c.gap_s
     flops, core, latent, mlp, mixture = _forward_flops(kind, mapping, tokens)
     columns = {
         "forward_s": forward,

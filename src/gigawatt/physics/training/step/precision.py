@@ -73,3 +73,13 @@ def precision_recipe(name: str) -> Precision:
     if name not in PRECISION_RECIPES:
         raise InputError(unknown_name("precision recipe", name, PRECISION_RECIPES))
     return PRECISION_RECIPES[name]
+
+
+# What tuned Megatron stacks send where nothing else is said: gradients summed in 16 bit (`grad_reduce_in_fp32` off),
+# weights gathered in 8 bit where products have 8 (`fp8_param_gather`): Megatron-Bridge's performance recipes.
+SHORT_SUMS: Mapping[str, Precision] = {
+    "16": Precision("bf16", "16", summed_bytes=2.0),
+    "8": Precision("fp8-current", "8", gathered_bytes=1.0, summed_bytes=2.0),
+    "mx8": Precision("mxfp8", "mx8", gathered_bytes=1.0, summed_bytes=2.0),
+    "4": Precision("nvfp4", "4", summed_bytes=2.0),
+}
