@@ -10,7 +10,8 @@ from training_models import DEEPSEEK_V3, LLAMA_405B, chip, gpt
 
 from gigawatt.catalog import Catalog
 from gigawatt.core.errors import InputError
-from gigawatt.physics.training import Mapping, evaluate, memory_of, shape_of
+from gigawatt.physics.training import Mapping, evaluate, load_calibration, memory_of, shape_of
+from gigawatt.physics.training.calibration import Context, constants_of
 from gigawatt.physics.training.columns import CORE_ATTENTION
 from gigawatt.physics.training.memory.bytes import kept_bytes_per_token
 from gigawatt.physics.training.step.times import CLASSES
@@ -216,3 +217,23 @@ def test_names_the_nearest() -> None:
         step(precision="fp9")
     with pytest.raises(InputError, match="megatron"):
         step(stack="megatron-tuned-x")
+
+
+def test_a_small_model_of_an_eager_stack_waits_for_its_launches() -> None:
+    small = gpt(12, 1024, 16)
+    one = replace(BASE, chips=8.0, tp=1.0, pp=1.0, dp=8.0, global_batch=64.0, seq=1024.0)
+    times = [
+        step(replace(one, tp=tp, dp=8.0 / tp), A100, small, stack="megatron-2021") / float(tp)
+        for tp in (1.0, 2.0, 4.0, 8.0)
+    ]
+    # Micro-batches of a rank grow with tp: what one takes never falls below its launches, which tensor ranks add to.
+    assert times[1] < times[2] < times[3]
+    assert times[3] > 12 * 2.7 * 0.8e-3 * 8
+    assert times[3] > 2.0 * step(replace(one, tp=8.0, dp=1.0), A100, small) / 8.0
+
+
+def test_a_loss_of_plain_passes_moves_more() -> None:
+    p = load_calibration().parameters
+    fused, plain = (load_calibration().stack(name) for name in ("zero1-flash", "megatron-2021"))
+    assert constants_of(Context("ampere", "16", fused), p)["loss"] == 1.0
+    assert constants_of(Context("ampere", "16", plain), p)["loss"] == pytest.approx(52 / 14)

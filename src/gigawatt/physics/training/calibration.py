@@ -52,6 +52,10 @@ RELEASE_YEAR = 2026.5  # of the calibration
 # several limits: GB200 to B300, and MI300X (750 W) beside MI325X (1,000 W at the same peak).
 HEADROOM_W_PER_TFLOPS = {"blackwell": 0.48, "blackwell-ultra": 0.48, "cdna3": 0.574}
 
+# Bytes of a logit in a loss of PyTorch passes over those of a fused one (14): to 32 bit 6, maximum 4, less it 8, exponential
+# 8, sum 4, divided 8; gradient scaled 8, to 16 bit 6 (counted in Megatron-LM's vocab-parallel cross entropy of 2021).
+PLAIN_LOSS = 52.0 / 14.0
+
 # The peak each precision runs at.
 PEAK_KEY: dict[str, str] = {"16": "bf16", "8": "fp8", "mx8": "fp8", "4": "fp4"}
 PRECISIONS: dict[str, str] = {"bf16": "16", "fp16": "16", "fp8": "8", "mxfp8": "mx8", "nvfp4": "4", "fp4": "4"}
@@ -69,6 +73,7 @@ class Stack:
     the kernels of another time. `kernels` names whose derate the stack takes, its own where empty. `one_nic`: messages
     leave a host through one of its NICs. `short_sums`: gradients are summed in 16 bit and weights gathered as
     `step.precision.SHORT_SUMS` says. `all_to_all`: tokens reach experts through the collective library.
+    `plain_loss`: the loss over the vocabulary is PyTorch passes in 32 bit.
     """
 
     name: str
@@ -86,6 +91,7 @@ class Stack:
     xla: bool = False
     vendor: bool = False
     short_sums: bool = False
+    plain_loss: bool = False
     note: str = ""
 
     @property
@@ -100,8 +106,9 @@ class Coefficients:
 
     `derate`, `attention`, `experts` and `slowdown` multiply kernel seconds, `sustained` those that fill the chip: all
     but grouped products. `elementwise_unfused` takes the place of `elementwise` where norms and activations are kernels of
-    their own; `permute` the passes that bring tokens to experts. `expert_host_s` are seconds of a mixture layer's pass in
-    which the host has not launched its experts yet, `gap_s` those of a layer's pass between kernels that follow each other.
+    their own; `permute` the passes that bring tokens to experts, `loss` those over logits. `host_group` is the share of
+    `host_s` that a doubling of tensor ranks adds. `expert_host_s` are seconds of a mixture layer's pass in which the host has
+    not launched its experts yet, `gap_s` those of a layer's pass between kernels that follow each other.
     """
 
     derate: Any
@@ -127,6 +134,8 @@ class Coefficients:
     exposed_ep: Any
     straggler: Any
     host_s: Any
+    host_group: Any
+    loss: Any
     expert_host_s: Any
     gap_s: Any
     slowdown: Any
@@ -230,6 +239,8 @@ def constants_of(context: Context, p: Mapping[str, float]) -> dict[str, float]:
         "exposed_ep": p["exposed_ici"] if xla else p["exposed_ep"],
         "straggler": p["straggler"],
         "host_s": 0.0 if stack.graphs else p["host_s"],
+        "host_group": p["host_group"],
+        "loss": PLAIN_LOSS if stack.plain_loss else 1.0,
         "expert_host_s": 0.0 if recipe.graphs == "step" else p[f"expert_host_s.{recipe.graphs}"],
         "gap_s": p["gap_s"] if stack.graphs and not xla else 0.0,
         "slowdown": float(np.exp(p["maturing"] * context.immaturity)),

@@ -11,7 +11,8 @@ Kernel seconds come from the measured chip floor (`kernels`); a training run tak
     paired       expert messages E of a forward and a backward pass hide behind kernels K of both:
                  s E + max((1 - s) E - K, 0), s = 20/132: the SMs that the exchange takes from kernels
                  (DeepSeek-V3, arXiv 2412.19437, sec. 3.2.1 and 3.2.2)
-    host         layer = (gpu^4 + host^4)^(1/4): launches of an eager stack are a floor; a mixture layer waits besides
+    host         layer = (gpu^4 + host^4)^(1/4): launches of an eager stack are a floor, higher by the sums of tensor
+                 ranks, whose hosts wait for each other; the head's are as many as a layer's; a mixture layer waits besides
                  while the host launches experts, unless the whole step is one graph
 
 Under LoRA weights are frozen: no weight gradients.
@@ -151,11 +152,14 @@ def micro_batch_costs(
     weights = 1.0 - np.asarray(mapping.lora)
     head_math = kernels.head_forward_s + kernels.head_input_s + weights * kernels.head_weight_s
     head_math = head_math * _derate(machine, c) * c.sustained
-    total["head_s"] = head_math + kernels.logit_s
+    loss_s = c.loss * kernels.logit_s
+    # Embedding, last norm, logits and loss are as many launches as a layer.
+    head_host_s = (1.0 + BACKWARD_HOST) * c.host_s
+    total["head_s"] = ((head_math + loss_s) ** 4 + head_host_s**4) ** 0.25
     head_flops = 2.0 * tokens * shape.vocab / mapping.tp * (1.0 + shape.mtp_layers) * shape.hidden
     total["forward_flops"] = total["forward_flops"] + head_flops
     math_s = total.pop("math_s") + head_math
-    total["math_share"] = math_s / np.maximum(math_s + total.pop("traffic_s") + kernels.logit_s, 1e-30)
+    total["math_share"] = math_s / np.maximum(math_s + total.pop("traffic_s") + loss_s, 1e-30)
     total["host_s"] = np.maximum(total["host_s"], 0.0)
     waits = total["tensor_s"] + total["context_s"] + total["expert_s"] + total["host_s"]
     total["kernels_s"] = np.maximum(total["forward_s"] + total["backward_s"] - waits, 0.0)
@@ -211,7 +215,7 @@ def _layer_costs(
     gpu_backward = math_b + traffic_b + tensor + expert + context_back
     # Counts of tokens an expert reach the host before it launches the layer's grouped products: the chip waits.
     waits = np.where(np.asarray(kind.experts) > 0, c.expert_host_s, 0.0)
-    host_s = c.host_s * (1.0 + k.launches)
+    host_s = c.host_s * (1.0 + k.launches + c.host_group * np.log2(mapping.tp))
     forward = (gpu_forward**4 + host_s**4) ** 0.25 + waits + c.gap_s
     backward = (gpu_backward**4 + (BACKWARD_HOST * host_s) ** 4) ** 0.25 + waits + BACKWARD_HOST * c.gap_s
     flops, core, latent, mlp, mixture = _forward_flops(kind, mapping, tokens)
