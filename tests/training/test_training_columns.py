@@ -25,12 +25,12 @@ from gigawatt.physics.training.columns import (
     RING,
     ULYSSES,
 )
+from gigawatt.physics.training.precision import precision_recipe, precision_recipes
 from gigawatt.physics.training.step.collectives import messages_of
 from gigawatt.physics.training.step.kernels import kernel_times
 from gigawatt.physics.training.step.layer import micro_batch_costs
 from gigawatt.physics.training.step.offload import usual_host
 from gigawatt.physics.training.step.power import step_power
-from gigawatt.physics.training.step.precision import PRECISION_RECIPES, precision_recipe
 from gigawatt.physics.training.step.routing import drawn_imbalance
 from gigawatt.physics.training.step.sites import Between
 from gigawatt.physics.training.step.stages import Split, layer_seconds, split_layers
@@ -367,7 +367,7 @@ def test_a_pipeline_over_two_kinds_of_chip() -> None:
 
 
 def test_recipes() -> None:
-    for name, recipe in PRECISION_RECIPES.items():
+    for name, recipe in precision_recipes().items():
         device = H100 if recipe.width in ("16", "8") else B200
         assert step(DENSE, device, precision=precision_recipe(name)) > 0
     delayed, current, blocks = (

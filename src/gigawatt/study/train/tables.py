@@ -11,7 +11,7 @@ import numpy as np
 
 from gigawatt.catalog import Catalog
 from gigawatt.core.table import Table
-from gigawatt.physics.training.memory.recipes import CALIBRATION_ID as MEMORY
+from gigawatt.physics.training.memory.constants import CALIBRATION_ID as MEMORY
 from gigawatt.study.hosts import Assumed, Host
 from gigawatt.study.train.points import Points
 from gigawatt.study.train.question import CHIP_HOUR_USD, KWH_USD, Question

@@ -16,7 +16,7 @@ import numpy as np
 from gigawatt.core.errors import Change
 from gigawatt.physics.training.columns import ACTIVATION, CORE_ATTENTION, EXPERTS, LATENT_UP, MLP, NORM, Mapping
 from gigawatt.physics.training.memory.bytes import KINDS, memory_of
-from gigawatt.physics.training.memory.recipes import Recipe
+from gigawatt.physics.training.precision import Stored
 from gigawatt.physics.training.schedule.valid import valid_schedule
 from gigawatt.physics.training.shape import Shape
 
@@ -66,7 +66,7 @@ def smallest_change(
     room_bytes: float,
     flash: float = 1.0,
     *,
-    recipe: Recipe | str = "bf16",
+    recipe: Stored | str = "bf16",
     max_tp: float = 8.0,
     max_chips: float = float("inf"),
     offload: bool = True,
@@ -150,7 +150,7 @@ def _fitting(
     first: tuple[Change, ...],
     room_bytes: float,
     flash: float,
-    recipe: Recipe | str,
+    recipe: Stored | str,
 ) -> tuple[tuple[Change, ...], ...]:
     """The smallest step of each column that fits, in `ORDER`; `first` are changes that the base has made already."""
     if not steps:

@@ -25,7 +25,7 @@ from gigawatt.physics.training.calibration import (
 )
 from gigawatt.physics.training.columns import Mapping, machine_of
 from gigawatt.physics.training.memory.bytes import Memory, memory_of
-from gigawatt.physics.training.memory.recipes import Recipe
+from gigawatt.physics.training.precision import Precision, Stored
 from gigawatt.physics.training.search.bulk import (
     Chips,
     Evaluated,
@@ -54,7 +54,6 @@ from gigawatt.physics.training.shape import Shape, shape_of
 from gigawatt.physics.training.step.collectives import Messages
 from gigawatt.physics.training.step.offload import usual_host
 from gigawatt.physics.training.step.power import phase_watts
-from gigawatt.physics.training.step.precision import Precision
 from gigawatt.physics.training.step.sites import Between
 from gigawatt.physics.training.step.times import Steps
 from gigawatt.physics.workload.architecture import Architecture
@@ -101,7 +100,7 @@ def best_mapping(
         chips: chips of the job.
         seq: tokens of a sequence.
         global_batch: sequences of a step.
-        precisions: of bf16, fp8, mxfp8, nvfp4, or names of recipes (`step.precision`); those the chip has no peak for
+        precisions: of bf16, fp8, mxfp8, nvfp4, or names of recipes (`training.precision`); those the chip has no peak for
             are rejected, with a row that says so.
         maturity: software speed relative to the calibration's release (1 for the stacks it was fitted on).
         modes: power modes; speeds of math and of memory are scaled by their shares.
@@ -206,7 +205,7 @@ class _Run:
     precision: str
     width: str
     recipe: Precision | None
-    stored: Recipe
+    stored: Stored
     grids: list[Grid]
 
 

@@ -19,7 +19,7 @@ from gigawatt.physics.fabric.wires import Wires
 from gigawatt.physics.training.calibration import Coefficients
 from gigawatt.physics.training.columns import Machine, Mapping
 from gigawatt.physics.training.memory.bytes import total_bytes_of
-from gigawatt.physics.training.memory.recipes import Recipe
+from gigawatt.physics.training.precision import Precision, Stored
 from gigawatt.physics.training.search.candidates import Block, Candidates, Grid
 from gigawatt.physics.training.search.knobs import KNOBS
 from gigawatt.physics.training.search.plain import matured
@@ -28,7 +28,6 @@ from gigawatt.physics.training.step.collectives import Messages, StageMessages, 
 from gigawatt.physics.training.step.kernels import kernel_times
 from gigawatt.physics.training.step.layer import MicroBatch, micro_batch_costs
 from gigawatt.physics.training.step.power import phase_watts
-from gigawatt.physics.training.step.precision import Precision
 from gigawatt.physics.training.step.sites import Between
 from gigawatt.physics.training.step.times import Steps, assemble
 
@@ -191,7 +190,7 @@ def evaluated(
     room_bytes: float,
     job_chips: int,
     maturity: float = 1.0,
-    stored: Recipe | str = "bf16",
+    stored: Stored | str = "bf16",
 ) -> Iterator[Evaluated]:
     """Every block of some grids; settings with which nothing fits into `room_bytes` are left out of it untimed.
 
@@ -214,14 +213,14 @@ def evaluated(
             yield Evaluated(block, steps, memory, watts, joules)
 
 
-def memory_in(shape: Shape, block: Block, flash: float, stored: Recipe | str = "bf16") -> Column:
+def memory_in(shape: Shape, block: Block, flash: float, stored: Stored | str = "bf16") -> Column:
     """Bytes of a chip in each cell: as many axes as the block, of length 1 where nothing depends on one."""
     total: Column = np.asarray(total_bytes_of(shape, block.mapping, flash, recipe=stored))
     return total.reshape((1,) * (len(block.shape) - total.ndim) + total.shape)
 
 
 def fitting(
-    shape: Shape, found: Candidates, flash: float, room_bytes: float, stored: Recipe | str = "bf16"
+    shape: Shape, found: Candidates, flash: float, room_bytes: float, stored: Stored | str = "bf16"
 ) -> tuple[list[Grid], int, Mapping | None]:
     """The grids without the layouts that fit with no knob; how many cells do not fit, and the mapping that comes nearest.
 
@@ -248,7 +247,7 @@ def fitting(
 
 
 def smallest(
-    shape: Shape, found: Candidates, flash: float, stored: Recipe | str = "bf16"
+    shape: Shape, found: Candidates, flash: float, stored: Stored | str = "bf16"
 ) -> tuple[float, Mapping | None]:
     """The fewest bytes of a chip among some candidates, and the mapping that needs them."""
     least, mapping = np.inf, None

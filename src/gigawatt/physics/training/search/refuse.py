@@ -19,14 +19,13 @@ from gigawatt.physics.training.calibration import PRECISIONS
 from gigawatt.physics.training.columns import Mapping
 from gigawatt.physics.training.memory.bytes import KINDS, memory_of
 from gigawatt.physics.training.memory.changes import smallest_change
-from gigawatt.physics.training.memory.recipes import Recipe
+from gigawatt.physics.training.precision import Precision, Stored
 from gigawatt.physics.training.search.bulk import smallest
 from gigawatt.physics.training.search.candidates import Candidates, Job, Rejection, candidates_of, divisors
 from gigawatt.physics.training.search.plain import known_precision, unknown_precision
 from gigawatt.physics.training.search.points import describe
 from gigawatt.physics.training.search.space import Limits, Space, Weights
 from gigawatt.physics.training.shape import Shape
-from gigawatt.physics.training.step.precision import Precision
 from gigawatt.physics.training.step.sites import Between
 
 DOUBLINGS = 12  # of the chips, tried before giving up on chips as a way out
@@ -182,7 +181,7 @@ def too_large(
     flash: float,
     room_bytes: float,
     chip: Chip,
-    stored: Recipe,
+    stored: Stored,
     misfit: Misfit,
     offload: bool,
 ) -> tuple[Rejection, tuple[Change, ...]]:
@@ -217,7 +216,7 @@ def too_large(
 
 
 def _chips_enough(
-    shape: Shape, found: Candidates, space: Space, flash: float, room_bytes: float, stored: Recipe
+    shape: Shape, found: Candidates, space: Space, flash: float, room_bytes: float, stored: Stored
 ) -> int | None:
     """The fewest chips, in multiples of the job's, on which a mapping of the space fits; None where none does."""
 
