@@ -28,6 +28,7 @@ from gigawatt.physics.training.columns import (
 )
 from gigawatt.physics.training.memory.bytes import KINDS, kept_bytes_per_token, total_bytes_of
 from gigawatt.physics.training.memory.changes import smallest_change
+from gigawatt.physics.training.memory.host import host_bytes_of
 from gigawatt.physics.training.memory.parameters import held_parameters
 from gigawatt.physics.training.memory.stages import FIRST, LAST, stages_of
 from gigawatt.physics.training.precision import precision_recipe, precision_recipes, stack_stored
@@ -326,10 +327,26 @@ def test_changes_fit(arch, tp: float, pp: float, share: float, modules: float) -
             assert total(changed, arch) <= room
 
 
+def test_the_host_holds_what_leaves_the_chip() -> None:
+    shape = shape_of(LLAMA_405B)
+    assert float(host_bytes_of(shape, BASE)) == 0
+    optimizer = replace(BASE, offload_optimizer=1.0)
+    left = float(memory_of(shape, BASE).optimizer_bytes)
+    assert float(host_bytes_of(shape, optimizer)) == pytest.approx(left * 16 / 12)
+    half, whole = (float(host_bytes_of(shape, replace(BASE, offload_activations=s))) for s in (0.5, 1.0))
+    assert 2 * half == whole == pytest.approx(float(memory_of(shape, BASE).activations_bytes))
+    spared = float(host_bytes_of(shape, replace(BASE, offload_activations=1.0, recompute=1.0)))
+    assert spared < 0.2 * whole
+    room = 0.9 * total(BASE, LLAMA_405B)
+    near, far = (smallest_change(shape, BASE, room, host_bytes=size) for size in (1e6, 1e15))
+    named = [{change.limit for way in gap.changes for change in way} for gap in (near, far)]
+    assert not any("host" in name for name in named[0]) and any("host" in name for name in named[1])
+
+
 def test_what_fits_and_what_never_does() -> None:
     shape = shape_of(LLAMA_405B)
     assert "to spare" in str(smallest_change(shape, BASE, 1e15))
-    never = smallest_change(shape, BASE, 1e9, max_chips=128.0, offload=False)
+    never = smallest_change(shape, BASE, 1e9, max_chips=128.0, host_bytes=0.0)
     assert never.changes == () and "no change" in str(never)
 
 

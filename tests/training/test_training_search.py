@@ -400,6 +400,16 @@ def test_sites_need_cables_and_cost_time() -> None:
     assert np.all(apart.times.site_s > 0) and np.all(np.mod(apart.layout.dp, 2) == 0)
 
 
+def test_what_the_host_can_not_hold_is_left_out_and_told() -> None:
+    asked = {"chips": 8, "seq": 2048, "global_batch": 32, "space": Space(offload_optimizer=(0.0, 1.0))}
+    host = usual_host(H100)
+    assert host is not None
+    small = best_mapping(SMALL, H100, **asked, host=replace(host, memory_bytes=1e6))
+    assert len(small) and np.all(small.layout.offload_optimizer == 0)
+    assert any("host" in told.reason for told in small.rejected)
+    assert not any("host" in told.reason for told in best_mapping(SMALL, H100, **asked).rejected)
+
+
 def test_offload_without_a_host_is_left_out_and_told() -> None:
     alone = replace(H100, name="a chip of nobody's platform")
     asked = {"chips": 8, "seq": 2048, "global_batch": 64}

@@ -116,7 +116,7 @@ def memory_of(
         constants: the packaged ones where None.
 
     """
-    stored = _stored(recipe)
+    stored = stored_of_recipe(recipe)
     known = constants or load_constants()
     whole = np.broadcast_arrays(*_parts(shape, mapping, flash, stored, fused_loss, known))
     rank = np.argmax(_sum(whole), axis=0)[None]
@@ -138,13 +138,14 @@ def total_bytes_of(
     """`memory_of(...).total_bytes` alone, for millions of candidates: what depends on few columns is summed before it meets
     the others, so that columns which broadcast over a grid cost next to nothing but for the last few operations.
     """
-    stored = _stored(recipe)
+    stored = stored_of_recipe(recipe)
     known = constants or load_constants()
     largest = np.max(_sum(_parts(shape, mapping, flash, stored, fused_loss, known)), axis=0)
     return largest + _reserve(largest, known)
 
 
-def _stored(recipe: Stored | Precision | str) -> Stored:
+def stored_of_recipe(recipe: Stored | Precision | str) -> Stored:
+    """What a recipe, or the recipe of a name, stores."""
     found = precision_recipe(recipe) if isinstance(recipe, str) else recipe
     return found.stored if isinstance(found, Precision) else found
 

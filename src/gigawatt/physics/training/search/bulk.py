@@ -19,6 +19,7 @@ from gigawatt.physics.fabric.wires import Wires
 from gigawatt.physics.training.calibration import Coefficients
 from gigawatt.physics.training.columns import Machine, Mapping
 from gigawatt.physics.training.memory.bytes import total_bytes_of
+from gigawatt.physics.training.memory.host import host_bytes_of
 from gigawatt.physics.training.precision import Precision, Stored
 from gigawatt.physics.training.search.candidates import Block, Candidates, Grid
 from gigawatt.physics.training.search.knobs import KNOBS
@@ -27,6 +28,7 @@ from gigawatt.physics.training.shape import Shape
 from gigawatt.physics.training.step.collectives import Messages, StageMessages, messages_of
 from gigawatt.physics.training.step.kernels import kernel_times
 from gigawatt.physics.training.step.layer import MicroBatch, micro_batch_costs
+from gigawatt.physics.training.step.offload import offloads
 from gigawatt.physics.training.step.power import phase_watts
 from gigawatt.physics.training.step.sites import Between
 from gigawatt.physics.training.step.times import Steps, assemble
@@ -169,11 +171,13 @@ def chips_of(
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """Time, memory and energy of the cells of a block; columns broadcast to its shape. Joules are of all chips."""
+    """Time, memory (of the chip, and of its host where anything is kept there) and energy of the cells of a block; columns
+    broadcast to its shape. Joules are of all chips."""
 
     block: Block
     steps: Steps
     memory_bytes: Column
+    host_bytes: Column
     chip_w: Column
     joules: Column
 
@@ -210,7 +214,8 @@ def evaluated(
             watts = phase_watts(chips.chip, steps, chips.mode).mean_w
             used = block.mapping.chips
             joules = steps.step_s * (used * watts + (job_chips - used) * idle_w)
-            yield Evaluated(block, steps, memory, watts, joules)
+            kept = host_bytes_of(chips.shape, block.mapping, flash, recipe=stored) if offloads(block.mapping) else 0.0
+            yield Evaluated(block, steps, memory, np.asarray(kept), watts, joules)
 
 
 def memory_in(shape: Shape, block: Block, flash: float, stored: Stored | str = "bf16") -> Column:

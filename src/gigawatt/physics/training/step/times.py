@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 
 from gigawatt.physics.training.calibration import Coefficients
 from gigawatt.physics.training.columns import ONE_F_ONE_B, Machine, Mapping
-from gigawatt.physics.training.memory.bytes import kept_bytes_per_token, rank_parameters
+from gigawatt.physics.training.memory.kept import kept_bytes_per_token, layer_input_bytes
+from gigawatt.physics.training.memory.parameters import rank_parameters
 from gigawatt.physics.training.schedule.pipeline import pipeline_s
 from gigawatt.physics.training.shape import Shape
 from gigawatt.physics.training.step.collectives import Messages, StageMessages
@@ -176,6 +177,7 @@ def assemble(
     if offloads(mapping):
         full = np.asarray(mapping.sharding) >= 3
         kept = sum(kind.count * kept_bytes_per_token(kind, shape, mapping, flash) for kind in shape.kinds)
+        kept = kept * (1.0 - recompute) + recompute * shape.layers * layer_input_bytes(shape, mapping)
         host = exposed_offload(
             machine,
             mapping,
@@ -183,12 +185,14 @@ def assemble(
             backward_s=(micro.backward_s + again_s) * share,
             held=np.where(full, rank.dense / ranks.dense + rank.expert / ranks.expert, rank.total),
             owned=owned,
-            kept_bytes=kept * (1.0 - recompute) * share * mapping.micro_batch * mapping.seq / mapping.cp,
+            kept_bytes=kept * share * mapping.micro_batch * mapping.seq / mapping.cp,
+            memory_share=1.0 - micro.math_share,
+            hbm_bytes_per_s=stream,
         )
         waits_s = np.maximum(host.micro_s - beyond_s, 0.0)
         hide_s = hide_s + waits_s
         gradients_s = np.maximum(host.gradients_s - np.maximum(later_s - hide_s, 0.0), 0.0)
-        offload_s = m * waits_s + gradients_s + host.adam_s
+        offload_s = m * (waits_s + host.slowed_s) + gradients_s + host.adam_s
         optimizer_s = optimizer_s * (1.0 - np.asarray(mapping.offload_optimizer))
     data_s = data_s + shown * sent.data_s + np.maximum(later_s - hide_s, 0.0)
     if np.any(np.asarray(mapping.sites) > 1):
