@@ -197,7 +197,7 @@ def fastest_of(**asked) -> float:
     return float(found.step_s.min(initial=np.inf))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     st.sampled_from([(1.0,), (1.0, 2.0), (2.0, 8.0), ()]),
     st.sampled_from([(1.0,), (2.0, 4.0), ()]),
