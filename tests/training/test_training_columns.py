@@ -25,12 +25,12 @@ from gigawatt.physics.training.columns import (
     RING,
     ULYSSES,
 )
+from gigawatt.physics.training.precision import precision_recipe, precision_recipes
 from gigawatt.physics.training.step.collectives import messages_of
 from gigawatt.physics.training.step.kernels import kernel_times
 from gigawatt.physics.training.step.layer import micro_batch_costs
 from gigawatt.physics.training.step.offload import usual_host
 from gigawatt.physics.training.step.power import step_power
-from gigawatt.physics.training.step.precision import PRECISION_RECIPES, precision_recipe
 from gigawatt.physics.training.step.routing import drawn_imbalance
 from gigawatt.physics.training.step.sites import Between
 from gigawatt.physics.training.step.stages import Split, layer_seconds, split_layers
@@ -285,6 +285,37 @@ def test_adam_on_the_host_by_hand() -> None:
     assert float(found.optimizer_s[0]) == 0
 
 
+def test_inputs_of_recomputed_layers_move_too() -> None:
+    moved = replace(DENSE, recompute=1.0, offload_activations=1.0)
+    slow = _faster(PCIE, 1e-3)
+    tokens = float(DENSE.micro_batch * DENSE.seq / DENSE.cp)
+    inputs = (
+        2.0 * 16384 / float(DENSE.tp) * tokens * 126 / float(DENSE.pp)
+    )  # of a rank's layers, cut along the sequence
+    copies_s = inputs * (1 / slow.to_host_bytes_per_s + 1 / slow.to_device_bytes_per_s)
+    assert step(moved, host=slow) > float(DENSE.micro_batches) * copies_s
+    assert step(moved, host=slow) > 2 * step(replace(moved, offload_activations=0.0))
+
+
+def test_gradients_share_the_hosts_memory_with_activations() -> None:
+    narrow = replace(PCIE, stream_bytes_per_s=4.0 * PCIE.to_host_bytes_per_s)  # a copy one way takes all of it
+    both, one, other = (
+        float(evaluate(LLAMA_405B, H100, replace(DENSE, **moved), host=narrow).offload_s[0])
+        for moved in (
+            {"offload_activations": 1.0, "offload_optimizer": 1.0},
+            {"offload_activations": 1.0},
+            {"offload_optimizer": 1.0},
+        )
+    )
+    assert both > one + other * (1 - 1e-9)
+
+
+def test_copies_slow_kernels_that_wait_for_the_chips_memory() -> None:
+    endless = _faster(COHERENT, 1e6)  # no copy is waited for
+    found = evaluate(LLAMA_405B, H100, replace(DENSE, offload_activations=1.0), host=endless)
+    assert 0 < float(found.offload_s[0]) < 0.05 * float(found.step_s[0])
+
+
 def test_offload_without_a_host_is_told() -> None:
     nowhere = replace(H100, name="nobody's chip")
     with pytest.raises(InputError, match="host"):
@@ -367,7 +398,7 @@ def test_a_pipeline_over_two_kinds_of_chip() -> None:
 
 
 def test_recipes() -> None:
-    for name, recipe in PRECISION_RECIPES.items():
+    for name, recipe in precision_recipes().items():
         device = H100 if recipe.width in ("16", "8") else B200
         assert step(DENSE, device, precision=precision_recipe(name)) > 0
     delayed, current, blocks = (

@@ -28,9 +28,10 @@ from gigawatt.physics.training.columns import (
 )
 from gigawatt.physics.training.memory.bytes import KINDS, kept_bytes_per_token, total_bytes_of
 from gigawatt.physics.training.memory.changes import smallest_change
+from gigawatt.physics.training.memory.host import host_bytes_of
 from gigawatt.physics.training.memory.parameters import held_parameters
-from gigawatt.physics.training.memory.recipes import load_recipes, recipe_of, stack_recipes
 from gigawatt.physics.training.memory.stages import FIRST, LAST, stages_of
+from gigawatt.physics.training.precision import precision_recipe, precision_recipes, stack_stored
 from gigawatt.physics.training.shape import stack_shapes
 from gigawatt.physics.training.step.sharding import shard_ranks
 from gigawatt.validation.training_memory import (
@@ -197,12 +198,12 @@ def test_columns_are_rows(arch) -> None:
         "context": rng.choice([0.0, 2.0], rows), "offload_activations": rng.choice([0.0, 0.5], rows),
         "lora": rng.choice([0.0, 1.0], rows), "shard_ranks": rng.choice([0.0, 4.0], rows),
     }  # fmt: skip
-    names = list(load_recipes())
-    recipes = [recipe_of(names[i % len(names)]) for i in range(rows)]
+    names = list(precision_recipes())
+    recipes = [precision_recipe(names[i % len(names)]).stored for i in range(rows)]
     whole = Mapping(chips=1.0, global_batch=512.0, seq=8192.0, **columns)
     shape = shape_of(arch)
-    together = memory_of(stack_shapes([shape] * rows), whole, recipe=stack_recipes(recipes))
-    assert np.allclose(total_bytes_of(shape, whole, recipe=stack_recipes(recipes)), together.total_bytes)
+    together = memory_of(stack_shapes([shape] * rows), whole, recipe=stack_stored(recipes))
+    assert np.allclose(total_bytes_of(shape, whole, recipe=stack_stored(recipes)), together.total_bytes)
     for i in range(rows):
         alone = memory_of(
             shape,
@@ -265,12 +266,19 @@ def test_shards_lie_where_messages_go() -> None:
 
 def test_recipes_store_less() -> None:
     shape = shape_of(LLAMA_405B)
-    kept = {name: float(memory_of(shape, BASE, recipe=name).activations_bytes) for name in load_recipes()}
-    assert kept["nvfp4"] < kept["fp8"] < kept["mxfp8"] == kept["fp8-blockwise"] < kept["bf16"]
-    states = {name: float(memory_of(shape, BASE, recipe=name).optimizer_bytes) for name in load_recipes()}
+    kept = {name: float(memory_of(shape, BASE, recipe=name).activations_bytes) for name in precision_recipes()}
+    assert (
+        kept["nvfp4"]
+        < kept["fp8-delayed"]
+        == kept["fp8-current"]
+        < kept["mxfp8"]
+        == kept["fp8-blockwise"]
+        < kept["bf16"]
+    )
+    states = {name: float(memory_of(shape, BASE, recipe=name).optimizer_bytes) for name in precision_recipes()}
     assert states["fp8-blockwise"] == pytest.approx(states["bf16"] * 8 / 12)
     with pytest.raises(InputError, match="nvfp4"):
-        recipe_of("nvfp5")
+        precision_recipe("nvfp5")
 
 
 def test_exchanged_heads_are_kept_twice() -> None:
@@ -319,10 +327,26 @@ def test_changes_fit(arch, tp: float, pp: float, share: float, modules: float) -
             assert total(changed, arch) <= room
 
 
+def test_the_host_holds_what_leaves_the_chip() -> None:
+    shape = shape_of(LLAMA_405B)
+    assert float(host_bytes_of(shape, BASE)) == 0
+    optimizer = replace(BASE, offload_optimizer=1.0)
+    left = float(memory_of(shape, BASE).optimizer_bytes)
+    assert float(host_bytes_of(shape, optimizer)) == pytest.approx(left * 16 / 12)
+    half, whole = (float(host_bytes_of(shape, replace(BASE, offload_activations=s))) for s in (0.5, 1.0))
+    assert 2 * half == whole == pytest.approx(float(memory_of(shape, BASE).activations_bytes))
+    spared = float(host_bytes_of(shape, replace(BASE, offload_activations=1.0, recompute=1.0)))
+    assert spared < 0.2 * whole
+    room = 0.9 * total(BASE, LLAMA_405B)
+    near, far = (smallest_change(shape, BASE, room, host_bytes=size) for size in (1e6, 1e15))
+    named = [{change.limit for way in gap.changes for change in way} for gap in (near, far)]
+    assert not any("host" in name for name in named[0]) and any("host" in name for name in named[1])
+
+
 def test_what_fits_and_what_never_does() -> None:
     shape = shape_of(LLAMA_405B)
     assert "to spare" in str(smallest_change(shape, BASE, 1e15))
-    never = smallest_change(shape, BASE, 1e9, max_chips=128.0, offload=False)
+    never = smallest_change(shape, BASE, 1e9, max_chips=128.0, host_bytes=0.0)
     assert never.changes == () and "no change" in str(never)
 
 

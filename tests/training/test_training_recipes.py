@@ -8,7 +8,7 @@ import pytest
 from gigawatt.core.errors import InputError
 from gigawatt.physics.training import coefficients, load_calibration, shape_of
 from gigawatt.physics.training.calibration import Context, default_recipe
-from gigawatt.physics.training.recipes import Recipe, recipe_of
+from gigawatt.physics.training.release_recipes import ReleaseRecipe, release_recipe
 from gigawatt.validation.training import candidates_of, choose
 from gigawatt.validation.training_recipes import OPEN_RELEASE, modules_of, releases_of
 from gigawatt.validation.training_rows import Case, case_of
@@ -39,7 +39,7 @@ def with_recipe(one: Case, **features: object) -> Case:
 
 
 def test_a_release_names_its_recipe() -> None:
-    assert case("26.04").context.recipe == Recipe("part", "kernels")
+    assert case("26.04").context.recipe == ReleaseRecipe("part", "kernels")
     newer = case("26.06").context.recipe
     assert newer is not None and newer.graphs == "step" and newer.fused_experts and newer.overlap_experts
     assert step_s(case("26.06")) < step_s(case("26.04"))
@@ -55,7 +55,7 @@ def test_a_source_narrows_the_releases() -> None:
 def test_an_open_release_is_told_and_widens_the_band() -> None:
     assert OPEN_RELEASE in case().notes
     assert OPEN_RELEASE not in case("26.06").notes
-    assert case().context.recipe == Recipe("part", "kernels")  # two of three releases
+    assert case().context.recipe == ReleaseRecipe("part", "kernels")  # two of three releases
 
 
 def test_a_mapping_tells_recipes_apart() -> None:
@@ -106,20 +106,20 @@ def test_a_dense_model_knows_no_recipe() -> None:
 def test_defaults_are_the_current_recipe() -> None:
     stack = load_calibration().stack("megatron-tuned")
     assert default_recipe("blackwell", "mx8", stack).graphs == "step"
-    assert default_recipe("hopper", "8", stack) == Recipe(dispatch="kernels")
+    assert default_recipe("hopper", "8", stack) == ReleaseRecipe(dispatch="kernels")
     c = coefficients([Context("tpu", "16", load_calibration().stack("maxtext"))], load_calibration().parameters)
     assert np.all(c.expert_host_s == 0)
 
 
 def test_wrong_settings_are_all_told() -> None:
     with pytest.raises(InputError) as told:
-        recipe_of({"graphs": "all", "dispatch": "kernel", "recompute": ["mlpp"]})
+        release_recipe({"graphs": "all", "dispatch": "kernel", "recompute": ["mlpp"]})
     assert len(told.value.problems) == 3
     assert "mlp" in str(told.value)
 
 
 def test_recomputed_modules_become_a_column() -> None:
-    assert modules_of(Recipe(recompute=("layernorm", "moe"))) == 34.0
+    assert modules_of(ReleaseRecipe(recompute=("layernorm", "moe"))) == 34.0
     row = {"model": "GPT OSS 120B", "precision": "BF16", "n_gpus": "64", "ep": "64"}
     assert np.all(case("26.04", **row).mapping.modules == 6.0)
 

@@ -197,7 +197,7 @@ def fastest_of(**asked) -> float:
     return float(found.step_s.min(initial=np.inf))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     st.sampled_from([(1.0,), (1.0, 2.0), (2.0, 8.0), ()]),
     st.sampled_from([(1.0,), (2.0, 4.0), ()]),
@@ -398,6 +398,16 @@ def test_sites_need_cables_and_cost_time() -> None:
     seldom = best_mapping(LLAMA_405B, GB300, **asked, sites=2, between=cable, local_steps=20)
     assert here.step_s.min() < seldom.step_s.min() < apart.step_s.min()
     assert np.all(apart.times.site_s > 0) and np.all(np.mod(apart.layout.dp, 2) == 0)
+
+
+def test_what_the_host_can_not_hold_is_left_out_and_told() -> None:
+    asked = {"chips": 8, "seq": 2048, "global_batch": 32, "space": Space(offload_optimizer=(0.0, 1.0))}
+    host = usual_host(H100)
+    assert host is not None
+    small = best_mapping(SMALL, H100, **asked, host=replace(host, memory_bytes=1e6))
+    assert len(small) and np.all(small.layout.offload_optimizer == 0)
+    assert any("host" in told.reason for told in small.rejected)
+    assert not any("host" in told.reason for told in best_mapping(SMALL, H100, **asked).rejected)
 
 
 def test_offload_without_a_host_is_left_out_and_told() -> None:

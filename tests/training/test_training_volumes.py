@@ -13,7 +13,7 @@ from gigawatt.physics.fabric.wires import wires_of
 from gigawatt.physics.training import Mapping, Steps, coefficients, load_calibration, memory_of, shape_of, step_times
 from gigawatt.physics.training.calibration import Context
 from gigawatt.physics.training.columns import ALL_GATHER, LATENT_UP, MLP, ULYSSES, machine_of
-from gigawatt.physics.training.recipes import Recipe
+from gigawatt.physics.training.release_recipes import ReleaseRecipe
 from gigawatt.physics.training.step.collectives import messages_of
 from gigawatt.physics.training.step.kernels import kernel_times
 from gigawatt.physics.training.step.sharding import data_messages, shard_ranks
@@ -114,7 +114,7 @@ def test_expert_tensor_ranks_gather_their_tokens() -> None:
 JOB = Mapping(
     chips=256.0, tp=1.0, pp=4.0, vpp=4.0, dp=64.0, cp=1.0, ep=64.0, micro_batch=1.0, global_batch=4096.0, seq=4096.0
 )
-WHOLE, PART = Recipe("step", "kernels", fused_experts=True), Recipe("part", "kernels")
+WHOLE, PART = ReleaseRecipe("step", "kernels", fused_experts=True), ReleaseRecipe("part", "kernels")
 MEASURED = {
     "gb200": (GB200, 4, WHOLE, replace(JOB, modules=LATENT_UP, paired=1.0)),
     "b200": (B200, 8, PART, replace(JOB, pp=8.0, vpp=2.0, dp=32.0, ep=32.0, modules=LATENT_UP + MLP, paired=1.0)),

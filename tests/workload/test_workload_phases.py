@@ -22,7 +22,6 @@ from gigawatt.physics.workload import (
     from_config,
     gradient_messages,
     kv_bytes_per_token,
-    memory,
     messages,
     mtp_module,
     mtp_parameters,
@@ -30,6 +29,7 @@ from gigawatt.physics.workload import (
     optimizer_operators,
     parameters,
     recomputed,
+    serving_memory,
     speculative_step,
     stacked,
     tokens_per_step,
@@ -189,63 +189,45 @@ def test_adam_reads_and_writes_its_state() -> None:
 @given(tokens=st.integers(1, 4000), more=st.integers(1, 4000), batch=st.integers(1, 30))
 def test_memory_never_falls_with_batch_or_sequence(name: str, tokens: int, more: int, batch: int) -> None:
     arch = model(name)
-    for use in ("serve", "train"):
-        got = memory(arch, use, tokens=[tokens, tokens + more, tokens], batch=[batch, batch, batch + 1])
-        assert got.total_bytes[1] >= got.total_bytes[0] and got.total_bytes[2] > got.total_bytes[0]
+    got = serving_memory(arch, tokens=[tokens, tokens + more, tokens], batch=[batch, batch, batch + 1])
+    assert got.total_bytes[1] >= got.total_bytes[0] and got.total_bytes[2] > got.total_bytes[0]
 
 
 def test_memory_of_one_chip_is_the_whole_model_and_its_cache() -> None:
     arch = model("llama3-8b")
-    got = memory(arch, "serve", tokens=1000, batch=[1, 4], new_tokens=1)
+    got = serving_memory(arch, tokens=1000, batch=[1, 4], new_tokens=1)
     assert got.parameters[0] == parameters(arch)
     assert got.weights_bytes[0] == sum(weight_bytes(arch).values())
     assert got.cache_bytes[1] == 4 * 1000 * kv_bytes_per_token(arch)
-    assert memory(model("deepseek-v3"), "serve", tokens=10).cache_bytes[0] == 10 * 61 * 576 * 2
-    assert memory(model("mamba2-2.7b"), "serve", tokens=[10, 1000]).state_bytes.std() == 0
+    assert serving_memory(model("deepseek-v3"), tokens=10).cache_bytes[0] == 10 * 61 * 576 * 2
+    assert serving_memory(model("mamba2-2.7b"), tokens=[10, 1000]).state_bytes.std() == 0
 
 
 def test_layouts_divide_what_they_cut() -> None:
     arch = model("llama3-70b")
-    one, eight = (memory(arch, "train", tokens=4096, tp=tp) for tp in (1, 8))
+    one, eight = (serving_memory(arch, tokens=4096, tp=tp) for tp in (1, 8))
     assert one.weights_bytes[0] / 8 == pytest.approx(eight.weights_bytes[0], rel=0.001)  # norms are whole everywhere
-    zero = [memory(arch, "train", tokens=4096, tp=8, dp=4, zero=z) for z in (0, 1, 2, 3)]
-    assert zero[1].optimizer_bytes[0] == pytest.approx(zero[0].optimizer_bytes[0] / 4)
-    assert zero[2].gradients_bytes[0] == pytest.approx(zero[1].gradients_bytes[0] / 4)
-    assert zero[3].weights_bytes[0] == pytest.approx(zero[2].weights_bytes[0] / 4)
-    pipe = memory(arch, "train", tokens=4096, tp=8, pp=8)
-    assert (
-        one.weights_bytes[0] / 64 < pipe.weights_bytes[0] < one.weights_bytes[0] / 64 + 2 * arch.vocab * arch.hidden / 8
-    )
-    assert pipe.activations_bytes[0] == pytest.approx(
-        eight.activations_bytes[0], rel=0.05
-    )  # fewer layers, more in flight
-    kept = [memory(arch, "train", tokens=4096, recompute=r).activations_bytes[0] for r in ("full", "selective", "none")]
-    assert kept == sorted(kept)
+    pipe, share = serving_memory(arch, tokens=4096, tp=8, pp=8), one.weights_bytes[0] / 64
+    assert share < pipe.weights_bytes[0] < share + 2 * arch.vocab * arch.hidden / 8
+    assert pipe.cache_bytes[0] == pytest.approx(eight.cache_bytes[0] / 8)
     # GQA's eight heads of keys cannot be cut finer than eight ways; a latent is whole on every chip.
-    caches = [memory(arch, "serve", tokens=100, tp=tp).cache_bytes[0] for tp in (1, 8, 16)]
+    caches = [serving_memory(arch, tokens=100, tp=tp).cache_bytes[0] for tp in (1, 8, 16)]
     assert caches[0] / 8 == caches[1] == caches[2]
-    shared = [memory(model("deepseek-v3"), "serve", tokens=100, tp=tp, ep=8).cache_bytes[0] for tp in (1, 8)]
+    shared = [serving_memory(model("deepseek-v3"), tokens=100, tp=tp, ep=8).cache_bytes[0] for tp in (1, 8)]
     assert shared[0] == shared[1]
 
 
-def test_experts_are_replicated_less_than_attention_groups() -> None:
+def test_experts_are_cut_by_expert_ranks_alone() -> None:
     arch = model("deepseek-v3")
-    got = memory(arch, "train", tokens=1, ep=64, dp=2, zero=1)
-    routed = 58 * 256 / 64 * 3 * 7168 * 2048
-    rest = got.parameters[0] - routed
-    assert got.optimizer_bytes[0] == pytest.approx(12 * (routed / 2 + rest / (2 * 64)), rel=1e-9)
+    one, cut = (serving_memory(arch, tokens=1, ep=ep).parameters[0] for ep in (1, 64))
+    assert one - cut == pytest.approx(58 * 256 * (1 - 1 / 64) * 3 * 7168 * 2048, rel=1e-9)
 
 
-def test_impossible_uses_are_refused_all_at_once() -> None:
+def test_impossible_uses_are_refused() -> None:
     arch = model("llama3-8b")
-    with pytest.raises(InputError) as caught:
-        memory(arch, "train", tokens=8, pp=64, dp=0, zero=5)
-    assert len(caught.value.problems) == 3
-    for wrong in ({"tokens": 0}, {"tokens": 8, "batch": 0}, {"tokens": 8, "tp": 3}):
+    for wrong in ({"tokens": 0}, {"tokens": 8, "batch": 0}, {"tokens": 8, "tp": 3}, {"tokens": 8, "pp": 64}):
         with pytest.raises(InputError):
-            memory(arch, "serve", **wrong)
-    with pytest.raises(InputError, match="did you mean 'train'"):
-        memory(arch, "trian", tokens=8)  # type: ignore[arg-type]
+            serving_memory(arch, **wrong)
     with pytest.raises(InputError, match="not possible"):
         messages(arch, "forward", tokens=8, pp=99)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gigawatt.physics.training.memory.recipes import MemoryConstants
+from gigawatt.physics.training.memory.constants import MemoryConstants
 from gigawatt.validation.training_memory import ALLOCATED, IN_USE, MemoryPoint, Row, memory_errors, memory_table
 
 RECORD = Path(__file__).parents[2] / "src/gigawatt/catalog/data/calibration/training-memory.yaml"

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from gigawatt.catalog import Catalog
 from gigawatt.core.errors import InputError, Problem, Problems, unknown_name
+from gigawatt.core.table import Table
 from gigawatt.physics.chip import Box, PowerMode, box_from_record, chip_from_record
 from gigawatt.physics.chip.device import Chip
 from gigawatt.physics.chip.power import capped
@@ -269,3 +270,15 @@ def _modes(caps: Sequence[Cap], modes: Sequence[PowerMode], chip: Chip, name: st
             told.extend(error.problems)
     told.raise_if_any()
     return tuple(found)
+
+
+def assumed_table(facility: str, hosts: Sequence[Host], defaults: Sequence[Assumed]) -> Table:
+    """What was taken for the user, host by host; `facility` is where the racks stand."""
+    rows = [{"platform": "all", "what": a.what, "value": a.value, "why": a.why} for a in defaults]
+    for host in hosts:
+        rows += [{"platform": host.label, "what": a.what, "value": a.value, "why": a.why} for a in host.assumed]
+        if host.beside_w is not None:
+            value = f"{host.beside_w / host.rack_chips:,.0f} W beside a chip, PUE {host.pue:.3f}"
+            why = f"hosts, switches, NICs, fans of the platform; {facility} on its design day; --facility"
+            rows.append({"platform": host.label, "what": "power", "value": value, "why": why})
+    return Table.from_rows("assumed", rows, ("platform", "what", "value", "why"), {}, "Assumed for you")

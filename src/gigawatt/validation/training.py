@@ -16,11 +16,10 @@ from gigawatt.physics.chip import Chip
 from gigawatt.physics.training import Steps, coefficients, load_calibration, memory_of, stack_shapes, step_times
 from gigawatt.physics.training.columns import Machine, stack_machines
 from gigawatt.physics.training.columns import Mapping as Layout
-from gigawatt.physics.training.memory.recipes import WIDTH_RECIPES, recipe_of, stack_recipes
+from gigawatt.physics.training.precision import WIDTH_RECIPES, Precision, short_sums, stack_stored, stored_at
 from gigawatt.physics.training.shape import Shape
 from gigawatt.physics.training.step.collectives import Messages, messages_of
 from gigawatt.physics.training.step.kernels import KernelTimes, kernel_times_of
-from gigawatt.physics.training.step.precision import SHORT_SUMS, Precision
 from gigawatt.validation.base import Prediction
 from gigawatt.validation.training_bands import ORIGIN, band_of, kin_of_row, origin_of, unseen
 from gigawatt.validation.training_door import REPAIRS
@@ -99,9 +98,11 @@ def candidates_of(cases: Sequence[Case]) -> CaseCandidates:
     machine = stack_machines([case.machine for case in cases]).take(owner)
     plain = np.array([case.plain for case in cases])[owner]
     messages = messages_of(shapes, machine.network, layout, plain)
-    for name, sums in SHORT_SUMS.items():
+    for name in WIDTH_RECIPES:
         mine = [case.context.stack.short_sums and case.context.width == name for case in cases]
-        messages = _with_sums(messages, np.flatnonzero(np.array(mine)[owner]), sums, shapes, machine, layout, plain)
+        messages = _with_sums(
+            messages, np.flatnonzero(np.array(mine)[owner]), short_sums(name), shapes, machine, layout, plain
+        )
     return CaseCandidates(owner, layout, shapes, machine, kernels, messages)
 
 
@@ -156,7 +157,7 @@ def choose(
     """For each case the row of its fastest mapping that fits, and the steps of all candidates."""
     c = coefficients([case.context for case in cases], parameters).take(open_.owner)
     steps = step_times(open_.shapes, open_.machine, open_.layout, open_.kernels, open_.messages, c)
-    recipes = stack_recipes([recipe_of(WIDTH_RECIPES[case.context.width]) for case in cases]).take(open_.owner)
+    recipes = stack_stored([stored_at(case.context.width) for case in cases]).take(open_.owner)
     need = np.asarray(memory_of(open_.shapes, open_.layout, c.flash, recipe=recipes).total_bytes)
     room = np.array([memory_tolerance() * (STATED_ROOM if case.mapped else 1.0) for case in cases])[open_.owner]
     over = np.maximum(need / (room * open_.machine.memory_bytes), 1.0)

@@ -18,7 +18,8 @@ from gigawatt.catalog import Catalog
 from gigawatt.physics.training import Memory, memory_of
 from gigawatt.physics.training.columns import ULYSSES
 from gigawatt.physics.training.memory.bytes import total_bytes_of
-from gigawatt.physics.training.memory.recipes import CALIBRATION_ID, WIDTH_RECIPES, MemoryConstants, recipe_of
+from gigawatt.physics.training.memory.constants import CALIBRATION_ID, MemoryConstants
+from gigawatt.physics.training.precision import stored_at
 from gigawatt.validation.training_rows import Case, case_of
 
 Row = Mapping[str, str]
@@ -107,7 +108,7 @@ def feasibility(rows: Sequence[Row]) -> list[Feasibility]:
     for row in rows:
         case = case_of({**row, "notes": "", "measured_value": ""})
         stack = case.context.stack
-        recipe = recipe_of(WIDTH_RECIPES[case.context.width])
+        recipe = stored_at(case.context.width)
         least = np.min(total_bytes_of(case.shape, case.mapping, float(stack.flash), recipe=recipe))
         found.append(Feasibility(row["id"], case.family, stack.xla, float(least) / case.chip.memory_bytes))
     return found

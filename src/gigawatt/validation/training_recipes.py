@@ -18,7 +18,7 @@ from typing import Any
 from gigawatt.catalog import Catalog
 from gigawatt.physics.training.calibration import Stack
 from gigawatt.physics.training.columns import ACTIVATION, CORE_ATTENTION, EXPERTS, LATENT_UP, MLP, NORM
-from gigawatt.physics.training.recipes import Recipe, recipe_of
+from gigawatt.physics.training.release_recipes import ReleaseRecipe, release_recipe
 from gigawatt.validation.base import number
 
 Row = Dict[str, str]
@@ -39,7 +39,7 @@ MODULES: Dict[str, float] = {
 class Chosen:
     """The recipe of a row, the date of its software (a year with its fraction), and whether releases disagree."""
 
-    recipe: Recipe
+    recipe: ReleaseRecipe
     released: float
     open: bool = False
 
@@ -50,10 +50,10 @@ def _tables() -> Dict[str, Any]:
     return found
 
 
-def modules_of(recipe: Recipe) -> float:
+def modules_of(recipe: ReleaseRecipe) -> float:
     """A recipe's recomputed modules as the column of a mapping.
 
-    >>> modules_of(Recipe(recompute=("core_attn", "moe_act")))
+    >>> modules_of(ReleaseRecipe(recompute=("core_attn", "moe_act")))
     5.0
     """
     return sum((MODULES[name] for name in recipe.recompute), 0.0)
@@ -108,11 +108,11 @@ def choose(
     """
     own = _tables()["stacks"].get(stack.name)
     if own is not None:
-        return Chosen(recipe_of(own), years)
+        return Chosen(release_recipe(own), years)
     span = [release] if release else releases_of(row.get("source") or "", number(row.get("year")) or years)
     found = {name: _entry(row, model, chip, width, name) for name in span}
     span = _narrowed(span, found)
-    recipes = {name: recipe_of(found[name]) for name in span}
+    recipes = {name: release_recipe(found[name]) for name in span}
     count = Counter(recipes.values())
     recipe = max(count, key=lambda r: count[r])
     return Chosen(recipe, sum(map(date_of, span)) / len(span), len(count) > 1)

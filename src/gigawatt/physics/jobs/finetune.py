@@ -22,10 +22,9 @@ from gigawatt.physics.chip.power import FULL
 from gigawatt.physics.fabric import Fabric
 from gigawatt.physics.jobs.failures import DEFAULT, Failures, interruptions
 from gigawatt.physics.jobs.lengths import Lengths
-from gigawatt.physics.jobs.points import fastest
+from gigawatt.physics.jobs.points import fastest_mapping
 from gigawatt.physics.jobs.run import JobRun, Phase, job_run, waiting_w
 from gigawatt.physics.jobs.weights import ADAPTER_SHARE
-from gigawatt.physics.training import best_mapping
 from gigawatt.physics.workload import parameters
 from gigawatt.physics.workload.architecture import Architecture
 
@@ -81,11 +80,10 @@ def finetuning(
     _check(asked, chips)
     share = filled_share(asked)
     seq = asked.seq if asked.packed else int(np.ceil(asked.lengths.longest(PADDED_TOGETHER)))
-    points = best_mapping(
-        arch, chip, fabric=fabric, chips=chips, seq=seq, global_batch=asked.global_batch, precisions=tuple(precisions),
-        maturity=maturity, modes=(mode,), stack=stack, lora=asked.adapters,
+    found = fastest_mapping(
+        arch, chip, name, fabric=fabric, chips=chips, seq=seq, global_batch=asked.global_batch, precisions=precisions,
+        maturity=maturity, mode=mode, stack=stack, lora=asked.adapters,
     )  # fmt: skip
-    found = fastest(points, name)
     tokens = asked.samples * asked.epochs * asked.lengths.mean
     seconds = tokens / share / (found.tokens_per_s_per_chip * chips)
     row = Phase(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gigawatt.core.errors import Infeasible
-from gigawatt.physics.training import TrainingPoints
+from gigawatt.physics.chip import Chip, PowerMode
+from gigawatt.physics.fabric import Fabric
+from gigawatt.physics.training import TrainingPoints, best_mapping
+from gigawatt.physics.workload.architecture import Architecture
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,33 @@ class Found:
     bound: str
     low: float
     high: float
+
+
+def fastest_mapping(
+    arch: Architecture,
+    chip: Chip,
+    subject: str,
+    *,
+    fabric: Fabric | None,
+    chips: int,
+    seq: int,
+    global_batch: int,
+    precisions: Sequence[str],
+    maturity: float,
+    mode: PowerMode,
+    stack: str,
+    lora: bool = False,
+) -> Found:
+    """The quickest point of `training.best_mapping`, which takes the arguments, in one power mode.
+
+    Raises:
+        Infeasible: nothing fits; says of which `subject`, and why.
+    """
+    points = best_mapping(
+        arch, chip, fabric=fabric, chips=chips, seq=seq, global_batch=global_batch, precisions=tuple(precisions),
+        maturity=maturity, modes=(mode,), stack=stack, lora=lora,
+    )  # fmt: skip
+    return fastest(points, subject)
 
 
 def fastest(points: TrainingPoints, subject: str, gains: NDArray[np.float64] | float = 1.0) -> Found:

@@ -19,9 +19,8 @@ from gigawatt.physics.chip import Box, Chip, PowerMode
 from gigawatt.physics.chip.power import FULL
 from gigawatt.physics.fabric import Fabric
 from gigawatt.physics.jobs.failures import DEFAULT, Failures, interruptions
-from gigawatt.physics.jobs.points import fastest
+from gigawatt.physics.jobs.points import fastest_mapping
 from gigawatt.physics.jobs.run import JobRun, Phase, job_run, waiting_w
-from gigawatt.physics.training import best_mapping
 from gigawatt.physics.workload import parameters
 from gigawatt.physics.workload.architecture import Architecture
 
@@ -98,11 +97,11 @@ def pretraining(
     notes: list[str] = []
     read_s, train_s = 0.0, 0.0
     for stretch in stretches:
-        points = best_mapping(
-            arch, chip, fabric=fabric, chips=chips, seq=stretch.seq, global_batch=stretch.global_batch,
-            precisions=stretch.precisions or tuple(precisions), maturity=maturity, modes=(mode,), stack=stack,
+        found = fastest_mapping(
+            arch, chip, f"{name}, {stretch.name}", fabric=fabric, chips=chips, seq=stretch.seq,
+            global_batch=stretch.global_batch, precisions=stretch.precisions or precisions, maturity=maturity,
+            mode=mode, stack=stack,
         )  # fmt: skip
-        found = fastest(points, f"{name}, {stretch.name}")
         mine = tokens * stretch.share
         seconds = mine / (found.tokens_per_s_per_chip * chips)
         rows.append(

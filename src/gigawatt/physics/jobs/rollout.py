@@ -27,7 +27,7 @@ from gigawatt.physics.chip import Chip, PowerMode, chip_watts
 from gigawatt.physics.chip.power import FULL
 from gigawatt.physics.fabric import Fabric, default_fabric
 from gigawatt.physics.jobs.lengths import Lengths
-from gigawatt.physics.serving.engine.deployment import take
+from gigawatt.physics.serving.engine.deployment import Deployment, take
 from gigawatt.physics.serving.engine.layouts import layouts
 from gigawatt.physics.serving.engine.memory import max_requests
 from gigawatt.physics.serving.engine.model import served_model
@@ -214,21 +214,12 @@ def batch(
         for i in range(len(rows))
     ]
     x, alive, before = (np.array(part) for part in zip(*grids, strict=True))
-    # Rows of the integral: each configuration at each point of its tail, and at full load before it.
-    wide = take(d, np.repeat(np.arange(len(rows)), POINTS))
-    decoding = np.maximum(alive * share[:, None], np.minimum(1.0, alive))
-    context = prompt + np.minimum(x, answers.cut)
-    parts = decode_step(wide, decoding.ravel(), context.ravel())
-    pace = parts.total.reshape(x.shape) / d.yields[:, None]
-    step = share[:, None] * pace + (1.0 - share[:, None]) * step0[:, None]  # waits were counted in steps of the start
+    step, watts = _tail(found, rows, prompt + np.minimum(x, answers.cut), alive, share, step0)
     widths = np.diff(x, axis=1)
     tail = (0.5 * (step[:, 1:] + step[:, :-1]) * widths).sum(axis=1)
     prompts_s = asked.prompts / replicas * state.each_s
     fill = before * step0
     seconds = prompts_s + fill + tail
-    peak = np.maximum(wide.chip.dense_flops, wide.chip.bf16_flops)
-    phases = phases_of(parts, 0.0, peak, wide.chip.memory_bytes_per_s)
-    watts = found.watts(phases, np.repeat(rows, POINTS)).reshape(x.shape)
     energy = (0.5 * (step[:, 1:] * watts[:, 1:] + step[:, :-1] * watts[:, :-1]) * widths).sum(axis=1)
     energy = energy + watts[:, 0] * (prompts_s + fill)
     k = int(np.argmin(seconds))
@@ -254,6 +245,27 @@ def batch(
         float(np.exp(-half)),
         float(np.exp(half)),
     )
+
+
+def _tail(
+    found: Side, rows: NDArray[np.intp], context: Floats, alive: Floats, share: Floats, step0: Floats
+) -> tuple[Floats, Floats]:
+    """Seconds of a step and watts of a chip along the tail: configurations (`rows`) x points.
+
+    Args:
+        context: tokens before an answer's next one, at each point.
+        alive: answers of a replica that have not ended.
+        share: of a place's time in which it decodes; the rest waits, in steps of the start (`step0` seconds).
+    """
+    points = alive.shape[1]
+    wide = take(found.base, np.repeat(rows, points))
+    decoding = np.maximum(alive * share[:, None], np.minimum(1.0, alive))
+    parts = decode_step(wide, decoding.ravel(), context.ravel())
+    pace = parts.total.reshape(alive.shape) / take(found.base, rows).yields[:, None]
+    step = share[:, None] * pace + (1.0 - share[:, None]) * step0[:, None]
+    peak = np.maximum(wide.chip.dense_flops, wide.chip.bf16_flops)
+    phases = phases_of(parts, 0.0, peak, wide.chip.memory_bytes_per_s)
+    return step, found.watts(phases, np.repeat(rows, points)).reshape(alive.shape)
 
 
 def stream(
@@ -300,16 +312,7 @@ def stream(
     flow = np.minimum(state.requests_per_s * replicas, (1.0 + ahead) * asked.samples / (latency + asked.wait_s))
     busy = flow / (state.requests_per_s * replicas)
     mine = held * busy
-    # An answer under way holds half of the length that a random token belongs to, on average.
-    half_way = 0.5 * answers.weighted_mean
-    if partial:
-        lost = mine * steady_state(d, Load.of(prompt + half_way, 1.0, np.maximum(mine, 1.0))).each_s
-    else:
-        # With steps that grow straight with the answers in them, ending them takes what is left of the longest beyond the mean
-        # at the pace of a lone answer longer than the same work does among others.
-        alone = decode_step(d, np.ones(len(rows)), np.full(len(rows), prompt + answers.weighted_mean)).total / d.yields
-        longest = np.interp(np.log(np.maximum(mine, 1.0)), *_longest_left(answers, most_at_once))
-        lost = np.maximum(longest - half_way, 0.0) * alone + asked.wait_s
+    lost = _update_loss(d, asked, mine, partial, most_at_once)
     k = int(np.argmin(np.where(fits, asked.samples / flow + lost, np.inf)))
     used = float(busy[k] * replicas[k] * d.chips[k] / chips)  # the share of chips and time that is not spent waiting
     peak = np.maximum(d.chip.dense_flops, d.chip.bf16_flops)
@@ -336,6 +339,20 @@ def stream(
         float(np.exp(-half)),
         float(np.exp(half)),
     )
+
+
+def _update_loss(d: Deployment, asked: Sampling, mine: Floats, partial: bool, most_at_once: float) -> Floats:
+    """Seconds that a replica with `mine` answers under way loses at an update of the weights, beside the update itself."""
+    answers, prompt = asked.answers, asked.prompt_tokens
+    # An answer under way holds half of the length that a random token belongs to, on average.
+    half_way = 0.5 * answers.weighted_mean
+    if partial:
+        return np.asarray(mine * steady_state(d, Load.of(prompt + half_way, 1.0, np.maximum(mine, 1.0))).each_s)
+    # With steps that grow straight with the answers in them, ending them takes what is left of the longest beyond the mean
+    # at the pace of a lone answer longer than the same work does among others.
+    alone = decode_step(d, np.ones(mine.size), np.full(mine.size, prompt + answers.weighted_mean)).total / d.yields
+    longest = np.interp(np.log(np.maximum(mine, 1.0)), *_longest_left(answers, most_at_once))
+    return np.asarray(np.maximum(longest - half_way, 0.0) * alone + asked.wait_s)
 
 
 def _longest_left(answers: Lengths, most: float) -> tuple[Floats, Floats]:

@@ -14,10 +14,9 @@ from gigawatt.core.errors import InputError, unknown_name
 from gigawatt.physics.chip import Box, Chip, PowerMode
 from gigawatt.physics.chip.power import FULL
 from gigawatt.physics.fabric import Fabric
-from gigawatt.physics.jobs.points import fastest
+from gigawatt.physics.jobs.points import fastest_mapping
 from gigawatt.physics.jobs.run import JobRun, Phase, job_run
 from gigawatt.physics.jobs.targets import Target, samples_to_target, steps_to_target, target_of
-from gigawatt.physics.training import best_mapping
 from gigawatt.physics.workload.architecture import Architecture
 
 RECORD = "mlperf-targets"
@@ -60,11 +59,10 @@ def time_to_target(
         if target not in known:
             raise InputError(unknown_name("benchmark with a target", target, known))
         target = known[target]
-    points = best_mapping(
-        arch, chip, fabric=fabric, chips=chips, seq=seq, global_batch=global_batch, precisions=tuple(precisions),
-        maturity=maturity, modes=(mode,), stack=stack, lora=lora,
+    found = fastest_mapping(
+        arch, chip, target.name, fabric=fabric, chips=chips, seq=seq, global_batch=global_batch, precisions=precisions,
+        maturity=maturity, mode=mode, stack=stack, lora=lora,
     )  # fmt: skip
-    found = fastest(points, target.name)
     samples = float(samples_to_target(target, global_batch))
     rate = found.tokens_per_s_per_chip * chips
     steps_s = samples * seq / rate

@@ -217,16 +217,3 @@ def expected_failures(chips: Any, days: Any, cluster: str = "default") -> Any:
     419
     """
     return failure_rate_per_s(chips, cluster) * days * DAY_S
-
-
-def lemons_rate_ratio(lemon_share: float) -> float:
-    """How many times more often a lemon fails than another node, if `lemon_share` of the nodes explain the factor.
-
-    From k = (1 - s) + s m: with 40 of 2,000 nodes, m = 135.
-
-    Raises:
-        InputError: a share outside 0 to 1.
-    """
-    if not 0.0 < lemon_share < 1.0:
-        raise InputError(Problem("out_of_range", f"the share of lemons is {lemon_share:g}; it lies between 0 and 1"))
-    return (parameter("factor.lemons") - (1.0 - lemon_share)) / lemon_share

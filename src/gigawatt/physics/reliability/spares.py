@@ -24,8 +24,6 @@ import numpy as np
 from gigawatt.core.errors import InputError, Problem
 from gigawatt.physics.reliability.failures import SETTLED, Fleet, job_rate_per_s, parameter, share_of
 
-MOST_SPARES = 1 << 20
-
 
 def erlang_b(servers: Any, offered: Any) -> Any:
     """Erlang's B: the share of time that all of `servers` repairs are under way, with `offered` = rate x mean repair.

@@ -4,7 +4,7 @@ from gigawatt.physics.training.calibration import Context, Stack, TrainingCalibr
 from gigawatt.physics.training.columns import Machine, Mapping, machine_of
 from gigawatt.physics.training.memory.bytes import Memory, memory_of, total_bytes_of
 from gigawatt.physics.training.memory.changes import MemoryGap, smallest_change
-from gigawatt.physics.training.memory.recipes import recipe_of
+from gigawatt.physics.training.precision import Precision, Stored, precision_recipe
 from gigawatt.physics.training.schedule.pipeline import (
     bubble_share,
     pipeline_s,
@@ -19,7 +19,6 @@ from gigawatt.physics.training.search.points import TrainingPoints
 from gigawatt.physics.training.search.space import Limits, Space, Weights
 from gigawatt.physics.training.shape import Shape, shape_of, stack_shapes
 from gigawatt.physics.training.step.power import PhaseWatts, StepPower, phase_watts, step_power
-from gigawatt.physics.training.step.precision import Precision, precision_recipe
 from gigawatt.physics.training.step.routing import drawn_imbalance
 from gigawatt.physics.training.step.sites import Between
 from gigawatt.physics.training.step.stages import Split, layer_seconds, split_layers
@@ -42,6 +41,7 @@ __all__ = [
     "Stack",
     "StepPower",
     "Steps",
+    "Stored",
     "TrainingCalibration",
     "TrainingPoints",
     "Weights",
@@ -58,7 +58,6 @@ __all__ = [
     "phase_watts",
     "pipeline_s",
     "precision_recipe",
-    "recipe_of",
     "schedule_problem",
     "shape_of",
     "smallest_change",

@@ -20,7 +20,7 @@ from gigawatt.physics.chip.calibration import parameters as parameters_of
 from gigawatt.physics.chip.calibration import table
 from gigawatt.physics.chip.maturity import RECORD as MATURITY
 from gigawatt.physics.chip.maturity import decimal_years, launched
-from gigawatt.physics.training.recipes import Recipe
+from gigawatt.physics.training.release_recipes import ReleaseRecipe
 
 CALIBRATION_ID = "training-step"
 Width = Literal["16", "8", "mx8", "4"]
@@ -72,7 +72,7 @@ class Stack:
     compute. `fused_cast`: scaling and cast to 8 bit ride on other kernels. `sharded`: ZeRO-3 / FSDP. `attention` names
     the kernels of another time. `kernels` names whose derate the stack takes, its own where empty. `one_nic`: messages
     leave a host through one of its NICs. `short_sums`: gradients are summed in 16 bit and weights gathered as
-    `step.precision.SHORT_SUMS` says. `all_to_all`: tokens reach experts through the collective library.
+    `training.precision.short_sums` says. `all_to_all`: tokens reach experts through the collective library.
     `plain_loss`: the loss over the vocabulary is PyTorch passes in 32 bit.
     """
 
@@ -157,7 +157,7 @@ class Context:
     width: str
     stack: Stack
     immaturity: float = 0.0
-    recipe: Recipe | None = None
+    recipe: ReleaseRecipe | None = None
     chip: str = ""
 
 
@@ -181,22 +181,22 @@ def kin_of(generation: str) -> str:
     return KIN.get(generation, "amd")
 
 
-def default_recipe(generation: str, width: str, stack: Stack) -> Recipe:
+def default_recipe(generation: str, width: str, stack: Stack) -> ReleaseRecipe:
     """What a stack's current release switches on in mixture layers where nothing else is said.
 
     Tuned NVIDIA stacks: dispatch kernels, and on Blackwell graphs over a layer's static parts; in MXFP8 the whole step is
     a graph and experts are one kernel (Megatron-Bridge recipes of release 26.06).
     """
     if stack.xla:
-        return Recipe(graphs="step")
+        return ReleaseRecipe(graphs="step")
     if stack.name not in ("megatron-tuned", "maxtext-gpu"):
-        return Recipe()
+        return ReleaseRecipe()
     if kin_of(generation) != "blackwell":
-        return Recipe(dispatch="kernels")
+        return ReleaseRecipe(dispatch="kernels")
     if width in ("mx8", "4"):
         narrow = width == "mx8"
-        return Recipe("step", "kernels", fused_experts=True, narrow_attention=narrow)
-    return Recipe("part", "kernels")
+        return ReleaseRecipe("step", "kernels", fused_experts=True, narrow_attention=narrow)
+    return ReleaseRecipe("part", "kernels")
 
 
 def constants_of(context: Context, p: Mapping[str, float]) -> dict[str, float]:

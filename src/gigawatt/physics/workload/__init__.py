@@ -9,11 +9,11 @@ from gigawatt.physics.workload.data_work import DataWork, data_work
 from gigawatt.physics.workload.describe import Figure, describe, model_kind
 from gigawatt.physics.workload.flops import forward_flops
 from gigawatt.physics.workload.imbalance import expected_imbalance
-from gigawatt.physics.workload.memory import Memory, memory
 from gigawatt.physics.workload.messages import MessageTable, gradient_messages, messages
 from gigawatt.physics.workload.mtp import mtp_module, mtp_parameters
 from gigawatt.physics.workload.operators import operators
 from gigawatt.physics.workload.pipeline import answer, control_step, embedding, generation, image_tokens
+from gigawatt.physics.workload.serving_memory import ServingMemory, serving_memory
 from gigawatt.physics.workload.speculation import speculative_step, tokens_per_step
 from gigawatt.physics.workload.state import (
     kv_bytes_per_token,
@@ -36,10 +36,10 @@ __all__ = [
     "LayerGroup",
     "LayerSummary",
     "Layout",
-    "Memory",
     "MessageTable",
     "Mixer",
     "OperatorTable",
+    "ServingMemory",
     "Widths",
     "activation_bytes_per_token_layer",
     "active_parameters",
@@ -60,7 +60,6 @@ __all__ = [
     "kv_values",
     "kv_values_per_token",
     "layer_summary",
-    "memory",
     "messages",
     "model_kind",
     "mtp_module",
@@ -70,6 +69,7 @@ __all__ = [
     "parameters",
     "part_parameters",
     "recomputed",
+    "serving_memory",
     "speculative_step",
     "stacked",
     "state_bytes",

@@ -14,7 +14,7 @@ from gigawatt.catalog import Catalog
 from gigawatt.core.errors import Problems, unknown_name
 from gigawatt.core.table import Table
 from gigawatt.physics.serving.engine.deployment import Spec
-from gigawatt.study.hosts import Host, hosts_of
+from gigawatt.study.hosts import Host, assumed_table, hosts_of
 from gigawatt.study.result import RunResult
 from gigawatt.study.serve.points import Points, front, points_of, searched
 from gigawatt.study.serve.question import Question, Slo, seconds
@@ -22,7 +22,7 @@ from gigawatt.study.serve.rates import Lengths, rated_points
 from gigawatt.study.serve.refused import Tried, nothing_meets, rejections
 from gigawatt.study.serve.services import asked_service, service_answer
 from gigawatt.study.serve.subject import Subject, check_length, subject_of
-from gigawatt.study.serve.tables import assumed_table, defaults_of, point_rows, points_table, slo_of
+from gigawatt.study.serve.tables import defaults_of, point_rows, points_table, slo_of
 
 Say = Callable[[str], Any]
 ENGINE_NAMES = {"trtllm": "TensorRT-LLM", "vllm": "vLLM", "sglang": "SGLang"}
@@ -222,7 +222,7 @@ def _result(
             {},
             "What fell out, and the nearest fix",
         ),
-        "assumed": assumed_table(question, hosts, defaults_of(question, given)),
+        "assumed": assumed_table(question.facility, hosts, defaults_of(question, given)),
     }
     answer_ = sentences(question, subject, best, refused)
     manifest = {

@@ -16,21 +16,20 @@ asked about: its model, lengths, SLO and derate on the platforms of the fleet, t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from gigawatt import __version__
 from gigawatt.catalog import Catalog
-from gigawatt.core.errors import InputError, Problem, Problems, Where, unknown_name
-from gigawatt.physics.workload import from_config
+from gigawatt.core.errors import Problems
 from gigawatt.study.claim import Claim
 from gigawatt.study.door import QuestionName, Strict
-from gigawatt.study.hosts import Host, hosts_of
+from gigawatt.study.hosts import Host
 from gigawatt.study.load import Default, load
 from gigawatt.study.load import defaults_of as unwritten
+from gigawatt.study.question_files import chosen, filed, fleet_hosts, placed, text_of
 from gigawatt.study.resolve import Resolved, Work, resolve
 from gigawatt.study.result import RunResult
 from gigawatt.study.serve.answer import answer
@@ -38,7 +37,6 @@ from gigawatt.study.serve.question import Derate, Drafts, Question, Slo
 from gigawatt.study.serve.replay import replay
 from gigawatt.study.serve.replay_words import Replay, read_replay
 from gigawatt.study.serve.words import read_question
-from gigawatt.study.software import software
 from gigawatt.study.source import Source, override, read, validated
 from gigawatt.study.workloads import Serving
 
@@ -123,14 +121,14 @@ def load_serve(path: Path | str, overrides: Sequence[str] = (), catalog: Catalog
     told.raise_if_any()
     assert file is not None
     found = Problems()
-    words = {name: _text(getattr(file, name)) for name in WORDS}
+    words = {name: text_of(getattr(file, name)) for name in WORDS}
     question = read_question(file.model, disaggregate=file.disaggregate, pareto=file.pareto, told=found, **words)
     replayed = None
     if file.trace is not None:
         beside = Path(path).parent / file.trace.file
         replayed = read_replay(beside, file.trace.format, _pairs(file.trace.options), question.rate_per_s, found)
     for problem in found.found:
-        told.extend([_placed(problem, merged)])
+        told.extend([placed(problem, merged, WORDS)])
     told.raise_if_any()
     given = tuple(name for name in (*WORDS, "disaggregate", "pareto") if name in merged.data)
     return LoadedServe(
@@ -156,27 +154,10 @@ WORDS = (
 )  # fmt: skip
 
 
-def _text(value: Any) -> str:
-    """What the command line would say."""
-    if isinstance(value, list):
-        return ",".join(str(item) for item in value)
-    if isinstance(value, dict):
-        return ",".join(f"{key}={item}" for key, item in value.items())
-    return str(value)
-
-
 def _pairs(options: dict[str, str | int | float | bool]) -> tuple[str, ...]:
     """Options as name=value; yes and no as people write them."""
     words = {True: "yes", False: "no"}
     return tuple(f"{name}={words[v] if isinstance(v, bool) else v}" for name, v in options.items())
-
-
-def _placed(problem: Problem, source: Source) -> Problem:
-    """A problem of the command line's words, without its dashes and at its place in the file."""
-    option = next((word for word in WORDS if f"--{word.replace('_', '-')}" in problem.message), "")
-    where = source.where((option,)) if option else problem.where or Where(source.file)
-    hints = tuple(hint.replace("--", "") for hint in problem.hints)
-    return Problem(problem.code, problem.message.replace("--", ""), where, hints)
 
 
 def load_workload(
@@ -192,18 +173,11 @@ def load_workload(
     resolved = resolve(loaded, cat)
     works = {work.id: work for work in resolved.works if work.is_serving}
     where = loaded.source.where(("workloads",))
-    if not works:
-        raise InputError(Problem("no_workload", f"'{path}' serves nothing: none of its workloads is 'serving'", where))
-    if workload and workload not in works:
-        raise InputError(unknown_name("serving workload", workload, works, where))
     if not workload and len({work.family for work in works.values()}) == 1:
         workload = next(iter(works))  # its further levels differ in their limits alone
-    if not workload and len(works) > 1:
-        said = f"'{path}' serves {len(works)} workloads; which one?"
-        raise InputError(Problem("missing", said, where, tuple(f"--workload {name}" for name in works)))
-    work = works[workload or next(iter(works))]
+    work = chosen(works, workload, where, "serving", path)
     question = _question(work, resolved)
-    hosts = _hosts(question, work, resolved)
+    hosts = fleet_hosts(question, work, resolved, "serving")
     given = ("on", "isl", "osl", "cached", "slo", "derate", "fabric")
     scenario = loaded.scenario
     return LoadedServe(
@@ -237,20 +211,6 @@ def _question(work: Work, resolved: Resolved) -> Question:
     )
 
 
-def _hosts(question: Question, work: Work, resolved: Resolved) -> tuple[Host, ...]:
-    """The offers of the fleet, with the software and the network that the plan gives them."""
-    arch = from_config(work.model.id, work.model.config)
-    out = []
-    for offered in resolved.offers:
-        state = software(offered, "serving", arch, resolved)
-        asked = replace(question, on=(offered.platform.id,), fabric=offered.fabric.id, maturity=state.speed)
-        told = Problems()
-        found = hosts_of(asked, arch, resolved.catalog, told)
-        told.raise_if_any()
-        out += [replace(host, label=offered.offer.id, refusal=state.refusal) for host in found]
-    return tuple(out)
-
-
 def run_serve(loaded: LoadedServe, progress: Callable[[str], Any] = lambda text: None) -> RunResult:
     """Answer a file.
 
@@ -263,11 +223,4 @@ def run_serve(loaded: LoadedServe, progress: Callable[[str], Any] = lambda text:
         made = replay(loaded.replayed, loaded.question, loaded.catalog, **more)
     else:
         made = answer(loaded.question, loaded.catalog, as_service=loaded.as_service, options=loaded.options, **more)
-    manifest = {
-        **made.manifest,
-        "version": __version__,
-        **loaded.source.manifest,
-        "seed": loaded.seed,
-        "claim": loaded.claim.model_dump(mode="json") if loaded.claim else None,
-    }
-    return replace(made, name=loaded.name, title=loaded.title or made.title, manifest=manifest)
+    return filed(made, loaded)

@@ -25,11 +25,10 @@ from gigawatt.physics.serving.services import ServiceFrontier, options_of, servi
 from gigawatt.physics.serving.services import answer as service_points
 from gigawatt.physics.serving.services.answer import PARTS, SERVICES
 from gigawatt.physics.workload import from_config
-from gigawatt.study.hosts import Assumed, Host
+from gigawatt.study.hosts import Assumed, Host, assumed_table
 from gigawatt.study.result import RunResult
 from gigawatt.study.serve.question import Question, seconds
 from gigawatt.study.serve.subject import Subject
-from gigawatt.study.serve.tables import assumed_table
 
 COLUMNS = (
     "platform", "precision", "mode", "chips", "batch", "latency_ms", "latency_ms_low", "latency_ms_high",
@@ -316,7 +315,7 @@ def _result(
             {},
             "What fell out, and the nearest fix",
         ),
-        "assumed": assumed_table(question, hosts, given),
+        "assumed": assumed_table(question.facility, hosts, given),
     }
     what = f"{asked.service[:1].upper()}{asked.service[1:]}"
     lines = [f"{what} with {named} on {row['platform']}: {_said(row, unit)}" for row in best]

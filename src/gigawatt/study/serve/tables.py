@@ -122,18 +122,6 @@ def points_table(name: str, rows: Sequence[dict[str, Any]], title: str) -> Table
     return Table.from_rows(name, rows, COLUMNS, UNITS, title, NOTE)
 
 
-def assumed_table(question: Question, hosts: Sequence[Host], defaults: Sequence[Assumed]) -> Table:
-    """What was taken for the user, host by host."""
-    rows = [{"platform": "all", "what": a.what, "value": a.value, "why": a.why} for a in defaults]
-    for host in hosts:
-        rows += [{"platform": host.label, "what": a.what, "value": a.value, "why": a.why} for a in host.assumed]
-        if host.beside_w is not None:
-            value = f"{host.beside_w / host.rack_chips:,.0f} W beside a chip, PUE {host.pue:.3f}"
-            why = f"hosts, switches, NICs, fans of the platform; {question.facility} on its design day; --facility"
-            rows.append({"platform": host.label, "what": "power", "value": value, "why": why})
-    return Table.from_rows("assumed", rows, ("platform", "what", "value", "why"), {}, "Assumed for you")
-
-
 def defaults_of(question: Question, given: Sequence[str]) -> list[Assumed]:
     """What the question leaves open or was not asked for; `given` are the options that were."""
     out: list[Assumed] = []
@@ -173,4 +161,4 @@ def slo_of(question: Question) -> str:
     return f"{question.slo.words} at {question.input_tokens:,} input and {question.output_tokens:,} output tokens"
 
 
-__all__ = ["assumed_table", "defaults_of", "point_rows", "points_table", "seconds", "slo_of"]
+__all__ = ["defaults_of", "point_rows", "points_table", "seconds", "slo_of"]

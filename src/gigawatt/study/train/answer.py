@@ -14,7 +14,7 @@ from gigawatt.core.errors import Problems, unknown_name
 from gigawatt.core.table import Table
 from gigawatt.physics.training import Mapping, load_calibration
 from gigawatt.physics.training.calibration import RELEASE_YEAR, default_stack
-from gigawatt.study.hosts import Assumed, Host, hosts_of
+from gigawatt.study.hosts import Assumed, Host, assumed_table, hosts_of
 from gigawatt.study.result import RunResult
 from gigawatt.study.serve.subject import Subject, subject_of
 from gigawatt.study.train.detail import memory_table, power_table, schedule_table, time_table
@@ -23,7 +23,7 @@ from gigawatt.study.train.job import DAY_S, Job, effective_of, job_table, job_wo
 from gigawatt.study.train.points import Points, Tried, age_factor, best_of, front, points_of, tried
 from gigawatt.study.train.question import Question, day_words, token_words
 from gigawatt.study.train.refused import gpus, nothing_meets, rejections
-from gigawatt.study.train.tables import assumed_table, defaults_of, point_rows, points_table
+from gigawatt.study.train.tables import defaults_of, point_rows, points_table
 
 Say = Callable[[str], Any]
 METRICS = (
@@ -34,6 +34,9 @@ METRICS = (
     ("energy_per_token", "J/token", "joules_per_token"),
     ("chip_power", "W", "chip_w"),
 )
+
+
+Choice = tuple[Tried, Points, int]  # a platform, its points, the row of the best
 
 
 def answer(
@@ -130,22 +133,7 @@ def _result(
     wall_s: float,
     catalog: Catalog,
 ) -> RunResult:
-    chosen: list[tuple[Tried, Points, int]] = []
-    each: list[dict[str, Any]] = []
-    fronts: list[dict[str, Any]] = []
-    for one, points in of:
-        if points is None:
-            continue
-        if points.quick.any():
-            chosen.append((one, points, best_of(points)))
-        for precision in one.host.precisions:
-            mine = np.flatnonzero((points.found.precision == precision) & points.quick)
-            if len(mine):
-                each += point_rows(one.host, points, [int(mine[np.argmin(points.value[mine])])], question)
-        open_ = np.flatnonzero(points.quick)
-        kept = open_[front(points.tokens_per_s[open_], points.joules_per_token[open_], question.pareto)]
-        fronts += point_rows(one.host, points, kept.tolist(), question)
-    chosen.sort(key=lambda choice: float(choice[1].value[choice[2]]))
+    chosen, each, fronts = _gathered(question, of)
     best = [row for one, points, at in chosen for row in point_rows(one.host, points, [at], question)]
     whole, jobs = job_table(chosen, question, subject)
     each.sort(key=lambda row: row["value_per_mtok"])
@@ -175,19 +163,11 @@ def _result(
             {},
             "What fell out, and the nearest fix",
         ),
-        "assumed": assumed_table(question, hosts, defaults),
+        "assumed": assumed_table(question.facility, hosts, defaults),
     }
     said = sentences(question, named, best, refused, job_words(jobs, question))
     manifest = {
-        "question": "train",
-        "model": subject.id,
-        "gpus": question.chips,
-        "sequence_tokens": question.sequence,
-        "batch_sequences": question.batch,
-        "step_tokens": question.step_tokens,
-        "places": {host.label: host.place for host in hosts},
-        "accelerators": {host.label: host.chip.name for host in hosts},
-        "tokens": question.tokens,
+        **_asked(question, subject, hosts),
         "best": best[0],
         "layout": layout_of(chosen[0]),
         **kept_of(chosen[0], question, subject),
@@ -207,6 +187,44 @@ def _result(
     )
 
 
+def _gathered(
+    question: Question, of: Sequence[tuple[Tried, Points | None]]
+) -> tuple[list[Choice], list[dict[str, Any]], list[dict[str, Any]]]:
+    """The best point of each platform, the least of value first; rows of the best of each precision, and of the fronts."""
+    chosen: list[Choice] = []
+    each: list[dict[str, Any]] = []
+    fronts: list[dict[str, Any]] = []
+    for one, points in of:
+        if points is None:
+            continue
+        if points.quick.any():
+            chosen.append((one, points, best_of(points)))
+        for precision in one.host.precisions:
+            mine = np.flatnonzero((points.found.precision == precision) & points.quick)
+            if len(mine):
+                each += point_rows(one.host, points, [int(mine[np.argmin(points.value[mine])])], question)
+        open_ = np.flatnonzero(points.quick)
+        kept = open_[front(points.tokens_per_s[open_], points.joules_per_token[open_], question.pareto)]
+        fronts += point_rows(one.host, points, kept.tolist(), question)
+    chosen.sort(key=lambda choice: float(choice[1].value[choice[2]]))
+    return chosen, each, fronts
+
+
+def _asked(question: Question, subject: Subject, hosts: Sequence[Host]) -> dict[str, Any]:
+    """What was asked, for the manifest."""
+    return {
+        "question": "train",
+        "model": subject.id,
+        "gpus": question.chips,
+        "sequence_tokens": question.sequence,
+        "batch_sequences": question.batch,
+        "step_tokens": question.step_tokens,
+        "places": {host.label: host.place for host in hosts},
+        "accelerators": {host.label: host.chip.name for host in hosts},
+        "tokens": question.tokens,
+    }
+
+
 def _notes(question: Question, hosts: Sequence[Host]) -> list[str]:
     """What the software's date costs on each platform."""
     if not question.release:
@@ -218,14 +236,14 @@ def _notes(question: Question, hosts: Sequence[Host]) -> list[str]:
     ]
 
 
-def layout_of(choice: tuple[Tried, Points, int]) -> dict[str, float]:
+def layout_of(choice: Choice) -> dict[str, float]:
     """Every column of the mapping of a point."""
     _, points, at = choice
     columns = {f.name: np.asarray(getattr(points.found.layout, f.name), dtype=float) for f in fields(Mapping)}
     return {name: float(values[at] if values.ndim else values) for name, values in columns.items()}
 
 
-def kept_of(choice: tuple[Tried, Points, int], question: Question, subject: Subject) -> dict[str, float]:
+def kept_of(choice: Choice, question: Question, subject: Subject) -> dict[str, float]:
     """The share of the time that counts, and steps between checkpoints; nothing where nothing interrupts the job."""
     one, points, at = choice
     effective = effective_of(question, points, at, subject, one.host)

@@ -15,26 +15,23 @@ about: its model, lengths, batch and budget on the platforms of the fleet, their
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from gigawatt import __version__
 from gigawatt.catalog import Catalog
-from gigawatt.core.errors import InputError, Problem, Problems, Where, unknown_name
-from gigawatt.physics.workload import from_config
+from gigawatt.core.errors import Problems
 from gigawatt.study.claim import Claim
 from gigawatt.study.door import QuestionName, Strict
-from gigawatt.study.hosts import Host, hosts_of
+from gigawatt.study.hosts import Host
 from gigawatt.study.load import Default, load
 from gigawatt.study.load import defaults_of as unwritten
+from gigawatt.study.question_files import chosen, filed, fleet_hosts, placed, text_of
 from gigawatt.study.resolve import Resolved, Work, resolve
 from gigawatt.study.result import RunResult
-from gigawatt.study.software import software
 from gigawatt.study.source import Source, override, read, validated
 from gigawatt.study.train.answer import answer
 from gigawatt.study.train.question import DEFAULT_CHIPS, Question
@@ -113,10 +110,11 @@ def load_train(path: Path | str, overrides: Sequence[str] = (), catalog: Catalog
     told.raise_if_any()
     assert file is not None
     found = Problems()
-    words = {name: _text(name, getattr(file, name)) for name in WORDS}
+    words = {name: text_of(getattr(file, name)) for name in WORDS}
+    words["mapping"] = text_of(file.mapping, "-", "")
     question = read_question(file.model, lora=file.lora, pair=file.pair, pareto=file.pareto, told=found, **words)
     for problem in found.found:
-        told.extend([_placed(problem, merged)])
+        told.extend([placed(problem, merged, WORDS)])
     told.raise_if_any()
     given = tuple(name for name in (*WORDS, "lora", "pair", "pareto") if name in merged.data)
     return LoadedTrain(
@@ -139,27 +137,6 @@ WORDS = (
 )  # fmt: skip
 
 
-def _text(name: str, value: Any) -> str:
-    """What the command line would say."""
-    if isinstance(value, list):
-        return ",".join(str(item) for item in value)
-    if isinstance(value, dict):
-        joined = "" if name == "mapping" else "="
-        return ("-" if name == "mapping" else ",").join(f"{key}{joined}{item}" for key, item in value.items())
-    return str(value)
-
-
-def _placed(problem: Problem, source: Source) -> Problem:
-    """A problem of the command line's words, without its dashes and at its place in the file."""
-    option = next((word for word in WORDS if f"--{word.replace('_', '-')}" in problem.message), "")
-    named = re.search(r"'([^']+)'", problem.message)
-    if not option and named:  # a name that is not known: where it stands
-        option = next((word for word in WORDS if named[1] in str(source.data.get(word, "")).lower()), "")
-    where = source.where((option,)) if option else problem.where or Where(source.file)
-    hints = tuple(hint.replace("--", "") for hint in problem.hints)
-    return Problem(problem.code, problem.message.replace("--", ""), where, hints)
-
-
 def load_workload(
     path: Path | str, workload: str = "", overrides: Sequence[str] = (), catalog: Catalog | None = None
 ) -> LoadedTrain:
@@ -173,15 +150,7 @@ def load_workload(
     resolved = resolve(loaded, cat)
     works = {work.id: work for work in resolved.works if isinstance(work.spec, Training)}
     where = loaded.source.where(("workloads",))
-    if not works:
-        said = f"'{path}' trains nothing: none of its workloads is 'training'"
-        raise InputError(Problem("no_workload", said, where))
-    if workload and workload not in works:
-        raise InputError(unknown_name("training workload", workload, works, where))
-    if not workload and len(works) > 1:
-        said = f"'{path}' trains {len(works)} models; which one?"
-        raise InputError(Problem("missing", said, where, tuple(f"--workload {name}" for name in works)))
-    work = works[workload or next(iter(works))]
+    work = chosen(works, workload, where, "training", path)
     question = _question(work, resolved)
     given = ["on", "seq", "batch", "tokens", "fabric"]
     spec = work.spec
@@ -196,7 +165,7 @@ def load_workload(
         question,
         tuple(given),
         cat,
-        _hosts(question, work, resolved),
+        fleet_hosts(question, work, resolved, "training"),
         seed=scenario.seed,
     )
 
@@ -217,20 +186,6 @@ def _question(work: Work, resolved: Resolved) -> Question:
     )
 
 
-def _hosts(question: Question, work: Work, resolved: Resolved) -> tuple[Host, ...]:
-    """The offers of the fleet, with the software and the network that the plan gives them."""
-    arch = from_config(work.model.id, work.model.config)
-    out = []
-    for offered in resolved.offers:
-        state = software(offered, "training", arch, resolved)
-        asked = replace(question, on=(offered.platform.id,), fabric=offered.fabric.id, maturity=state.speed)
-        told = Problems()
-        found = hosts_of(asked, arch, resolved.catalog, told, "training")
-        told.raise_if_any()
-        out += [replace(host, label=offered.offer.id, refusal=state.refusal) for host in found]
-    return tuple(out)
-
-
 def run_train(loaded: LoadedTrain, progress: Callable[[str], Any] = lambda text: None) -> RunResult:
     """Answer a file.
 
@@ -239,11 +194,4 @@ def run_train(loaded: LoadedTrain, progress: Callable[[str], Any] = lambda text:
         Infeasible: nothing trains it as asked.
     """
     made = answer(loaded.question, loaded.catalog, given=loaded.given, hosts=loaded.hosts, say=progress)
-    manifest = {
-        **made.manifest,
-        "version": __version__,
-        **loaded.source.manifest,
-        "seed": loaded.seed,
-        "claim": loaded.claim.model_dump(mode="json") if loaded.claim else None,
-    }
-    return replace(made, name=loaded.name, title=loaded.title or made.title, manifest=manifest)
+    return filed(made, loaded)

@@ -26,7 +26,7 @@ BATCH_TOKENS = (
     2**24
 )  # of a step, where none is named: what Llama 3 405B took over most of its run (arXiv 2407.21783, sec. 3.4)
 DEFAULT_FACILITY = "liquid-cooled-2026"
-# As the constants were fitted, then recipes by name (`physics.training.step.precision`).
+# As the constants were fitted, then recipes by name (`physics.training.precision`).
 PRECISIONS = ("nvfp4", "mxfp8", "fp8", "bf16", "fp8-delayed", "fp8-current", "fp8-blockwise")
 OBJECTIVES = ("speed", "energy", "cost")
 SHARDINGS = ("none", "zero1", "zero2", "fsdp")  # the index is the ZeRO stage of `Mapping.sharding`

@@ -11,7 +11,7 @@ import numpy as np
 
 from gigawatt.catalog import Catalog
 from gigawatt.core.table import Table
-from gigawatt.physics.training.memory.recipes import CALIBRATION_ID as MEMORY
+from gigawatt.physics.training.memory.constants import CALIBRATION_ID as MEMORY
 from gigawatt.study.hosts import Assumed, Host
 from gigawatt.study.train.points import Points
 from gigawatt.study.train.question import CHIP_HOUR_USD, KWH_USD, Question
@@ -98,18 +98,6 @@ def memory_half() -> float:
 def points_table(name: str, rows: Sequence[dict[str, Any]], title: str) -> Table:
     """Rows of `point_rows` as a table."""
     return Table.from_rows(name, rows, COLUMNS, UNITS, title, NOTE)
-
-
-def assumed_table(question: Question, hosts: Sequence[Host], defaults: Sequence[Assumed]) -> Table:
-    """What was taken for the user, host by host."""
-    rows = [{"platform": "all", "what": a.what, "value": a.value, "why": a.why} for a in defaults]
-    for host in hosts:
-        rows += [{"platform": host.label, "what": a.what, "value": a.value, "why": a.why} for a in host.assumed]
-        if host.beside_w is not None:
-            value = f"{host.beside_w / host.rack_chips:,.0f} W beside a chip, PUE {host.pue:.3f}"
-            why = f"hosts, switches, NICs, fans of the platform; {question.facility} on its design day; --facility"
-            rows.append({"platform": host.label, "what": "power", "value": value, "why": why})
-    return Table.from_rows("assumed", rows, ("platform", "what", "value", "why"), {}, "Assumed for you")
 
 
 def defaults_of(question: Question, given: Sequence[str], stacks: Sequence[str]) -> list[Assumed]:

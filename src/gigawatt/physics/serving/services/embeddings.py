@@ -21,7 +21,7 @@ from gigawatt.physics.serving.services.batching import closed, latency_name, sat
 from gigawatt.physics.serving.services.encoding import engine_named, pass_seconds, prompt_half_width
 from gigawatt.physics.serving.services.frontier import Candidates, ServiceFrontier, choose, positive
 from gigawatt.physics.serving.services.work import idle_watts, precisions_of, room_bytes, watts, widths, work
-from gigawatt.physics.workload import Architecture, embedding, memory
+from gigawatt.physics.workload import Architecture, embedding, serving_memory
 
 BATCHES = 2.0 ** np.arange(0.0, 10.01, 0.5)
 RETRIEVAL_TOKENS = 512.0  # of a passage, as retrieval benchmarks cut them
@@ -63,7 +63,7 @@ def embeddings(
         wide = widths(precision)
         found = work(chip, [embedding(arch, tokens=tokens, batch=batches, widths=wide)], precision, mode)
         service = pass_seconds(found, batches, host, captured, maturity)
-        held = memory(arch, "serve", tokens=tokens, batch=batches, widths=wide)
+        held = serving_memory(arch, tokens=tokens, batch=batches, widths=wide)
         half = np.hypot(found.half_width, prompt_half_width())
         parts.append(
             {

@@ -33,7 +33,7 @@ from gigawatt.physics.serving.services.diffusion import (
 )
 from gigawatt.physics.serving.services.frontier import Candidates, ServiceFrontier, choose, positive
 from gigawatt.physics.serving.services.work import idle_watts, precisions_of, room_bytes, widths
-from gigawatt.physics.workload import Architecture, memory, operators, parameters
+from gigawatt.physics.workload import Architecture, operators, parameters, serving_memory
 
 BATCHES = np.array([1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0, 48.0, 64.0])
 STACKS = ("published", "tuned")
@@ -224,7 +224,7 @@ def _columns(
     launches = calls * rates.launch_s + layers * rates.split_launch_s * (g > 1)
     # What a split loses against g chips of their own is waiting for each other's messages.
     running, waits = rates.slowdown * busy / g**rates.split, 1.0 - g ** (rates.split - 1.0)
-    held = memory(arch, "serve", tokens=shape.tokens, batch=shape.passes * batches, widths=widths(precision))
+    held = serving_memory(arch, tokens=shape.tokens, batch=shape.passes * batches, widths=widths(precision))
     companions = sum(parameters(each) for each in sample.companions) * 2.0
     flat = {
         "chips": g + 0.0 * seconds,

@@ -34,7 +34,7 @@ from gigawatt.physics.serving.services.work import (
     widths,
     work,
 )
-from gigawatt.physics.workload import Architecture, control_step, image_tokens, memory, parameters
+from gigawatt.physics.workload import Architecture, control_step, image_tokens, parameters, serving_memory
 
 BATCHES = 2.0 ** np.arange(0.0, 7.01, 0.5)
 
@@ -218,7 +218,7 @@ def _one_robot(service: Floats, busy_w: Floats, period: float, idle_w: float) ->
 def _held(policy: Architecture, batch: Floats, loop: Loop, precision: str) -> Floats:
     wide = widths(precision)
     prompt = loop.cameras * image_tokens(policy) + loop.text_tokens
-    own = memory(policy, "serve", tokens=prompt, batch=batch, widths=wide)
+    own = serving_memory(policy, tokens=prompt, batch=batch, widths=wide)
     towers = sum(parameters(tower) for tower in policy.towers) * wide.weights
     return np.asarray(own.weights_bytes + own.cache_bytes + own.activations_bytes + towers)
 

@@ -27,7 +27,7 @@ from gigawatt.physics.serving.services.encoding import engine_named, pass_second
 from gigawatt.physics.serving.services.frontier import Candidates, ServiceFrontier, choose, positive
 from gigawatt.physics.serving.services.tokens import of_tokens
 from gigawatt.physics.serving.services.work import Work, idle_watts, precisions_of, room_bytes, watts, widths, work
-from gigawatt.physics.workload import Architecture, memory, operators, parameters
+from gigawatt.physics.workload import Architecture, operators, parameters, serving_memory
 
 BATCHES = 2.0 ** np.arange(0.0, 9.01, 0.5)
 WINDOW_S = 30.0  # of sound that Whisper's 1,500 encoder positions hold
@@ -121,9 +121,9 @@ def speech_rate(
 def _held(arch: Architecture, batch: Floats, tokens: float, precision: str) -> Floats:
     """Bytes on the chip: both models, the cache of every window's text and encoder positions, the encoder's activations."""
     wide = widths(precision)
-    text = memory(arch, "serve", tokens=PROMPT_TOKENS + tokens, batch=batch, widths=wide)
+    text = serving_memory(arch, tokens=PROMPT_TOKENS + tokens, batch=batch, widths=wide)
     towers = sum(parameters(tower) for tower in arch.towers) * wide.weights
-    sound = memory(arch.towers[0], "serve", tokens=arch.context_tokens, batch=batch, widths=wide)
+    sound = serving_memory(arch.towers[0], tokens=arch.context_tokens, batch=batch, widths=wide)
     return np.asarray(text.weights_bytes + text.cache_bytes + text.activations_bytes + towers + sound.activations_bytes)
 
 

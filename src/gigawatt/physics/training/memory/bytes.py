@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from gigawatt.physics.training.columns import Mapping
+from gigawatt.physics.training.memory.constants import MemoryConstants, load_constants
 from gigawatt.physics.training.memory.kept import (
     WIDE_BYTES,
     gradient_bytes_per_token,
@@ -31,8 +32,8 @@ from gigawatt.physics.training.memory.kept import (
     layer_input_bytes,
 )
 from gigawatt.physics.training.memory.parameters import RankParameters, held_parameters, rank_parameters
-from gigawatt.physics.training.memory.recipes import MemoryConstants, Recipe, load_constants, recipe_of
 from gigawatt.physics.training.memory.stages import Stages, logits_in_flight, stages_of
+from gigawatt.physics.training.precision import Precision, Stored, precision_recipe
 from gigawatt.physics.training.schedule.pipeline import weight_copies
 from gigawatt.physics.training.shape import Shape
 
@@ -100,7 +101,7 @@ def memory_of(
     mapping: Mapping,
     flash: Any = 1.0,
     *,
-    recipe: Recipe | str = "bf16",
+    recipe: Stored | Precision | str = "bf16",
     fused_loss: Any = None,
     constants: MemoryConstants | None = None,
 ) -> Memory:
@@ -110,12 +111,12 @@ def memory_of(
         shape: the model, or a column of models.
         mapping: columns; see `Mapping`.
         flash: 1 for stacks with a fused attention core, which also accumulate gradients in their products.
-        recipe: what the precision stores.
+        recipe: what the precision stores, or the name of its recipe.
         fused_loss: 1 where the loss overwrites the logits; as `flash` where None.
         constants: the packaged ones where None.
 
     """
-    stored = recipe_of(recipe) if isinstance(recipe, str) else recipe
+    stored = stored_of_recipe(recipe)
     known = constants or load_constants()
     whole = np.broadcast_arrays(*_parts(shape, mapping, flash, stored, fused_loss, known))
     rank = np.argmax(_sum(whole), axis=0)[None]
@@ -130,21 +131,27 @@ def total_bytes_of(
     mapping: Mapping,
     flash: Any = 1.0,
     *,
-    recipe: Recipe | str = "bf16",
+    recipe: Stored | Precision | str = "bf16",
     fused_loss: Any = None,
     constants: MemoryConstants | None = None,
 ) -> Any:
     """`memory_of(...).total_bytes` alone, for millions of candidates: what depends on few columns is summed before it meets
     the others, so that columns which broadcast over a grid cost next to nothing but for the last few operations.
     """
-    stored = recipe_of(recipe) if isinstance(recipe, str) else recipe
+    stored = stored_of_recipe(recipe)
     known = constants or load_constants()
     largest = np.max(_sum(_parts(shape, mapping, flash, stored, fused_loss, known)), axis=0)
     return largest + _reserve(largest, known)
 
 
+def stored_of_recipe(recipe: Stored | Precision | str) -> Stored:
+    """What a recipe, or the recipe of a name, stores."""
+    found = precision_recipe(recipe) if isinstance(recipe, str) else recipe
+    return found.stored if isinstance(found, Precision) else found
+
+
 def _parts(
-    shape: Shape, mapping: Mapping, flash: Any, recipe: Recipe, fused_loss: Any, constants: MemoryConstants
+    shape: Shape, mapping: Mapping, flash: Any, recipe: Stored, fused_loss: Any, constants: MemoryConstants
 ) -> tuple[Any, ...]:
     """Weights, gradients, optimizer, spare gradients, activations, head and scratch of the ranks that may be the fullest
     (first axis)."""
@@ -166,7 +173,7 @@ def _reserve(allocated: Any, constants: MemoryConstants) -> Any:
     return constants.reserved_share * allocated + constants.context_bytes
 
 
-def static_bytes(shape: Shape, mapping: Mapping, stages: Stages, flash: Any, recipe: Recipe) -> Static:
+def static_bytes(shape: Shape, mapping: Mapping, stages: Stages, flash: Any, recipe: Stored) -> Static:
     """Weights, gradients, optimizer and spare gradients of each rank. Depends on tp, pp, schedule, ep, etp, dp, cp, sites,
     sharding, shard_ranks, lora and the offloaded shares."""
     held = held_parameters(shape, mapping, stages)
@@ -199,7 +206,7 @@ def static_bytes(shape: Shape, mapping: Mapping, stages: Stages, flash: Any, rec
     return Static(weights, gradients, state, spare, ends)
 
 
-def kept_bytes(shape: Shape, mapping: Mapping, flash: Any, recipe: Recipe, fused_loss: Any = None) -> Kept:
+def kept_bytes(shape: Shape, mapping: Mapping, flash: Any, recipe: Stored, fused_loss: Any = None) -> Kept:
     """Activations and logits of one micro-batch. Depends on tp, cp, context, etp, imbalance, seq, micro_batch,
     sequence_parallel, modules, lora, and on whether anything is recomputed."""
     tokens = mapping.micro_batch * mapping.seq / mapping.cp

@@ -16,7 +16,8 @@ import numpy as np
 from gigawatt.core.errors import Change
 from gigawatt.physics.training.columns import ACTIVATION, CORE_ATTENTION, EXPERTS, LATENT_UP, MLP, NORM, Mapping
 from gigawatt.physics.training.memory.bytes import KINDS, memory_of
-from gigawatt.physics.training.memory.recipes import Recipe
+from gigawatt.physics.training.memory.host import host_bytes_of
+from gigawatt.physics.training.precision import Stored
 from gigawatt.physics.training.schedule.valid import valid_schedule
 from gigawatt.physics.training.shape import Shape
 
@@ -51,11 +52,17 @@ class MemoryGap:
     over_bytes: float
     changes: tuple[tuple[Change, ...], ...]
 
+    @property
+    def largest_in_words(self) -> str:
+        """The largest kind and its bytes: 'the optimizer takes 609.0 GB'."""
+        verb = "take" if self.largest.endswith("s") else "takes"
+        article = "" if self.largest.endswith("s") else "the "
+        return f"{article}{self.largest} {verb} {self.kinds[self.largest] / 1e9:,.1f} GB"
+
     def __str__(self) -> str:
-        held = self.kinds[self.largest]
         if self.over_bytes <= 0:
             return f"fits, with {-self.over_bytes / 1e9:,.1f} GB to spare"
-        text = f"{self.over_bytes / 1e9:,.1f} GB too much; {self.largest} take {held / 1e9:,.1f} GB"
+        text = f"{self.over_bytes / 1e9:,.1f} GB too much; {self.largest_in_words}"
         ways = " or ".join(" and ".join(str(change).strip() for change in way) for way in self.changes)
         return f"{text}; what fits: {ways}" if ways else f"{text}; no change of one or two settings fits"
 
@@ -66,10 +73,10 @@ def smallest_change(
     room_bytes: float,
     flash: float = 1.0,
     *,
-    recipe: Recipe | str = "bf16",
+    recipe: Stored | str = "bf16",
     max_tp: float = 8.0,
     max_chips: float = float("inf"),
-    offload: bool = True,
+    host_bytes: float = float("inf"),
 ) -> MemoryGap:
     """What one mapping (columns of one row, or scalars) lacks, and the smallest changes that fit `room_bytes`.
 
@@ -80,8 +87,9 @@ def smallest_change(
         flash, recipe: as for `memory_of`.
         max_tp: the largest tensor-parallel degree: a scale-up domain.
         max_chips: chips there are.
-        offload: whether there is a way to a host's memory.
+        host_bytes: what may be planned with of the host's memory, for a chip; 0 where there is no way to it.
     """
+    offload = host_bytes > 0
     base = Mapping(**{f.name: float(np.ravel(getattr(mapping, f.name))[0]) for f in fields(Mapping)})
     now = memory_of(shape, base, flash, recipe=recipe)
     kinds = {kind: float(np.ravel(getattr(now, f"{kind}_bytes"))[0]) for kind in KINDS}
@@ -90,7 +98,7 @@ def smallest_change(
     if over <= 0:
         return MemoryGap(kinds, largest, over, ())
     singles = list(_steps(shape, base, max_tp, max_chips, offload))
-    ways = _fitting(shape, base, singles, (), room_bytes, flash, recipe)
+    ways = _fitting(shape, base, singles, (), room_bytes, flash, recipe, host_bytes)
     if not ways:
         spared = {"recompute": 1.0, "sharding": max(base.sharding, 1.0)}
         changed = {name: value for name, value in spared.items() if value != getattr(base, name)}
@@ -98,9 +106,9 @@ def smallest_change(
         eased = replace(base, **changed)
         if first:
             alone: list[Step] = [(ORDER[0], base.modules, {})]
-            ways = _fitting(shape, eased, alone, first, room_bytes, flash, recipe)
+            ways = _fitting(shape, eased, alone, first, room_bytes, flash, recipe, host_bytes)
             more = list(_steps(shape, eased, max_tp, max_chips, offload))
-            ways = ways or _fitting(shape, eased, more, first, room_bytes, flash, recipe)
+            ways = ways or _fitting(shape, eased, more, first, room_bytes, flash, recipe, host_bytes)
     return MemoryGap(kinds, largest, over, ways)
 
 
@@ -150,7 +158,8 @@ def _fitting(
     first: tuple[Change, ...],
     room_bytes: float,
     flash: float,
-    recipe: Recipe | str,
+    recipe: Stored | str,
+    host_bytes: float,
 ) -> tuple[tuple[Change, ...], ...]:
     """The smallest step of each column that fits, in `ORDER`; `first` are changes that the base has made already."""
     if not steps:
@@ -161,6 +170,7 @@ def _fitting(
     }
     rows = Mapping(**columns)
     fits = np.asarray(memory_of(shape, rows, flash, recipe=recipe).total_bytes) <= room_bytes
+    fits &= np.asarray(host_bytes_of(shape, rows, flash, recipe=recipe)) <= host_bytes
     fits &= np.asarray(valid_schedule(rows.schedule, rows.micro_batches, rows.pp, rows.vpp))
     found: dict[str, tuple[Change, ...]] = {}
     for (name, value, changed), good in zip(steps, fits, strict=True):

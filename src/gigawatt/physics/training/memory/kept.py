@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from gigawatt.physics.training.columns import EXPERTS, MLP, ULYSSES, Mapping
-from gigawatt.physics.training.memory.recipes import Recipe
+from gigawatt.physics.training.precision import Stored
 from gigawatt.physics.training.shape import STORAGES, KeptTensor, LayerKind, Shape
 from gigawatt.physics.workload.activations import SCORE_BYTES
 
@@ -24,7 +24,7 @@ WIDE, INPUT, COPY, FLOAT, SCORE = (float(i) for i in range(len(STORAGES)))
 
 
 def kept_bytes_per_token(
-    kind: LayerKind, shape: Shape, mapping: Mapping, flash: Any, recipe: Recipe | None = None, *, modules: Any = None
+    kind: LayerKind, shape: Shape, mapping: Mapping, flash: Any, recipe: Stored | None = None, *, modules: Any = None
 ) -> Any:
     """Bytes a layer keeps for a token until its backward pass, without full recompute.
 
@@ -112,7 +112,7 @@ def gradient_bytes_per_token(kind: LayerKind, mapping: Mapping) -> Any:
     return parts.total()
 
 
-def _widths(mapping: Mapping, recipe: Recipe | None, unfused: Any) -> tuple[Any, ...]:
+def _widths(mapping: Mapping, recipe: Stored | None, unfused: Any) -> tuple[Any, ...]:
     """Bytes a value of each of `STORAGES`. With Ulysses the core's output is another tensor than the next product's
     input, since tokens and heads are exchanged in between."""
     given = WIDE_BYTES if recipe is None else recipe.input

@@ -25,7 +25,8 @@ from gigawatt.physics.training.calibration import (
 )
 from gigawatt.physics.training.columns import Mapping, machine_of
 from gigawatt.physics.training.memory.bytes import Memory, memory_of
-from gigawatt.physics.training.memory.recipes import Recipe
+from gigawatt.physics.training.memory.host import HOST_SHARE
+from gigawatt.physics.training.precision import Precision, Stored
 from gigawatt.physics.training.search.bulk import (
     Chips,
     Evaluated,
@@ -54,7 +55,6 @@ from gigawatt.physics.training.shape import Shape, shape_of
 from gigawatt.physics.training.step.collectives import Messages
 from gigawatt.physics.training.step.offload import usual_host
 from gigawatt.physics.training.step.power import phase_watts
-from gigawatt.physics.training.step.precision import Precision
 from gigawatt.physics.training.step.sites import Between
 from gigawatt.physics.training.step.times import Steps
 from gigawatt.physics.workload.architecture import Architecture
@@ -101,7 +101,7 @@ def best_mapping(
         chips: chips of the job.
         seq: tokens of a sequence.
         global_batch: sequences of a step.
-        precisions: of bf16, fp8, mxfp8, nvfp4, or names of recipes (`step.precision`); those the chip has no peak for
+        precisions: of bf16, fp8, mxfp8, nvfp4, or names of recipes (`training.precision`); those the chip has no peak for
             are rejected, with a row that says so.
         maturity: software speed relative to the calibration's release (1 for the stacks it was fitted on).
         modes: power modes; speeds of math and of memory are scaled by their shares.
@@ -138,6 +138,7 @@ def best_mapping(
     software = fit.stack(stack or default_stack(device.generation))
     found = candidates_of(shape, job, space)
     room = limits.max_memory_share * device.memory_bytes
+    host_room = HOST_SHARE * beside.memory_bytes if beside is not None else 0.0
     flash, plain = float(software.flash), software.exchanges_plainly
     changes: tuple[Change, ...] = ()
     runs: list[_Run] = []
@@ -151,7 +152,7 @@ def best_mapping(
         runs.append(_Run(_name(precision), width, recipe, stored, grids))
         if nearest is not None:
             told = Misfit(_name(precision) if len(precisions) > 1 else "", nearest, over, not grids)
-            row, changes = too_large(shape, found, space, flash, room, device, stored, told, beside is not None)
+            row, changes = too_large(shape, found, space, flash, room, device, stored, told, host_room)
             rejected.append(row)
     sigma = sigma_of(fit, shape, device.generation)
     tally = _Tally()
@@ -175,7 +176,7 @@ def best_mapping(
             for part in evaluated(
                 made_of, run.grids, flash=flash, room_bytes=room, job_chips=chips, maturity=maturity, stored=run.stored
             ):
-                front.add(part, tally.keeps(part, room, limits))
+                front.add(part, tally.keeps(part, room, host_room, limits))
             if not len(front):
                 continue
             rows = front.chosen(weights.per_chip_s * chips * front.time + weights.per_joule * front.joules, keep)
@@ -206,7 +207,7 @@ class _Run:
     precision: str
     width: str
     recipe: Precision | None
-    stored: Recipe
+    stored: Stored
     grids: list[Grid]
 
 
@@ -222,7 +223,9 @@ class _Tally:
     lost: dict[str, int] = field(default_factory=dict)
     near: dict[str, tuple[float, float]] = field(default_factory=dict)
 
-    def keeps(self, part: Evaluated, room: float, limits: Limits) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    def keeps(
+        self, part: Evaluated, room: float, host_room: float, limits: Limits
+    ) -> np.ndarray[Any, np.dtype[np.bool_]]:
         """Which cells keep the memory and the limits."""
         shape, mapping = part.block.shape, part.block.mapping
         self.timed += int(np.prod(shape))
@@ -230,6 +233,8 @@ class _Tally:
         tokens = mapping.global_batch * mapping.seq
         slowest = min(limits.max_step_s, tokens / limits.min_tokens_per_s if limits.min_tokens_per_s else np.inf)
         asked = [(STEP_LIMIT, slowest, part.step_s), (WATT_LIMIT, limits.max_chip_w, part.chip_w)]
+        if np.any(part.host_bytes > 0):
+            asked.append((HOST_LIMIT, host_room / 1e9, part.host_bytes / 1e9))
         if limits.max_exposed_share < 1.0:
             asked.append((EXPOSED_LIMIT, limits.max_exposed_share, part.steps.exposed_comm_share))
         for name, most, value in asked:
@@ -252,6 +257,7 @@ class _Tally:
 
 
 STEP_LIMIT, WATT_LIMIT = "slower than the limit on a step's seconds", "more watts a chip than the limit"
+HOST_LIMIT = "more GB in the host's memory than a chip's share of it"
 EXPOSED_LIMIT = "more of the step waits for messages than the limit"
 
 

@@ -19,7 +19,8 @@ from gigawatt.physics.fabric.wires import Wires
 from gigawatt.physics.training.calibration import Coefficients
 from gigawatt.physics.training.columns import Machine, Mapping
 from gigawatt.physics.training.memory.bytes import total_bytes_of
-from gigawatt.physics.training.memory.recipes import Recipe
+from gigawatt.physics.training.memory.host import host_bytes_of
+from gigawatt.physics.training.precision import Precision, Stored
 from gigawatt.physics.training.search.candidates import Block, Candidates, Grid
 from gigawatt.physics.training.search.knobs import KNOBS
 from gigawatt.physics.training.search.plain import matured
@@ -27,8 +28,8 @@ from gigawatt.physics.training.shape import Shape
 from gigawatt.physics.training.step.collectives import Messages, StageMessages, messages_of
 from gigawatt.physics.training.step.kernels import kernel_times
 from gigawatt.physics.training.step.layer import MicroBatch, micro_batch_costs
+from gigawatt.physics.training.step.offload import offloads
 from gigawatt.physics.training.step.power import phase_watts
-from gigawatt.physics.training.step.precision import Precision
 from gigawatt.physics.training.step.sites import Between
 from gigawatt.physics.training.step.times import Steps, assemble
 
@@ -170,11 +171,13 @@ def chips_of(
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """Time, memory and energy of the cells of a block; columns broadcast to its shape. Joules are of all chips."""
+    """Time, memory (of the chip, and of its host where anything is kept there) and energy of the cells of a block; columns
+    broadcast to its shape. Joules are of all chips."""
 
     block: Block
     steps: Steps
     memory_bytes: Column
+    host_bytes: Column
     chip_w: Column
     joules: Column
 
@@ -191,7 +194,7 @@ def evaluated(
     room_bytes: float,
     job_chips: int,
     maturity: float = 1.0,
-    stored: Recipe | str = "bf16",
+    stored: Stored | str = "bf16",
 ) -> Iterator[Evaluated]:
     """Every block of some grids; settings with which nothing fits into `room_bytes` are left out of it untimed.
 
@@ -211,17 +214,18 @@ def evaluated(
             watts = phase_watts(chips.chip, steps, chips.mode).mean_w
             used = block.mapping.chips
             joules = steps.step_s * (used * watts + (job_chips - used) * idle_w)
-            yield Evaluated(block, steps, memory, watts, joules)
+            kept = host_bytes_of(chips.shape, block.mapping, flash, recipe=stored) if offloads(block.mapping) else 0.0
+            yield Evaluated(block, steps, memory, np.asarray(kept), watts, joules)
 
 
-def memory_in(shape: Shape, block: Block, flash: float, stored: Recipe | str = "bf16") -> Column:
+def memory_in(shape: Shape, block: Block, flash: float, stored: Stored | str = "bf16") -> Column:
     """Bytes of a chip in each cell: as many axes as the block, of length 1 where nothing depends on one."""
     total: Column = np.asarray(total_bytes_of(shape, block.mapping, flash, recipe=stored))
     return total.reshape((1,) * (len(block.shape) - total.ndim) + total.shape)
 
 
 def fitting(
-    shape: Shape, found: Candidates, flash: float, room_bytes: float, stored: Recipe | str = "bf16"
+    shape: Shape, found: Candidates, flash: float, room_bytes: float, stored: Stored | str = "bf16"
 ) -> tuple[list[Grid], int, Mapping | None]:
     """The grids without the layouts that fit with no knob; how many cells do not fit, and the mapping that comes nearest.
 
@@ -248,7 +252,7 @@ def fitting(
 
 
 def smallest(
-    shape: Shape, found: Candidates, flash: float, stored: Recipe | str = "bf16"
+    shape: Shape, found: Candidates, flash: float, stored: Stored | str = "bf16"
 ) -> tuple[float, Mapping | None]:
     """The fewest bytes of a chip among some candidates, and the mapping that needs them."""
     least, mapping = np.inf, None

@@ -22,12 +22,11 @@ from gigawatt.physics.training.calibration import (
     load_calibration,
 )
 from gigawatt.physics.training.columns import Machine, Mapping, machine_of
-from gigawatt.physics.training.memory.recipes import WIDTH_RECIPES, Recipe, load_recipes, recipe_of
+from gigawatt.physics.training.precision import Precision, Stored, precision_recipes, short_sums, stored_at
 from gigawatt.physics.training.shape import Shape, shape_of
 from gigawatt.physics.training.step.collectives import messages_of
 from gigawatt.physics.training.step.kernels import kernel_times
 from gigawatt.physics.training.step.offload import offloads, usual_host
-from gigawatt.physics.training.step.precision import PRECISION_RECIPES, SHORT_SUMS, Precision
 from gigawatt.physics.training.step.sites import Between
 from gigawatt.physics.training.step.stages import Split
 from gigawatt.physics.training.step.times import Steps, step_times
@@ -54,7 +53,7 @@ def evaluate(
         shape: the model.
         chip: the accelerator.
         mapping: columns; see `Mapping`. Scalars are one row.
-        precision: bf16, fp8, mxfp8 or nvfp4 as the constants were fitted, or a recipe of `step.precision` (or its name).
+        precision: bf16, fp8, mxfp8 or nvfp4 as the constants were fitted, or a recipe of `training.precision` (or its name).
         fabric: the network; what a chip is wired with by default where None.
         stack: name of a software stack; the usual one of the chip where empty.
         maturity: software speed relative to the calibration's release.
@@ -91,7 +90,7 @@ def evaluate(
 
 def sums_of(stack: Stack, width: str, recipe: Precision | None) -> Precision | None:
     """In how many bytes gradients are summed and weights gathered: as the recipe says, else as the stack does."""
-    return recipe or (SHORT_SUMS[width] if stack.short_sums else None)
+    return recipe or (short_sums(width) if stack.short_sums else None)
 
 
 def plain_steps(
@@ -141,8 +140,8 @@ def width_of(precision: str | Precision, chip: Chip) -> tuple[str, Precision | N
         return precision.width, precision
     key = precision.lower().replace("-", "").replace("_", "")
     if key not in PRECISIONS:
-        if precision.lower() in PRECISION_RECIPES:
-            return width_of(PRECISION_RECIPES[precision.lower()], chip)
+        if precision.lower() in precision_recipes():
+            return width_of(precision_recipes()[precision.lower()], chip)
         raise InputError(unknown_precision(precision))
     width = PRECISIONS[key]
     if width == "8" and kin_of(chip.generation) == "blackwell" and key == "mxfp8":
@@ -150,20 +149,19 @@ def width_of(precision: str | Precision, chip: Chip) -> tuple[str, Precision | N
     return width, None
 
 
-def stored_of(width: str, recipe: Precision | None) -> Recipe:
-    """What a width, or a recipe by name where memory knows it, stores."""
-    name = recipe.name if recipe is not None and recipe.name in load_recipes() else WIDTH_RECIPES[width]
-    return recipe_of(name)
+def stored_of(width: str, recipe: Precision | None) -> Stored:
+    """What a recipe stores, or where there is none the usual one of a width."""
+    return stored_at(width) if recipe is None else recipe.stored
 
 
 def known_precision(precision: str) -> bool:
     """Whether there is a precision, or a recipe, of that name."""
-    return precision.lower().replace("-", "").replace("_", "") in PRECISIONS or precision.lower() in PRECISION_RECIPES
+    return precision.lower().replace("-", "").replace("_", "") in PRECISIONS or precision.lower() in precision_recipes()
 
 
 def unknown_precision(precision: str) -> Problem:
     """The problem of a precision that does not exist."""
-    return unknown_name("training precision", precision, [*PRECISIONS, *PRECISION_RECIPES])
+    return unknown_name("training precision", precision, [*PRECISIONS, *precision_recipes()])
 
 
 def has_peak(chip: Chip, width: str) -> bool:

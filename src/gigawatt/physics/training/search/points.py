@@ -12,9 +12,14 @@ from numpy.typing import NDArray
 from gigawatt.core.errors import Change, Infeasible
 from gigawatt.core.table import Table
 from gigawatt.physics.training.columns import (
+    ACTIVATION,
     ALL_GATHER,
     CONTEXTS,
     CORE_ATTENTION,
+    EXPERTS,
+    LATENT_UP,
+    MLP,
+    NORM,
     ONE_F_ONE_B,
     SCHEDULES,
     Mapping,
@@ -115,11 +120,20 @@ class TrainingPoints:
 
 
 FLAT = tuple(f.name for f in fields(TrainingPoints))[: [f.name for f in fields(TrainingPoints)].index("layout")]
+MODULES = {
+    CORE_ATTENTION: "attention",
+    NORM: "norms",
+    ACTIVATION: "activations",
+    LATENT_UP: "latent up-projection",
+    MLP: "MLP",
+    EXPERTS: "experts",
+}
 PARTS = {"layout": Mapping, "times": Steps, "memory": Memory}
 
 
 def describe(mapping: Mapping, row: int) -> str:
-    """A mapping in words: 'TP8 PP16 VP4 DP128 MB1 recompute 25 %'."""
+    """A mapping in words: 'TP8 PP16 VP4 DP128 MB1 recompute 25 %'. The usual is not said: 1F1B, a ring of context ranks,
+    sequence parallelism, the optimizer sharded over all replicas (ZeRO-1), fused kernels, messages beside compute."""
 
     def at(name: str) -> float:
         value = getattr(mapping, name)
@@ -134,25 +148,22 @@ def describe(mapping: Mapping, row: int) -> str:
     words += [f"ETP{at('etp'):.0f}"] if at("etp") > 1 else []
     words += [f"MB{at('micro_batch'):.0f}"]
     words += [SCHEDULES[int(at("schedule"))]] if at("pp") > 1 and at("schedule") != ONE_F_ONE_B else []
+    words += ["passes in pairs"] if at("paired") > 0 else []
     words += ["no sequence parallelism"] if at("tp") > 1 and at("sequence_parallel") == 0 else []
-    words += (
-        {0: ["no ZeRO"], 2: ["ZeRO-2"], 3: ["FSDP"]}.get(int(at("sharding")), []) if at("dp") * at("cp") > 1 else []
-    )
-    words += [f"in groups of {at('shard_ranks'):.0f}"] if at("shard_ranks") > 0 else []
+    grouped, stage = at("shard_ranks") > 0, int(at("sharding"))
+    named = {0: "no ZeRO", 1: "ZeRO-1" if grouped else "", 2: "ZeRO-2", 3: "HSDP" if grouped else "FSDP"}[stage]
+    words += [named] if named and at("dp") * at("cp") > 1 else []
+    words += [f"in groups of {at('shard_ranks'):.0f}"] if grouped and stage > 0 else []
     words += [f"recompute {at('recompute'):.0%}".replace("%", " %")] if at("recompute") > 0 else []
-    words += ["recompute attention"] if mapping_runs_again(at("modules"), CORE_ATTENTION) else []
-    words += ["recompute modules"] if at("modules") not in (0.0, CORE_ATTENTION) else []
+    again = [name for module, name in MODULES.items() if int(at("modules")) & int(module)]
+    words += ["recompute " + ", ".join(again)] if again else []
     for part in ("optimizer", "activations", "weights"):
         share = at(f"offload_{part}")
         words += [f"offload {part}" + ("" if share == 1 else f" {100 * share:.0f} %")] if share > 0 else []
+    words += ["unfused"] if at("fused") == 0 else []
     off = [part for part in ("tp", "cp", "ep", "pp", "dp") if at(f"overlap_{part}") == 0]
     words += ["no overlap of " + ", ".join(part.upper() for part in off)] if off else []
     return " ".join(words)
-
-
-def mapping_runs_again(modules: float, module: float) -> bool:
-    """Whether a sum of modules has one of them."""
-    return bool((modules // module) % 2)
 
 
 def collect(rows: Sequence[dict[str, Any]], **rest: Any) -> TrainingPoints:

@@ -17,16 +17,14 @@ from gigawatt.core.errors import Change, InputError, Problem
 from gigawatt.physics.chip import Chip
 from gigawatt.physics.training.calibration import PRECISIONS
 from gigawatt.physics.training.columns import Mapping
-from gigawatt.physics.training.memory.bytes import KINDS, memory_of
 from gigawatt.physics.training.memory.changes import smallest_change
-from gigawatt.physics.training.memory.recipes import Recipe
+from gigawatt.physics.training.precision import Precision, Stored
 from gigawatt.physics.training.search.bulk import smallest
 from gigawatt.physics.training.search.candidates import Candidates, Job, Rejection, candidates_of, divisors
 from gigawatt.physics.training.search.plain import known_precision, unknown_precision
 from gigawatt.physics.training.search.points import describe
 from gigawatt.physics.training.search.space import Limits, Space, Weights
 from gigawatt.physics.training.shape import Shape
-from gigawatt.physics.training.step.precision import Precision
 from gigawatt.physics.training.step.sites import Between
 
 DOUBLINGS = 12  # of the chips, tried before giving up on chips as a way out
@@ -182,27 +180,24 @@ def too_large(
     flash: float,
     room_bytes: float,
     chip: Chip,
-    stored: Recipe,
+    stored: Stored,
     misfit: Misfit,
-    offload: bool,
+    host_bytes: float,
 ) -> tuple[Rejection, tuple[Change, ...]]:
     """What does not fit the memory: how many, the nearest of them by kind; and, where nothing fits, what would."""
-    memory = memory_of(shape, misfit.nearest, flash, recipe=stored)
-    total = float(np.ravel(memory.total_bytes)[0])
-    kinds = {kind: float(np.ravel(getattr(memory, f"{kind}_bytes"))[0]) for kind in KINDS}
-    largest = max(kinds, key=lambda kind: kinds[kind])
+    job = found.job
+    gap = smallest_change(
+        shape, misfit.nearest, room_bytes, flash, recipe=stored, host_bytes=host_bytes,
+        max_tp=max(job.domain, 8.0), max_chips=float(job.chips),
+    )  # fmt: skip
+    total = room_bytes + gap.over_bytes
     reason = "does not fit the memory" + (f" in {misfit.precision}" if misfit.precision else "")
     text = (
-        f"the nearest ({describe(misfit.nearest, 0)}) needs {total / 1e9:,.0f} GB a chip, {(total - room_bytes) / 1e9:,.1f} "
-        f"GB more than the {room_bytes / 1e9:,.0f} GB that can be planned with; {largest} take {kinds[largest] / 1e9:,.0f} GB"
+        f"the nearest ({describe(misfit.nearest, 0)}) needs {total / 1e9:,.0f} GB a chip, {gap.over_bytes / 1e9:,.1f} "
+        f"GB more than the {room_bytes / 1e9:,.0f} GB that can be planned with; {gap.largest_in_words}"
     )
     if not misfit.all:
         return Rejection(reason, misfit.count, text), ()
-    job = found.job
-    gap = smallest_change(
-        shape, misfit.nearest, room_bytes, flash, recipe=stored, offload=offload,
-        max_tp=max(job.domain, 8.0), max_chips=float(job.chips),
-    )  # fmt: skip
     share = room_bytes / chip.memory_bytes
     changes = [Change("memory of a chip", chip.memory_bytes / 1e9, total / share / 1e9, "GB")]
     enough = _chips_enough(shape, found, space, flash, room_bytes, stored)
@@ -217,7 +212,7 @@ def too_large(
 
 
 def _chips_enough(
-    shape: Shape, found: Candidates, space: Space, flash: float, room_bytes: float, stored: Recipe
+    shape: Shape, found: Candidates, space: Space, flash: float, room_bytes: float, stored: Stored
 ) -> int | None:
     """The fewest chips, in multiples of the job's, on which a mapping of the space fits; None where none does."""
 

@@ -27,8 +27,8 @@ from gigawatt.physics.fabric.experts import WAYS, exchange_seconds
 from gigawatt.physics.fabric.placement import Group, group
 from gigawatt.physics.fabric.wires import Wires
 from gigawatt.physics.training.columns import ALL_GATHER, RING, ULYSSES, Mapping
+from gigawatt.physics.training.precision import Precision
 from gigawatt.physics.training.shape import LayerKind, Shape
-from gigawatt.physics.training.step.precision import Precision
 from gigawatt.physics.training.step.sharding import DataMessage, data_messages
 
 Column = NDArray[np.float64]

@@ -29,8 +29,8 @@ from gigawatt.physics.chip import Chip
 from gigawatt.physics.chip.gemm import widths
 from gigawatt.physics.chip.kernels import kernel_seconds
 from gigawatt.physics.training.columns import EXPERTS, LATENT_UP, MLP, ULYSSES, Mapping
+from gigawatt.physics.training.precision import Precision
 from gigawatt.physics.training.shape import REPLICATED, LayerKind, Shape
-from gigawatt.physics.training.step.precision import Precision
 from gigawatt.physics.training.step.products import Column, Part, Product, Rank, distinct, three_passes, time_products
 
 Made = tuple[dict[str, Column], "list[Product]"]  # seconds by column, and the products to be timed

@@ -120,7 +120,7 @@ COLUMNS = tuple(f.name for f in fields(MicroBatch) if f.name != "pieces")
 def exposure(share: Any, overlap: Any) -> Any:
     """Share of a class of messages that is waited for, where a mapping has `overlap` of the stack's overlap: 1 - o (1 - x).
 
-    >>> exposure(0.4, 1.0), exposure(0.4, 0.0)
+    >>> exposure(0.4, 1.0), float(exposure(0.4, 0.0))
     (0.4, 1.0)
     """
     return share if np.ndim(overlap) == 0 and overlap == 1.0 else 1.0 - np.asarray(overlap) * (1.0 - share)

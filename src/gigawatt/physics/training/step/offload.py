@@ -4,10 +4,12 @@ A stage of a micro-batch computes F seconds forward and B backward. W bytes of w
 activations go down forward and come up backward, each layer's behind the layer before, over a link of `up` and `down` bytes/s
 each way to a memory that gives this chip `stream` bytes/s:
 
-    a micro-batch   max(W/up, A/down, (W + A)/stream - F, 0) + max((W + A)/up, (W + A)/stream - B, 0)
-    a step          gradients down behind the last backward pass, Adam on the host at 28 bytes a parameter over `stream`,
-                    new weights up while it works: max(2 p/down - B', 0) + max(28 p/stream, 2 p/up), B' what a backward
-                    pass takes with its own waiting
+    a micro-batch   max(max(W/up, A/down, (W + A)/stream) - F, 0) + max(max((W + A)/up, (W + A)/stream) - B, 0)
+                    + s (2 W + 2 A)/hbm, where s of the chip's time waits for its own memory, which copies read and write
+    a step          gradients down behind the last backward pass, whose own copies use the host's memory as well, Adam on
+                    the host at 28 bytes a parameter over `stream`, new weights up while it works:
+                    max(2 p/down, (W + A + 2 p)/stream) - B' + max(28 p/stream, 2 p/up), B' what a backward pass takes with
+                    its own waiting, and no less than 0 of the first
 
 [ZeRO-Offload, arXiv 2101.06840, sec. 4; ZeRO-Infinity, arXiv 2104.07857, sec. 5; coherent links: SuperOffload, 2509.21271.]
 PCIe and NVLink-C2C differ by their rates alone; the catalog's `host` records hold both.
@@ -32,9 +34,11 @@ MOVED_BYTES = 2.0  # of a weight, a gradient, an activation on the link
 
 @dataclass(frozen=True, slots=True)
 class Exposed:
-    """Seconds beyond those of the chip's own work: of a micro-batch, of a step's gradients on their way, of Adam."""
+    """Seconds beyond those of the chip's own work: of a micro-batch, waiting for copies (`micro_s`) and slowed by them
+    (`slowed_s`); of a step's gradients on their way; of Adam."""
 
     micro_s: Any
+    slowed_s: Any
     gradients_s: Any
     adam_s: Any
 
@@ -69,6 +73,8 @@ def exposed_offload(
     held: Any,
     owned: Any,
     kept_bytes: Any,
+    memory_share: Any,
+    hbm_bytes_per_s: Any,
 ) -> Exposed:
     """What a stage waits for.
 
@@ -79,6 +85,8 @@ def exposed_offload(
         held: weights of the stage that live on this rank.
         owned: weights whose optimizer states this rank keeps and trains.
         kept_bytes: activations that a micro-batch keeps for its backward pass.
+        memory_share: of the time of kernels, what waits for the chip's memory.
+        hbm_bytes_per_s: what kernels reach of that memory's bandwidth.
 
     Raises:
         InputError: something is offloaded and the machine's way to its host is not known.
@@ -101,4 +109,7 @@ def exposed_offload(
     micro = np.maximum(ahead - forward_s, 0.0) + np.maximum(back - backward_s, 0.0)
     moved = owned * np.asarray(mapping.offload_optimizer)
     adam = np.maximum(ADAM_BYTES_16 * moved / stream, MOVED_BYTES * moved / up)
-    return Exposed(micro, np.maximum(MOVED_BYTES * moved / down - np.maximum(backward_s, back), 0.0), adam)
+    slowed = memory_share * 2.0 * (weights + kept) / hbm_bytes_per_s
+    leaving = MOVED_BYTES * moved
+    out = np.maximum(leaving / down, np.where(leaving > 0, both + leaving / stream, 0.0))
+    return Exposed(micro, slowed, np.maximum(out - np.maximum(backward_s, back), 0.0), adam)

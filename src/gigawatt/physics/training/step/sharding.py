@@ -27,9 +27,9 @@ from gigawatt.physics.fabric.placement import Group, group
 from gigawatt.physics.fabric.wires import Wires
 from gigawatt.physics.training.columns import Mapping
 from gigawatt.physics.training.memory.bytes import rank_parameters
+from gigawatt.physics.training.precision import Precision
 from gigawatt.physics.training.schedule.pipeline import weight_copies
 from gigawatt.physics.training.shape import Shape
-from gigawatt.physics.training.step.precision import Precision
 
 VALUE_BYTES = 2.0  # weights as they are gathered, gradients as they are reduced where these are sharded
 GRADIENT_BYTES = 4.0  # gradients summed in fp32 where weights are whole on every rank

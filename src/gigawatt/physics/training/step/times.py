@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 
 from gigawatt.physics.training.calibration import Coefficients
 from gigawatt.physics.training.columns import ONE_F_ONE_B, Machine, Mapping
-from gigawatt.physics.training.memory.bytes import kept_bytes_per_token, rank_parameters
+from gigawatt.physics.training.memory.kept import kept_bytes_per_token, layer_input_bytes
+from gigawatt.physics.training.memory.parameters import RankParameters, rank_parameters
 from gigawatt.physics.training.schedule.pipeline import pipeline_s
 from gigawatt.physics.training.shape import Shape
 from gigawatt.physics.training.step.collectives import Messages, StageMessages
@@ -148,7 +149,7 @@ def assemble(
     pieces_s, pieces_flops = _pieces(mapping, micro)
     passes_s = micro.forward_s + micro.backward_s
     again_s = recompute * micro.forward_s + (1.0 - recompute) * pieces_s
-    share = np.maximum(1.0 / pp, 1.0 / np.maximum(shape.layers, 1.0))
+    share = _layer_share(shape, mapping)
     stage_s = (passes_s + again_s) * share
     head_s = micro.head_s / pp
     accumulate_s = trains * ACCUMULATE_BYTES * rank.total / stream
@@ -159,42 +160,8 @@ def assemble(
     longest = stretch * stage_s + np.where(even, micro.head_s, head_s) + accumulate_s
 
     send_s = 2.0 * vpp * exposure(c.exposed_pp, mapping.overlap_pp) * sent.send_s  # forward and back, every chunk
-    ranks = shard_ranks(mapping)
-    zero = np.asarray(mapping.sharding) >= 1
-    owned = trains * np.where(zero, rank.dense / ranks.dense + rank.expert / ranks.expert, rank.total)
-    optimizer_s = OPTIMIZER_BYTES * owned / stream
-
-    # Messages and copies that run beside kernels use links of their own: beyond the kernels the longest counts, once.
-    shown = exposure(c.exposed_dp, mapping.overlap_dp)
-    beyond_s, offload_s, site_s = np.zeros(()), np.zeros(()), np.zeros(())
-    data_s = np.zeros(())
-    if np.any(sent.micro_s):
-        beyond_s = np.maximum((1.0 - shown) * sent.micro_s - longest, 0.0)
-        data_s = m * (shown * sent.micro_s + beyond_s)
-    hide_s = longest + beyond_s
-    later_s = (1.0 - shown) * sent.data_s
-    if offloads(mapping):
-        full = np.asarray(mapping.sharding) >= 3
-        kept = sum(kind.count * kept_bytes_per_token(kind, shape, mapping, flash) for kind in shape.kinds)
-        host = exposed_offload(
-            machine,
-            mapping,
-            forward_s=micro.forward_s * share,
-            backward_s=(micro.backward_s + again_s) * share,
-            held=np.where(full, rank.dense / ranks.dense + rank.expert / ranks.expert, rank.total),
-            owned=owned,
-            kept_bytes=kept * (1.0 - recompute) * share * mapping.micro_batch * mapping.seq / mapping.cp,
-        )
-        waits_s = np.maximum(host.micro_s - beyond_s, 0.0)
-        hide_s = hide_s + waits_s
-        gradients_s = np.maximum(host.gradients_s - np.maximum(later_s - hide_s, 0.0), 0.0)
-        offload_s = m * waits_s + gradients_s + host.adam_s
-        optimizer_s = optimizer_s * (1.0 - np.asarray(mapping.offload_optimizer))
-    data_s = data_s + shown * sent.data_s + np.maximum(later_s - hide_s, 0.0)
-    if np.any(np.asarray(mapping.sites) > 1):
-        # What the exchange within a site leaves of the last backward pass.
-        window_s = np.asarray(mapping.overlap_dp) * (micro.backward_s + again_s) * share
-        site_s = site_seconds(shape, mapping, between, np.maximum(window_s - later_s, 0.0))
+    waits = _waits(shape, machine, mapping, c, micro, sent, rank, between, flash, longest, again_s, stream)
+    data_s, offload_s, site_s, optimizer_s = waits.data_s, waits.offload_s, waits.site_s, waits.optimizer_s
 
     shares = _pass_shares(mapping, mean * share, micro, head_s, accumulate_s, mean_stage)
     body = pipeline_s(m, pp, vpp, longest, mean_stage, schedule=mapping.schedule, **shares)
@@ -243,6 +210,80 @@ def assemble(
     }
     rows = np.shape(step)
     return Steps(**{name: np.broadcast_to(np.asarray(v, dtype=float), rows) for name, v in columns.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class _Waits:
+    """Seconds of a step in which kernels wait for what runs beside them, and of the optimizer on the chip."""
+
+    data_s: Any
+    offload_s: Any
+    site_s: Any
+    optimizer_s: Any
+
+
+def _waits(
+    shape: Shape,
+    machine: Machine,
+    mapping: Mapping,
+    c: Coefficients,
+    micro: MicroBatch,
+    sent: StageMessages,
+    rank: RankParameters,
+    between: Between | None,
+    flash: Any,
+    longest_s: Any,
+    again_s: Any,
+    stream: Any,
+) -> _Waits:
+    """Data-parallel messages, copies to the host, exchange between sites and the optimizer; `longest_s` is the longest
+    stage's micro-batch, `again_s` what a micro-batch of all layers runs again, `stream` bytes/s of the chip's memory."""
+    m, recompute = mapping.micro_batches, mapping.recompute
+    ranks = shard_ranks(mapping)
+    share = _layer_share(shape, mapping)
+    shard = rank.dense / ranks.dense + rank.expert / ranks.expert
+    owned = (1.0 - np.asarray(mapping.lora)) * np.where(np.asarray(mapping.sharding) >= 1, shard, rank.total)
+    optimizer_s = OPTIMIZER_BYTES * owned / stream
+
+    # Messages and copies that run beside kernels use links of their own: beyond the kernels the longest counts, once.
+    shown = exposure(c.exposed_dp, mapping.overlap_dp)
+    beyond_s, offload_s, site_s = np.zeros(()), np.zeros(()), np.zeros(())
+    data_s = np.zeros(())
+    if np.any(sent.micro_s):
+        beyond_s = np.maximum((1.0 - shown) * sent.micro_s - longest_s, 0.0)
+        data_s = m * (shown * sent.micro_s + beyond_s)
+    hide_s = longest_s + beyond_s
+    later_s = (1.0 - shown) * sent.data_s
+    if offloads(mapping):
+        kept = sum(kind.count * kept_bytes_per_token(kind, shape, mapping, flash) for kind in shape.kinds)
+        kept = kept * (1.0 - recompute) + recompute * shape.layers * layer_input_bytes(shape, mapping)
+        host = exposed_offload(
+            machine,
+            mapping,
+            forward_s=micro.forward_s * share,
+            backward_s=(micro.backward_s + again_s) * share,
+            held=np.where(np.asarray(mapping.sharding) >= 3, shard, rank.total),
+            owned=owned,
+            kept_bytes=kept * share * mapping.micro_batch * mapping.seq / mapping.cp,
+            memory_share=1.0 - micro.math_share,
+            hbm_bytes_per_s=stream,
+        )
+        waits_s = np.maximum(host.micro_s - beyond_s, 0.0)
+        hide_s = hide_s + waits_s
+        gradients_s = np.maximum(host.gradients_s - np.maximum(later_s - hide_s, 0.0), 0.0)
+        offload_s = m * (waits_s + host.slowed_s) + gradients_s + host.adam_s
+        optimizer_s = optimizer_s * (1.0 - np.asarray(mapping.offload_optimizer))
+    data_s = data_s + shown * sent.data_s + np.maximum(later_s - hide_s, 0.0)
+    if np.any(np.asarray(mapping.sites) > 1):
+        # What the exchange within a site leaves of the last backward pass.
+        window_s = np.asarray(mapping.overlap_dp) * (micro.backward_s + again_s) * share
+        site_s = site_seconds(shape, mapping, between, np.maximum(window_s - later_s, 0.0))
+    return _Waits(data_s, offload_s, site_s, optimizer_s)
+
+
+def _layer_share(shape: Shape, mapping: Mapping) -> Any:
+    """Share of all layers that a stage has; never less than one layer."""
+    return np.maximum(1.0 / mapping.pp, 1.0 / np.maximum(shape.layers, 1.0))
 
 
 def _pass_shares(

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gigawatt.core.errors import InputError, Problem, Where
+from gigawatt.core.errors import InputError
+from gigawatt.study.emitted import write_files
 from gigawatt.study.serve.emit import dynamo, sglang, trtllm, vllm
 from gigawatt.study.serve.emit.check import problems
 from gigawatt.study.serve.emit.refuse import refuse
@@ -53,18 +54,4 @@ def write(settings: Settings, engine: str, folder: Path | str) -> list[Path]:
     Raises:
         InputError: what `emit` refuses, or a folder that can not be written.
     """
-    made, place = emit(settings, engine), Path(folder)
-    paths = []
-    try:
-        place.mkdir(parents=True, exist_ok=True)
-        for name, text in made.files.items():
-            path = place / name
-            path.write_text(text, encoding="utf-8")
-            if name.endswith(".sh"):
-                path.chmod(0o755)
-            paths.append(path)
-    except OSError as error:
-        raise InputError(
-            Problem("unwritable", f"'{place}' can not be written: {error.strerror}", Where(str(place)))
-        ) from None
-    return paths
+    return write_files(emit(settings, engine).files, folder)

@@ -1,4 +1,5 @@
-"""What lies in one chip's memory: weights, cache and state, activations, gradients, optimizer state.
+"""What lies in one chip's memory while it serves: weights, cache and state, activations. (A training mapping's memory is
+`physics.training.memory`.)
 
 All bytes are those of the fullest pipeline stage, which has ceil(layers / pp) layers and, where there are several, the
 larger of the embedding (first stage) and the head (last).
@@ -7,13 +8,12 @@ larger of the embedding (first stage) and the head (last).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gigawatt.core.errors import InputError, Problem, unknown_name
-from gigawatt.physics.workload.activations import Recompute, activation_bytes_per_token_layer
+from gigawatt.core.errors import InputError, Problem
 from gigawatt.physics.workload.architecture import Architecture
 from gigawatt.physics.workload.flops import check_size
 from gigawatt.physics.workload.lower import pieces
@@ -21,15 +21,13 @@ from gigawatt.physics.workload.mtp import mtp_pieces
 from gigawatt.physics.workload.operators import precision_of
 from gigawatt.physics.workload.pieces import Attention, Convolution, Linear, Piece, Scan, Vector
 from gigawatt.physics.workload.table import Layout, Widths
-from gigawatt.physics.workload.training_work import AdamWidths
 
 Floats = NDArray[np.float64]
-Use = Literal["train", "serve"]
 _OUTSIDE = ("embedding", "head", "stem")
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class ServingMemory:
     """Bytes of one chip by what they hold, each of shape (points,); `parameters` is how many of them it holds."""
 
     parameters: Floats
@@ -37,24 +35,14 @@ class Memory:
     cache_bytes: Floats
     state_bytes: Floats
     activations_bytes: Floats
-    gradients_bytes: Floats
-    optimizer_bytes: Floats
 
     @property
     def total_bytes(self) -> Floats:
-        return (
-            self.weights_bytes
-            + self.cache_bytes
-            + self.state_bytes
-            + self.activations_bytes
-            + self.gradients_bytes
-            + self.optimizer_bytes
-        )
+        return self.weights_bytes + self.cache_bytes + self.state_bytes + self.activations_bytes
 
 
-def memory(
+def serving_memory(
     arch: Architecture,
-    use: Use,
     *,
     tokens: Any = None,
     batch: Any = 1,
@@ -63,31 +51,21 @@ def memory(
     ep: int = 1,
     moe_tp: int = 0,
     pp: int = 1,
-    dp: int = 1,
-    zero: int = 1,
-    recompute: Recompute = "none",
-    sequence_parallel: bool = True,
-    microbatches_live: int | None = None,
     widths: Widths | None = None,
-    adam: AdamWidths | None = None,
     mtp: int = 0,
-) -> Memory:
-    """Bytes of one chip for `batch` sequences of `tokens` (numbers or arrays that broadcast to the points).
-
-    serve: weights, the cache of `tokens`, states, and room for `new_tokens` of each sequence at once (1: decoding;
-    default all, a prefill in one piece). train: weights, gradients, Adam's state and the activations of
-    `microbatches_live` micro-batches of `batch` (default `pp`, as one-forward-one-backward holds at the first stage), with the
-    last stage's logits in 32 bits besides.
-    `zero` shards over `dp` replicas: 1 the optimizer's state, 2 also gradients, 3 also weights; 0 nothing.
+) -> ServingMemory:
+    """Bytes of one chip for `batch` sequences of `tokens` (numbers or arrays that broadcast to the points): weights, the
+    cache of `tokens`, states, and room for `new_tokens` of each sequence at once (1: decoding; default all, a prefill in
+    one piece).
 
     Raises:
-        InputError: unknown use, empty sizes, stages, replicas or a ZeRO stage that cannot be; a layout that does not fit.
+        InputError: empty sizes, stages that cannot be; a layout that does not fit.
     """
-    if use not in ("train", "serve"):
-        raise InputError(unknown_name("use", use, ("train", "serve")))
     layout = Layout(tp, ep, moe_tp)
     layout.check(arch)
-    _check(arch, pp, dp, zero)
+    if pp < 1 or pp > max(arch.layers, 1):
+        text = f"model '{arch.name}' has {arch.layers} layers: {pp} pipeline stages are not possible"
+        raise InputError(Problem("stages", text))
     tokens = arch.sample_tokens if tokens is None else tokens
     check_size(arch, tokens, batch)
     length, sequences, new = np.broadcast_arrays(
@@ -96,73 +74,28 @@ def memory(
             for x in (tokens, batch, tokens if new_tokens is None else new_tokens)
         )
     )
-    w, a = widths or Widths(), adam or AdamWidths()
+    w = widths or Widths()
     ones = np.ones_like(length)
     held = _held(arch, layout, pp, w, mtp)
-    nothing = np.zeros_like(length)
-    if use == "serve":
-        share = _stage_share(arch, pp)
-        return Memory(
-            held.count * ones,
-            held.weight_bytes * ones,
-            sequences * _cache(arch, length, layout, w) * share,
-            sequences * _state(arch, layout, w) * share,
-            _workspace(arch, sequences * np.minimum(new, length), layout, w),
-            nothing,
-            nothing,
-        )
-    live = pp if microbatches_live is None else microbatches_live
-    each = activation_bytes_per_token_layer(
-        arch, recompute=recompute, tp=tp, sequence_parallel=sequence_parallel, bytes_per_value=w.activations
-    )
-    layers = -(-arch.layers // pp)
-    kept = sequences * length * each * layers * live
-    # While a fully recomputed layer runs backward, all of its own activations are there once.
-    if recompute == "full":
-        kept = kept + sequences * length * activation_bytes_per_token_layer(
-            arch, tp=tp, sequence_parallel=sequence_parallel, bytes_per_value=w.activations
-        )
-    kept = kept + sequences * length * arch.vocab / tp * 4.0 * int(arch.has_head)  # logits in fp32, for the loss
-    # Attention groups that share experts are replicas of the rest among themselves.
-    plain, routed = held.count - held.routed, held.routed
-    spread = plain / (dp * layout.groups) + routed / dp
-    weights = held.weight_bytes * spread / held.count if zero >= 3 and held.count else held.weight_bytes
-    return Memory(
+    share = _stage_share(arch, pp)
+    return ServingMemory(
         held.count * ones,
-        weights * ones,
-        nothing,
-        nothing,
-        kept,
-        (spread if zero >= 2 else held.count) * a.gradient * ones,
-        (spread if zero >= 1 else held.count) * a.state * ones,
+        held.weight_bytes * ones,
+        sequences * _cache(arch, length, layout, w) * share,
+        sequences * _state(arch, layout, w) * share,
+        _workspace(arch, sequences * np.minimum(new, length), layout, w),
     )
-
-
-def _check(arch: Architecture, pp: int, dp: int, zero: int) -> None:
-    problems = []
-    if pp < 1 or pp > max(arch.layers, 1):
-        problems.append(
-            Problem("stages", f"model '{arch.name}' has {arch.layers} layers: {pp} pipeline stages are not possible")
-        )
-    if dp < 1:
-        problems.append(Problem("wrong_value", f"{dp} data-parallel replicas: at least 1 is needed"))
-    if zero not in (0, 1, 2, 3):
-        problems.append(unknown_name("ZeRO stage", str(zero), ("0", "1", "2", "3")))
-    if problems:
-        raise InputError(problems)
 
 
 @dataclass(slots=True)
 class _Held:
-    """Parameters of a chip, of which `routed` are experts', and the bytes of all."""
+    """Parameters of a chip and the bytes of all."""
 
     count: float = 0.0
-    routed: float = 0.0
     weight_bytes: float = 0.0
 
-    def add(self, count: float, width: float, routed: bool = False) -> None:
+    def add(self, count: float, width: float) -> None:
         self.count += count
-        self.routed += count if routed else 0.0
         self.weight_bytes += count * width
 
 
@@ -179,13 +112,13 @@ def _held(arch: Architecture, layout: Layout, pp: int, w: Widths, mtp: int) -> _
         count, width = _of_chip(piece, layout, w)
         part = getattr(piece, "part", "")
         if part not in _OUTSIDE:
-            out.add(count * share, width, part == "routed_experts")
+            out.add(count * share, width)
         elif part == "head":
             last.add(count, width)
         else:
             first.add(count, width)
     for piece in mtp_pieces(arch, mtp):
-        last.add(*_of_chip(piece, layout, w), getattr(piece, "part", "") == "routed_experts")
+        last.add(*_of_chip(piece, layout, w))
     sides: tuple[_Held, ...] = (first, last)
     if pp > 1:
         if arch.tied_embeddings and arch.vocab:  # the last stage has a table of its own
@@ -193,7 +126,6 @@ def _held(arch: Architecture, layout: Layout, pp: int, w: Widths, mtp: int) -> _
         sides = (max(first, last, key=lambda side: side.weight_bytes),)
     for side in sides:
         out.count += side.count
-        out.routed += side.routed
         out.weight_bytes += side.weight_bytes
     return out
 

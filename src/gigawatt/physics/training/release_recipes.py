@@ -32,7 +32,7 @@ MODULES = ("core_attn", "layernorm", "moe_act", "mla_up_proj", "mlp", "moe")  # 
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class ReleaseRecipe:
     """The features of one recipe; the defaults are of a stack without any of them.
 
     `graphs`: CUDA graphs over nothing, over the parts of a layer of static shape (attention, router, preprocessing), or
@@ -52,10 +52,10 @@ class Recipe:
     predictions: int | None = None
 
 
-def recipe_of(settings: Mapping[str, Any]) -> Recipe:
-    """A recipe from a record's settings: the fields of `Recipe` by name.
+def release_recipe(settings: Mapping[str, Any]) -> ReleaseRecipe:
+    """A recipe from a record's settings: the fields of `ReleaseRecipe` by name.
 
-    >>> recipe_of({"graphs": "step", "dispatch": "kernels", "recompute": ["moe_act"]}).recompute
+    >>> release_recipe({"graphs": "step", "dispatch": "kernels", "recompute": ["moe_act"]}).recompute
     ('moe_act',)
 
     Raises:
@@ -68,7 +68,7 @@ def recipe_of(settings: Mapping[str, Any]) -> Recipe:
     problems += [unknown_name("dispatch of tokens", dispatch, DISPATCHES)] if dispatch not in DISPATCHES else []
     if problems:
         raise InputError(problems)
-    return Recipe(
+    return ReleaseRecipe(
         graphs=graphs,
         dispatch=dispatch,
         overlap_experts=bool(settings.get("overlap_experts", False)),
