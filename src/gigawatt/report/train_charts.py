@@ -108,7 +108,7 @@ def memory_chart(result: RunResult) -> Figure | None:
 
 
 def _stacked(result: RunResult, table: str, words: str, value: str, title: str, unit: str) -> Figure | None:
-    rows = [row for row in rows_of(result, table) if row[value]]
+    rows = [row for row in rows_of(result, table) if row.get(value)]
     if not rows:
         return None
     platforms = list(dict.fromkeys(row["platform"] for row in rows))
@@ -136,7 +136,7 @@ def _stacked(result: RunResult, table: str, words: str, value: str, title: str, 
 
 def schedule_chart(result: RunResult) -> Figure | None:
     """The pipeline of the best mapping over time: a line a stage, colours by pass, lighter by chunk."""
-    rows = rows_of(result, "schedule")
+    rows = [row for row in rows_of(result, "schedule") if "work" in row]
     if not rows:
         return None
     passes = list(dict.fromkeys(row["work"] for row in rows))

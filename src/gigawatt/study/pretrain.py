@@ -128,6 +128,7 @@ def _searched(
             maturity=state.speed,
             modes=box.modes,
             stack="" if spec.stack == "auto" else spec.stack,
+            release="" if spec.release == "auto" else spec.release,
         )
         if not len(points):
             first = points.rejected[0] if points.rejected else None

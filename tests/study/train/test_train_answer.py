@@ -185,7 +185,7 @@ def test_only_the_recompute_that_was_asked_for_is_shown():
 def test_older_software_is_slower_and_it_is_said():
     new, old = asked(precision="bf16", on="hgx-b200"), asked(precision="bf16", on="hgx-b200", release="2025-06")
     assert old.manifest["best"]["step_s"] > new.manifest["best"]["step_s"]
-    assert "Software of 2025" in old.texts["notes"][0]
+    assert "Software of container 25.05 (2025-06)" in old.texts["notes"][0]
     assert asked(precision="bf16", on="hgx-b200", release="2027-01").manifest["best"] == new.manifest["best"]
 
 
@@ -212,3 +212,13 @@ def test_phases_of_a_step_fill_it_and_their_mean_is_the_chips_power(plain):
     named = {row["what"]: row["w"] for row in rows}
     assert named["a chip, working"] >= named["a chip, exchanging"]
     assert named["a chip, mean"] < named["at the rack's input"] < named["at the meter"]
+
+
+def test_a_mixture_names_the_recipe_of_its_release_and_an_older_one_is_slower():
+    asked_of = {"on": "gb200-nvl72", "gpus": "256", "mapping": "pp4-mb1", "precision": "mxfp8"}
+    new, old = (answer(read_question("deepseek-v3", release=name, **asked_of)) for name in ("", "26.02"))
+    assert old.manifest["best"]["step_s"] > 1.05 * new.manifest["best"]["step_s"]
+    said = [{row["what"]: row["value"] for row in one.tables["assumed"].rows()} for one in (new, old)]
+    what = "recipe of mxfp8 on gb200-nvl72"
+    assert "fused experts" in said[0][what] and "fused experts" not in said[1][what]
+    assert "software release" in said[0]

@@ -73,6 +73,7 @@ def pretraining(
     maturity: float = 1.0,
     mode: PowerMode = FULL,
     stack: str = "",
+    release: str = "",
     validation: Validation | None = None,
     failures: Failures = DEFAULT,
     box: Box | None = None,
@@ -82,7 +83,7 @@ def pretraining(
     """A pre-training run on `chips` chips.
 
     Args:
-        arch, chip, fabric, maturity, mode, stack: as `training.best_mapping` takes them.
+        arch, chip, fabric, maturity, mode, stack, release: as `training.best_mapping` takes them.
         tokens: of the whole run, given or from `scaling`.
         chips: chips of the job; spares are not among them.
         stretches: in order; their shares sum to 1. A stretch without precisions takes `precisions`.
@@ -101,6 +102,7 @@ def pretraining(
         points = best_mapping(
             arch, chip, fabric=fabric, chips=chips, seq=stretch.seq, global_batch=stretch.global_batch,
             precisions=stretch.precisions or tuple(precisions), maturity=maturity, modes=(mode,), stack=stack,
+            release=release,
         )  # fmt: skip
         found = fastest(points, f"{name}, {stretch.name}")
         mine = tokens * stretch.share

@@ -51,6 +51,23 @@ class Recipe:
     wide_layers: float = 0.0
     predictions: int | None = None
 
+    @property
+    def words(self) -> str:
+        """What it switches on, as a person reads it.
+
+        >>> Recipe("step", "kernels", fused_experts=True).words
+        'graphs over the step, dispatch kernels, fused experts'
+        """
+        scopes = {"none": "no graphs", "part": "graphs over parts of a layer", "step": "graphs over the step"}
+        sends = {"all-to-all": "all-to-all of the collective library", "kernels": "dispatch kernels"}
+        named = (
+            (self.overlap_experts, "dispatch beside compute"),
+            (not self.overlap_tensor, "tensor-parallel messages in the open"),
+            (self.fused_experts, "fused experts"),
+            (self.narrow_attention, "attention in 8 bit"),
+        )
+        return ", ".join([scopes[self.graphs], sends[self.dispatch], *(word for there, word in named if there)])
+
 
 def recipe_of(settings: Mapping[str, Any]) -> Recipe:
     """A recipe from a record's settings: the fields of `Recipe` by name.

@@ -26,6 +26,7 @@ from pydantic import Field
 from gigawatt import __version__
 from gigawatt.catalog import Catalog
 from gigawatt.core.errors import InputError, Problem, Problems, Where, unknown_name
+from gigawatt.physics.training.releases import release_of
 from gigawatt.physics.workload import from_config
 from gigawatt.study.claim import Claim
 from gigawatt.study.door import QuestionName, Strict
@@ -187,6 +188,7 @@ def load_workload(
     spec = work.spec
     assert isinstance(spec, Training)
     given += ["gpus"] if isinstance(spec.chips, int) else []
+    given += [name for name in ("stack", "release") if getattr(spec, name) != "auto"]
     scenario = loaded.scenario
     return LoadedTrain(
         f"{scenario.name}-{work.id}",
@@ -211,6 +213,8 @@ def _question(work: Work, resolved: Resolved) -> Question:
         sequence=spec.sequence_length,
         batch=spec.global_batch,
         tokens=spec.tokens,
+        stack="" if spec.stack == "auto" else spec.stack,
+        release="" if spec.release == "auto" else release_of(spec.release).name,
         failures=spec.reliability,
         precisions=() if isinstance(spec.precisions, str) else tuple(spec.precisions),
         facility=resolved.scenario.site.facility,
