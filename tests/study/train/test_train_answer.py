@@ -5,9 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gigawatt.core.errors import Infeasible, InputError
+from gigawatt.catalog import Catalog
+from gigawatt.core.errors import Infeasible, InputError, Problems
+from gigawatt.study.hosts import hosts_of
 from gigawatt.study.result import RunResult
+from gigawatt.study.serve.subject import subject_of
 from gigawatt.study.train import answer, read_question
+from gigawatt.study.train.points import points_of, tried
+from gigawatt.study.train.refused import kept_of, rejections
 
 LLAMA = {"on": "hgx-h100", "gpus": "64", "batch": "256"}
 
@@ -30,6 +35,30 @@ def test_the_keys_that_scripts_rely_on(plain):
     assert {"best", "pareto", "rejected", "candidates", "search_s", "assumed", "platforms", "metrics"} <= set(made)
     assert all(set(row) == {"platform", "reason", "count", "nearest_fix"} for row in made["rejected"])
     assert made["candidates"] > 1000
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"on": "hgx-b200,dgx-a100", "precision": "mxfp8,bf16"},
+        {"recompute": "none,full"},
+        {"max_step": "30 s"},
+        {"power_cap": "80 %"},
+    ],
+)
+def test_what_fell_out_adds_up_to_the_candidates_that_were_not_kept(more):
+    question = read_question("llama3-8b", **{"on": "hgx-h100", "gpus": "64", "batch": "256"} | more)
+    catalog = Catalog.load()
+    subject = subject_of("llama3-8b", catalog, Problems())
+    of = []
+    for host in hosts_of(question, subject.arch, catalog, Problems(), "training"):
+        one = tried(question, subject, host)
+        of.append((one, points_of(one, question)))
+    rows = rejections(of, question)
+    kept = sum(kept_of(points) for _, points in of if points is not None)
+    assert sum(row["count"] for row in rows) + kept == sum(one.candidates for one, _ in of)
+    assert all(row["nearest_fix"] and row["count"] > 0 for row in rows)
 
 
 def test_every_number_has_its_band(plain):

@@ -59,12 +59,12 @@ class Recipe:
         'graphs over the step, dispatch kernels, fused experts'
         """
         scopes = {"none": "no graphs", "part": "graphs over parts of a layer", "step": "graphs over the step"}
-        sends = {"all-to-all": "all-to-all of the collective library", "kernels": "dispatch kernels"}
+        sends = {"all-to-all": "plain all-to-all", "kernels": "dispatch kernels"}
         named = (
-            (self.overlap_experts, "dispatch beside compute"),
-            (not self.overlap_tensor, "tensor-parallel messages in the open"),
+            (self.overlap_experts, "dispatch overlapped"),
+            (not self.overlap_tensor, "tensor messages exposed"),
             (self.fused_experts, "fused experts"),
-            (self.narrow_attention, "attention in 8 bit"),
+            (self.narrow_attention, "8-bit attention"),
         )
         return ", ".join([scopes[self.graphs], sends[self.dispatch], *(word for there, word in named if there)])
 

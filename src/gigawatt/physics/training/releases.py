@@ -135,7 +135,11 @@ def entry_of(model: str, chip: str, width: str, year: float, holds: Holds) -> En
 
 
 def _on(entry: Entry, chip: str) -> bool:
-    return any(re.match(rf"{name}\b", chip) for name in entry.get("chips", [chip]))
+    """Whether an entry is of a chip, or of the one that it is alike to."""
+    if "chips" not in entry:
+        return True
+    alike = [other for name, other in recipe_tables()["alike"].items() if re.match(rf"{name}\b", chip)]
+    return any(re.match(rf"{name}\b", one) for name in entry["chips"] for one in (chip, *alike))
 
 
 def recipe_for(

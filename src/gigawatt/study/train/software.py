@@ -37,13 +37,11 @@ def release_notes(question: Question, arch: Architecture, hosts: Sequence[Host])
     slower = (
         math.expm1(fit.parameters["maturing"] * behind(host.chip, _stack(question, host), release)) for host in hosts
     )
-    said = ", ".join(
-        f"{share:.1%} on {host.label}".replace("%", " %") for share, host in zip(slower, hosts, strict=True)
-    )
+    said = ", ".join(f"{100 * share:.1f} % longer on {host.label}" for share, host in zip(slower, hosts, strict=True))
     more = " What its recipes lack comes on top." if _mixture(arch) else ""
     return [
-        f"Software of {release.words}: kernels take {said} longer than the calibration's, which is what it lacks of the gains "
-        f"that a vendor's stack makes on a young chip.{more}"
+        f"Software of {release.words}: kernels take {said} than with the calibration's, since it lacks some of the gains that "
+        f"a vendor's stack makes on a young chip.{more}"
     ]
 
 

@@ -148,6 +148,7 @@ def best_mapping(
     named = arch.name if isinstance(arch, Architecture) else ""
     changes: tuple[Change, ...] = ()
     runs: list[_Run] = []
+    fits = 0
     for precision in precisions:
         width, recipe = width_of(precision, device)
         if not has_peak(device, width):
@@ -155,6 +156,7 @@ def best_mapping(
             continue
         stored = stored_of(width, recipe)
         grids, over, nearest = fitting(shape, found, flash, room, stored)
+        fits += len(found) - over
         runs.append(_Run(_name(precision), width, recipe, stored, grids))
         if nearest is not None:
             told = Misfit(_name(precision) if len(precisions) > 1 else "", nearest, over, not grids)
@@ -199,10 +201,12 @@ def best_mapping(
             made["mfu"] = made["mfu"] / machine.peak_flops
             made["low"], made["high"] = (np.full(count, np.exp(sign * Z80 * sigma)) for sign in (-1.0, 1.0))
             kept.append(made)
-    rejected += [*tally.rejections(), *found.rejected]
+    rejected += tally.rejections()
+    # What divides nothing falls out in every precision.
+    rejected += [replace(row, count=row.count * len(precisions)) for row in found.rejected]
     points = collect(
         kept, chips=chips, rejected=tuple(rejected), changes=changes if not kept else (),
-        candidates=found.enumerated * len(precisions), timed=tally.timed, search_s=time.perf_counter() - began,
+        candidates=found.enumerated * len(precisions), fits=fits, timed=tally.timed, search_s=time.perf_counter() - began,
     )  # fmt: skip
     return replace(points, notes=idle_notes(points.layout, points.best, chips) if kept else ())
 
