@@ -23,7 +23,7 @@ from gigawatt.physics.workload.architecture import Architecture
 from gigawatt.study.job_size import Guarded, Run, Sized, best_size, smallest_size
 from gigawatt.study.points import Point, Refusal, usable_precisions
 from gigawatt.study.reliability import guarded
-from gigawatt.study.software import Software
+from gigawatt.study.software import Software, speed_at
 from gigawatt.study.workloads import Training
 
 # Precisions worth trying, narrowest first, where the scenario leaves the choice; a chip runs those it has a peak for.
@@ -136,7 +136,7 @@ def _searched(
             seq=length,
             global_batch=batch,
             precisions=usable_precisions(spec.precisions, TRAINING_PRECISIONS, box),
-            maturity=state.speed,
+            maturity=speed_at(state, spec.release),
             modes=modes,
             stack="" if spec.stack == "auto" else spec.stack,
             release="" if spec.release == "auto" else spec.release,

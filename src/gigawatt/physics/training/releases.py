@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from gigawatt.catalog import Catalog
-from gigawatt.core.errors import InputError, Problem, nearest
+from gigawatt.core.errors import InputError, Problem
 from gigawatt.physics.chip import Chip
 from gigawatt.physics.chip.maturity import decimal_years
 from gigawatt.physics.training.calibration import RELEASE_YEAR, Context, Stack, immaturity_of
@@ -29,7 +29,7 @@ Entry = Dict[str, Any]
 Holds = Callable[[Dict[str, float]], bool]  # whether the columns that tell two recipes of a release apart hold
 ANY_MODEL = "*"
 NOISE = ("w/o mtp", "tokendrop", "maxtext", "lora", "pretraining", "sft", "instruct", "base")
-_CONTAINER = re.compile(r"\d\d\.\d\d")
+_CONTAINER = re.compile(r"\d\d\.\d{1,2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def release_of(name: str = "") -> Release:
         return Release(known[-1], max(RELEASE_YEAR, date_of(known[-1])), known[-1])
     if _CONTAINER.fullmatch(text):
         if text not in known:
-            near = nearest(text, known) or min(known, key=lambda one: abs(_months(one) - _months(text)))
+            near = min(known, key=lambda one: abs(_months(one) - _months(text)))
             hints = (f"did you mean '{near}'?", "known: " + ", ".join(known) + "; or a date such as 2026-03")
             raise InputError(Problem("unknown_name", f"no software release is called '{text}'", None, hints))
         return Release(text, date_of(text), text)

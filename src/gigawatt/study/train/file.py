@@ -35,7 +35,7 @@ from gigawatt.study.load import Default, load
 from gigawatt.study.load import defaults_of as unwritten
 from gigawatt.study.resolve import Resolved, Work, resolve
 from gigawatt.study.result import RunResult
-from gigawatt.study.software import software
+from gigawatt.study.software import software, speed_at
 from gigawatt.study.source import Source, override, read, validated
 from gigawatt.study.train.answer import answer
 from gigawatt.study.train.question import DEFAULT_CHIPS, Question
@@ -227,7 +227,8 @@ def _hosts(question: Question, work: Work, resolved: Resolved) -> tuple[Host, ..
     out = []
     for offered in resolved.offers:
         state = software(offered, "training", arch, resolved)
-        asked = replace(question, on=(offered.platform.id,), fabric=offered.fabric.id, maturity=state.speed)
+        speed = speed_at(state, work.spec.release) if isinstance(work.spec, Training) else state.speed
+        asked = replace(question, on=(offered.platform.id,), fabric=offered.fabric.id, maturity=speed)
         told = Problems()
         found = hosts_of(asked, arch, resolved.catalog, told, "training")
         told.raise_if_any()
