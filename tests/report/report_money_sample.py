@@ -15,6 +15,7 @@ from gigawatt.study.net.file import load_net, run_net
 from gigawatt.study.project import load_project, run_project
 from gigawatt.study.result import RunResult
 from gigawatt.study.serve.file import load_serve, run_serve
+from gigawatt.study.train import answer, read_question
 
 EXAMPLES = Path(__file__).parents[2] / "src" / "gigawatt" / "examples"
 LOOP = "a-small-loop"
@@ -80,3 +81,9 @@ def sample(name: str) -> RunResult:
     if room == "serving":
         return run_serve(load_serve(file))
     return run_project(load_project(file, ["uncertainty.samples=20"]))
+
+
+@cache
+def trained() -> RunResult:
+    """An answer of `gigawatt train`, with a pipeline."""
+    return answer(read_question("llama3-8b", on="hgx-h100", gpus="64", batch="128", mapping="pp4"))

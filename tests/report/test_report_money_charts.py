@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from report_money_sample import LOOP, NAMES, sample
+from report_money_sample import LOOP, NAMES, sample, trained
 
 from gigawatt.core.table import Table, plain
 from gigawatt.report.chart_parts import band, panel_axes, value_of
@@ -69,7 +69,17 @@ def test_every_chart_of_a_deals_run_is_drawn_for_the_loop():
 def test_the_examples_draw_every_chart_that_there_is():
     for question in MONEY:
         drawn = {key for name in NAMES if question_of(sample(name)) == question for key in charts(name)}
+        if question == "train":
+            drawn = {key for key in BY_QUESTION[question] if chart_of(trained(), key) is not None}
         assert drawn == set(BY_QUESTION[question])
+
+
+def test_plotly_accepts_the_charts_of_a_training_answer():
+    for key in BY_QUESTION["train"]:
+        chart = chart_of(trained(), key)
+        json.dumps(chart, allow_nan=False, default=plain)
+        figure(chart)
+        assert all(points(trace) > 0 for trace in chart["data"] if trace.get("x") != [None]), key
 
 
 def test_a_plan_keeps_its_own_charts():

@@ -4,6 +4,7 @@ import copy
 from importlib import resources
 from typing import Any
 
+import numpy as np
 import pytest
 
 from gigawatt.catalog import Catalog
@@ -101,6 +102,23 @@ def test_tables_and_trees_of_the_jobs(usual: Any) -> None:
     performance = {row["workload"]: row for row in made.tables["performance"].rows()}
     assert performance["reason"]["joules_per_token"] > performance["tune"]["joules_per_token"]
     assert made.tables["software"].columns["workload"].count("reason") == 1
+
+
+@pytest.mark.parametrize("work", [REASON, TUNE, GRADE, CORPUS], ids=lambda work: work["kind"])
+def test_a_fleet_of_its_own_holds_the_whole_job(work: Any) -> None:
+    found = work_out(loaded(work | {"chips": 512}))
+    held = found.priced.performance.held_chips[0, 0]
+    owned = float(found.plan.racks[0]) * found.priced.performance.boxes[0].chips
+    assert owned == pytest.approx(held, rel=1e-6)  # and no rack more: nothing else earns here
+    assert held >= 512
+
+
+def test_no_job_holds_more_chips_than_the_plan_owns(usual: Any) -> None:
+    points, use = usual.priced.inputs.points, usual.plan.mean_use
+    for (i, j), held in usual.priced.performance.held_chips.items():
+        if np.any(use[(points.platform == i) & (points.workload == j)] > 0):
+            owned = float(usual.plan.racks[i]) * usual.priced.performance.boxes[i].chips
+            assert held <= owned * (1 + 1e-6)
 
 
 def test_the_shipped_example_stands_a_loop_beside_pre_training() -> None:

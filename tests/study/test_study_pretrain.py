@@ -1,6 +1,7 @@
 """Pre-training in a run: obligations met with failures in, what guards a run is asked and told, stretches of lengths."""
 
 import copy
+import json
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from gigawatt.study.pipeline import work_out
 from gigawatt.study.points import Refusal
 from gigawatt.study.resolve import resolve
 from gigawatt.study.runs_tables import PRODUCTIVE, WORDS, availability_table, runs_table, swings_table
+from gigawatt.study.software import software_table
 
 BASE: dict[str, Any] = {
     "schema": 1,
@@ -144,11 +146,34 @@ def test_a_run_that_cannot_be_done_in_time_is_infeasible() -> None:
         ({"then": [{"sequence_length": 9_000_000, "share": "5 %"}]}, "positions"),
         ({"reliability": {"checkpoint": "never"}}, "sync"),
         ({"reliability": {"interval": 30}}, "unit"),
+        ({"release": 26.03}, "no software release is called '26.03'"),
+        ({"release": "soon"}, "'soon' is no software release"),
     ],
 )
 def test_wrong_runs_say_what_would_be_right(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError, match=words):
         resolve(loading.from_data(scenario(**changes), "test"))
+
+
+def test_a_release_is_a_container_or_a_date_and_an_older_one_trains_slower(usual: Any) -> None:
+    fixed = {"chips": 8192, "tokens": 2e12}
+    found = [answer(release=name, **fixed) for name in (26.08, "26.02", "2025-06")]
+    steps = [min(point.step_s for point in one.priced.performance.points) for one in found]
+    assert steps == sorted(steps) and steps[0] < steps[2]
+    assert steps[0] == min(point.step_s for point in answer(**fixed).priced.performance.points)
+    (row,) = software_table(found[2].resolved, found[2].priced.performance.software).rows()
+    assert "container 25.05 (2025-06)" in row["note"]
+
+
+def test_a_wrong_release_is_told_at_its_place(tmp_path: Any) -> None:
+    file = tmp_path / "s.yaml"
+    text = json.dumps(scenario(), indent=1).replace('"llama3-405b",', '"llama3-405b",\n    "release": "26.03",')
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError) as told:
+        resolve(loading.load(file))
+    (problem,) = told.value.problems
+    assert problem.where is not None and problem.where.line == text[: text.index("26.03")].count("\n") + 1
+    assert "did you mean '26.02'?" in problem.hints
 
 
 def test_a_fleet_with_other_work_takes_the_size_that_keeps_most() -> None:

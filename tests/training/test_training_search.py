@@ -22,8 +22,9 @@ from gigawatt.physics.training import (
     memory_of,
     shape_of,
 )
-from gigawatt.physics.training.calibration import Context, coefficients, load_calibration
+from gigawatt.physics.training.calibration import coefficients, load_calibration
 from gigawatt.physics.training.columns import machine_of
+from gigawatt.physics.training.releases import context_of, release_of
 from gigawatt.physics.training.search.best import FULL
 from gigawatt.physics.training.search.bulk import Settings, chips_of, evaluated, messages_in
 from gigawatt.physics.training.search.front import undominated
@@ -45,7 +46,8 @@ def every_cell(arch, precision: str, space: Space, *, chips: int, seq: int, batc
     fit = load_calibration()
     software = fit.stack("megatron-tuned")
     machine = machine_of(H100, precision, host=usual_host(H100))
-    c = coefficients([Context("hopper", precision, software)], fit.parameters)
+    context, plain = context_of(arch.name, shape, H100, precision, software, release_of())
+    c = coefficients([context], fit.parameters)
     distinct = Settings.of(found, found.grids)
     run = chips_of(
         shape,
@@ -55,7 +57,7 @@ def every_cell(arch, precision: str, space: Space, *, chips: int, seq: int, batc
         c,
         FULL,
         distinct,
-        messages_in(shape, machine.network, distinct, False, sums_of(software, precision, None)),
+        messages_in(shape, machine.network, distinct, plain, sums_of(software, precision, None)),
     )
     random = np.random.default_rng(1)
     picked = list(found.grids)

@@ -6,6 +6,7 @@ cell with its unit instead.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -244,11 +245,21 @@ def grid(
             shown.append((label, "", True, cells))
         else:
             unit, numeric, cells = _column(name, values, unit_in(table, name))
+            cells = [_tiny(cell) for cell in cells] if table.name == "plan" and numeric else cells
             if name in banded and numeric:
                 cells = _with_ends(cells, values, table, name, unit_in(table, name))
             shown.append((label, unit, numeric, cells))
     rows = [list(cells) for cells in zip(*(column[3] for column in shown), strict=True)]
     return Grid([c[0] for c in shown], [c[1] for c in shown], [c[2] for c in shown], rows)
+
+
+def _tiny(cell: str) -> str:
+    """A share of a fleet too small to read, in as many characters as the others.
+
+    >>> _tiny("0.0000945"), _tiny("-0.000368"), _tiny("0.00415")
+    ('<0.001', '>-0.001', '0.00415')
+    """
+    return re.sub(r"^(-?)0\.000\d*[1-9]\d*$", lambda found: ">-0.001" if found[1] else "<0.001", cell)
 
 
 def limit_units(row: Mapping[str, Any]) -> tuple[str, str]:

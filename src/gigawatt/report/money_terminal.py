@@ -127,10 +127,11 @@ def fitted(
     labels: Mapping[str, str] | None = None,
     least: int = LEAST_TEXT,
     most: int = MOST_ROWS,
+    cut: bool = True,
 ) -> Grid:
     """The table with the columns that fit `width`: those of `drop` leave first, then from the right; the first stays.
 
-    Only the `most` first rows are measured, since only they are shown.
+    Only the `most` first rows are measured, since only they are shown. `cut` ends sentences that no cell has room for.
 
     Numbers and the first column are never folded; other text keeps at least `least` characters.
     """
@@ -142,7 +143,7 @@ def fitted(
             break
         kept.remove(name)
     shown = grid(table, kept, labels, bands=True)
-    return replace(shown, rows=[[_short(cell) for cell in row] for row in shown.rows])
+    return replace(shown, rows=[[_short(cell) for cell in row] for row in shown.rows]) if cut else shown
 
 
 def _short(cell: str) -> str:

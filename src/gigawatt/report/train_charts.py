@@ -107,8 +107,14 @@ def memory_chart(result: RunResult) -> Figure | None:
     return made
 
 
+def _colour(at: int) -> str:
+    """A colour for each part; those after the palette's last are its own, paler."""
+    colour = PALETTE[at % len(PALETTE)]
+    return colour if at < len(PALETTE) else fade(colour, 0.45)
+
+
 def _stacked(result: RunResult, table: str, words: str, value: str, title: str, unit: str) -> Figure | None:
-    rows = [row for row in rows_of(result, table) if row[value]]
+    rows = [row for row in rows_of(result, table) if row.get(value)]
     if not rows:
         return None
     platforms = list(dict.fromkeys(row["platform"] for row in rows))
@@ -119,7 +125,7 @@ def _stacked(result: RunResult, table: str, words: str, value: str, title: str, 
             "name": wrap(part, 60),
             "y": [wrap(row["platform"], 34) for row in rows if row[words] == part],
             "x": [row[value] for row in rows if row[words] == part],
-            "marker": {"color": PALETTE[at % len(PALETTE)]},
+            "marker": {"color": _colour(at)},
             "hovertemplate": f"%{{y}}<br>{wrap(part, 60)}: %{{x:.3g}} {unit}<extra></extra>",
         }
         for at, part in enumerate(dict.fromkeys(row[words] for row in rows))
@@ -136,7 +142,7 @@ def _stacked(result: RunResult, table: str, words: str, value: str, title: str, 
 
 def schedule_chart(result: RunResult) -> Figure | None:
     """The pipeline of the best mapping over time: a line a stage, colours by pass, lighter by chunk."""
-    rows = rows_of(result, "schedule")
+    rows = [row for row in rows_of(result, "schedule") if "work" in row]
     if not rows:
         return None
     passes = list(dict.fromkeys(row["work"] for row in rows))

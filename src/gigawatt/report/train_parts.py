@@ -135,7 +135,7 @@ def bar(share: float) -> str:
     return "#" * max(round(share * BAR), 1 if share > 0 else 0)
 
 
-def shown_rejected(result: RunResult, most: int = 8) -> list[str]:
+def shown_rejected(result: RunResult, most: int = 16) -> list[str]:
     """What fell out as sentences, the most frequent of each platform first."""
     rows = rows_of(result, "rejected")
     several = len({row["platform"] for row in rows}) > 1

@@ -64,7 +64,8 @@ def render_train(result: RunResult, console: Console, folder: Path | None = None
                 page.text(line, hang=2)
             continue
         labels = POWER_LABELS if part.table == "power" else LABELS
-        page.grid(fitted(table, page.width, (), part.drop, labels, part.least, part.most), most=part.most)
+        cut = part.table != "assumed"
+        page.grid(fitted(table, page.width, (), part.drop, labels, part.least, part.most, cut), most=part.most)
         if part.note and table.note:
             page.text(table.note, style="dim", hang=2)
     for line in result.texts.get("notes", []):

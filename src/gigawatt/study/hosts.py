@@ -241,7 +241,7 @@ def _precisions(asked: Sequence[str], chip: Chip, assumed: list[Assumed], task: 
     """Those asked for, else those that the chip has a peak for; bf16 always runs."""
     have = tuple(name for name, peak in PRECISIONS[task].items() if peak in chip.peak_flops or name == "bf16")
     if not asked:
-        assumed.append(Assumed("precision", ", ".join(have), f"what {chip.name} computes in; --precision names some"))
+        assumed.append(Assumed("precision", ", ".join(have), "what the chip computes in; --precision names some"))
         return have
     return tuple(asked)
 

@@ -153,6 +153,7 @@ def _best(answer: Answer, lead: int, box: Box, w: int) -> float:
     points = best_mapping(
         arch, box.chip, fabric=fabric, chips=chips, seq=spec.sequence_length, global_batch=spec.global_batch,
         precisions=usable_precisions(spec.precisions, TRAINING_PRECISIONS, box), modes=box.modes[:1],
+        release="" if spec.release == "auto" else spec.release,
     )  # fmt: skip
     return float(points.tokens_per_s_per_chip.max(initial=0.0))
 

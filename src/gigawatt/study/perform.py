@@ -42,6 +42,12 @@ class Performance:
     software: dict[tuple[int, int], Software] = field(default_factory=dict)
     jobs: dict[tuple[int, int], JobRun] = field(default_factory=dict)
 
+    @property
+    def held_chips(self) -> dict[tuple[int, int], float]:
+        """Chips of each run's job and those standing by, by (offer, work)."""
+        held = {pair: guard.owned_chips for pair, guard in self.guards.items()}
+        return held | {pair: run.chips + run.spare_chips for pair, run in self.jobs.items()}
+
 
 def perform(resolved: Resolved, line: Timeline) -> Performance:
     """Operating points of every pair of offer and workload.
@@ -89,23 +95,29 @@ def perform(resolved: Resolved, line: Timeline) -> Performance:
 def alone(
     performance: Performance, pairs: Iterable[tuple[int, int]], resolved: Resolved, line: Timeline
 ) -> Performance:
-    """The same, with the training runs of some pairs (offer, work) at the size of a fleet that they have for themselves."""
+    """The same, with the runs of some pairs (offer, work) at the size of a fleet that they have for themselves."""
     again = set(pairs)
     points = [point for point in performance.points if (point.offer, point.work) not in again]
-    refusals, guards = list(performance.refusals), dict(performance.guards)
+    refusals, guards, jobs = list(performance.refusals), dict(performance.guards), dict(performance.jobs)
     for i, j in sorted(again):
         offered, box, work = resolved.offers[i], performance.boxes[i], resolved.works[j]
-        assert isinstance(work.spec, Training)
+        assert not isinstance(work.spec, Serving)
         fabric = fabric_of(offered.fabric, offered.platform, box, resolved.catalog, offered.offer.endpoints)
         seconds = line.full_seconds_until(owed_quarters(resolved.scenario, work.spec))
         arch = from_config(work.model.id, work.model.config)
         state = performance.software[i, j]
-        made, why, guard = trained(i, j, work.spec, seconds, state, box, fabric, arch, alone=True)
+        if isinstance(work.spec, Training):
+            made, why, guard = trained(i, j, work.spec, seconds, state, box, fabric, arch, alone=True)
+            guards |= {(i, j): guard} if guard is not None else {}
+        else:
+            known = performance.jobs[i, j]
+            made, why, job = performed(
+                i, j, work.spec, seconds, state, box, fabric, arch, offered, resolved, alone=known
+            )
+            jobs |= {(i, j): job} if job is not None else {}
         points += made
         refusals += [why] if why else []
-        if guard is not None:
-            guards[i, j] = guard
-    return replace(performance, points=tuple(points), refusals=tuple(refusals), guards=guards)
+    return replace(performance, points=tuple(points), refusals=tuple(refusals), guards=guards, jobs=jobs)
 
 
 def _not_there(offered: Offered, resolved: Resolved) -> tuple[str, str] | None:

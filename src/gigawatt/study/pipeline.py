@@ -87,15 +87,18 @@ def work_out(loaded: Loaded, progress: Progress = lambda text: None, catalog: Ca
 
 
 def _too_small(priced: Priced, best: Plan, but: set[tuple[int, int]]) -> set[tuple[int, int]]:
-    """Training runs (offer, work) whose job holds more chips than the plan owns of the platform, `but` those seen to."""
+    """Of each platform the largest run (offer, work) that holds more chips than the plan owns of it, `but` those seen to.
+
+    Once that one fits, smaller ones may too.
+    """
     points, use = priced.inputs.points, best.mean_use
-    found = set()
-    for (i, j), guard in priced.performance.guards.items():
+    found: dict[int, tuple[float, int]] = {}
+    for (i, j), held in priced.performance.held_chips.items():
         used = bool(np.any(use[(points.platform == i) & (points.workload == j)] > 0))
         owned = float(best.racks[i]) * priced.performance.boxes[i].chips
-        if used and (i, j) not in but and guard.owned_chips > owned * (1.0 + 1e-6):
-            found.add((i, j))
-    return found
+        if used and (i, j) not in but and held > owned * (1.0 + 1e-6):
+            found[i] = max((held, j), found.get(i, (0.0, j)))
+    return {(i, j) for i, (_, j) in found.items()}
 
 
 def assemble(answer: Answer) -> RunResult:

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from gigawatt.physics.chip import Box
+from gigawatt.physics.chip import Box, PowerMode
 from gigawatt.physics.fabric import Fabric
 from gigawatt.physics.training import TrainingPoints, best_mapping
 from gigawatt.physics.training.step.power import phase_watts
@@ -23,7 +23,7 @@ from gigawatt.physics.workload.architecture import Architecture
 from gigawatt.study.job_size import Guarded, Run, Sized, best_size, smallest_size
 from gigawatt.study.points import Point, Refusal, usable_precisions
 from gigawatt.study.reliability import guarded
-from gigawatt.study.software import Software
+from gigawatt.study.software import Software, speed_at
 from gigawatt.study.workloads import Training
 
 # Precisions worth trying, narrowest first, where the scenario leaves the choice; a chip runs those it has a peak for.
@@ -58,9 +58,10 @@ def trained(
         reason = f"'{spec.id}' is owed before its first quarter ends"
         return [], Refusal(i, j, reason, "a later finish_by, or an earlier start"), None
     size = float(parameters(arch))
+    quick = fastest_modes(box.modes)
 
-    def sized(chips: int) -> Sized | Refusal:
-        runs, refusal = _searched(i, j, spec, chips, state, box, fabric, arch)
+    def sized(chips: int, modes: Sequence[PowerMode] = quick) -> Sized | Refusal:
+        runs, refusal = _searched(i, j, spec, chips, state, box, fabric, arch, modes)
         if refusal:
             return refusal
         best = max(runs, key=lambda run: run.tokens_per_s_per_chip)
@@ -73,6 +74,8 @@ def trained(
         found = sized(spec.chips)
     else:
         found = (smallest_size if alone else best_size)(sized, needed)
+    if isinstance(found, Sized) and len(quick) < len(box.modes):
+        found = sized(found.guard.chips, box.modes)
     if isinstance(found, Refusal):
         return [], found, None
     if found.guard.share < LEAST_SHARE:
@@ -82,6 +85,13 @@ def trained(
         return [], _late(i, j, found, needed), None
     most = needed / found.guard.owned_chips if alone else math.inf
     return [_point(i, j, run, found, state, box, most) for run in fast], None, found.guard
+
+
+def fastest_modes(modes: Sequence[PowerMode]) -> tuple[PowerMode, ...]:
+    """The mode in which nothing is slower than in another, by which a job is sized; all of them where there is none."""
+    compute, memory = max(mode.compute_share for mode in modes), max(mode.memory_share for mode in modes)
+    best = [mode for mode in modes if mode.compute_share == compute and mode.memory_share == memory]
+    return tuple(best[:1]) or tuple(modes)
 
 
 def _late(i: int, j: int, found: Sized, needed: float) -> Refusal:
@@ -112,6 +122,7 @@ def _searched(
     box: Box,
     fabric: Fabric,
     arch: Architecture,
+    modes: Sequence[PowerMode],
 ) -> tuple[list[Run], Refusal | None]:
     """Runs by precision and mode; each takes the fastest mapping of every other stretch."""
     stretches = spec.stretches()
@@ -125,9 +136,10 @@ def _searched(
             seq=length,
             global_batch=batch,
             precisions=usable_precisions(spec.precisions, TRAINING_PRECISIONS, box),
-            maturity=state.speed,
-            modes=box.modes,
+            maturity=speed_at(state, spec.release),
+            modes=modes,
             stack="" if spec.stack == "auto" else spec.stack,
+            release="" if spec.release == "auto" else spec.release,
         )
         if not len(points):
             first = points.rejected[0] if points.rejected else None

@@ -14,8 +14,9 @@ from gigawatt.study.claim import Claim
 from gigawatt.study.hosts import Host, hosts_of
 from gigawatt.study.resolve import Resolved, Work
 from gigawatt.study.result import RunResult
-from gigawatt.study.software import software
+from gigawatt.study.software import software, speed_at
 from gigawatt.study.source import Source
+from gigawatt.study.workloads import Training
 
 
 class Loaded(Protocol):
@@ -88,7 +89,8 @@ def fleet_hosts(
     out = []
     for offered in resolved.offers:
         state = software(offered, kind, arch, resolved)
-        asked = replace(question, on=(offered.platform.id,), fabric=offered.fabric.id, maturity=state.speed)
+        speed = speed_at(state, work.spec.release) if isinstance(work.spec, Training) else state.speed
+        asked = replace(question, on=(offered.platform.id,), fabric=offered.fabric.id, maturity=speed)
         told = Problems()
         found = hosts_of(asked, arch, resolved.catalog, told, kind)
         told.raise_if_any()

@@ -12,6 +12,7 @@ from gigawatt.core.datum import Datum
 from gigawatt.core.errors import InputError, Problems, unknown_name
 from gigawatt.physics.reliability import clusters, state_recipes
 from gigawatt.physics.training import load_calibration
+from gigawatt.physics.training.releases import release_of
 from gigawatt.study.jobs.specs import DataRun, Evaluation, Finetune, PostTraining
 from gigawatt.study.load import Loaded
 from gigawatt.study.network import Network, network_of
@@ -196,6 +197,13 @@ def _check_training(spec: Training | PostTraining | Finetune, loaded: Loaded, in
             found = unknown_name(what, name, known)
             where = loaded.source.where(("workloads", index, *path))
             problems.add(found.code, f"workloads.{spec.id}: {found.message}", where, *found.hints)
+    if isinstance(spec, Training) and spec.release != "auto":
+        try:
+            release_of(spec.release)
+        except InputError as error:
+            where = loaded.source.where(("workloads", index, "release"))
+            for item in error.problems:
+                problems.add(item.code, f"workloads.{spec.id}: {item.message}", where, *item.hints)
 
 
 def _check_tiers(loaded: Loaded, problems: Problems) -> None:

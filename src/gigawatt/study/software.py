@@ -22,9 +22,11 @@ from gigawatt.core.table import Table
 from gigawatt.physics.chip.maturity import calibrated_release, decimal_years, launched, maturity
 from gigawatt.physics.chip.software import PORTING, Support, families_of, support
 from gigawatt.physics.training.calibration import MEASURED
+from gigawatt.physics.training.releases import release_of
 from gigawatt.physics.workload.architecture import Architecture
 from gigawatt.study.resolve import Offered, Resolved
 from gigawatt.study.timeline import add_months
+from gigawatt.study.workloads import Training, Workload
 
 CALIBRATED_STACK = "cuda"  # the stack of the software that the calibrations were fitted on
 
@@ -44,6 +46,12 @@ class Software:
     support: Support
     note: str
     refusal: tuple[str, str] | None = None
+
+
+def speed_at(state: Software, release: str) -> float:
+    """Speed of a run that states its `release`, or not (auto): what the software is taken to gain by the start is left out
+    where the run says which one it has."""
+    return state.speed if release == "auto" else state.speed / state.growth
 
 
 def software(offered: Offered, kind: str, arch: Architecture, resolved: Resolved) -> Software:
@@ -115,6 +123,15 @@ def _first_of(as_of: str) -> date:
     return date(int(year), int((year - int(year)) * 12) + 1, 1)
 
 
+def _note_of(spec: Workload, state: Software) -> str:
+    """What is said beside the speed; of a pre-training run also which release's recipes it runs."""
+    said = state.note or state.support.note
+    if not isinstance(spec, Training):
+        return said
+    recipes = f"recipes of {release_of('' if spec.release == 'auto' else spec.release).words}"
+    return "; ".join(word for word in (said, recipes) if word)
+
+
 def software_table(resolved: Resolved, states: dict[tuple[int, int], Software]) -> Table:
     """One row an offer and workload: what runs it, and how fast its software is taken to be."""
     rows: list[dict[str, Any]] = [
@@ -128,7 +145,7 @@ def software_table(resolved: Resolved, states: dict[tuple[int, int], Software]) 
             "high": state.speed * state.high,
             "growth": state.growth,
             "release": state.release,
-            "note": state.note or state.support.note,
+            "note": _note_of(resolved.works[j].spec, state),
         }
         for (i, j), state in states.items()
     ]

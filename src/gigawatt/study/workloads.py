@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -147,11 +148,19 @@ class Stretch(Strict):
     global_batch: Annotated[int, Field(gt=0, le=10_000_000)] | None = None
 
 
+def _release_text(value: Any) -> Any:
+    return f"{value:.2f}" if isinstance(value, float) else str(value) if isinstance(value, (int, date)) else value
+
+
+ReleaseName = Annotated[str, BeforeValidator(_release_text, json_schema_input_type=str | float)]
+
+
 class Training(Run):
     """A pre-training run: owed by a date, or paid for.
 
     `then` are stretches at other lengths after the first, which keeps the rest of the tokens. `stack` is the training
-    software; the usual one of the chip where auto.
+    software; the usual one of the chip where auto. `release` is the container (26.02) or the date (2026-03) of it; the
+    newest where auto.
     """
 
     kind: Literal["training"]
@@ -160,6 +169,7 @@ class Training(Run):
     global_batch: Annotated[int, Field(gt=0, le=10_000_000)] = 2048
     precisions: list[str] | Literal["auto"] = "auto"
     stack: Id = "auto"
+    release: ReleaseName = "auto"
     then: list[Stretch] = []
     reliability: Reliability = Reliability()
 

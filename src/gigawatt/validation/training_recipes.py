@@ -7,24 +7,19 @@ differ the row says so, since its band must hold them all.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping as Dict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
 
-from gigawatt.catalog import Catalog
 from gigawatt.physics.training.calibration import Stack
 from gigawatt.physics.training.columns import ACTIVATION, CORE_ATTENTION, EXPERTS, LATENT_UP, MLP, NORM
 from gigawatt.physics.training.release_recipes import ReleaseRecipe, release_recipe
+from gigawatt.physics.training.releases import ANY_MODEL, Entry, date_of, entry_of, recipe_tables
 from gigawatt.validation.base import number
 
 Row = Dict[str, str]
-Entry = Dict[str, Any]
 OPEN_RELEASE = "software release"  # the note of a row whose possible releases ran different recipes
-ANY_MODEL = "*"
 MODULES: Dict[str, float] = {
     "core_attn": CORE_ATTENTION,
     "layernorm": NORM,
@@ -44,12 +39,6 @@ class Chosen:
     open: bool = False
 
 
-@lru_cache(maxsize=1)
-def _tables() -> Dict[str, Any]:
-    found: Dict[str, Any] = Catalog.load().get("calibration", "training-recipes").tables
-    return found
-
-
 def modules_of(recipe: ReleaseRecipe) -> float:
     """A recipe's recomputed modules as the column of a mapping.
 
@@ -59,21 +48,11 @@ def modules_of(recipe: ReleaseRecipe) -> float:
     return sum((MODULES[name] for name in recipe.recompute), 0.0)
 
 
-def date_of(release: str) -> float:
-    """The middle of a container release's month.
-
-    >>> round(date_of("26.06"), 3)
-    2026.458
-    """
-    year, month = release.split(".")[:2]
-    return 2000.0 + int(year) + (int(month) - 0.5) / 12.0
-
-
 def releases_of(source: str, year: float) -> list[str]:
     """Releases that a source may be of: the page of the current one, its archive, else the last before the year's end."""
-    known: list[str] = list(_tables()["releases"])
+    known: list[str] = list(recipe_tables()["releases"])
     text = source.lower()
-    if written_for := next((name for word, name in _tables()["sources"].items() if word in text), None):
+    if written_for := next((name for word, name in recipe_tables()["sources"].items() if word in text), None):
         return [written_for]
     if "performance-summary-archive" in text:
         return [name for name in known[1:-1] if int(date_of(name)) == int(year)] or known[1:-1]
@@ -86,7 +65,7 @@ def releases_of(source: str, year: float) -> list[str]:
 def documented(row: Row) -> Row:
     """The row with blanks filled by what the report of its one published run states."""
     text = (row.get("source") or "").lower()
-    stated = next((report for name, report in _tables()["reports"].items() if name in text), None)
+    stated = next((report for name, report in recipe_tables()["reports"].items() if name in text), None)
     if stated is None:
         return row
     return {**row, **{k: str(v) for k, v in stated.items() if k in row and not (row.get(k) or "").strip()}}
@@ -106,7 +85,7 @@ def choose(
         years: date of the software where releases do not matter (another vendor's stack).
         release: the container release where it is known.
     """
-    own = _tables()["stacks"].get(stack.name)
+    own = recipe_tables()["stacks"].get(stack.name)
     if own is not None:
         return Chosen(release_recipe(own), years)
     span = [release] if release else releases_of(row.get("source") or "", number(row.get("year")) or years)
@@ -120,21 +99,11 @@ def choose(
 
 def _entry(row: Row, model: str, chip: str, width: str, release: str) -> Entry:
     """The last entry of the record that holds for a run of this release."""
-    found: Entry = {}
-    for entry in _tables()["recipes"]:
-        if date_of(entry["since"]) <= date_of(release) + 1e-6 and _matches(entry, row, model, chip, width):
-            found = entry
-    return found
 
+    def holds(where: Dict[str, float]) -> bool:
+        return all(number(row.get(column)) == value for column, value in where.items())
 
-def _matches(entry: Entry, row: Row, model: str, chip: str, width: str) -> bool:
-    models = entry["models"]
-    named = ANY_MODEL in models or any(model.startswith(name) for name in models)
-    if not named or width not in entry.get("widths", [width]):
-        return False
-    if not any(re.match(rf"{name}\b", chip) for name in entry.get("chips", [chip])):
-        return False
-    return all(number(row.get(column)) == value for column, value in entry.get("where", {}).items())
+    return entry_of(model, chip, width, date_of(release), holds)
 
 
 def _narrowed(span: Sequence[str], found: Dict[str, Entry]) -> list[str]:

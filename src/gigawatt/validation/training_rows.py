@@ -18,12 +18,13 @@ from gigawatt.catalog import Catalog
 from gigawatt.physics.chip import Chip, chip_from_record
 from gigawatt.physics.training import Machine, Mapping, Shape, Stack, machine_of, shape_of
 from gigawatt.physics.training.calibration import Context, immaturity_of, kin_of
+from gigawatt.physics.training.releases import key_of
 from gigawatt.validation.base import number
 from gigawatt.validation.training_door import Stated, stated
 from gigawatt.validation.training_layouts import MAPPING, Job, layouts_of
 from gigawatt.validation.training_mlperf import laid_out
 from gigawatt.validation.training_recipes import OPEN_RELEASE, choose, documented, modules_of
-from gigawatt.validation.training_shapes import architecture_of, key_of
+from gigawatt.validation.training_shapes import architecture_of
 from gigawatt.validation.training_sources import alternative_of, family_of, network_of, release_of, stack_of
 
 Row = Dict[str, str]

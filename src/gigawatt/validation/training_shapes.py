@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from gigawatt.catalog import Catalog
+from gigawatt.physics.training.releases import key_of
 from gigawatt.physics.workload import from_config
 from gigawatt.physics.workload.architecture import Architecture, FeedForward, LayerGroup, Mixer
 from gigawatt.validation.base import number
@@ -17,7 +18,6 @@ COLUMNS = ("layers", "hidden", "ffn", "heads", "kv_heads", "vocab", "experts")
 UNGATED = ("gpt", "mpt", "bloom", "nemotron", "opt", "maxtext", "turing", "megatron")
 LADDER_LAYERS_COEFFICIENT = 196_608.0  # 12 * 128^2: a GPT of head width 128 and hidden = 128 * layers
 MIXTURE = 0.7  # active over all parameters: below, a model is a mixture
-NOISE = ("w/o mtp", "tokendrop", "maxtext", "lora", "pretraining", "sft", "instruct", "base")
 
 
 @lru_cache(maxsize=1)
@@ -25,18 +25,6 @@ def _tables() -> Mapping[str, Mapping[str, float]]:
     record = Catalog.load().get("calibration", "training-shapes")
     shapes: Mapping[str, Mapping[str, float]] = record.tables["shapes"]
     return shapes
-
-
-def key_of(name: str) -> str:
-    """A model's name without case, separators and what benchmarks hang on to it.
-
-    >>> key_of("LLAMA3.1_405B"), key_of("Llama3.1-405B-MaxText"), key_of("DeepSeekV3 (tokendrop)")
-    ('llama31405b', 'llama31405b', 'deepseekv3')
-    """
-    plain = name.lower()
-    for word in NOISE:
-        plain = plain.replace(word, " ")
-    return re.sub(r"[^a-z0-9]", "", plain)
 
 
 def known_shape(name: str) -> dict[str, float]:

@@ -5,9 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gigawatt.core.errors import Infeasible, InputError
+from gigawatt.catalog import Catalog
+from gigawatt.core.errors import Infeasible, InputError, Problems
+from gigawatt.study.hosts import hosts_of
 from gigawatt.study.result import RunResult
+from gigawatt.study.serve.subject import subject_of
 from gigawatt.study.train import answer, read_question
+from gigawatt.study.train.points import points_of, tried
+from gigawatt.study.train.refused import kept_of, rejections
 
 LLAMA = {"on": "hgx-h100", "gpus": "64", "batch": "256"}
 
@@ -30,6 +35,30 @@ def test_the_keys_that_scripts_rely_on(plain):
     assert {"best", "pareto", "rejected", "candidates", "search_s", "assumed", "platforms", "metrics"} <= set(made)
     assert all(set(row) == {"platform", "reason", "count", "nearest_fix"} for row in made["rejected"])
     assert made["candidates"] > 1000
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"on": "hgx-b200,dgx-a100", "precision": "mxfp8,bf16"},
+        {"recompute": "none,full"},
+        {"max_step": "30 s"},
+        {"power_cap": "80 %"},
+    ],
+)
+def test_what_fell_out_adds_up_to_the_candidates_that_were_not_kept(more):
+    question = read_question("llama3-8b", **{"on": "hgx-h100", "gpus": "64", "batch": "256"} | more)
+    catalog = Catalog.load()
+    subject = subject_of("llama3-8b", catalog, Problems())
+    of = []
+    for host in hosts_of(question, subject.arch, catalog, Problems(), "training"):
+        one = tried(question, subject, host)
+        of.append((one, points_of(one, question)))
+    rows = rejections(of, question)
+    kept = sum(kept_of(points) for _, points in of if points is not None)
+    assert sum(row["count"] for row in rows) + kept == sum(one.candidates for one, _ in of)
+    assert all(row["nearest_fix"] and row["count"] > 0 for row in rows)
 
 
 def test_every_number_has_its_band(plain):
@@ -188,7 +217,7 @@ def test_only_the_recompute_that_was_asked_for_is_shown():
 def test_older_software_is_slower_and_it_is_said():
     new, old = asked(precision="bf16", on="hgx-b200"), asked(precision="bf16", on="hgx-b200", release="2025-06")
     assert old.manifest["best"]["step_s"] > new.manifest["best"]["step_s"]
-    assert "Software of 2025" in old.texts["notes"][0]
+    assert "Software of container 25.05 (2025-06)" in old.texts["notes"][0]
     assert asked(precision="bf16", on="hgx-b200", release="2027-01").manifest["best"] == new.manifest["best"]
 
 
@@ -215,3 +244,13 @@ def test_phases_of_a_step_fill_it_and_their_mean_is_the_chips_power(plain):
     named = {row["what"]: row["w"] for row in rows}
     assert named["a chip, working"] >= named["a chip, exchanging"]
     assert named["a chip, mean"] < named["at the rack's input"] < named["at the meter"]
+
+
+def test_a_mixture_names_the_recipe_of_its_release_and_an_older_one_is_slower():
+    asked_of = {"on": "gb200-nvl72", "gpus": "256", "mapping": "pp4-mb1", "precision": "mxfp8"}
+    new, old = (answer(read_question("deepseek-v3", release=name, **asked_of)) for name in ("", "26.02"))
+    assert old.manifest["best"]["step_s"] > 1.05 * new.manifest["best"]["step_s"]
+    said = [{row["what"]: row["value"] for row in one.tables["assumed"].rows()} for one in (new, old)]
+    what = "recipe of mxfp8 on gb200-nvl72"
+    assert "fused experts" in said[0][what] and "fused experts" not in said[1][what]
+    assert "software release" in said[0]

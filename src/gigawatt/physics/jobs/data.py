@@ -87,7 +87,7 @@ def data_processing(
         cpu_s = float(work.total_core_s.sum()) / cores
         low, high = (float(column.sum()) / cores / cpu_s for column in (work.core_s_low, work.core_s_high))
         parts = ", ".join(
-            f"{stage} {float(s.sum()) / 3600:,.3g}" for stage, s in zip(work.stage, work.core_s, strict=True)
+            f"{stage} {float(s.sum()) / 3600:,.0f}" for stage, s in zip(work.stage, work.core_s, strict=True)
         )
         notes.append(f"core-hours of the stages: {parts}; {cores:,.0f} cores")
     rows = []

@@ -78,6 +78,7 @@ def evaluation(
         rows.append(Phase(f"{one.name}, scores", "cpu", chips, late_s, idle_w, bound="processors"))
         notes.append(
             f"{one.name}: {one.asked.samples:,.0f} answers of {one.asked.answers.mean:,.0f} tokens on {made.replicas:,.0f} "
-            f"replicas of {made.mapping} {made.precision} {made.engine}; the last tenth takes {made.tail_share:.0%} of the time"
+            f"replica{'' if made.replicas == 1 else 's'} of {made.mapping} {made.precision} {made.engine}; the last tenth "
+            f"takes {100 * made.tail_share:.0f} % of the time"
         )
     return job_run(name, rows, chip, box=box, network_w_per_chip=network_w_per_chip, notes=notes)

@@ -42,6 +42,7 @@ def fastest_mapping(
     maturity: float,
     mode: PowerMode,
     stack: str,
+    release: str = "",
     lora: bool = False,
 ) -> Found:
     """The quickest point of `training.best_mapping`, which takes the arguments, in one power mode.
@@ -51,7 +52,7 @@ def fastest_mapping(
     """
     points = best_mapping(
         arch, chip, fabric=fabric, chips=chips, seq=seq, global_batch=global_batch, precisions=tuple(precisions),
-        maturity=maturity, modes=(mode,), stack=stack, lora=lora,
+        maturity=maturity, modes=(mode,), stack=stack, release=release, lora=lora,
     )  # fmt: skip
     return fastest(points, subject)
 

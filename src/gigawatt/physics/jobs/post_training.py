@@ -156,7 +156,7 @@ def _rows(job: Job, made: Sides, steps: float) -> tuple[list[Phase], list[str]]:
         rows.append(Phase(name, "idle", chips, max(rest_s, 0.0) * steps, idle_w, track=track, load=0.0))
     rollouts = f"{kept.mapping} {kept.precision} {kept.engine}, {kept.replicas:,.0f} replicas"
     notes = [
-        f"{ahead.mode}, {ahead.placement}: {made.step_s:.4g} s a step; {what_binds(made.parts, ahead.mode, made.step_s)} bind",
+        f"{ahead.mode}, {ahead.placement}: {made.step_s:,.4g} s a step; {what_binds(made.parts, ahead.mode, made.step_s)} bind",
         f"rollouts on {made.rollout_chips:,.0f} chips: {rollouts}; {made.batch.seconds:.4g} s to the last answer of a batch"
         + (f", {busy_s:.4g} s for as many in a stream" if made.stream is not None else ""),
         f"updates on {made.train_chips:,.0f} chips: {found.mapping} {found.precision}, {made.update_s:.4g} s a step with "

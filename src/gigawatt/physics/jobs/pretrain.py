@@ -72,6 +72,7 @@ def pretraining(
     maturity: float = 1.0,
     mode: PowerMode = FULL,
     stack: str = "",
+    release: str = "",
     validation: Validation | None = None,
     failures: Failures = DEFAULT,
     box: Box | None = None,
@@ -81,7 +82,7 @@ def pretraining(
     """A pre-training run on `chips` chips.
 
     Args:
-        arch, chip, fabric, maturity, mode, stack: as `training.best_mapping` takes them.
+        arch, chip, fabric, maturity, mode, stack, release: as `training.best_mapping` takes them.
         tokens: of the whole run, given or from `scaling`.
         chips: chips of the job; spares are not among them.
         stretches: in order; their shares sum to 1. A stretch without precisions takes `precisions`.
@@ -100,7 +101,7 @@ def pretraining(
         found = fastest_mapping(
             arch, chip, f"{name}, {stretch.name}", fabric=fabric, chips=chips, seq=stretch.seq,
             global_batch=stretch.global_batch, precisions=stretch.precisions or precisions, maturity=maturity,
-            mode=mode, stack=stack,
+            mode=mode, stack=stack, release=release,
         )  # fmt: skip
         mine = tokens * stretch.share
         seconds = mine / (found.tokens_per_s_per_chip * chips)

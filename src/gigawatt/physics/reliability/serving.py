@@ -57,7 +57,7 @@ def serving_fleet(
     Raises:
         InputError: a target outside 0 to 1, fewer than one replica.
     """
-    from scipy.stats import binom
+    from scipy.special import betainc
 
     need, chips = np.broadcast_arrays(np.asarray(replicas, dtype=float), np.asarray(chips_per_replica, dtype=float))
     if not 0.0 < target < 1.0 or np.any(need < 1):
@@ -66,10 +66,15 @@ def serving_fleet(
     rate = job_rate_per_s(chips, fleet)
     up = 1.0 / (1.0 + rate * out)
     owned = np.ceil(need / up)
-    short = binom.cdf(need - 1, owned, up) > 1.0 - target
+
+    def short_of() -> Any:
+        # P(Binomial(owned, up) <= need - 1) as an incomplete beta function
+        return betainc(owned - need + 1.0, need, 1.0 - up) > 1.0 - target
+
+    short = short_of()
     while np.any(short):
         owned = np.where(short, owned + np.maximum(np.floor(0.002 * need), 1.0), owned)
-        short = binom.cdf(need - 1, owned, up) > 1.0 - target
+        short = short_of()
     spare = owned - need
     rack = np.ceil(rack_chips / chips)
     return ServingFleet(up, np.minimum(need / (owned * up), 1.0) * up, spare, spare / need, rack)

@@ -109,7 +109,10 @@ def spares_in_domains(
     nodes = np.zeros(domains.shape)
     for _ in range(int(np.ceil(domain_chips / unit_chips))):
         waits = waiting_in_domains(chips, nodes * domains * unit_chips, domain_chips, fleet, repair_s, unit_chips)
-        nodes = np.where(waits > 1.0 - target, nodes + 1.0, nodes)
+        short = waits > 1.0 - target
+        if not np.any(short):
+            break  # one more node never makes a job wait longer
+        nodes = np.where(short, nodes + 1.0, nodes)
     return nodes * domains * unit_chips
 
 

@@ -51,6 +51,23 @@ class ReleaseRecipe:
     wide_layers: float = 0.0
     predictions: int | None = None
 
+    @property
+    def words(self) -> str:
+        """What it switches on, as a person reads it.
+
+        >>> ReleaseRecipe("step", "kernels", fused_experts=True).words
+        'graphs over the step, dispatch kernels, fused experts'
+        """
+        scopes = {"none": "no graphs", "part": "graphs over parts of a layer", "step": "graphs over the step"}
+        sends = {"all-to-all": "plain all-to-all", "kernels": "dispatch kernels"}
+        named = (
+            (self.overlap_experts, "dispatch overlapped"),
+            (not self.overlap_tensor, "tensor messages exposed"),
+            (self.fused_experts, "fused experts"),
+            (self.narrow_attention, "8-bit attention"),
+        )
+        return ", ".join([scopes[self.graphs], sends[self.dispatch], *(word for there, word in named if there)])
+
 
 def release_recipe(settings: Mapping[str, Any]) -> ReleaseRecipe:
     """A recipe from a record's settings: the fields of `ReleaseRecipe` by name.

@@ -18,6 +18,7 @@ from gigawatt.study.jobs.perform import place_of
 from gigawatt.study.jobs.points import Sized, sized
 from gigawatt.study.jobs.work import Place, worked
 from gigawatt.study.network import fabric_of
+from gigawatt.study.software import speed_at
 from gigawatt.study.workloads import Training
 
 DAY_S = 86_400.0
@@ -124,7 +125,8 @@ def _trained(answer: Answer, i: int, j: int) -> Sized:
     resolved, performance = answer.resolved, answer.priced.performance
     offered, work, box = resolved.offers[i], resolved.works[j], performance.boxes[i]
     fabric = fabric_of(offered.fabric, offered.platform, box, resolved.catalog, offered.offer.endpoints)
-    place = place_of(offered, resolved, box, fabric, performance.software[i, j].speed)
+    assert isinstance(work.spec, Training)
+    place = place_of(offered, resolved, box, fabric, speed_at(performance.software[i, j], work.spec.release))
     chips = performance.guards[i, j].chips
     run: JobRun = worked(work.spec, from_config(work.model.id, work.model.config), chips, place)
     return Sized(run, chips)

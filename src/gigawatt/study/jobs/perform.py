@@ -26,6 +26,8 @@ def performed(
     arch: Architecture,
     offered: Offered,
     resolved: Resolved,
+    *,
+    alone: JobRun | None = None,
 ) -> tuple[list[Point], Refusal | None, JobRun | None]:
     """Operating points of a run on an offer, or why there is none, and the run.
 
@@ -37,6 +39,8 @@ def performed(
         box, fabric: the platform and its network.
         arch: the model.
         offered, resolved: the offer, and the scenario with its catalog.
+        alone: the run as it was sized before, on a fleet that has no other work for chips that are done before the date, so
+            that only what is needed counts.
     """
     serving = state
     if isinstance(spec, PostTraining):  # samples on one stack of software, trains on another
@@ -46,7 +50,7 @@ def performed(
     place = place_of(offered, resolved, box, fabric, state.speed, serving.speed)
     low, high = min(state.low, serving.low), max(state.high, serving.high)
     group = f"{resolved.works[j].uses} {box.chip.generation}"
-    return points_of(i, j, spec, arch, seconds, place, low, high, group)
+    return points_of(i, j, spec, arch, seconds, place, low, high, group, alone)
 
 
 def place_of(

@@ -81,7 +81,16 @@ def _in_time(spec: Run, made: Sized, seconds: float) -> Sized:
 
 
 def points_of(
-    i: int, j: int, spec: Run, arch: Architecture, seconds: float, place: Place, low: float, high: float, group: str
+    i: int,
+    j: int,
+    spec: Run,
+    arch: Architecture,
+    seconds: float,
+    place: Place,
+    low: float,
+    high: float,
+    group: str,
+    alone: JobRun | None = None,
 ) -> tuple[list[Point], Refusal | None, JobRun | None]:
     """The operating points of a run on an offer, one a power mode, or why there is none; and the run in the first mode.
 
@@ -90,12 +99,14 @@ def points_of(
         seconds: of the whole fleet's work until it is owed.
         low, high: 80 % factors of the software's speed.
         group: of the latent error that it shares.
+        alone: the run as it was sized before, on a fleet of its own: an owned chip then counts for no more than its share of
+            the tokens that the date asks for, so that the fleet holds the whole job.
     """
     if seconds <= 0:
         reason = f"'{spec.id}' is owed before its first quarter ends"
         return [], Refusal(i, j, reason, "a later finish_by, or an earlier start"), None
     try:
-        made = sized(spec, arch, seconds, place)
+        made = sized(spec, arch, seconds, place) if alone is None else Sized(alone, round(alone.chips))
     except Infeasible as why:
         fix = why.conflict[0] if why.conflict else ""
         return [], Refusal(i, j, str(why), fix), None
@@ -111,7 +122,8 @@ def points_of(
                 run = worked(fixed, arch, made.chips, replace(place, mode=mode))
             except Infeasible:
                 continue
-        points.append(_point(i, j, spec, run, mode.name, place, low, high, group))
+        most = math.inf if alone is None else spec.owed_tokens / seconds / (run.chips + run.spare_chips)
+        points.append(_point(i, j, spec, run, mode.name, place, low, high, group, most))
     return points, None, made.run
 
 
@@ -124,18 +136,24 @@ def _at_its_share(spec: Run, run: JobRun) -> Run:
 
 
 def _point(
-    i: int, j: int, spec: Run, run: JobRun, mode: str, place: Place, low: float, high: float, group: str
+    i: int, j: int, spec: Run, run: JobRun, mode: str, place: Place, low: float, high: float, group: str, most: float
 ) -> Point:
-    """A run as a point per owned chip: spares stand by at idle watts."""
+    """A run as a point per owned chip, of at most `most` tokens a second.
+
+    Spares stand by at idle watts, and so does the whole job once it is done.
+    """
     owned = run.chips + run.spare_chips
     idle_w = place.box.chip.idle_w
     peak = sum(max(p.chips * p.chip_w for p in run.phases if p.track == t) for t in run.tracks)
     busiest = (peak + run.spare_chips * idle_w) / owned
     mean = (run.chip_w * run.chips + run.spare_chips * idle_w) / owned
+    speed = spec.owed_tokens / (run.wall_s * owned)
+    if most < speed:
+        mean = idle_w + (mean - idle_w) * most / speed
     main = max((p for p in run.phases if p.runs != "idle"), key=lambda p: p.chip_hours)
     words = run.notes[0] if run.notes else main.name
     return Point(
-        i, j, words, "", mode, "", 0.0, spec.owed_tokens / (run.wall_s * owned), busiest, f"{main.name}: {main.bound}",
+        i, j, words, "", mode, "", 0.0, min(speed, most), busiest, f"{main.name}: {main.bound}",
         low / run.high, high / run.low, group, chips=run.chips, load=mean / busiest,
     )  # fmt: skip
 

@@ -119,7 +119,8 @@ def worked(spec: Any, arch: Architecture, chips: int, place: Place) -> JobRun:
     return pretraining(
         arch, place.box.chip, tokens=spec.tokens, chips=chips, stretches=stretches,
         precisions=usable_precisions(spec.precisions, TRAINED, place.box), maturity=place.training_speed,
-        stack="" if spec.stack == "auto" else spec.stack, failures=_failures(spec.reliability, chips, place), name=spec.id,
+        stack="" if spec.stack == "auto" else spec.stack, release="" if spec.release == "auto" else spec.release,
+        failures=_failures(spec.reliability, chips, place), name=spec.id,
         **place.common,
     )  # fmt: skip
 

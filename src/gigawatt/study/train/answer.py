@@ -13,16 +13,17 @@ from gigawatt.catalog import Catalog
 from gigawatt.core.errors import Problems, unknown_name
 from gigawatt.core.table import Table
 from gigawatt.physics.training import Mapping, load_calibration
-from gigawatt.physics.training.calibration import RELEASE_YEAR, default_stack
+from gigawatt.physics.training.calibration import default_stack
 from gigawatt.study.hosts import Assumed, Host, assumed_table, hosts_of
 from gigawatt.study.result import RunResult
 from gigawatt.study.serve.subject import Subject, subject_of
 from gigawatt.study.train.detail import memory_table, power_table, schedule_table, time_table
 from gigawatt.study.train.explained import trees
 from gigawatt.study.train.job import DAY_S, Job, effective_of, job_table, job_words, save_every
-from gigawatt.study.train.points import Points, Tried, age_factor, best_of, front, points_of, tried
+from gigawatt.study.train.points import Points, Tried, best_of, front, points_of, tried
 from gigawatt.study.train.question import Question, day_words, token_words
 from gigawatt.study.train.refused import gpus, nothing_meets, rejections
+from gigawatt.study.train.software import recipes_assumed, release_notes
 from gigawatt.study.train.tables import defaults_of, point_rows, points_table
 
 Say = Callable[[str], Any]
@@ -143,6 +144,7 @@ def _result(
     title = f"Training {named} on {gpus(question.chips)} of {', '.join(host.label for host in hosts)}"
     stacks = [question.stack or default_stack(host.chip.generation) for host in hosts]
     defaults = defaults_of(question, given, stacks)
+    defaults += recipes_assumed(question, subject.arch, chosen)
     most = subject.record.max_positions
     if most and question.sequence > most:
         why = f"sequences of {question.sequence:,} tokens; the encoding is taken to be extended"
@@ -182,7 +184,7 @@ def _result(
         said[0],
         tables,
         _metrics(best[0], jobs),
-        {"answer": said, "notes": _notes(question, hosts)},
+        {"answer": said, "notes": release_notes(question, subject.arch, hosts)},
         manifest,
     )
 
@@ -223,17 +225,6 @@ def _asked(question: Question, subject: Subject, hosts: Sequence[Host]) -> dict[
         "accelerators": {host.label: host.chip.name for host in hosts},
         "tokens": question.tokens,
     }
-
-
-def _notes(question: Question, hosts: Sequence[Host]) -> list[str]:
-    """What the software's date costs on each platform."""
-    if not question.release:
-        return []
-    slower = [f"{100.0 / age_factor(question, host) - 100.0:.1f} % on {host.label}" for host in hosts]
-    return [
-        f"Software of {float(question.release):.1f} in place of {RELEASE_YEAR:g} lengthens a step by {', '.join(slower)}: what "
-        "it lacks of the gains that a vendor's stack makes on a young chip."
-    ]
 
 
 def layout_of(choice: Choice) -> dict[str, float]:

@@ -24,6 +24,7 @@ from pydantic import Field
 
 from gigawatt.catalog import Catalog
 from gigawatt.core.errors import Problems
+from gigawatt.physics.training.releases import release_of
 from gigawatt.study.claim import Claim
 from gigawatt.study.door import QuestionName, Strict
 from gigawatt.study.hosts import Host
@@ -156,6 +157,7 @@ def load_workload(
     spec = work.spec
     assert isinstance(spec, Training)
     given += ["gpus"] if isinstance(spec.chips, int) else []
+    given += [name for name in ("stack", "release") if getattr(spec, name) != "auto"]
     scenario = loaded.scenario
     return LoadedTrain(
         f"{scenario.name}-{work.id}",
@@ -180,6 +182,8 @@ def _question(work: Work, resolved: Resolved) -> Question:
         sequence=spec.sequence_length,
         batch=spec.global_batch,
         tokens=spec.tokens,
+        stack="" if spec.stack == "auto" else spec.stack,
+        release="" if spec.release == "auto" else release_of(spec.release).name,
         failures=spec.reliability,
         precisions=() if isinstance(spec.precisions, str) else tuple(spec.precisions),
         facility=resolved.scenario.site.facility,

@@ -8,7 +8,6 @@ chip-second and per joule of a chip, steer the search.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigawatt.physics.chip.power import power_constants
-from gigawatt.physics.training import Space, TrainingPoints, Weights, best_mapping, load_calibration
-from gigawatt.physics.training.calibration import default_stack, immaturity_of
+from gigawatt.physics.training import Space, TrainingPoints, Weights, best_mapping
 from gigawatt.physics.training.columns import CONTEXTS, SCHEDULES
 from gigawatt.study.hosts import Host
 from gigawatt.study.serve.subject import Subject
@@ -107,9 +105,10 @@ def tried(question: Question, subject: Subject, host: Host) -> Tried:
         seq=question.sequence,
         global_batch=question.batch,
         precisions=host.precisions,
-        maturity=host.speed * age_factor(question, host),
+        maturity=host.speed,
         modes=host.modes,
         stack=question.stack,
+        release=question.release,
         lora=question.lora,
         space=space_of(question),
         weights=weights_of(question, host),
@@ -119,19 +118,6 @@ def tried(question: Question, subject: Subject, host: Host) -> Tried:
         between=question.between,
     )
     return Tried(host, found)
-
-
-def age_factor(question: Question, host: Host) -> float:
-    """Speed of the software of the question's date over that of the calibration; later software counts as that.
-
-    What a release lacks is what a vendor's stack still gains on a young chip; other stacks have not been seen to.
-    """
-    fit = load_calibration()
-    stack = fit.stack(question.stack or default_stack(host.chip.generation))
-    if not question.release or not stack.vendor:
-        return 1.0
-    lacks = max(immaturity_of(host.chip.name, host.chip.generation, float(question.release)), 0.0)
-    return math.exp(-fit.parameters["maturing"] * lacks)
 
 
 def weights_of(question: Question, host: Host) -> Weights:

@@ -95,13 +95,12 @@ class Question:
     every power mode of the platform. `sequence` is in tokens, `batch` (of a step, over all chips) in sequences; `tokens` is the
     budget of the whole job (0: only the step is asked about). `schedules`, `contexts`, `shardings` narrow what is tried;
     `recompute` holds pairs (share of layers that run again as a whole, sum of modules that the others run again), `offload`
-    what may live in host memory. `degrees` fixes
-    degrees of the mapping. `stack` is a software stack of the calibration (the usual one of the chip where empty), `release` a
-    date of its software. `step_s` is the longest step that is taken, `sites` the number of places that data-parallel ranks are
-    spread over, `between` the cables between them, `local_steps` the steps between two exchanges over them. `imbalance` is the
-    load of the busiest expert rank over the mean, `pair` whether forward passes run beside backward ones to hide what experts
-    are sent (None: open). `failures` says how often the job is interrupted and what guards it; None for
-    a job that nothing interrupts.
+    what may live in host memory. `degrees` fixes degrees of the mapping. `stack` is a software stack of the calibration (the
+    usual one of the chip where empty), `release` a container or a date of it (the newest where empty). `step_s` is the
+    longest step that is taken, `sites` the number of places that data-parallel ranks are spread over, `between` the cables
+    between them, `local_steps` the steps between two exchanges over them. `imbalance` is the load of the busiest expert rank
+    over the mean, `pair` whether forward passes run beside backward ones to hide what experts are sent (None: open).
+    `failures` says how often the job is interrupted and what guards it; None for a job that nothing interrupts.
     """
 
     model: str

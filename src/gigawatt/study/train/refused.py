@@ -12,7 +12,7 @@ from gigawatt.catalog import Catalog
 from gigawatt.core.errors import Change, Infeasible, InputError, Problems
 from gigawatt.study.hosts import Host, hosts_of
 from gigawatt.study.serve.subject import Subject
-from gigawatt.study.train.points import Points, Tried, tried
+from gigawatt.study.train.points import Mask, Points, Tried, tried
 from gigawatt.study.train.question import Degrees, Question, day_words
 
 CHANGED = {"chips": "GPUs"}  # limits of the search by the option's word
@@ -23,17 +23,42 @@ def rejections(of: Sequence[tuple[Tried, Points | None]], question: Question) ->
     """Rows: platform, reason, count, nearest fix."""
     out: list[dict[str, Any]] = []
     for one, points in of:
-        out += [{"platform": one.host.label, "reason": r, "count": n, "nearest_fix": fix} for r, n, fix in _rows(one)]
-        if points is not None and not points.quick.all():
-            fastest = float(points.found.step_s.min())
-            out.append(
-                {
-                    "platform": one.host.label,
-                    "reason": f"a step above {day_words(question.step_s)}",
-                    "count": int((~points.quick).sum()),
-                    "nearest_fix": f"the fastest takes {fastest:.3g} s",
-                }
-            )
+        rows = _rows(one)
+        if points is not None:
+            rows += _slower(points, question)
+        out += [{"platform": one.host.label, "reason": r, "count": n, "nearest_fix": fix} for r, n, fix in rows]
+    return out
+
+
+def kept_of(points: Points) -> int:
+    """Mappings, each in its precision, that are among the points and are as asked for."""
+    return len(_named_rows(points, points.quick))
+
+
+def _named_rows(points: Points, some: Mask) -> set[tuple[str, str]]:
+    found = points.found
+    return {(str(found.precision[row]), str(found.mapping[row])) for row in np.flatnonzero(some)}
+
+
+def _slower(points: Points, question: Question) -> list[tuple[str, int, str]]:
+    """Mappings that fit and are no answer: those that others beat, and points that are not as asked for."""
+    every = np.ones(len(points), dtype=bool)
+    late = points.found.step_s > question.step_s
+    quick = _named_rows(points, points.quick)
+    slow = _named_rows(points, late) - quick
+    other = _named_rows(points, every) - quick - slow
+    beaten = points.found.fits - len(quick | slow | other)
+    out = []
+    if beaten:
+        fix = "fix its degrees with --mapping, or another --objective, to see it"
+        out.append(("fits, but others are faster or take less energy", beaten, fix))
+    if slow:
+        fastest = f"the fastest takes {float(points.found.step_s.min()):.3g} s"
+        out.append((f"a step above {day_words(question.step_s)}", len(slow), fastest))
+    if other:
+        out.append(
+            ("another recompute than asked for", len(other), "leave --recompute out, or name one of its settings")
+        )
     return out
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from gigawatt.catalog import Catalog
 from gigawatt.core.table import Table
 from gigawatt.physics.training.memory.constants import CALIBRATION_ID as MEMORY
+from gigawatt.physics.training.releases import release_of
 from gigawatt.study.hosts import Assumed, Host
 from gigawatt.study.train.points import Points
 from gigawatt.study.train.question import CHIP_HOUR_USD, KWH_USD, Question
@@ -113,7 +114,7 @@ def defaults_of(question: Question, given: Sequence[str], stacks: Sequence[str])
     add("seq", "sequence", f"{question.sequence:,} tokens", "--seq states another length")
     add("batch", "batch of a step", f"{question.batch:,} sequences", "--batch, in sequences or '16M tokens'")
     add("stack", "software stack", ", ".join(dict.fromkeys(stacks)), "the usual one of the chip; --stack names another")
-    add("release", "software release", "that of the calibration", "--release states a date")
+    add("release", "software release", release_of().words, "the newest known; --release 26.02, or a date")
     add("objective", "best", question.value.words, "--objective energy, cost, or 'chip_hour=2.5,kwh=0.08'")
     if question.value.name == "cost" and question.value.chip_hour == CHIP_HOUR_USD and question.value.kwh == KWH_USD:
         add("weights", "weights", question.value.words, "assumed; 'chip_hour=2.5,kwh=0.08' states others")

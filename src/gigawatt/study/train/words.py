@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from gigawatt.core import units
 from gigawatt.core.errors import InputError, Problems, unknown_name
-from gigawatt.physics.chip.maturity import decimal_years
 from gigawatt.physics.reliability import clusters
+from gigawatt.physics.training.releases import release_of
 from gigawatt.physics.training.step.sites import Between
 from gigawatt.study.reliability import Reliability
 from gigawatt.study.train.question import (
@@ -316,11 +316,11 @@ def _link(text: str, told: Problems) -> Between | None:
 
 
 def _release(text: str, told: Problems) -> str:
-    """A date of the software as a decimal year."""
+    """A release of the software: a container or a date."""
     if not text:
         return ""
     try:
-        return f"{float(decimal_years(text)):.4f}"
+        return release_of(text).name
     except InputError as error:
         told.extend(error.problems)
         return ""

@@ -16,7 +16,6 @@ from gigawatt.physics.chip.node import box_watts
 from gigawatt.physics.fabric import Fabric, default_fabric
 from gigawatt.physics.training.calibration import (
     MEASURED,
-    Context,
     TrainingCalibration,
     coefficients,
     default_stack,
@@ -27,6 +26,7 @@ from gigawatt.physics.training.columns import Mapping, machine_of
 from gigawatt.physics.training.memory.bytes import Memory, memory_of
 from gigawatt.physics.training.memory.host import HOST_SHARE
 from gigawatt.physics.training.precision import Precision, Stored
+from gigawatt.physics.training.releases import context_of, overlaps_experts, release_of
 from gigawatt.physics.training.search.bulk import (
     Chips,
     Evaluated,
@@ -80,6 +80,7 @@ def best_mapping(
     maturity: float = 1.0,
     modes: Sequence[PowerMode] = (FULL,),
     stack: str = "",
+    release: str = "",
     lora: bool = False,
     calibration: TrainingCalibration | None = None,
     space: Space | None = None,
@@ -106,6 +107,8 @@ def best_mapping(
         maturity: software speed relative to the calibration's release (1 for the stacks it was fitted on).
         modes: power modes; speeds of math and of memory are scaled by their shares.
         stack: software stack; the usual one of the chip's kind where empty.
+        release: of that stack: a container (`26.02`) or a date (`2026-03`); the newest where empty. It says which recipe
+            mixtures run and what kernels lack; see `releases`. Modules to recompute stay the search's own choice.
         lora: adapters on frozen weights.
         calibration: the packaged one where None.
         space: what is tried; `Space()` where None.
@@ -121,7 +124,7 @@ def best_mapping(
         Points sorted by precision, mode, cost; empty (with `rejected` rows and `changes`) where nothing fits.
 
     Raises:
-        InputError: a job, space, weights or limits that cannot be; everything that is wrong at once.
+        InputError: a release, job, space, weights or limits that cannot be; everything that is wrong at once.
     """
     began = time.perf_counter()
     shape = shape_of(arch) if isinstance(arch, Architecture) else arch
@@ -136,12 +139,17 @@ def best_mapping(
     check(shape, job, precisions, space, weights, limits, between)
     fit = calibration or load_calibration()
     software = fit.stack(stack or default_stack(device.generation))
+    dated = release_of(release)
+    if not overlaps_experts(device, software, dated) and 0.0 in space.paired:
+        space = replace(space, paired=(0.0,))
     found = candidates_of(shape, job, space)
     room = limits.max_memory_share * device.memory_bytes
     host_room = HOST_SHARE * beside.memory_bytes if beside is not None else 0.0
-    flash, plain = float(software.flash), software.exchanges_plainly
+    flash = float(software.flash)
+    named = arch.name if isinstance(arch, Architecture) else ""
     changes: tuple[Change, ...] = ()
     runs: list[_Run] = []
+    fits = 0
     for precision in precisions:
         width, recipe = width_of(precision, device)
         if not has_peak(device, width):
@@ -149,6 +157,7 @@ def best_mapping(
             continue
         stored = stored_of(width, recipe)
         grids, over, nearest = fitting(shape, found, flash, room, stored)
+        fits += len(found) - over
         runs.append(_Run(_name(precision), width, recipe, stored, grids))
         if nearest is not None:
             told = Misfit(_name(precision) if len(precisions) > 1 else "", nearest, over, not grids)
@@ -158,19 +167,20 @@ def best_mapping(
     tally = _Tally()
     kept: list[dict[str, Any]] = []
     settings = Settings.of(found, [grid for run in runs for grid in run.grids])
-    sent: dict[Precision | None, Messages] = {}
+    sent: dict[tuple[Precision | None, bool], Messages] = {}
     for run in runs:
         if not run.grids:
             continue
         width, recipe = run.width, run.recipe
-        c = coefficients([Context(device.generation, width, software, chip=device.name)], fit.parameters)
+        context, plain = context_of(named, shape, device, width, software, dated)
+        c = coefficients([context], fit.parameters)
         machine = machine_of(device, width, wired, one_nic=software.one_nic, host=beside)
         sums = sums_of(software, width, recipe)
-        if sums not in sent:
-            sent[sums] = messages_in(shape, machine.network, settings, plain, sums)
+        if (sums, plain) not in sent:
+            sent[sums, plain] = messages_in(shape, machine.network, settings, plain, sums)
         for mode in modes:
             made_of = chips_of(
-                shape, device, width, machine, c, mode, settings, sent[sums], recipe=recipe, between=between
+                shape, device, width, machine, c, mode, settings, sent[sums, plain], recipe=recipe, between=between
             )
             front = Front(room)
             for part in evaluated(
@@ -192,10 +202,12 @@ def best_mapping(
             made["mfu"] = made["mfu"] / machine.peak_flops
             made["low"], made["high"] = (np.full(count, np.exp(sign * Z80 * sigma)) for sign in (-1.0, 1.0))
             kept.append(made)
-    rejected += [*tally.rejections(), *found.rejected]
+    rejected += tally.rejections()
+    # What divides nothing falls out in every precision.
+    rejected += [replace(row, count=row.count * len(precisions)) for row in found.rejected]
     points = collect(
         kept, chips=chips, rejected=tuple(rejected), changes=changes if not kept else (),
-        candidates=found.enumerated * len(precisions), timed=tally.timed, search_s=time.perf_counter() - began,
+        candidates=found.enumerated * len(precisions), fits=fits, timed=tally.timed, search_s=time.perf_counter() - began,
     )  # fmt: skip
     return replace(points, notes=idle_notes(points.layout, points.best, chips) if kept else ())
 

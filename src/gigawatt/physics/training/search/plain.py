@@ -13,7 +13,6 @@ from gigawatt.physics.fabric import Fabric
 from gigawatt.physics.training.calibration import (
     PRECISIONS,
     Coefficients,
-    Context,
     Stack,
     TrainingCalibration,
     coefficients,
@@ -23,6 +22,7 @@ from gigawatt.physics.training.calibration import (
 )
 from gigawatt.physics.training.columns import Machine, Mapping, machine_of
 from gigawatt.physics.training.precision import Precision, Stored, precision_recipes, short_sums, stored_at
+from gigawatt.physics.training.releases import context_of, release_of
 from gigawatt.physics.training.shape import Shape, shape_of
 from gigawatt.physics.training.step.collectives import messages_of
 from gigawatt.physics.training.step.kernels import kernel_times
@@ -41,6 +41,7 @@ def evaluate(
     *,
     fabric: Fabric | None = None,
     stack: str = "",
+    release: str = "",
     maturity: float = 1.0,
     calibration: TrainingCalibration | None = None,
     host: HostPath | None = None,
@@ -56,6 +57,7 @@ def evaluate(
         precision: bf16, fp8, mxfp8 or nvfp4 as the constants were fitted, or a recipe of `training.precision` (or its name).
         fabric: the network; what a chip is wired with by default where None.
         stack: name of a software stack; the usual one of the chip where empty.
+        release: of that stack, as `releases.release_of` reads it; the newest where empty.
         maturity: software speed relative to the calibration's release.
         calibration: the packaged one where None.
         host: the way to the host's memory, for offloading; that of the chip's platform where None.
@@ -63,7 +65,7 @@ def evaluate(
         split: layers of stages on chips of different speed.
 
     Raises:
-        InputError: unknown precision or stack, several sites without cables.
+        InputError: unknown precision, stack or release, several sites without cables.
     """
     made = shape_of(shape) if isinstance(shape, Architecture) else shape
     width, recipe = width_of(precision, chip)
@@ -71,7 +73,9 @@ def evaluate(
     software = fit.stack(stack or default_stack(chip.generation))
     beside = (host or usual_host(chip)) if offloads(mapping) else None
     machine = machine_of(chip, width, fabric, one_nic=software.one_nic, host=beside)
-    c = coefficients([Context(chip.generation, width, software, chip=chip.name)], fit.parameters)
+    named = shape.name if isinstance(shape, Architecture) else ""
+    context, plain = context_of(named, made, chip, width, software, release_of(release))
+    c = coefficients([context], fit.parameters)
     run = plain_steps(
         made,
         chip,
@@ -79,7 +83,7 @@ def evaluate(
         machine,
         c,
         mapping,
-        software.exchanges_plainly,
+        plain,
         recipe=recipe,
         sums=sums_of(software, width, recipe),
         between=between,

@@ -80,8 +80,9 @@ class TrainingPoints:
     rejected: tuple[Rejection, ...] = ()
     changes: tuple[Change, ...] = ()
     notes: tuple[str, ...] = ()
-    candidates: int = 0
-    timed: int = 0
+    candidates: int = 0  # in each precision
+    fits: int = 0  # of them, those within the memory
+    timed: int = 0  # cells, in each power mode
     search_s: float = 0.0
 
     def __len__(self) -> int:

@@ -193,8 +193,8 @@ def too_large(
     total = room_bytes + gap.over_bytes
     reason = "does not fit the memory" + (f" in {misfit.precision}" if misfit.precision else "")
     text = (
-        f"the nearest ({describe(misfit.nearest, 0)}) needs {total / 1e9:,.0f} GB a chip, {gap.over_bytes / 1e9:,.1f} "
-        f"GB more than the {room_bytes / 1e9:,.0f} GB that can be planned with; {gap.largest_in_words}"
+        f"the nearest ({describe(misfit.nearest, 0)}) needs {total / 1e9:,.0f} GB a chip, {_size(gap.over_bytes)} "
+        f"more than the {room_bytes / 1e9:,.0f} GB that can be planned with; {gap.largest_in_words}"
     )
     if not misfit.all:
         return Rejection(reason, misfit.count, text), ()
@@ -209,6 +209,15 @@ def too_large(
         text += f"; so would of this mapping {ways}"
         changes += gap.changes[0]
     return Rejection(reason, misfit.count, text), tuple(changes)
+
+
+def _size(size_bytes: float) -> str:
+    """Bytes as people write them.
+
+    >>> _size(3.84e8), _size(12.3e9)
+    ('384 MB', '12.3 GB')
+    """
+    return f"{size_bytes / 1e9:,.3g} GB" if size_bytes >= 1e9 else f"{max(size_bytes / 1e6, 1.0):,.0f} MB"
 
 
 def _chips_enough(
