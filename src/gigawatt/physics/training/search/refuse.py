@@ -193,8 +193,8 @@ def too_large(
     total = room_bytes + gap.over_bytes
     reason = "does not fit the memory" + (f" in {misfit.precision}" if misfit.precision else "")
     text = (
-        f"the nearest ({describe(misfit.nearest, 0)}) needs {total / 1e9:,.0f} GB a chip, {gap.over_bytes / 1e9:,.1f} "
-        f"GB more than the {room_bytes / 1e9:,.0f} GB that can be planned with; {gap.largest_in_words}"
+        f"the nearest ({describe(misfit.nearest, 0)}) needs {total / 1e9:,.0f} GB a chip, {_size(gap.over_bytes)} "
+        f"more than the {room_bytes / 1e9:,.0f} GB that can be planned with; {gap.largest_in_words}"
     )
     if not misfit.all:
         return Rejection(reason, misfit.count, text), ()
@@ -209,6 +209,15 @@ def too_large(
         text += f"; so would of this mapping {ways}"
         changes += gap.changes[0]
     return Rejection(reason, misfit.count, text), tuple(changes)
+
+
+def _size(nbytes: float) -> str:
+    """Bytes in words: GB, or MB of less than one.
+
+    >>> _size(787.1e9), _size(42e6)
+    ('787.1 GB', '42 MB')
+    """
+    return f"{nbytes / 1e9:,.1f} GB" if nbytes >= 1e9 else f"{nbytes / 1e6:,.0f} MB"
 
 
 def _chips_enough(
