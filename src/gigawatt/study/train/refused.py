@@ -150,15 +150,19 @@ def _chips_for(question: Question, subject: Subject, host: Host, good: Any) -> i
 
 def _elsewhere(question: Question, subject: Subject, host: Host, catalog: Catalog) -> str:
     """A platform of the same software stack with more memory a chip on which it fits; the least memory first."""
-    found = []
+    larger = []
     for name in catalog.ids("platform"):
+        record = catalog.get("accelerator", catalog.get("platform", name).accelerator)
+        if record.stack == host.chip.stack and record.memory is not None:
+            larger += [(record.memory.value, name)] if record.memory.value > host.chip.memory_bytes else []
+    for _, name in sorted(larger):
         told = Problems()
         try:
             made = hosts_of(replace(question, on=(name,), fabric=""), subject.arch, catalog, told, "training")
         except InputError:
             continue
-        if told.found or not made or made[0].chip.stack != host.chip.stack or made[0].refusal is not None:
+        if told.found or not made or made[0].refusal is not None:
             continue  # a platform with unpublished facts is no advice
-        if made[0].chip.memory_bytes > host.chip.memory_bytes:
-            found.append((made[0].chip.memory_bytes, name, made[0]))
-    return next((name for _, name, made in sorted(found, key=lambda f: f[:2]) if _fits(question, subject, made)), "")
+        if _fits(question, subject, made[0]):
+            return name
+    return ""

@@ -211,13 +211,13 @@ def too_large(
     return Rejection(reason, misfit.count, text), tuple(changes)
 
 
-def _size(size_bytes: float) -> str:
-    """Bytes as people write them.
+def _size(nbytes: float) -> str:
+    """Bytes in words: GB, or MB of less than one.
 
-    >>> _size(3.84e8), _size(12.3e9)
-    ('384 MB', '12.3 GB')
+    >>> _size(787.1e9), _size(42e6)
+    ('787.1 GB', '42 MB')
     """
-    return f"{size_bytes / 1e9:,.3g} GB" if size_bytes >= 1e9 else f"{max(size_bytes / 1e6, 1.0):,.0f} MB"
+    return f"{nbytes / 1e9:,.1f} GB" if nbytes >= 1e9 else f"{nbytes / 1e6:,.0f} MB"
 
 
 def _chips_enough(
