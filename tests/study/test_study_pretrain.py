@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 
 from gigawatt.core.errors import Infeasible, InputError
+from gigawatt.physics.chip import PowerMode
 from gigawatt.physics.reliability import Plan, effective_training
 from gigawatt.physics.reliability.effective import PARTS
 from gigawatt.study import load as loading
 from gigawatt.study.job_size import Guarded, Run, Sized, best_size, smallest_size
 from gigawatt.study.pipeline import work_out
 from gigawatt.study.points import Refusal
+from gigawatt.study.pretrain import fastest_modes
 from gigawatt.study.resolve import resolve
 from gigawatt.study.runs_tables import PRODUCTIVE, WORDS, availability_table, runs_table, swings_table
 from gigawatt.study.software import software_table
@@ -236,3 +238,11 @@ def test_fleets_that_serve_are_told_what_failures_leave() -> None:
     for row in rows:
         assert row["up_without"] < row["up_with_spare_nodes"] < 1.0
         assert row["beside_without"] >= row["beside_with_spare_nodes"] > 0.0
+
+
+def test_a_job_is_sized_in_the_mode_that_nothing_beats() -> None:
+    full, low = PowerMode("full", 1.0, 1.0, 1.0), PowerMode("low", 0.7, 0.8, 1.0)
+    dim = PowerMode("dim", 0.8, 0.9, 0.7)
+    assert fastest_modes((low, full, dim)) == (full,)
+    odd = PowerMode("odd", 0.7, 0.7, 1.1)
+    assert fastest_modes((full, odd)) == (full, odd)  # neither is quicker in both

@@ -17,7 +17,10 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout an
 
 def new(
     template: Annotated[
-        str, typer.Argument(help="one-gigawatt, one-rack, ...; deals/three-companies, market/..., projects/...")
+        str,
+        typer.Argument(
+            help="one-gigawatt, one-rack, ...; deals/..., market/..., networks/..., projects/..., serving/..., training/..."
+        ),
     ] = "one-gigawatt",
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Where to write it.")] = None,
     as_json: Json = False,

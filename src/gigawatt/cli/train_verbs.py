@@ -99,7 +99,7 @@ def train(
         str, typer.Option("--stack", help="Software: megatron-tuned, fsdp-compile, maxtext ...", rich_help_panel=MAP)
     ] = "",
     release: Annotated[
-        str, typer.Option("--release", help="Of it: container 26.02, or a date 2026-03 (newest).", rich_help_panel=MAP)
+        str, typer.Option("--release", help="Of that software: 26.02, or a date 2026-03 (newest).", rich_help_panel=MAP)
     ] = "",
     maturity: Annotated[
         str, typer.Option("--maturity", help="Speed of the software over the one fitted.", rich_help_panel=MAP)

@@ -33,8 +33,8 @@ LABELS = {
     "seconds": "time",
 }
 POINT = (
-    "platform", "mapping", "precision", "mode", "step_s", "tokens_per_s_per_chip", "mfu", "tokens_per_s", "joules_per_token",
-    "job_mw", "memory_gb", "exposed_comm_share", "bubble_share", "chip_w", "tokens_per_s_per_mw", "bound",
+    "platform", "mapping", "precision", "mode", "step_s", "tokens_per_s_per_chip", "mfu", "joules_per_token", "job_mw",
+    "memory_gb", "bound",
 )  # fmt: skip
 # What is told of each best point: column, its unit, words.
 SIDES: tuple[tuple[str, str, str], ...] = (

@@ -14,7 +14,7 @@ from gigawatt.physics.training.memory.bytes import Memory
 from gigawatt.physics.training.schedule.replay import replay
 from gigawatt.physics.training.step.power import phase_watts
 from gigawatt.physics.training.step.times import BOUND_TEXT, CLASSES
-from gigawatt.study.train.points import Points, Tried
+from gigawatt.study.train.points import Points, Tried, watts_between
 from gigawatt.study.train.tables import memory_half
 
 GB = 1e9
@@ -87,10 +87,13 @@ def power_table(chosen: Chosen) -> Table:
         mode = next(mode for mode in host.modes if mode.name == str(found.mode[row]))
         phases = phase_watts(host.chip, found.times.take(np.array([row])), mode)
         step_s = float(phases.step_s[0])
+        limit_w = host.chip.tdp_w * mode.power_share
         for name in ("working", "exchanging", "waiting"):
             share = float(getattr(phases, f"{name}_s")[0]) / step_s
             watts = float(getattr(phases, f"{name}_w")[0])
-            rows.append({"platform": host.label, "what": f"a chip, {name}", "w": watts, "share": share})
+            low, high = (float(end[0]) for end in watts_between(host.chip, np.array([watts]), limit_w))
+            told = {"platform": host.label, "what": f"a chip, {name}", "w": watts, "low": low, "high": high}
+            rows.append(told | {"share": share})
         ends = np.array([found.chip_w[row], points.watts_low[row], points.watts_high[row]])
         whole = [("a chip, mean", ends), ("at the rack's input", host.it_w(ends)), ("at the meter", host.meter_w(ends))]
         rows += [

@@ -8,6 +8,7 @@ from dataclasses import replace
 from gigawatt.catalog import Catalog
 from gigawatt.core.errors import InputError, Problem, Problems, unknown_name
 from gigawatt.physics.training.columns import CORE_ATTENTION, Mapping
+from gigawatt.physics.training.releases import release_of
 from gigawatt.study.result import RunResult
 from gigawatt.study.train.emit import FRAMEWORKS, Predicted, Settings, settings_of
 from gigawatt.study.train.emit.settings import machine_of
@@ -72,6 +73,7 @@ def launch_settings(result: RunResult, question: Question, catalog: Catalog) -> 
         best["precision"],
         stack=question.stack,
         catalog=catalog,
+        release=release_of(question.release).words,
         tokens=question.tokens,
         save_every=int(result.manifest.get("save_every") or 0),
         predicted=Predicted(

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gigawatt.physics.chip import Chip
 from gigawatt.physics.chip.power import power_constants
 from gigawatt.physics.training import Space, TrainingPoints, Weights, best_mapping
 from gigawatt.physics.training.columns import CONTEXTS, SCHEDULES
@@ -147,9 +148,9 @@ def points_of(one: Tried, question: Question) -> Points | None:
     idle_w = standing_w(host, np.array([host.chip.idle_w]))
     drawn_w = found.chips_used * standing_w(host, found.chip_w) + found.idle_chips * idle_w
     joules = drawn_w / rate
-    constants = power_constants(host.chip)
     shares = {mode.name: mode.power_share for mode in host.modes}
     limit_w = host.chip.tdp_w * np.array([shares[str(name)] for name in found.mode])
+    least_w, most_w = watts_between(host.chip, found.chip_w, limit_w)
     return Points(
         found=found,
         tokens_per_s=rate,
@@ -159,10 +160,17 @@ def points_of(one: Tried, question: Question) -> Points | None:
         joules_per_token=joules,
         value=question.value.chip_hour * question.chips / HOUR_S / rate + question.value.kwh * joules / KWH_J,
         rate_half=np.log(found.high),
-        watts_low=np.maximum(constants.low * found.chip_w, host.chip.idle_w),
-        watts_high=np.minimum(constants.high * found.chip_w, np.maximum(limit_w, found.chip_w)),
+        watts_low=least_w,
+        watts_high=most_w,
         quick=(found.step_s <= question.step_s) & _asked(found, question),
     )
+
+
+def watts_between(chip: Chip, watts: Floats, limit_w: Floats | float) -> tuple[Floats, Floats]:
+    """80 % range of the watts of a chip, from its idle draw to its limit."""
+    constants = power_constants(chip)
+    low = np.maximum(constants.low * watts, np.minimum(chip.idle_w, watts))
+    return low, np.minimum(constants.high * watts, np.maximum(limit_w, watts))
 
 
 def _asked(found: TrainingPoints, question: Question) -> Mask:

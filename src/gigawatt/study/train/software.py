@@ -34,10 +34,11 @@ def release_notes(question: Question, arch: Architecture, hosts: Sequence[Host])
     if not question.release:
         return []
     release, fit = release_of(question.release), load_calibration()
-    slower = (
-        math.expm1(fit.parameters["maturing"] * behind(host.chip, _stack(question, host), release)) for host in hosts
-    )
-    said = ", ".join(f"{100 * share:.1f} % longer on {host.label}" for share, host in zip(slower, hosts, strict=True))
+    lacks = {host.label: behind(host.chip, _stack(question, host), release) for host in hosts}
+    slower = {label: 100.0 * math.expm1(fit.parameters["maturing"] * share) for label, share in lacks.items() if share}
+    if not slower:
+        return []
+    said = ", ".join(f"{percent:.1f} % longer on {label}" for label, percent in slower.items())
     more = " What its recipes lack comes on top." if _mixture(arch) else ""
     return [
         f"Software of {release.words}: kernels take {said} than with the calibration's, since it lacks some of the gains that "

@@ -42,7 +42,8 @@ class Predicted:
 @dataclass(frozen=True, slots=True)
 class Settings:
     """A chosen mapping, scalars in every column. `tokens` is the budget (0: none), `save_every` steps between checkpoints (0:
-    the framework's own). `config` is the model's published configuration, for what an architecture does not keep.
+    the framework's own). `config` is the model's published configuration, for what an architecture does not keep, `release`
+    the software release behind what is predicted, in words.
     """
 
     model: str
@@ -55,6 +56,7 @@ class Settings:
     tokens: float = 0.0
     save_every: int = 0
     predicted: Predicted | None = None
+    release: str = ""
 
     def degree(self, name: str) -> int:
         """A column of the mapping as a whole number."""

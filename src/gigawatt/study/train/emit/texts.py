@@ -19,7 +19,8 @@ def header(settings: Settings, known: Schema, layout: Command, notes: Sequence[s
     lines = [
         f"Launch settings for {known.title}, written by Gigawatt.",
         f"Made for: {settings.model} on {settings.chips:,} GPUs of {settings.machine.name} ({nodes}), {batch}.",
-        f"Mapping: {describe(settings.mapping, 0)}; {settings.precision}; software as '{settings.software.name}'.",
+        f"Mapping: {describe(settings.mapping, 0)}; {settings.precision}; software as '{settings.software.name}'"
+        f"{settings.release and f', {settings.release}'}.",
     ]
     if settings.predicted is not None:
         p = settings.predicted
