@@ -162,7 +162,7 @@ def best_mapping(
         if not run.grids:
             continue
         width, recipe = run.width, run.recipe
-        c = coefficients([Context(device.generation, width, software, chip=device.name)], fit.parameters)
+        c = coefficients([Context(device.generation, width, software)], fit.parameters)
         machine = machine_of(device, width, wired, one_nic=software.one_nic, host=beside)
         sums = sums_of(software, width, recipe)
         if sums not in sent:

@@ -72,7 +72,7 @@ def evaluate(
     software = fit.stack(stack or default_stack(chip.generation))
     beside = (host or usual_host(chip)) if offloads(mapping) else None
     machine = machine_of(chip, width, fabric, one_nic=software.one_nic, host=beside)
-    c = coefficients([Context(chip.generation, width, software, chip=chip.name)], fit.parameters)
+    c = coefficients([Context(chip.generation, width, software)], fit.parameters)
     run = plain_steps(
         made,
         chip,
