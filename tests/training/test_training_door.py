@@ -72,7 +72,8 @@ def test_no_blank_leads_astray(column: str) -> None:
         blank = one | {column: ""}
         if one["measured_metric"] == "step_time_s" and column == "global_batch":
             continue  # a step's time without its batch can be anything, and is told so
-        assert 0.08 < utilisation(blank) < 0.85, blank
+        narrow = case_of(blank).context.width != "16"  # whose products have twice the peak that utilisation is told of
+        assert 0.08 < utilisation(blank) < (0.90 if narrow else 0.85), blank
 
 
 def test_a_step_time_without_batch_has_a_wide_band() -> None:

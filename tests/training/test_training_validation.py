@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from gigawatt.catalog import Catalog
+from gigawatt.physics.workload.counts import parameters
 from gigawatt.report.accuracy_training import training_part
 from gigawatt.validation.base import number
 from gigawatt.validation.training import predict
@@ -173,3 +174,32 @@ def test_null_model_is_of_speeds_and_bands_widen_outside() -> None:
 def test_the_page_has_a_part_on_training() -> None:
     text = "\n".join(training_part())
     assert "source left out" in text and "h100-sxm FP8 dense" in text and "software-maturity" in text
+
+
+MAXTEXT = {
+    "source": "AI-Hypercomputer/maxtext",
+    "gpu": "TPU v5p",
+    "n_gpus": "256",
+    "seq_len": "2048",
+    "measured_metric": "tflops_per_gpu",
+}
+
+
+@pytest.mark.parametrize("size", [16, 22, 32, 52, 64, 128, 256, 512, 1024])
+def test_maxtext_sizes_have_about_as_many_parameters(size: int) -> None:
+    made, notes = architecture_of({"model": f"MaxText {size}B"})
+    assert notes == ["shape by name"]
+    assert parameters(made) / 1e9 == pytest.approx(size, rel=0.05)
+
+
+def test_a_compiler_recomputes_less_than_a_framework() -> None:
+    made = {
+        policy: case_of(row(**MAXTEXT, model="MaxText 64B", recompute=policy)).mapping
+        for policy in ("full", "minimal", "none")
+    }
+    # The last product of a gated layer: h x 28,672 of 4 h x 8,192 and 3 h x 28,672, less the share of attention.
+    assert np.all((made["full"].recompute > 0.74) & (made["full"].recompute < 0.78))
+    assert np.all(made["minimal"].recompute == 0) and np.all(made["minimal"].modules > 0)
+    assert np.all(made["none"].recompute == 0) and np.all(made["none"].modules == 0)
+    plain = case_of(row(source="bigscience", gpu="A100", model="GPT", params_B=64, recompute="full", n_gpus=384))
+    assert np.all(plain.mapping.recompute == 1.0)

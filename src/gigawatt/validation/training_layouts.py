@@ -13,7 +13,9 @@ import numpy as np
 
 from gigawatt.physics.chip import Chip
 from gigawatt.physics.training import Mapping, Shape, Stack, load_calibration
-from gigawatt.physics.training.columns import CORE_ATTENTION
+from gigawatt.physics.training.columns import ACTIVATION, CORE_ATTENTION, MLP, NORM
+from gigawatt.physics.training.columns import EXPERTS as MIXTURE
+from gigawatt.physics.training.shape import ROW
 from gigawatt.validation.training_door import IDLE, LEAST_TOKENS_PER_RANK, LONG_SEQ, Stated
 from gigawatt.validation.training_sources import FULL_RECOMPUTE_STACKS
 
@@ -186,9 +188,11 @@ def _recompute(job: Job, notes: list[str]) -> tuple[bool, list[float], float]:
     """(stated, shares of layers run again, modules run again in the others)."""
     text, stack = job.recompute.lower(), job.stack
     if text.startswith("full"):
-        return True, [1.0], 0.0
+        return True, [1.0 - unread_share(job.shape, job.seq) if stack.xla else 1.0], 0.0
     if text.startswith(("selective", "minimal")):
         share = SELECTIVE_SHARE if stack.name == "fsdp-compile" else 0.0
+        if stack.xla:  # products with weights are kept, the rest is made again
+            return True, [0.0], CORE_ATTENTION + NORM + ACTIVATION
         return True, [share], 0.0 if stack.flash else CORE_ATTENTION
     if text.startswith(("none", "no", "false")):
         return True, [0.0], 0.0
@@ -200,6 +204,21 @@ def _recompute(job: Job, notes: list[str]) -> tuple[bool, list[float], float]:
     if stack.xla:
         return False, [load_calibration().parameters[xla_recompute(job.chip)]], 0.0
     return False, [0.0, 0.5, 1.0], 0.0
+
+
+def unread_share(shape: Shape, seq: float) -> float:
+    """Share of the layers' forward FLOPs that a compiler drops from recompute: what leaves a layer feeds no gradient in it.
+
+    The layer's input is kept and its output is the next one's input, so the product that makes it (the last of the
+    feed-forward part, dense or of experts) is dead code when the layer is run again.
+    """
+    unread = sum(
+        kind.count * 2.0 * sum(m.k * m.n * (m.cut == ROW) * (m.module in (MLP, MIXTURE)) for m in kind.matrices)
+        + kind.count * 2.0 * kind.top_k * kind.expert_hidden * kind.expert_width
+        for kind in shape.kinds
+    )
+    head = 2.0 * shape.hidden * shape.vocab * (1.0 + shape.mtp_layers)
+    return float(unread / (shape.forward_flops_per_token(seq) - head))
 
 
 def xla_recompute(chip: Chip) -> str:

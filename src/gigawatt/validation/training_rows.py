@@ -167,7 +167,7 @@ def _case(row: Row, s: Stated, stack: Stack, release: str | None, *notes_before:
         shape=shape,
         chip=chip,
         machine=machine,
-        context=Context(chip.generation, width, stack, immaturity, chosen.recipe if moe else None, chip.name),
+        context=Context(chip.generation, width, stack, immaturity, chosen.recipe if moe else None),
         plain=moe and chosen.recipe.dispatch == "all-to-all",
         mapping=mapping,
         seq=seq,

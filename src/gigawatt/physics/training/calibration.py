@@ -149,8 +149,7 @@ class Coefficients:
 class Context:
     """What selects constants: chip generation, precision, software stack, how far its release is behind.
 
-    `recipe` is what the release switches on in mixture layers; None is what `default_recipe` says. `chip` tells chips of
-    one generation apart where their kernels are known to differ (TPUs).
+    `recipe` is what the release switches on in mixture layers; None is what `default_recipe` says.
     """
 
     generation: str
@@ -158,7 +157,6 @@ class Context:
     stack: Stack
     immaturity: float = 0.0
     recipe: ReleaseRecipe | None = None
-    chip: str = ""
 
 
 def immaturity_of(chip: str, generation: str, released: float) -> float:
@@ -209,7 +207,6 @@ def constants_of(context: Context, p: Mapping[str, float]) -> dict[str, float]:
     wide = "8" if low else "16"
     kernels = p.get(f"kernels.{kin}.{wide}", p.get(f"kernels.{kin}", 1.0))
     derate *= p.get(f"kernels.{context.generation}.{wide}", kernels)
-    derate *= p.get(f"kernels.{context.chip}", 1.0)
     overlaps = stack.overlap_tp and recipe.overlap_tensor
     plain = stack.exchanges_plainly if context.recipe is None else recipe.dispatch == "all-to-all"
     attention = p.get(f"attention.{stack.attention}-{kin}", p.get(f"attention.{kin}", 1.0))
@@ -227,7 +224,7 @@ def constants_of(context: Context, p: Mapping[str, float]) -> dict[str, float]:
         "elementwise_unfused": max(p["elementwise.eager"], p["elementwise"]),
         "quantise": (p["quantise"] if stack.fused_cast else p["quantise_experts"]) if low else 0.0,
         "quantise_experts": (p["quantise"] if recipe.fused_experts else p["quantise_experts"]) if low else 0.0,
-        "experts": (p["experts.8"] if low else p["experts.16"]) * (p["experts.fused"] if recipe.fused_experts else 1.0),
+        "experts": p["experts.8"] if low else p["experts.16"],
         "unfused_experts": p["unfused_experts"],
         "exposed_tp": p["exposed_ici"] if xla else (p["exposed_tp"] if overlaps else 1.0),
         "exposed_dp": p["exposed_ici"]

@@ -182,6 +182,6 @@ def context_of(
     """
     late = behind(chip, stack, release)
     if not any(np.any(np.asarray(kind.experts) > 0) for kind in shape.kinds):
-        return Context(chip.generation, width, stack, late, None, chip.name), stack.exchanges_plainly
+        return Context(chip.generation, width, stack, late), stack.exchanges_plainly
     recipe = recipe_for(model, chip, width, stack, release)
-    return Context(chip.generation, width, stack, late, recipe, chip.name), recipe.dispatch == "all-to-all"
+    return Context(chip.generation, width, stack, late, recipe), recipe.dispatch == "all-to-all"
