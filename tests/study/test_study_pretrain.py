@@ -12,6 +12,7 @@ from gigawatt.physics.reliability import Plan, effective_training
 from gigawatt.physics.reliability.effective import PARTS
 from gigawatt.study import load as loading
 from gigawatt.study.job_size import Guarded, Run, Sized, best_size, smallest_size
+from gigawatt.study.jobs.answer import answers, jobs_tables
 from gigawatt.study.pipeline import work_out
 from gigawatt.study.points import Refusal
 from gigawatt.study.pretrain import fastest_modes
@@ -125,7 +126,15 @@ def test_defaults_of_guards_are_listed() -> None:
 
 def test_long_stretches_take_longer(usual: Any) -> None:
     long = answer(then=[{"sequence_length": 65536, "share": "20 %"}])
-    assert long.plan.racks.sum() > usual.plan.racks.sum()
+
+    def wall_days(found: Any) -> float:
+        table, _ = jobs_tables(list(answers(found)))
+        assert table is not None
+        (row,) = table.rows()
+        return float(row["wall_days"])
+
+    assert long.plan.racks.sum() >= usual.plan.racks.sum()
+    assert wall_days(long) > 1.02 * wall_days(usual)
     assert ", then " in long.priced.performance.points[0].mapping
 
 
