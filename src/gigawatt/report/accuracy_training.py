@@ -8,6 +8,7 @@ from typing import Any
 from gigawatt.catalog import Catalog
 from gigawatt.report import markdown
 from gigawatt.report.numbers import number
+from gigawatt.validation.reliability import published
 
 RECORD = "training-step"
 SMALLEST = 3  # rows below which a line says nothing
@@ -32,6 +33,10 @@ constants are of, and software of another age runs slower by the law of the reco
 {gain} from a chip's launch to the plateau, fitted to training steps)."""
 
 
+FAILURES = """Failures, and the time they leave, from inputs that the sources state or, where they do not, that are assumed
+([reliability](model/reliability.md) names each):"""
+
+
 def training_part(record: Any = None) -> list[str]:
     """Paragraphs and tables of the training calibration's own account of its errors.
 
@@ -48,7 +53,25 @@ def training_part(record: Any = None) -> list[str]:
     if not parts:
         return []
     gain = one.parameters["maturing"].value if "maturing" in one.parameters else 0.0
-    return [INTRODUCTION.format(release=one.release or "no stated release", gain=f"{gain:.2f}"), *parts]
+    introduction = INTRODUCTION.format(release=one.release or "no stated release", gain=f"{gain:.2f}")
+    return [introduction, *parts, FAILURES, _failures()]
+
+
+def _failures() -> str:
+    """Published figures of failures and effective time beside ours."""
+    rows = [
+        [
+            row.what,
+            f"{row.ours:.3g} [{row.low:.3g} to {row.high:.3g}]",
+            f"{'over ' if row.bound else ''}{row.published:.3g}",
+            row.unit,
+            f"{100.0 * row.error:+.1f}",
+            row.inputs,
+        ]
+        for row in published()
+    ]
+    heads = ["failures and effective time", "ours [80 % band]", "published", "unit", "error [%]", "from"]
+    return markdown.table(heads, rows, [False, True, True, False, True, False])
 
 
 def _lines(errors: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
