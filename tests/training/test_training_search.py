@@ -421,3 +421,13 @@ def test_offload_without_a_host_is_left_out_and_told() -> None:
     with pytest.raises(InputError, match="offload_optimizer"):
         best_mapping(SMALL, alone, **asked, space=Space(offload_optimizer=(1.0,)))
     assert len(best_mapping(SMALL, H100, **asked, space=Space(offload_optimizer=(1.0,))))
+
+
+def test_a_depth_is_split_with_its_ends_and_predictors_counted() -> None:
+    """61 layers, a module that predicts a further token, embedding and head are 64: published runs take PP4 VP4."""
+    deep = replace(shape_of(DEEPSEEK_V3), mtp_layers=1.0)
+    asked = {"chips": 256, "seq": 4096, "global_batch": 4096, "scaleup_domain": 8.0}
+    with_it, without = (enumerate_mappings(shape, **asked).mapping for shape in (deep, shape_of(DEEPSEEK_V3)))
+    assert np.any((with_it.pp == 4) & (with_it.vpp == 4))
+    assert not np.any((without.pp == 4) & (without.vpp == 4))
+    assert np.all(with_it.pp * with_it.vpp <= 61)

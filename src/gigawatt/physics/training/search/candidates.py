@@ -228,9 +228,8 @@ def axes_of(shape: Shape, job: Job, space: Space) -> dict[str, Column]:
     tp: Column = divisors(heads) if every else POWERS[np.mod(heads, POWERS) == 0]
     cp = POWERS[(POWERS == 1) | ((job.seq / POWERS >= MIN_CONTEXT_CHUNK) & (POWERS <= MOST_CONTEXT))]
     pp = np.union1d(divisors(layers), POWERS)
-    # Embedding and head may count as a layer each (126 layers split as 128), so that depths with few divisors
-    # interleave.
-    chunks = np.union1d(divisors(layers), divisors(layers + 2))
+    # Ends may count as layers (126 layers split as 128), so that depths with few divisors interleave.
+    chunks = np.unique(np.concatenate([divisors(whole) for whole in _countings(shape)]))
     if every:
         pp = np.union1d(pp, chunks)
     ep = (divisors(experts) if every else POWERS[np.mod(experts, POWERS) == 0]) if experts else np.ones(1)
@@ -290,7 +289,7 @@ def _layouts(shape: Shape, job: Job, space: Space, knobs: int) -> tuple[dict[str
         left &= ~bad
     t, x, p, b, e, f, dp = (column[left] for column in (t, x, p, b, e, f, dp))
     chunks, stages = axes["vpp"], p[:, None]
-    splits = (chunks == 1) | ((stages > 1) & _splits(layers, stages * chunks))
+    splits = (chunks == 1) | ((stages > 1) & _splits(shape, stages * chunks))
     row, chunk = np.nonzero(splits)
     rejected.append(
         Rejection(
@@ -337,9 +336,17 @@ def _grids(
     return tuple(grids), [Rejection(*item) for item in ruled]
 
 
-def _splits(layers: int, chunks: Column) -> NDArray[np.bool_]:
-    """Whether the layers, alone or with embedding and head, divide into `chunks`."""
-    return np.asarray((np.mod(layers, chunks) == 0) | (np.mod(layers + 2, chunks) == 0))
+def _countings(shape: Shape) -> tuple[int, ...]:
+    """How a depth may be counted when it is split: the layers alone; embedding and head as one each; and modules that
+    predict further tokens beside them (61 layers of DeepSeek-V3, one such module and two ends are 64)."""
+    layers = round(float(shape.layers))
+    return tuple(dict.fromkeys((layers, layers + 2, layers + 2 + round(float(shape.mtp_layers)))))
+
+
+def _splits(shape: Shape, chunks: Column) -> NDArray[np.bool_]:
+    """Whether the depth, in one of its countings, divides into `chunks` with a layer in each."""
+    even = np.any([np.mod(whole, chunks) == 0 for whole in _countings(shape)], axis=0)
+    return np.asarray(even & (chunks <= np.round(float(shape.layers))))
 
 
 def _largest_divisor_at_most(batch: int, micro: Column, room: Column) -> Column:
