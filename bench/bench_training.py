@@ -25,10 +25,12 @@ from gigawatt.physics.chip import Chip, box_from_record, chip_from_record
 from gigawatt.physics.training import Shape, Space, best_mapping, evaluate, memory_of, shape_of
 from gigawatt.physics.training.calibration import Coefficients, Context, coefficients, load_calibration
 from gigawatt.physics.training.columns import Machine, machine_of
+from gigawatt.physics.training.releases import context_of, release_of
 from gigawatt.physics.training.search.best import FULL
 from gigawatt.physics.training.search.bulk import Chips, Evaluated, Settings, chips_of, evaluated, messages_in
 from gigawatt.physics.training.search.candidates import Grid, Job, candidates_of
 from gigawatt.physics.training.search.front import Front
+from gigawatt.physics.training.search.plain import sums_of
 from gigawatt.physics.training.step.offload import usual_host
 from gigawatt.physics.training.step.power import phase_watts
 from gigawatt.physics.workload import from_config
@@ -38,6 +40,7 @@ from measure import line
 REPEATS = 3
 ROOM = 0.94
 PLAIN_ROWS = 65_536
+STACK = "megatron-tuned"
 CASES = (("llama3-405b", "hgx-h200", 8192), ("llama3-70b", "gb300-nvl72", 4608), ("deepseek-v3", "hgx-b200", 2048))
 # About a million candidates a job.
 DENSE = Space(
@@ -70,7 +73,7 @@ class Ground:
 def ground() -> Ground:
     chip = chip_from_record(Catalog.load().get("accelerator", "h100-sxm"))
     fit = load_calibration()
-    c = coefficients([Context("hopper", "16", fit.stack("megatron-tuned"))], fit.parameters)
+    c = coefficients([Context("hopper", "16", fit.stack(STACK))], fit.parameters)
     return Ground(chip, machine_of(chip, "16", host=usual_host(chip)), c)
 
 
@@ -101,8 +104,12 @@ def multiply_add_s(elements: int = 10_000) -> float:
 def prepared(on: Ground, shape: Shape, job: Job, space: Space) -> tuple[Chips, tuple[Grid, ...]]:
     found = candidates_of(shape, job, space)
     settings = Settings.of(found, found.grids)
-    sent = messages_in(shape, on.machine.network, settings, False)
-    return chips_of(shape, on.chip, "16", on.machine, on.c, FULL, settings, sent), found.grids
+    fit = load_calibration()
+    stack = fit.stack(STACK)
+    context, plain = context_of("", shape, on.chip, "16", stack, release_of(""))
+    sent = messages_in(shape, on.machine.network, settings, plain, sums_of(stack, "16", None))
+    c = coefficients([context], fit.parameters)
+    return chips_of(shape, on.chip, "16", on.machine, c, FULL, settings, sent), found.grids
 
 
 def sweep(on: Ground, run: Chips, grids: Sequence[Grid], chips: int) -> int:
@@ -121,7 +128,7 @@ def difference(on: Ground, shape: Shape, part: Evaluated, some: np.ndarray, chip
     for start in range(0, cells.size, PLAIN_ROWS):
         mine = cells[start : start + PLAIN_ROWS]
         rows = part.block.rows(mine)
-        steps = evaluate(shape, on.chip, rows, stack="megatron-tuned")
+        steps = evaluate(shape, on.chip, rows, stack=STACK)
         busy = rows.chips * phase_watts(on.chip, steps).mean_w
         joules = steps.step_s * (busy + (chips - rows.chips) * on.chip.idle_w)
         memory = np.asarray(memory_of(shape, rows).total_bytes)
@@ -150,16 +157,17 @@ def whole_space(on: Ground, name: str, shape: Shape, job: Job, space: Space, ele
 def peer_space(on: Ground, shape: Shape, element_s: float, check: bool) -> None:
     """The whole of Calculon's space; the plain path has words for those on the networks where groups stand."""
     space = calculon_space(shape, 1024, 2048, 512)
+    sums = sums_of(load_calibration().stack(STACK), "16", None)
     largest, looked = 0.0, 0
     if check:
-        run = calculon_chips(shape, on.chip, "16", on.machine, on.c, FULL, space)
+        run = calculon_chips(shape, on.chip, "16", on.machine, on.c, FULL, space, sums)
         for part in evaluated(run, space.grids, flash=1.0, room_bytes=np.inf, job_chips=1024):
             one, count = difference(on, shape, part, plainly(space, part), 1024)
             largest, looked = max(largest, one), looked + count
 
     def once() -> int:
         found = calculon_space(shape, 1024, 2048, 512)
-        run = calculon_chips(shape, on.chip, "16", on.machine, on.c, FULL, found)
+        run = calculon_chips(shape, on.chip, "16", on.machine, on.c, FULL, found, sums)
         return sweep(on, run, found.grids, 1024)
 
     line("Calculon's space, counted by its own -d", f"{COUNTED:,}", f"here {len(space):,}")

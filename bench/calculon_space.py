@@ -33,6 +33,7 @@ from gigawatt.physics.chip import Chip, PowerMode
 from gigawatt.physics.fabric.wires import Wires
 from gigawatt.physics.training.calibration import Coefficients
 from gigawatt.physics.training.columns import CORE_ATTENTION, Machine, Mapping
+from gigawatt.physics.training.precision import Precision
 from gigawatt.physics.training.search.bulk import Chips, Settings
 from gigawatt.physics.training.search.candidates import (
     LAYER_DEGREES,
@@ -173,9 +174,16 @@ class TieredSettings(Settings):
 
 
 def calculon_chips(
-    shape: Shape, chip: Chip, width: str, machine: Machine, c: Coefficients, mode: PowerMode, space: PeerSpace
+    shape: Shape,
+    chip: Chip,
+    width: str,
+    machine: Machine,
+    c: Coefficients,
+    mode: PowerMode,
+    space: PeerSpace,
+    sums: Precision | None = None,
 ) -> Chips:
-    """Layers and messages of the whole space, each on both networks."""
+    """Layers and messages of the whole space, each on both networks; `sums` is in how many bytes gradients are summed."""
     axes, layer, stage = space.axes, space.layer, space.stage
     common = {"chips": np.ones(1), "pp": np.ones(1), "vpp": np.ones(1), "dp": np.ones(1)} | space.grids[0].job.columns()
     layouts, stages, sizes = layer["tp"].size, stage["tp"].size, axes.knobs.sizes
@@ -187,7 +195,7 @@ def calculon_chips(
     ends |= {"sharding": np.tile(np.repeat(axes.knobs.axes[2]["sharding"], stages), 2)}
     behind = Mapping(**common | ends)
     networks: tuple[Wires, Wires] = (machine.network, replace(machine.network, domain=1.0))
-    both = [messages_of(shape, network, flat, stages=behind) for network in networks]
+    both = [messages_of(shape, network, flat, stages=behind, recipe=sums) for network in networks]
 
     far = np.repeat(axes.tensor_net == NICS, layouts)
     more = np.where(np.repeat(axes.tensor == AGAIN, layouts), GATHERED_AGAIN, 1.0)
