@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gigawatt.cli.options import OUT, AsJson, Changes, Overlays
 from gigawatt.cli.output import console, needs, not_beside_a_file, print_json, watched
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ Examples:
 
   gigawatt net --across '1000 km' --wan '400 Gb/s' --parameters 405e9 --step '26 s' --sync-every 1,10,100
 """
-ASK, NET, CHECK, SITES, OUT = "What", "Network", "Flow by flow", "Over sites", "Results"
+ASK, NET, CHECK, SITES = "What", "Network", "Flow by flow", "Over sites"
 
 
 def net(
@@ -151,14 +152,9 @@ def net(
         Path | None,
         typer.Option("-o", "--output", help="A run folder with report, or the export's.", rich_help_panel=OUT),
     ] = None,
-    set_: Annotated[
-        list[str],
-        typer.Option("--set", metavar="PATH=VALUE", help="Change an input of a file. Repeatable.", rich_help_panel=OUT),
-    ] = [],
-    overlay: Annotated[
-        list[Path], typer.Option("--overlay", help="A folder with your own records. Repeatable.", rich_help_panel=OUT)
-    ] = [],
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.", rich_help_panel=OUT)] = False,
+    set_: Changes = [],
+    overlay: Overlays = [],
+    as_json: AsJson = False,
 ) -> None:
     """Answer a question about a network; see `HELP`."""
     from gigawatt.catalog import Catalog

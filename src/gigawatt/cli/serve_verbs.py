@@ -9,6 +9,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gigawatt.cli.options import (
+    OUT,
+    PLACE,
+    AsJson,
+    Changes,
+    Facility,
+    FrontPlot,
+    Overlays,
+    Pareto,
+    PowerCap,
+    ReportOrLaunch,
+    ScaleOut,
+)
 from gigawatt.cli.output import console, needs, not_beside_a_file, print_json, watched
 
 if TYPE_CHECKING:
@@ -46,7 +59,7 @@ Examples:
 
   gigawatt serve examples/one-gigawatt.yaml --workload chat --set workloads.chat.slo.tpot_p99='30 ms'
 """
-ASK, ENGINE, PLACE, OUT = "What", "How it may be run", "Where", "Results"
+ASK, ENGINE = "What", "How it may be run"
 TRACE = "A trace, one's own deployment"
 
 
@@ -137,16 +150,9 @@ def serve(
     stages: Annotated[
         str, typer.Option("--stages", help="Pipelines of up to so many stages.", rich_help_panel=PLACE)
     ] = "",
-    power_cap: Annotated[
-        str,
-        typer.Option("--power-cap", help="Modes of the platform, '80 %' or '700 W' of a chip.", rich_help_panel=PLACE),
-    ] = "",
-    fabric: Annotated[
-        str, typer.Option("--fabric", help="Scale-out network (default: the platform's).", rich_help_panel=PLACE)
-    ] = "",
-    facility: Annotated[
-        str, typer.Option("--facility", help="Whose PUE is between rack and meter.", rich_help_panel=PLACE)
-    ] = "",
+    power_cap: PowerCap = "",
+    fabric: ScaleOut = "",
+    facility: Facility = "",
     workload: Annotated[
         str, typer.Option("--workload", help="Of a plan's scenario: which serving workload.", rich_help_panel=OUT)
     ] = "",
@@ -185,26 +191,16 @@ def serve(
             "--anchor", help="One measured point: concurrency=64,tpot=30ms,ttft=400ms.", rich_help_panel=TRACE
         ),
     ] = "",
-    pareto: Annotated[int | None, typer.Option("--pareto", help="Points of a front (12).", rich_help_panel=OUT)] = None,
-    plot: Annotated[
-        Path | None, typer.Option("--plot", metavar="FILE.html", help="The front as a chart.", rich_help_panel=OUT)
-    ] = None,
+    pareto: Pareto = None,
+    plot: FrontPlot = None,
     emit: Annotated[
         str,
         typer.Option("--emit", help="Launch settings into -o DIR: vllm, sglang, trtllm, dynamo.", rich_help_panel=OUT),
     ] = "",
-    output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", help="A run folder with report, or the launch settings.", rich_help_panel=OUT),
-    ] = None,
-    set_: Annotated[
-        list[str],
-        typer.Option("--set", metavar="PATH=VALUE", help="Change an input of a file. Repeatable.", rich_help_panel=OUT),
-    ] = [],
-    overlay: Annotated[
-        list[Path], typer.Option("--overlay", help="A folder with your own records. Repeatable.", rich_help_panel=OUT)
-    ] = [],
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.", rich_help_panel=OUT)] = False,
+    output: ReportOrLaunch = None,
+    set_: Changes = [],
+    overlay: Overlays = [],
+    as_json: AsJson = False,
 ) -> None:
     """Answer a question about serving; see `HELP`."""
     from gigawatt.catalog import Catalog
