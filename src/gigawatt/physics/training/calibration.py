@@ -289,7 +289,7 @@ def read_calibration(record: Any) -> TrainingCalibration:
     )
 
 
-def default_stack(generation: str, vendor: str = "") -> str:
+def default_stack(generation: str) -> str:
     """The stack a practitioner runs on a generation."""
     kin = kin_of(generation)
     return {"tpu": "maxtext", "amd": "primus"}.get(kin, "megatron-tuned")
