@@ -7,9 +7,6 @@ import typer
 from gigawatt.core.errors import Unsupported
 
 VERBS = {
-    "fleet": "What do I build when, over years?",
-    "moats": "What is each moat worth, to whom, under which limit?",
-    "operate": "What happens in this site in a day, hour by hour?",
     "risk": "How sure are we, and what matters?",
     "sweep": "How does it change over a grid?",
     "compare": "Why do these two differ?",
@@ -19,7 +16,12 @@ VERBS = {
 
 def add(app: typer.Typer) -> None:
     """Register every verb of the contract that this version does not answer."""
-    for verb, question in VERBS.items():
+    not_yet(app, VERBS)
+
+
+def not_yet(app: typer.Typer, verbs: dict[str, str]) -> None:
+    """Register verbs that say so."""
+    for verb, question in verbs.items():
         app.command(
             verb,
             help=f"{question} (not in this version)",
@@ -29,9 +31,9 @@ def add(app: typer.Typer) -> None:
 
 
 def _answer(verb: str):  # type: ignore[no-untyped-def]
-    def not_yet() -> None:
+    def refuse() -> None:
         raise Unsupported(
             f"'gigawatt {verb}' is not in this version; 'gigawatt run FILE' answers with a one-period plan"
         )
 
-    return not_yet
+    return refuse

@@ -13,9 +13,12 @@ import typer
 
 from gigawatt.cli import (
     catalog_verbs,
+    fleet_verbs,
     later,
+    moat_verbs,
     money_verbs,
     net_verbs,
+    operate_verbs,
     results_verbs,
     scenario_verbs,
     serve_verbs,
@@ -60,6 +63,9 @@ money_verbs.add(app)
 net_verbs.add(app)
 serve_verbs.add(app)
 train_verbs.add(app)
+fleet_verbs.add(app)
+moat_verbs.add(app)
+operate_verbs.add(app)
 results_verbs.add(app)
 catalog_verbs.add(app)
 trust_verbs.add(app)

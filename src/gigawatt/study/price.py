@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from gigawatt.core.errors import Infeasible
 from gigawatt.economics.cost import RackCapex, RunningCosts, capital_charge, rack_capex
 from gigawatt.factory import Coefficients, Obligation, Phase, PlanInputs, Platforms, Points, Segments, make_points
-from gigawatt.physics.site import PowerChain, balance, chain_from_record
+from gigawatt.physics.site import PowerChain, balance
 from gigawatt.study.jobs.owed import Run
 from gigawatt.study.perform import Performance
 from gigawatt.study.points import Point
 from gigawatt.study.resolve import Resolved
 from gigawatt.study.scenario import MilestoneTranche, Scenario, TakeOrPay
+from gigawatt.study.site.plant import Plant, plant_of
 from gigawatt.study.timeline import Timeline, owed_quarters
 from gigawatt.study.workloads import Serving
 
@@ -37,6 +38,7 @@ class Priced:
     """
 
     inputs: PlanInputs
+    plant: Plant
     chain: PowerChain
     rack_parts: tuple[RackCapex, ...]
     vendor_sells: tuple[bool, ...]
@@ -59,14 +61,15 @@ def price(resolved: Resolved, performance: Performance, line: Timeline) -> Price
     """
     scenario = resolved.scenario
     _all_run(resolved, performance)
-    chain = chain_from_record(resolved.facility)
-    running = _running(resolved)
+    plant = plant_of(resolved)
+    chain = plant.chain
+    running = _running(resolved, plant)
     racks = tuple(_rack(resolved, i) for i in range(len(resolved.offers)))
     sells = _vendor_sells(resolved)
     points, used = _points(resolved, performance, chain)
     it_w = _it_watts(resolved, performance, used)
     load = np.array([_mean_load(resolved, performance.points[k]) for k in used])
-    energy = points.mw * load * running.energy_usd_per_mw_yr
+    energy = points.mw * load * plant.energy_share * running.energy_usd_per_mw_yr
     per_it = float(balance(1.0, chain).meter_w)
     shell = resolved.facility.shell_price.value * 1e6 / per_it
     cost_share = np.array([_production_share(resolved, i) if sells[i] else 1.0 for i in range(len(sells))])
@@ -84,7 +87,7 @@ def price(resolved: Resolved, performance: Performance, line: Timeline) -> Price
         points=points,
         segments=_segments(resolved, line),
         coefficients=coefficients,
-        power_mw=scenario.site.grid_power / 1e6,
+        power_mw=plant.power_mw,
         capital_usd=scenario.capital if scenario.capital is not None else np.inf,
         shell_usd_per_mw=shell,
         obligations=_obligations(resolved, line),
@@ -92,7 +95,9 @@ def price(resolved: Resolved, performance: Performance, line: Timeline) -> Price
         objective=scenario.objective.for_,
         integer_racks=scenario.integer_racks,
     )
-    return Priced(inputs, chain, racks, sells, cost_share, running, shell, life, it_w, load, energy, performance, used)
+    return Priced(
+        inputs, plant, chain, racks, sells, cost_share, running, shell, life, it_w, load, energy, performance, used
+    )
 
 
 def _all_run(resolved: Resolved, performance: Performance) -> None:
@@ -111,10 +116,10 @@ def _all_run(resolved: Resolved, performance: Performance) -> None:
         raise Infeasible(message, lines)
 
 
-def _running(resolved: Resolved) -> RunningCosts:
+def _running(resolved: Resolved, plant: Plant) -> RunningCosts:
     c = resolved.costs
     return RunningCosts(
-        energy_usd_per_mwh=resolved.energy_price.value * 3.6e9,
+        energy_usd_per_mwh=plant.energy_usd_per_mwh,
         load_factor=1.0,
         maintenance_share=c.maintenance_share.value,
         insurance_share=c.insurance_share.value,

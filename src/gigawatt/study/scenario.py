@@ -11,7 +11,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from gigawatt.study.door import Day, EnergyPrice, Id, Money, Power, Rate, Rent, Share, Strict, Years, kebab
+from gigawatt.study.door import Day, Id, Money, Power, Rate, Rent, Share, Strict, Years, kebab
+from gigawatt.study.fleet.spec import BuildOut
+from gigawatt.study.moats.spec import Moats
+from gigawatt.study.operate.spec import Operate
+from gigawatt.study.site.spec import Site
 from gigawatt.study.workloads import Workload
 
 
@@ -33,15 +37,6 @@ class Horizon(Strict):
     @property
     def quarters(self) -> int:
         return max(1, round(self.years * 4))
-
-
-class Site(Strict):
-    """Where the watts come from. Power is at the meter."""
-
-    grid_power: Power = 1e9
-    place: Id = "abilene-texas"
-    facility: Id = "liquid-cooled-2026"
-    energy_price: EnergyPrice | None = None
 
 
 class Offer(Strict):
@@ -180,7 +175,9 @@ class Scenario(Strict):
     contracts: list[Contract] = []
     uncertainty: Uncertainty = Uncertainty()
     integer_racks: bool = False
-    moats: bool = True
+    moats: bool | Moats = True
+    build_out: BuildOut = BuildOut()
+    operate: Operate = Operate()
 
     @field_validator("companies", mode="before")
     @classmethod

@@ -1,0 +1,1 @@
+"""`gigawatt fleet`: what is built when, over years."""

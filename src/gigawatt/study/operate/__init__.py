@@ -1,0 +1,1 @@
+"""`gigawatt operate`: a day of the site by the hour."""
