@@ -34,6 +34,7 @@ from gigawatt.study.resolve import resolve
 from gigawatt.study.result import RunResult
 from gigawatt.study.runs_tables import availability_table, runs_table, swings_table
 from gigawatt.study.settle import settle
+from gigawatt.study.site.provision import provisioning_tables
 from gigawatt.study.software import software_table
 from gigawatt.study.source import digest
 from gigawatt.study.texts import headline, texts
@@ -122,6 +123,7 @@ def assemble(answer: Answer) -> RunResult:
         software_table(answer.resolved, answer.priced.performance.software),
         power,
         links,
+        *provisioning_tables(answer),
         network_table(answer),
         companies_table(answer),
         cash_links_table(answer),

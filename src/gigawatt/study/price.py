@@ -21,6 +21,8 @@ from gigawatt.study.points import Point
 from gigawatt.study.resolve import Resolved
 from gigawatt.study.scenario import MilestoneTranche, Scenario, TakeOrPay
 from gigawatt.study.site.plant import Plant, plant_of
+from gigawatt.study.site.provision import Reserved, reserved
+from gigawatt.study.site.spec import Provisioning
 from gigawatt.study.timeline import Timeline, owed_quarters
 from gigawatt.study.workloads import Serving
 
@@ -51,10 +53,18 @@ class Priced:
     energy_usd_per_yr: Array
     performance: Performance
     points_of: tuple[int, ...]
+    reserved: Reserved
+
+    @property
+    def busy_mw(self) -> Array:
+        """MW at the meter that a rack draws when busy, one a point; `inputs.points.mw` is what is set aside for it."""
+        return np.asarray(self.inputs.points.mw / self.reserved.factor)
 
 
-def price(resolved: Resolved, performance: Performance, line: Timeline) -> Priced:
-    """Join physics and prices.
+def price(
+    resolved: Resolved, performance: Performance, line: Timeline, provisioning: Provisioning | None = None
+) -> Priced:
+    """Join physics and prices; `provisioning` in place of the scenario's.
 
     Raises:
         Infeasible: a workload runs on no platform on offer; says why on each.
@@ -66,9 +76,10 @@ def price(resolved: Resolved, performance: Performance, line: Timeline) -> Price
     running = _running(resolved, plant)
     racks = tuple(_rack(resolved, i) for i in range(len(resolved.offers)))
     sells = _vendor_sells(resolved)
-    points, used = _points(resolved, performance, chain)
+    points, used, held = _points(resolved, performance, plant, provisioning or scenario.site.provisioning)
     it_w = _it_watts(resolved, performance, used)
-    load = np.array([_mean_load(resolved, performance.points[k]) for k in used])
+    # Over what is set aside, as `points.mw` is: energy is paid for what is drawn.
+    load = np.array([_mean_load(resolved, performance.points[k]) for k in used]) / held.factor
     energy = points.mw * load * plant.energy_share * running.energy_usd_per_mw_yr
     per_it = float(balance(1.0, chain).meter_w)
     shell = resolved.facility.shell_price.value * 1e6 / per_it
@@ -96,7 +107,21 @@ def price(resolved: Resolved, performance: Performance, line: Timeline) -> Price
         integer_racks=scenario.integer_racks,
     )
     return Priced(
-        inputs, plant, chain, racks, sells, cost_share, running, shell, life, it_w, load, energy, performance, used
+        inputs,
+        plant,
+        chain,
+        racks,
+        sells,
+        cost_share,
+        running,
+        shell,
+        life,
+        it_w,
+        load,
+        energy,
+        performance,
+        used,
+        held,
     )
 
 
@@ -176,8 +201,10 @@ def _it_watts(resolved: Resolved, performance: Performance, used: Sequence[int])
     return np.array(out)
 
 
-def _points(resolved: Resolved, performance: Performance, chain: PowerChain) -> tuple[Points, tuple[int, ...]]:
-    """Rack-level points on the useful hull of each pair, and which physics rows they are.
+def _points(
+    resolved: Resolved, performance: Performance, plant: Plant, asked: Provisioning
+) -> tuple[Points, tuple[int, ...], Reserved]:
+    """Rack-level points on the useful hull of each pair, which physics rows they are, and what is set aside for them.
 
     Mean tokens of a serving rack are its capacity over the peak-to-mean ratio: it is sized for the peak.
     """
@@ -189,7 +216,7 @@ def _points(resolved: Resolved, performance: Performance, chain: PowerChain) -> 
         [row.offer for row in rows],
         [row.work for row in rows],
         [" ".join(word for word in (row.mapping, row.precision, row.mode) if word) for row in rows],
-        chain=chain,
+        chain=plant.chain,
         chip_w=[row.chip_w for row in rows],
         tokens_out_per_s_per_chip=[row.tokens_out_per_s for row in rows],
         tokens_in_per_s_per_chip=[row.tokens_in_per_s for row in rows],
@@ -202,8 +229,19 @@ def _points(resolved: Resolved, performance: Performance, chain: PowerChain) -> 
         low=[row.low for row in rows],
         high=[row.high for row in rows],
     )
-    keep = np.flatnonzero(made.hull())
-    return made.take(keep), tuple(int(k) for k in keep)
+    busy = asked.policy == "busy"
+    keep = np.flatnonzero(made.hull()) if busy else np.arange(len(made))
+    at = made.take(keep)
+    load = np.array([_mean_load(resolved, rows[k]) for k in keep])
+    racks = np.maximum(plant.power_mw / at.mw, 1.0)
+    held = reserved(
+        resolved, performance, keep.tolist(), _it_watts(resolved, performance, keep.tolist()), load, racks, asked
+    )
+    if not busy:
+        at = at.scaled(tokens=1.0 - held.lost, mw=held.factor)
+        hull = np.flatnonzero(at.hull())
+        at, keep, held = at.take(hull), keep[hull], held.take(hull)
+    return at, tuple(int(k) for k in keep), held
 
 
 def _peak_to_mean(resolved: Resolved, work: int) -> float:
