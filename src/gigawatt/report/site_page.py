@@ -49,8 +49,8 @@ def _margins() -> str:
     text = (
         f"Theirs: {' > '.join(row['platform'] for row in rows)}. Ours: {' > '.join(row['platform'] for row in ours)}. "
         f"Of the points between the two, {number(100 * tokens / (tokens + cost))} % are tokens and the rest hardware; price "
-        f"and energy are the same on both sides, so they part nothing. The sign differs for {', '.join(other)}; the widest gap is "
-        f"{most['platform']}'s, {number(most['gap_points'])} points, of which tokens are {number(most['tokens_points'])}."
+        f"and energy are the same on both sides, so they part nothing. The sign differs for {', '.join(other)}; the widest gap "
+        f"is {most['platform']}'s, {number(most['gap_points'])} points, of which tokens are {number(most['tokens_points'])}."
     )
     if wider:
         text += (
