@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gigawatt.physics.site import PowerChain, chain_from_record
+from gigawatt.physics.site import (
+    PowerChain,
+    SiteYear,
+    Weather,
+    chain_from_record,
+    it_watts,
+    site_year,
+    sized,
+    weather_of,
+)
 from gigawatt.study.resolve import Resolved
 
 
@@ -31,12 +40,33 @@ class Plant:
     carbon_kg_per_mwh: float
 
 
+def weather_at(resolved: Resolved) -> Weather:
+    """The hours of a scenario's place, drawn from its seed."""
+    return weather_of(resolved.site, resolved.scenario.seed)
+
+
+def chain_at(resolved: Resolved, weather: Weather) -> PowerChain:
+    """The facility of a scenario about the design hour of its place, with the redundancy it asks for."""
+    asked = resolved.scenario.site.redundancy
+    chain = chain_from_record(resolved.facility, redundancy=None if asked == "facility" else asked)
+    return sized(chain, weather)
+
+
+def year_at_load(chain: PowerChain, weather: Weather, power_w: float, load: float) -> SiteYear:
+    """A year at a steady share `load` of the rack-input watts that `power_w` at the meter carries in the design hour."""
+    return site_year(chain, weather, load * float(it_watts(power_w, chain)), power_w)
+
+
 def plant_of(resolved: Resolved) -> Plant:
     """The plant of a scenario's site."""
+    weather = weather_at(resolved)
+    chain = chain_at(resolved, weather)
+    power_w, load = resolved.scenario.site.grid_power, float(resolved.costs.load_factor.value)
+    year = year_at_load(chain, weather, power_w, load)
     return Plant(
-        chain=chain_from_record(resolved.facility),
-        power_mw=resolved.scenario.site.grid_power / 1e6,
-        energy_share=1.0,
+        chain=chain,
+        power_mw=power_w / 1e6,
+        energy_share=float(year.meter_w.mean()) / (load * power_w),
         energy_usd_per_mwh=resolved.energy_price.value * 3.6e9,
         capital_usd=0.0,
         charge_usd_per_yr=0.0,
