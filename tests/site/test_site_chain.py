@@ -42,6 +42,7 @@ circuits = st.builds(
     carnot=st.floats(0.3, 0.7),
     economiser=st.booleans(),
     saturation=st.floats(0, 0.95),
+    dew_limit_k=st.one_of(st.none(), st.floats(280, 296)),
 )
 coolings = st.builds(Cooling, liquid_share=st.floats(0, 1), air=circuits, liquid=circuits, cycles=st.floats(2, 10))
 chains = st.builds(

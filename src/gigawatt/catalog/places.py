@@ -67,7 +67,8 @@ class Circuit(Strict):
 
     `supply` to the racks, taken back `rise` warmer; the sink alone does it while it is `approach` below. Of what remains, a
     chiller that reaches `carnot` of its limit (0: none) takes the rest; it condenses `condenser` above the sink and evaporates
-    `evaporator` below the supply. `saturation` and `air_rise` belong to a sink of wetted air.
+    `evaporator` below the supply. `saturation` and `air_rise` belong to a sink of wetted air. Over a dew point of
+    `dew_limit` outside air stays out of the hall and the chiller does all.
     """
 
     sink: Literal["dry", "adiabatic", "tower"]
@@ -84,6 +85,7 @@ class Circuit(Strict):
     evaporator: Count | None = None
     saturation: Share | None = None
     air_rise: Count | None = None
+    dew_limit: Temperature | None = None
     kind: str = ""
     source: str = ""
     as_of: str = ""

@@ -238,6 +238,7 @@ def _circuit(record: CircuitRecord) -> Circuit:
             ("evaporator_k", record.evaporator),
             ("saturation", record.saturation),
             ("air_rise_k", record.air_rise),
+            ("dew_limit_k", record.dew_limit),
         )
         if datum is not None
     }

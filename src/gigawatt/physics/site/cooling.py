@@ -9,7 +9,8 @@ Heat leaves a hall in two circuits, air and liquid, each with a sink outdoors:
 The circuit supplies T_s to the racks and takes the heat back rise kelvin warmer. Where T_sink + approach <= T_s = T_free +
 approach the sink alone does it; above, the chiller takes what is missing of the rise:
 
-    free share  f = clip((T_s + rise - approach - T_sink) / rise, 0, 1),   0 without an economiser
+    free share  f = clip((T_s + rise - approach - T_sink) / rise, 0, 1),   0 without an economiser, or where outside air
+                    would bring in more moisture than the racks allow (dew point over `dew_limit`)
     chiller     (1 - f) / COP,   COP = carnot T_e / (T_c - T_e),  T_e = T_s - evaporator,  T_c = T_sink + condenser
     sink's fans fan_out x^3,     x = load min(1, (rise + approach) / (T_s + rise - T_sink)), not under the turndown
     inside      (fan_in + pump) x^3, x = load, not under the turndown; the fans' watts are heat of the circuit too
@@ -34,6 +35,7 @@ from gigawatt.core.errors import InputError, Problem
 from gigawatt.physics.site.psychrometrics import (
     LATENT_J_PER_KG,
     Air,
+    dew_point_k,
     enthalpy_j_per_kg,
     humidity_ratio,
     saturation_pa,
@@ -57,6 +59,7 @@ class Circuit:
         condenser_k: of condensing over sink. evaporator_k: of supply over evaporating.
         economiser: the sink may cool without the chiller.
         saturation: effectiveness of wetting (adiabatic). air_rise_k: of the air over the sink (adiabatic).
+        dew_limit_k: outside air of a higher dew point stays out of the hall, and chillers do all; None: it never comes in.
 
     Raises:
         InputError: a share or a difference that can not be.
@@ -76,6 +79,7 @@ class Circuit:
     economiser: bool = True
     saturation: float = 0.0
     air_rise_k: float = 12.0
+    dew_limit_k: float | None = None
 
     def __post_init__(self) -> None:
         found = []
@@ -98,6 +102,8 @@ class Circuit:
         ]
         if not self.economiser and not self.carnot:
             found.append("neither chiller nor economiser: nothing cools")
+        if self.dew_limit_k is not None and not self.carnot:
+            found.append("outside air is kept out over a dew point, but there is no chiller for those hours")
         if found:
             raise InputError([Problem("out_of_range", f"cooling circuit: {text}") for text in found])
 
@@ -155,6 +161,8 @@ def cool(circuit: Circuit, air: Air, load: ArrayLike = 1.0, cycles: float = 4.0)
     heat = 1.0 + fan_in
     gap = back - circuit.approach_k - sink
     free = np.clip(gap / circuit.rise_k, 0.0, 1.0) if circuit.economiser else np.zeros_like(gap)
+    if circuit.dew_limit_k is not None:
+        free = np.where(dew_point_k(vapour_pa(air)) > circuit.dew_limit_k, 0.0, free)
     over = np.maximum(sink + circuit.approach_k - circuit.supply_k, 0.0)
     if circuit.carnot:
         evaporating = circuit.supply_k - circuit.evaporator_k
