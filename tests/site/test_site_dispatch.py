@@ -1,4 +1,4 @@
-"""The dispatch: watts balance, batteries create nothing, more is never worse; SciPy's programmes and hand-made cases as oracles."""
+"""The dispatch: watts balance, batteries create nothing, more is never worse; SciPy and hand-made cases as oracles."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ def test_least_output_against_an_integer_programme(seed: int) -> None:
         upper = [s.available_w[hour] for s in sources] + [np.inf, np.inf, 1]
         best = milp(cost, constraints=limits, bounds=(np.zeros(6), np.array(upper)), integrality=[0, 0, 0, 0, 0, 1])
         total += best.fun
-    assert found.weight / HOUR == pytest.approx(total, rel=1e-9)
+    assert found.weight / HOUR == pytest.approx(total, rel=1e-6)  # its integrality holds to 1e-6
 
 
 def test_a_reactor_that_must_run_spills_and_ramps() -> None:

@@ -125,7 +125,7 @@ class Weights:
         table = np.zeros((len(sources), hours))
         for row, source in enumerate(sources):
             table[row] = given[source.name]
-        wear = np.array([float(np.mean(given.get(b.name, 0.0))) for b in storage])
+        wear = np.array([float(np.asarray(given.get(b.name, 0.0), dtype=np.float64).mean()) for b in storage])
         heaviest = max(float(table.max(initial=0.0)), float(wear.max(initial=0.0)))
         return cls(table, wear, UNSERVED_TIMES * (heaviest or 1.0) if unserved is None else unserved)
 
@@ -164,9 +164,7 @@ def dispatch(
     weight = Weights.read(weights or {}, all_sources, tuple(storage), hours, unserved_weight)
     kept = [i for i, b in enumerate(storage) if b.energy_j and b.power_w]
     weight = Weights(weight.sources, weight.batteries[kept], weight.unserved)
-    swift = all(
-        source.ramp_w_per_h >= float(np.ptp(source.available_w)) or not _moves(source) for source in all_sources
-    )
+    swift = all(s.ramp_w_per_h >= float(s.available_w.max(initial=0.0)) or s.weather for s in all_sources)
     if batteries or not swift:
         from gigawatt.physics.site.windows import in_windows
 
@@ -210,11 +208,6 @@ def merit_order(load_w: Array, available_w: Array, floor_w: Array, weights: Arra
     out = np.empty_like(room)
     np.put_along_axis(out, order, taken, axis=0)
     return np.asarray(out + floor_w)
-
-
-def _moves(source: Source) -> bool:
-    """Sun and wind come as they come, and can be curtailed at once: their ramps are no limit of the dispatch."""
-    return not source.weather
 
 
 def _settle_least(

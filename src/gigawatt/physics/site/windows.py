@@ -79,8 +79,9 @@ def in_windows(
 class _Window:
     """One programme of T hours: the matrix is built once, bounds and weights are those of each window.
 
-    Columns, in blocks of T: p of each source; charge, discharge, stored of each battery; unserved; spilt; and one last column, what
-    lacks in store at the end. Rows, in blocks of T: the balance; each battery's level; each ramp; and one last row, the end.
+    Columns, in blocks of T: p of each source; charge, discharge, stored of each battery; unserved; spilt; and one last
+    column, what lacks in store at the end. Rows, in blocks of T: the balance; each battery's level; each ramp; and one
+    last row, the end.
     """
 
     def __init__(
