@@ -1,4 +1,4 @@
-"""Records of what gives or keeps watts: plant that burns fuel, sun, wind, reactors, batteries, and contracts for their output."""
+"""Records of what gives or keeps watts: plant that burns fuel, sun, wind, reactors, batteries, contracts for output."""
 
 from __future__ import annotations
 

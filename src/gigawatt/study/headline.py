@@ -63,7 +63,7 @@ def _gross_draws(answer: Answer) -> Array | None:
 
 def _capex_draws(answer: Answer) -> Array:
     racks = float(answer.plan.racks @ answer.priced.inputs.platforms.capex_usd)
-    return answer.plan.capital_usd + (answer.bands.platform - 1) * racks
+    return answer.capex_usd + (answer.bands.platform - 1) * racks
 
 
 def _irr_draws(answer: Answer, levered: bool) -> Array:
@@ -174,10 +174,10 @@ HEADLINES: tuple[Headline, ...] = (
              "tokens sold, realised prices, MW", revenue_per_mw_year, _per_mw_draws),
     Headline("gross_profit_per_mw_year", "USD/MW/yr", "(token revenue - energy - upkeep - staff) / mean MW in use",
              "revenue, energy price, upkeep shares, staff", _gross, _gross_draws),
-    Headline("capex", "USD", "racks x list price + MW x shell price", "list prices, shell price", lambda a: a.plan.capital_usd,
-             _capex_draws),
+    Headline("capex", "USD", "racks x list price + MW x shell price + own plant", "list prices, shell price",
+             lambda a: a.capex_usd, _capex_draws),
     Headline("capex_per_gw", "USD/GW", "capex / GW of site power built", "capex, MW",
-             lambda a: a.plan.capital_usd / a.site_mw * 1e3 if a.site_mw else None,
+             lambda a: a.capex_usd / a.site_mw * 1e3 if a.site_mw else None,
              lambda a: _capex_draws(a) / a.site_mw * 1e3 if a.site_mw else None),
     Headline("site_power", "MW", "highest draw of any phase at the meter", "racks in use, watts", lambda a: a.site_mw),
     Headline("pue", "", "meter watts / rack-input watts in the busiest phase", "facility", _it_share),

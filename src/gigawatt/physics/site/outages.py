@@ -1,13 +1,14 @@
 """Units that fail and are mended: how much of a plant stands in each hour, and how much can be counted on.
 
-Each unit is up or down by itself (a two-state Markov chain): with forced outage rate q and mean time to repair r it runs
-r (1 - q) / q hours between failures in the mean. Planned work takes each unit once a year for its share of the hours, one after
-another, spread evenly.
+Each unit is up or down by itself (a two-state Markov chain): with forced outage rate q and mean time to repair r it
+runs r (1 - q) / q hours between failures in the mean. Planned work takes each unit once a year for its share of the
+hours, one after another, spread evenly.
 
-What can be counted on is the capacity that lacks in at most `lack_hours` of a year: the quantile of the sum over all units, by
-convolution of their outages (the capacity outage probability table of Billinton and Allan, Reliability Evaluation of Power
-Systems, ch. 2), with a unit of each plant down for planned work besides. The standard is one day in ten years, 2.4 hours a year
-(the usual reading of it in North America), unless another is asked for. A plant of one unit has nothing to count on.
+What can be counted on is the capacity that lacks in at most `lack_hours` of a year: the quantile of the sum over all
+units, by convolution of their outages (the capacity outage probability table of Billinton and Allan, Reliability
+Evaluation of Power Systems, ch. 2), with a unit of each plant down for planned work besides. The standard is one day in
+ten years, 2.4 hours a year (the usual reading of it in North America), unless another is asked for. A plant of one unit
+has nothing to count on.
 """
 
 from __future__ import annotations
@@ -48,7 +49,9 @@ class Units:
 
     def __post_init__(self) -> None:
         if self.count < 1 or not self.unit_w >= 0 or not 0 <= self.forced < 1 or not 0 <= self.planned < 1:
-            raise InputError(Problem("out_of_range", "a plant has at least one unit and outage rates from 0 to under 1"))
+            raise InputError(
+                Problem("out_of_range", "a plant has at least one unit and outage rates from 0 to under 1")
+            )
         if not self.repair_h > 0:
             raise InputError(Problem("out_of_range", "mean hours to repair must be over 0"))
 

@@ -89,29 +89,46 @@ def together(batteries: tuple[Battery, ...]) -> Battery:
     )
 
 
-def clip_chain(change: ArrayLike, high: ArrayLike, start: ArrayLike) -> Array:
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """The clips of all steps joined, [..., H]: the level after step t is min(max(start + shift_t, low_t), up_t)."""
+
+    shift: Array
+    low: Array
+    up: Array
+
+    def levels(self, start: ArrayLike) -> Array:
+        """[..., H] levels after each step, from [...] levels before the first."""
+        begin = np.asarray(start, dtype=np.float64)[..., None]
+        return np.asarray(np.minimum(np.maximum(begin + self.shift, self.low), self.up))
+
+
+def chain(change: ArrayLike, high: float) -> Chain:
+    """The steps  s' = clip(s + change, 0, high)  along the last axis, joined by doubling."""
+    shift = np.array(change, dtype=np.float64)
+    low, up = np.zeros_like(shift), np.full_like(shift, high)
+    step = 1
+    while step < shift.shape[-1]:
+        a, floor, cap = shift[..., step:].copy(), low[..., step:].copy(), up[..., step:].copy()
+        low[..., step:] = np.minimum(np.maximum(low[..., :-step] + a, floor), cap)
+        up[..., step:] = np.minimum(np.maximum(up[..., :-step] + a, floor), cap)
+        shift[..., step:] = shift[..., :-step] + a
+        step *= 2
+    return Chain(shift, low, up)
+
+
+def clip_chain(change: ArrayLike, high: float, start: ArrayLike) -> Array:
     """Levels after each step of  s' = clip(s + change, 0, high), along the last axis.
 
     Args:
         change: [..., H] what is added in each step.
-        high: [...] the most a level can be.
+        high: the most a level can be.
         start: [...] the level before the first step.
 
     >>> clip_chain([3.0, 4.0, -9.0, 2.0], 5.0, 0.0)
     array([3., 5., 0., 2.])
     """
-    shift = np.array(change, dtype=np.float64)
-    top = np.broadcast_to(np.asarray(high, dtype=np.float64)[..., None], shift.shape)
-    low, up = np.zeros_like(shift), np.array(top)
-    step = 1
-    while step < shift.shape[-1]:
-        a, floor, cap = shift[..., step:].copy(), low[..., step:].copy(), up[..., step:].copy()
-        low[..., step:] = np.clip(low[..., :-step] + a, floor, cap)
-        up[..., step:] = np.clip(up[..., :-step] + a, floor, cap)
-        shift[..., step:] = shift[..., :-step] + a
-        step *= 2
-    begin = np.broadcast_to(np.asarray(start, dtype=np.float64)[..., None], shift.shape)
-    return np.minimum(np.maximum(begin + shift, low), up)
+    return chain(change, high).levels(start)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ Sun, for modules that follow it about a north-south axis (Duffie and Beckman, So
 
 k is the share that clouds let through, a function of a Gaussian process of days and hours (sum of two autoregressive ones).
 
-Wind, as a Gaussian autoregressive process turned into Weibull speeds of shape 2 (Brown, Katz and Murphy, J. Climate Appl. Meteor.
-23, 1984) with a season, through the power curve of one machine, cubic between cut-in and rated speed.
+Wind, as a Gaussian autoregressive process turned into Weibull speeds of shape 2 (Brown, Katz and Murphy, J. Climate
+Appl. Meteor. 23, 1984) with a season, through the power curve of one machine, cubic between cut-in and rated speed.
 
 What is fitted: one number a plant, the middle of k or the scale of the speeds, so that the year's mean is the given capacity
 factor (bisection; the error is under 1e-6). What is assumed and not fitted: correlation times, season, spread. So the mean is
