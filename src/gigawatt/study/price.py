@@ -312,15 +312,9 @@ def _coefficients(
     staff = -running.staff_usd_per_mw_yr * points.mw
     none = np.zeros(len(points))
     sells_itself = seller(scenario) == scenario.company("operator")
+    own = plant.charge_usd_per_yr
     system = Coefficients(
-        "system",
-        staff,
-        energy,
-        at_list - made * (1 - cost_share) + upkeep,
-        made * cost_share,
-        shell,
-        1.0,
-        plant.charge_usd_per_yr,
+        "system", staff, energy, at_list - made * (1 - cost_share) + upkeep, made * cost_share, shell, 1.0, own
     )
     operator = Coefficients(
         "operator",
@@ -330,7 +324,7 @@ def _coefficients(
         made,
         shell,
         1.0 if sells_itself else 0.0,
-        plant.charge_usd_per_yr,
+        own,
     )
     lab = Coefficients(
         "lab",

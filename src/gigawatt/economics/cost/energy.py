@@ -65,7 +65,7 @@ def price_series(mean_usd_per_mwh: float, shape: PriceShape, seed: int) -> Array
     if count:
         top = np.argsort(-spot, kind="stable")[:count]
         spot[top] += np.minimum((1 - rng.random(count)) ** (-1 / shape.spike_exponent), shape.spike_most)
-    return mean_usd_per_mwh * ((1 - shape.floating) + shape.floating * spot / spot.mean())
+    return np.asarray(mean_usd_per_mwh * ((1 - shape.floating) + shape.floating * spot / spot.mean()))
 
 
 def _process(rng: np.random.Generator, memory: float) -> Array:

@@ -1,13 +1,14 @@
 """What a site that can draw less for a while gains and gives up, and whether its plant can follow its load.
 
-**Grid.** A grid that can serve G in its worst hours may connect a site of G / (1 - f) that gives up the share f in those hours: the
-call takes the site down to G, and no more. A site that waits until the grid is built out for all of its load may connect G of it,
-or all of it with that promise, at once. What it loses is f times the hours asked, and nothing in the hours that its own plant and
-batteries carry. (Norris et al., Rethinking Load Growth, Duke University 2025: 76, 100, 126 GW of new load fit into the United
-States' grids with 0.25, 0.5, 1 % of its energy given up; a field test cut 25 % of a cluster for three hours, arXiv 2507.00909.)
+Grid. A grid that can serve G in its worst hours may connect a site of G / (1 - f) that gives up the share f in those
+hours: the call takes the site down to G, and no more. So a site that would wait until the grid is built out for all of
+its load may connect at once. What it loses is f times the hours asked, and nothing in the hours that its own plant and
+batteries carry. (Norris et al., Rethinking Load Growth, Duke University 2025: 76, 100, 126 GW of new load fit into the
+United States' grids with 0.25, 0.5, 1 % of its energy given up; a field test cut 25 % of a cluster for three hours,
+arXiv 2507.00909.)
 
-**Own plant.** A job of synchronous training swings between compute and communication within seconds, falls to idle when it fails and
-climbs back (`reliability.swings` works the watts out; plain watts are taken here). On an island the plant's units must take
+Own plant. A job of synchronous training swings between compute and communication within seconds, falls to idle when it
+fails and climbs back (`reliability.swings` works the watts out; plain watts are taken here). On an island the units must take
 
     each step at once       step <= sum of what units take at once (a share of rating: inertia, ISO 8528-5 for engines)
     each ramp               dP/dt <= sum of their ramps
@@ -106,7 +107,7 @@ def follows_ramp(plants: Sequence[Plant], what: str, watts: float, seconds: floa
     >>> gas = Plant("gas", 100e6, 0.12 / 60, 0.10, 0.4)
     >>> found = follows_ramp([gas], "restart", 50e6, 1.0)
     >>> found.follows, round(found.storage_w / 1e6, 1), round(found.storage_j / 3.6e9, 2)
-    (False, 39.8, 1.1)
+    (False, 39.8, 1.11)
     """
     change = abs(watts)
     step = min(sum(p.standing_w * p.step_share for p in plants), change)

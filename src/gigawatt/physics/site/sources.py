@@ -117,7 +117,7 @@ def battery_of(record: Any, power_w: float, hours: float, name: str) -> Battery:
 
 def grid_source(
     capacity_w: float,
-    carbon_kg_per_j: ArrayLike = 0.0,
+    carbon_kg_per_j: float = 0.0,
     *,
     name: str = "grid",
     called: ArrayLike | None = None,
@@ -143,4 +143,4 @@ def grid_source(
     if outage_hours > 0:
         line = Units(1, capacity_w, outage_hours / HOURS, outage_length_h)
         watts = watts * standing(line, HOURS, np.random.default_rng([seed, zlib.crc32(name.encode())]))
-    return Source(name, watts, carbon_kg_per_j=float(np.mean(carbon_kg_per_j)), own=False)
+    return Source(name, watts, carbon_kg_per_j=carbon_kg_per_j, own=False)

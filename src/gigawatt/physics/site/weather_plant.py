@@ -110,7 +110,7 @@ def _clear_share(latitude_deg: float, dry_bulb_k: Array) -> Array:
 
 def _power_curve(speed: Array) -> Array:
     rise = (speed**3 - CUT_IN**3) / (RATED**3 - CUT_IN**3)
-    return np.where(speed > CUT_OUT, 0.0, np.clip(rise, 0.0, 1.0))
+    return np.asarray(np.where(speed > CUT_OUT, 0.0, np.clip(rise, 0.0, 1.0)))
 
 
 def _process(rng: np.random.Generator, hours: float) -> Array:
@@ -136,7 +136,7 @@ def _normal(z: Array) -> Array:
     t = 1.0 / (1.0 + 0.3275911 * x)
     poly = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))))
     upper = 0.5 * poly * np.exp(-x * x)
-    return np.where(z > 0, 1 - upper, upper)
+    return np.asarray(np.where(z > 0, 1 - upper, upper))
 
 
 def _fitted(share: Callable[[float], Array], mean: float, low: float, high: float) -> Array:

@@ -37,7 +37,7 @@ def fetch_own(loaded: Loaded, cat: Catalog, problems: Problems) -> tuple[tuple[O
     site, where = loaded.scenario.site, loaded.source.where
     plants: list[OwnPlant] = []
     stores: list[OwnStore] = []
-    names = [one.id for one in (*site.generation, *site.storage)]
+    names = [*(one.id for one in site.generation), *(one.id for one in site.storage)]
     for name in sorted({n for n in names if names.count(n) > 1} | ({"grid"} & set(names))):
         said = "the grid's own name" if name == "grid" else "the name of two of them"
         problems.add(
