@@ -9,7 +9,7 @@ from gigawatt.catalog.hardware import Accelerator, Maturity, Mode, Platform
 from gigawatt.catalog.market import SupplyInput, SupplyLevel
 from gigawatt.catalog.money import ChipRow, Company, CostSet, PowerRow, PriceSet, TokenRow
 from gigawatt.catalog.network import Fabric, Link, Netpart, Scaleup
-from gigawatt.catalog.places import Climate, Cooling, Facility, Ppa, Site
+from gigawatt.catalog.places import Circuit, Climate, Cooling, Facility, Losses, Ppa, Site
 from gigawatt.catalog.quantity import Series, Strict, datums
 from gigawatt.catalog.record import Record
 from gigawatt.catalog.software import Framework, Host, Porting
@@ -45,6 +45,7 @@ __all__ = [
     "Accelerator",
     "Calibration",
     "ChipRow",
+    "Circuit",
     "Climate",
     "Company",
     "Cooling",
@@ -59,6 +60,7 @@ __all__ = [
     "GigawattCost",
     "Host",
     "Link",
+    "Losses",
     "Maturity",
     "Mode",
     "Model",

@@ -67,6 +67,13 @@ class Answer:
         """Energy of a year, mean over the horizon's phases."""
         return float(self.plan.mean_use @ self.priced.energy_usd_per_yr)
 
+    @cached_property
+    def drawn_mw(self) -> float:
+        """Mean draw at the meter over a year, over the horizon's phases: what the energy bill is for."""
+        plant, points = self.priced.plant, self.priced.inputs.points
+        mean = float(self.plan.mean_use @ (points.mw * self.priced.mean_load))
+        return mean * plant.energy_share * plant.served_share
+
     @property
     def capex_usd(self) -> float:
         """Racks at list price, the shell, and plant of the site's own."""

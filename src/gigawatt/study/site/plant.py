@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gigawatt.economics.cost import capital_charge
-from gigawatt.physics.site import PowerChain, chain_from_record
+from gigawatt.physics.site import PowerChain
 from gigawatt.study.resolve import Resolved
 from gigawatt.study.site.supply import Supply
+from gigawatt.study.site.year import chain_at, weather_at, year_at_load
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +45,14 @@ def plant_of(resolved: Resolved, load_mw: float | None = None) -> Plant:
         Infeasible: no watt can be counted on.
     """
     supply = resolved.supply(load_mw)
-    rate = resolved.scenario.discount_rate
+    there, rate = supply.standing, resolved.scenario.discount_rate
     charge = sum(
-        float(capital_charge(one.capital_usd, rate, one.life_years)) + one.upkeep_usd_per_yr
-        for one in supply.standing.own
+        float(capital_charge(one.capital_usd, rate, one.life_years)) + one.upkeep_usd_per_yr for one in there.own
     )
     return Plant(
-        chain=chain_from_record(resolved.facility),
+        chain=there.chain,
         power_mw=supply.firm_mw,
-        energy_share=1.0,
+        energy_share=there.energy_share,
         energy_usd_per_mwh=supply.usd_per_mwh,
         capital_usd=supply.capital_usd,
         charge_usd_per_yr=charge,
@@ -60,3 +60,6 @@ def plant_of(resolved: Resolved, load_mw: float | None = None) -> Plant:
         served_share=supply.served_share,
         supply=supply,
     )
+
+
+__all__ = ["Plant", "chain_at", "plant_of", "weather_at", "year_at_load"]

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from gigawatt.catalog import Catalog
 from gigawatt.core.errors import Change, Infeasible
 from gigawatt.economics.cost.energy import J_PER_MWH, PriceShape, price_series
+from gigawatt.physics.site import PowerChain
 from gigawatt.physics.site.carbon import Carbon, carbon_of
 from gigawatt.physics.site.dispatch import Dispatch, dispatch
 from gigawatt.physics.site.firm import Firm, firm_load, smallest_battery
@@ -28,6 +29,7 @@ from gigawatt.physics.site.sources import HOURS, Place, battery_of, derating, gr
 from gigawatt.physics.site.storage import Battery
 from gigawatt.physics.site.supplied import Source
 from gigawatt.study.site.own import OwnPlant
+from gigawatt.study.site.year import chain_at, weather_at, year_at_load
 
 if TYPE_CHECKING:
     from gigawatt.study.resolve import Resolved
@@ -53,7 +55,14 @@ class Own:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What stands on a day, without a load: sources, batteries, hourly prices, what can be counted on."""
+    """What stands on a day: sources, batteries, hourly prices, what can be counted on, and what the building asks for.
+
+    Attributes:
+        called: [H] hours in which the grid asks load back.
+        shape: [H] watts at the meter over their mean, at the mean load of the cost set.
+        energy_share: mean of the year's watts at the meter over those of the design hour.
+        chain: of the building, about the design hour.
+    """
 
     sources: tuple[Source, ...]
     batteries: tuple[Battery, ...]
@@ -61,6 +70,9 @@ class Standing:
     firm: Firm
     called: NDArray[np.bool_]
     own: tuple[Own, ...]
+    shape: Array
+    energy_share: float
+    chain: PowerChain
 
     @property
     def bare(self) -> bool:
@@ -113,7 +125,10 @@ class Supply:
 def standing_on(resolved: Resolved, day: date, grid_mw: float | None = None) -> Standing:
     """What stands on a day; `grid_mw` is the connection then, by default the whole of it."""
     site, scenario = resolved.scenario.site, resolved.scenario
-    place = _place(resolved)
+    weather = weather_at(resolved)
+    chain, load = chain_at(resolved, weather), resolved.costs.load_factor.value
+    full, usual = (year_at_load(chain, weather, 1e9, share).meter_w for share in (1.0, load))
+    place = _place(resolved, weather.dry_bulb_k)
     grid_w = site.grid_power if grid_mw is None else grid_mw * 1e6
     price = price_series(resolved.energy_price.value * J_PER_MWH, _price_shape(), scenario.seed)
     flex = site.flexibility
@@ -131,12 +146,14 @@ def standing_on(resolved: Resolved, day: date, grid_mw: float | None = None) -> 
         [(units_of(p.record, p.asked.capacity), derating(p.record, place.dry_bulb_k)) for p in fuel],
         [source.available_w for source in made if source.weather],
         batteries,
-        shape=np.where(called, 1.0 - flex.share, 1.0),
+        # The few hours that go beyond the design hour lack a little, as the building does.
+        shape=np.minimum(full / 1e9, 1.0) * np.where(called, 1.0 - flex.share, 1.0),
     )
     prices = {"grid": price}
     prices |= {p.asked.id: np.full(HOURS, p.record.running_usd_per_j * J_PER_MWH) for p in plants}
     sources = (grid, *made) if grid_w > 0 else tuple(made)
-    return Standing(sources, batteries, prices, firm, called, _own(resolved, plants))
+    shape, share = usual / usual.mean(), float(usual.mean()) / (load * 1e9)
+    return Standing(sources, batteries, prices, firm, called, _own(resolved, plants), shape, share, chain)
 
 
 def supply_of(resolved: Resolved, load_mw: float | None = None, standing: Standing | None = None) -> Supply:
@@ -153,11 +170,12 @@ def supply_of(resolved: Resolved, load_mw: float | None = None, standing: Standi
     there = standing or standing_on(resolved, resolved.scenario.horizon.start)
     if there.firm.load_w <= 0:
         raise _no_power(there, resolved)
-    mean = there.firm.load_w / 1e6 * resolved.costs.load_factor.value if load_mw is None else load_mw
+    usual = there.firm.load_w / 1e6 * resolved.costs.load_factor.value * there.energy_share
+    mean = usual if load_mw is None else load_mw
     if there.bare:
         price = resolved.energy_price.value * J_PER_MWH
         return Supply(there, mean, None, price, 0.0, resolved.site.carbon.value * J_PER_MWH, 1.0)
-    load = np.full(HOURS, mean * 1e6)
+    load = mean * 1e6 * there.shape
     weights = {source.name: there.usd_per_mwh[source.name] / J_PER_MWH for source in there.sources}
     found = dispatch(load, there.sources, there.batteries, weights)
     carbon = carbon_of(found, there.sources)
@@ -181,7 +199,7 @@ def firm_mw_on(resolved: Resolved, day: date) -> float:
     return standing_on(resolved, day, grid).firm.load_w / 1e6
 
 
-def _place(resolved: Resolved) -> Place:
+def _place(resolved: Resolved, dry_bulb_k: Array) -> Place:
     """The place's dry bulb by hour and what sun and wind give there by its record."""
     site = resolved.site
 
@@ -189,16 +207,7 @@ def _place(resolved: Resolved) -> Place:
         found = [p.capacity_factor.value for p in site.ppas if p.technology in kinds and p.capacity_factor is not None]
         return found[0] if found else None
 
-    return Place(_dry_bulb_k(resolved), site.latitude_deg, factor(_SUN), factor(_WIND), resolved.scenario.seed)
-
-
-def _dry_bulb_k(resolved: Resolved) -> Array:
-    """Hours of the dry bulb: months' means joined by lines, and a day that is 10 K wide and warmest at 15 h."""
-    means = np.asarray(resolved.site.climate.dry_bulb.values)
-    hour = np.arange(HOURS)
-    month = (hour + 0.5) / HOURS * 12 - 0.5
-    season = np.interp(month, np.arange(-1, 13), np.concatenate([means[-1:], means, means[:1]]))
-    return np.asarray(season + 5.0 * np.cos(2 * np.pi * (hour % 24 + 0.5 - 15) / 24))
+    return Place(dry_bulb_k, site.latitude_deg, factor(_SUN), factor(_WIND), resolved.scenario.seed)
 
 
 @lru_cache(maxsize=1)
