@@ -17,7 +17,7 @@ from gigawatt.study.bands import check_varied, draw_bands, percentiles
 from gigawatt.study.headline import metrics_table
 from gigawatt.study.jobs.answer import answers, job_trees, jobs_tables
 from gigawatt.study.load import Loaded
-from gigawatt.study.moat import moats_table
+from gigawatt.study.moats.short import moats_table
 from gigawatt.study.money_tables import (
     capex_table,
     cash_links_table,
@@ -72,6 +72,23 @@ def work_out(loaded: Loaded, progress: Progress = lambda text: None, catalog: Ca
     resolved = resolve(loaded, catalog)
     check_varied(resolved)
     line = timeline(loaded.scenario)
+    priced, best = chosen(resolved, line, progress)
+    others = plan_all_objectives(priced.inputs)
+    progress("settling who pays whom")
+    settled = settle(resolved, priced, best, line)
+    progress("drawing bands")
+    bands = draw_bands(resolved, priced, best, line)
+    return Answer(resolved, line, priced, best, settled, bands, others)
+
+
+def chosen(resolved: Resolved, line: Timeline, progress: Progress = lambda text: None) -> tuple[Priced, Plan]:
+    """The operating points with their prices, and the fleet of highest value.
+
+    A run that the plan has no room for is sized again for the fleet that it has for itself.
+
+    Raises:
+        Infeasible: no plan fits.
+    """
     progress("working out seconds and watts")
     performance = perform(resolved, line)
     priced = price(resolved, performance, line)
@@ -83,13 +100,7 @@ def work_out(loaded: Loaded, progress: Progress = lambda text: None, catalog: Ca
         performance = alone(performance, small, resolved, line)
         priced = price(resolved, performance, line)
         best = plan(priced.inputs)
-    priced, best = _at_its_own_load(resolved, performance, line, priced, best)
-    others = plan_all_objectives(priced.inputs)
-    progress("settling who pays whom")
-    settled = settle(resolved, priced, best, line)
-    progress("drawing bands")
-    bands = draw_bands(resolved, priced, best, line)
-    return Answer(resolved, line, priced, best, settled, bands, others)
+    return _at_its_own_load(resolved, performance, line, priced, best)
 
 
 def _too_small(priced: Priced, best: Plan, but: set[tuple[int, int]]) -> set[tuple[int, int]]:
