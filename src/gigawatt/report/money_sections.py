@@ -14,6 +14,7 @@ from gigawatt.report.grid import INPUTS, NOISE, words_of
 from gigawatt.report.money_charts import question_of
 from gigawatt.report.money_sentences import measure_words
 from gigawatt.report.net_parts import NETWORK
+from gigawatt.report.operate_parts import OPERATE
 from gigawatt.report.sections import Section
 from gigawatt.report.sentences import rows_of
 from gigawatt.report.serve_parts import SERVE, SERVICE
@@ -257,6 +258,7 @@ BY_QUESTION = {
     "serve": SERVE,
     "service": SERVICE,
     "train": TRAIN,
+    "operate": OPERATE,
 }
 
 

@@ -150,8 +150,8 @@ def build(inputs: OperateInputs, *, static: bool = False) -> Model:
                 rows.add("pace", w, m, [done], low=works.owed_tokens_per_s[w] * HOUR_S * m / unit[w])
     _power(inputs, rows, at, idle, ready)
     power_row = np.array([i for i, owner in enumerate(rows.owner) if owner[0] == "power"], dtype=np.int64)
-    for n, g in enumerate(blocks):
-        _block(inputs, rows, at, n, int(g))
+    for n, lane in enumerate(blocks):
+        _block(inputs, rows, at, n, int(lane))
     if static:
         share = inputs.up_racks / np.maximum(inputs.up_racks.max(axis=1, keepdims=True), 1e-12)
         for g in range(len(lanes)):
@@ -164,7 +164,7 @@ def _columns(inputs: OperateInputs, blocks: int, static: bool) -> Columns:
     h, n_g = inputs.hours, len(inputs.lanes)
     n_s, n_b = len(inputs.segments.names), len(inputs.stores.names)
     service = np.array([inputs.works.kind[w] == "service" for w in inputs.segments.work], dtype=bool)
-    at = 0
+    at: int = 0
 
     def take(rows: int, keep: NDArray[np.bool_] | None = None) -> Indices:
         nonlocal at
@@ -176,8 +176,9 @@ def _columns(inputs: OperateInputs, blocks: int, static: bool) -> Columns:
 
     busy, held, gain = take(len(inputs.ways)), take(n_g), take(n_g)
     sold = take(n_s, service[:, None])
-    part = np.where(service, -1, at + np.cumsum(~service) - 1)
-    at += int((~service).sum())
+    part = np.full(n_s, -1, dtype=np.int64)
+    part[~service] = at + np.arange(int((~service).sum()))
+    at += int(np.count_nonzero(~service))
     off = take(len(inputs.platforms), inputs.may_stop[None, :])
     gen = take(len(inputs.sources.names))
     charge, discharge, level = take(n_b), take(n_b), take(n_b)
@@ -210,11 +211,17 @@ def _power(inputs: OperateInputs, rows: _Rows, at: Columns, idle: Array, ready: 
     peak, mean = ((x - ready[ways.lane])[:, None] for x in (ways.peak_it_mw, ways.mean_it_mw))
     stopped = -idle[:, None]
     per = inputs.per_it[None, :]
-    give = [(at.charge, -1.0), (at.discharge, 1.0)]
-    drawn = [(at.busy, -mean * per), (at.held, -held * per), (at.off, -stopped * per)]
+    drawn: list[tuple[Indices, ArrayLike]] = [
+        (at.gen, 1.0),
+        (at.charge, -1.0),
+        (at.discharge, 1.0),
+        (at.busy, -mean * per),
+        (at.held, -held * per),
+        (at.off, -stopped * per),
+    ]
     fixed = inputs.fixed_mw + inputs.per_it * base
-    rows.add("energy", 0, hours, [(at.gen, 1.0), *give, *drawn], low=fixed, high=fixed)
-    top = [
+    rows.add("energy", 0, hours, drawn, low=fixed, high=fixed)
+    top: list[tuple[Indices, ArrayLike]] = [
         (at.busy, peak * per),
         (at.held, held * per),
         (at.off, stopped * per),
@@ -223,7 +230,7 @@ def _power(inputs: OperateInputs, rows: _Rows, at: Columns, idle: Array, ready: 
     ]
     rows.add("power", 0, hours, top, high=inputs.cap_mw - fixed)
     if np.isfinite(inputs.hall_it_mw):
-        inside = [(at.busy, peak + 0.0 * per), (at.held, held + 0.0 * per), (at.off, stopped + 0.0 * per)]
+        inside: list[tuple[Indices, ArrayLike]] = [(at.busy, peak), (at.held, held), (at.off, stopped)]
         rows.add("hall", 0, hours, inside, high=inputs.hall_it_mw - base)
     for b in range(len(stores.names)):
         flow = [(at.charge[b], -stores.charge_efficiency[b]), (at.discharge[b], 1.0 / stores.discharge_efficiency[b])]

@@ -1,8 +1,9 @@
 """`operate`: the best hours of a site, and what a MW more in each of them is worth. A pure function.
 
-Steps: the programme with every block running all the time, beside its relaxation; where these differ, the hours of the
-blocks are chosen by branch and bound; with those held, a linear programme gives the prices; a last solve takes, of all
-schedules of this value, the one with the fewest hand-overs and racks in use.
+Steps: the programme with every block running all the time, beside its relaxation; where these differ, each block may pause once
+a day for a span of whole hours, and the best span is taken; with the hours of the blocks held, a linear programme gives the
+prices; a last solve takes, of all schedules of this value, the one with the fewest hand-overs and racks in use. What was
+given up for whole hours and one pause is at most the distance to the relaxation, which is told.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ import numpy as np
 
 from gigawatt.factory.operation.conflict import infeasible
 from gigawatt.factory.operation.inputs import Array, Indices, OperateInputs
-from gigawatt.factory.operation.model import HOUR_S, THOUSAND, Model, build
+from gigawatt.factory.operation.model import HOUR_S, THOUSAND, Model, block_limit, build
 from gigawatt.factory.solver import Answer, LinearProgram, Solver
 
 SAME = 1e-10  # of the value, which the last solve may not give up
-GAP = 1e-4  # of the value, within which the hours of the blocks are the best
+GAP = 1e-4  # of the value: no better hours for the blocks are looked for within it
 DUST = 1e-7
 STEP_MW = 1e-3  # by which a cap is moved to price it
 MOST_PRICED = 48  # hours up to which all is solved at once, and the worth of a MW is taken from both sides
@@ -138,26 +139,65 @@ def _with_blocks(model: Model) -> tuple[LinearProgram, float]:
     if steady.optimal and steady.value >= relaxed.value - GAP * max(1.0, abs(relaxed.value)):
         return held_on(model, always), relaxed.value
     on = _by_day(model) if model.inputs.hours > MOST_PRICED else _hours_on(model)
-    chosen = Solver(held_on(model, on), relax=True).solve() if on is not None else steady
-    if not (steady.optimal or chosen.optimal):
+    if on is None:
         raise infeasible(model)
-    if not chosen.optimal or (steady.optimal and steady.value >= chosen.value):
-        return held_on(model, always), relaxed.value
-    assert on is not None
+    if not Solver(held_on(model, on), relax=True).solve().optimal:  # days that fit alone and not together
+        if not steady.optimal:
+            raise infeasible(model)
+        on = always
     return held_on(model, on), relaxed.value
 
 
+def _by_day(model: Model) -> Array | None:
+    """[blocks, H] hours in which each block runs, each day for itself: paces are checked daily, hand-overs at midnight few."""
+    days = [model.inputs.between(first, first + DAY) for first in range(0, model.inputs.hours, DAY)]
+    found = [_hours_on(build(day)) for day in days]
+    return None if any(on is None for on in found) else np.concatenate([on for on in found if on is not None], axis=1)
+
+
 def _hours_on(model: Model) -> Array | None:
-    """[blocks, H] the hours in which each block runs, by branch and bound; None where nothing fits."""
+    """[blocks, H] the hours in which each block runs: all but one pause, the best there is; None where nothing fits.
+
+    Every pause of whole hours is tried, block after block, by warm solves. Where no single pause fits, branch and bound
+    takes any hours.
+    """
+    n, h = model.at.on.shape
+    on = np.ones((n, h))
+    solver = Solver(held_on(model, on), relax=True)
+    best = solver.value()
+    for _ in range(1 if n == 1 else 2):
+        for block in range(n):
+            here = on[block].copy()
+            for off in _pauses(h, h - _needed_hours(model, int(model.block_lanes[block]))):
+                on[block] = 1.0 - off
+                program = held_on(model, on)
+                solver.set_bounds(program.col_low, program.col_high)
+                found = solver.value()
+                if found > best + SAME * max(1.0, abs(found)):
+                    best, here = found, on[block].copy()
+            on[block] = here
+    if np.isfinite(best):
+        return on
     whole = Solver(model.program, gap=GAP).solve()
     return np.round(whole.x[model.at.on]) if whole.optimal else None
 
 
-def _by_day(model: Model) -> Array | None:
-    """The same for a longer period, each day for itself: paces are checked daily, and hand-overs at midnight are few."""
-    days = [model.inputs.between(first, first + DAY) for first in range(0, model.inputs.hours, DAY)]
-    found = [_hours_on(build(day)) for day in days]
-    return None if any(on is None for on in found) else np.concatenate([on for on in found if on is not None], axis=1)
+def _pauses(hours: int, longest: int) -> Array:
+    """[pauses, hours] spans of 1 to `longest` whole hours, round the clock; none first."""
+    start, length = (x.ravel() for x in np.meshgrid(np.arange(hours), np.arange(1, longest + 1), indexing="ij"))
+    since = (np.arange(hours)[None, :] - start[:, None]) % hours
+    return np.concatenate([np.zeros((1, hours)), (since < length[:, None]).astype(float)])
+
+
+def _needed_hours(model: Model, lane: int) -> int:
+    """Fewest hours in which a block of the most racks, at its fastest, makes what its work owes in all of them."""
+    inputs = model.inputs
+    work = int(inputs.lanes.work[lane])
+    alone = int((inputs.lanes.work == work).sum()) == 1
+    fastest = float(inputs.ways.tokens_out_per_s[inputs.ways.lane == lane].max(initial=0.0)) * block_limit(inputs, lane)
+    if not alone or fastest <= 0:
+        return 0
+    return min(int(np.ceil(inputs.works.owed_tokens_per_s[work] * inputs.hours / fastest - 1e-9)), inputs.hours)
 
 
 def _priced(model: Model, program: LinearProgram, best: Answer, solver: Solver) -> tuple[Array, Array]:

@@ -16,6 +16,7 @@ Array = NDArray[np.float64]
 DAY_H = 24
 YEAR_H = 8760
 DAILY_RANGE_K = 10.0
+ZERO_C_K = 273.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class Conditions:
     """Columns of H hours from midnight of `first`.
 
     Attributes:
-        dry_bulb_k, wet_bulb_k. per_it, fixed_mw: meter MW = fixed + per_it x IT MW. water_l_per_it_mwh.
+        dry_bulb_k, wet_bulb_k. per_it, fixed_mw: meter MW = fixed + per_it x IT MW. water_l_per_it_mwh (None: not known).
         usd_per_mwh, carbon_kg_per_mwh: of what the grid delivers.
         hottest: whether the day was chosen as the one of the highest mean wet bulb of the year.
     """
@@ -36,6 +37,8 @@ class Conditions:
     usd_per_mwh: Array
     carbon_kg_per_mwh: Array
     hottest: bool
+    made: str
+    water_l_per_it_mwh: Array | None = None
 
     @property
     def hours(self) -> int:
@@ -72,6 +75,7 @@ def conditions(resolved: Resolved, plant: Plant, built_mw: float) -> Conditions:
         np.full(length, plant.energy_usd_per_mwh),
         np.full(length, plant.carbon_kg_per_mwh),
         asked.day is None,
+        "synthetic from monthly means",
     )
 
 
