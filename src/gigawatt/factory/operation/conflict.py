@@ -2,7 +2,7 @@
 
 The conflict is an irreducible set of rows, told as the things that a user knows: power in some hours, the pace of a run,
 racks of a platform. For each of these one elastic programme gives the least change of it alone: so many MW more in every
-hour of the period, so much less of a run's pace.
+hour of the period, so much less of a run's pace. Changes are those with which every block runs all the time.
 """
 
 from __future__ import annotations
@@ -13,14 +13,29 @@ import numpy as np
 
 from gigawatt.core.errors import Change, Infeasible
 from gigawatt.factory.operation.inputs import Array, Indices
-from gigawatt.factory.operation.model import Model
+from gigawatt.factory.operation.model import Model, held_on
 from gigawatt.factory.solver import LinearProgram, Solver
+
+# Rows that a user knows, and as what.
+SAID = {
+    "power": "power",
+    "energy": "power",
+    "hall": "hall",
+    "pace": "pace",
+    "racks": "racks",
+    "size": "size",
+    "block": "size",
+    "store": "store",
+}
 
 
 def infeasible(model: Model) -> Infeasible:
     """The error to raise for hours that nothing fits."""
     solver = Solver(model.program, relax=True)
-    solver.solve()
+    if solver.solve().optimal:  # parts of blocks would fit: only whole ones do not
+        model = replace(model, program=_steady(model))
+        solver = Solver(model.program, relax=True)
+        solver.solve()
     rows = [model.rows[i] for i in solver.conflict()]
     names = _named(model, rows)
     owed = sorted({subject for kind, subject, _ in rows if kind == "pace"})
@@ -59,8 +74,8 @@ def _named(model: Model, rows: list[tuple[str, int, int]]) -> list[str]:
     inputs = model.inputs
     found: dict[tuple[str, int], list[int]] = {}
     for kind, subject, hour in rows:
-        if kind in ("power", "energy", "hall", "pace", "racks", "size", "store"):
-            found.setdefault(("power" if kind == "energy" else kind, subject), []).append(hour)
+        if kind in SAID:
+            found.setdefault((SAID[kind], subject), []).append(hour)
     everything = inputs.hours
     out = []
     for (kind, subject), hours in found.items():
@@ -84,13 +99,17 @@ def _named(model: Model, rows: list[tuple[str, int, int]]) -> list[str]:
     return out
 
 
+def _steady(model: Model) -> LinearProgram:
+    """Blocks as they run where nothing makes them pause: what fits so fits."""
+    return held_on(model, np.ones(model.at.on.shape))
+
+
 def _more_power(model: Model) -> list[Change]:
     """The same MW more at the meter in every hour, all else held; [] where no power would do."""
-    program, h = model.program, model.inputs.hours
+    program, h = _steady(model), model.inputs.hours
     n, m = program.cost.size, program.row_low.size
     more, drawn = n, n + 1 + np.arange(h)
-    energy = np.array([i for i, owner in enumerate(model.rows) if owner[0] == "energy"], dtype=np.int64)
-    rows = np.concatenate([model.power_row, energy, m + np.arange(h), m + np.arange(h)])
+    rows = np.concatenate([model.power_row, model.energy_row, m + np.arange(h), m + np.arange(h)])
     columns = np.concatenate([np.full(h, more), drawn, drawn, np.full(h, more)])
     values = np.concatenate([-np.ones(h), np.ones(h), np.ones(h), -np.ones(h)])
     cost = np.concatenate([np.zeros(n), [-1.0], np.zeros(h)])
@@ -104,7 +123,7 @@ def _more_power(model: Model) -> list[Change]:
 
 def _slower(model: Model, work: int) -> list[Change]:
     """The least cut of one run's pace, all else held; [] where none would do."""
-    program = model.program
+    program = _steady(model)
     n = program.cost.size
     mine = np.array([i for i, (kind, w, _) in enumerate(model.rows) if kind == "pace" and w == work], dtype=np.int64)
     cost = np.concatenate([np.zeros(n), [-1.0]])

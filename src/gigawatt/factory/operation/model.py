@@ -22,7 +22,7 @@ are added at once; nothing loops over hours.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -32,6 +32,7 @@ from gigawatt.factory.solver import LinearProgram
 
 THOUSAND = 1e3
 HOUR_S = 3600.0
+SMALLEST = 1e-9  # entries are of order one; the solver takes none below this
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ class Model:
     at: Columns
     rows: tuple[tuple[str, int, int], ...]
     power_row: Indices
+    energy_row: Indices
     unit_tokens: Array
     block_lanes: Indices
 
@@ -149,7 +151,10 @@ def build(inputs: OperateInputs, *, static: bool = False) -> Model:
                 done = (at.busy[mine][:, :m].reshape(-1, 1), np.repeat(tok[mine], m)[:, None])
                 rows.add("pace", w, m, [done], low=works.owed_tokens_per_s[w] * HOUR_S * m / unit[w])
     _power(inputs, rows, at, idle, ready)
-    power_row = np.array([i for i, owner in enumerate(rows.owner) if owner[0] == "power"], dtype=np.int64)
+    power_row, energy_row = (
+        np.array([i for i, owner in enumerate(rows.owner) if owner[0] == kind], dtype=np.int64)
+        for kind in ("power", "energy")
+    )
     for n, lane in enumerate(blocks):
         _block(inputs, rows, at, n, int(lane))
     if static:
@@ -157,7 +162,9 @@ def build(inputs: OperateInputs, *, static: bool = False) -> Model:
         for g in range(len(lanes)):
             column = np.full(h, at.split[g])
             rows.add("split", g, hours, [(at.held[g], 1.0), (column, -share[lanes.platform[g]])], low=0.0, high=0.0)
-    return Model(inputs, _program(inputs, rows, at, unit, blocks), at, tuple(rows.owner), power_row, unit, blocks)
+    return Model(
+        inputs, _program(inputs, rows, at, unit, blocks), at, tuple(rows.owner), power_row, energy_row, unit, blocks
+    )
 
 
 def _columns(inputs: OperateInputs, blocks: int, static: bool) -> Columns:
@@ -248,6 +255,13 @@ def _block(inputs: OperateInputs, rows: _Rows, at: Columns, n: int, g: int) -> N
     rows.add("block", g, hours, [(mine, 1.0), (size, -1.0), (at.on[n], -most)], low=-most)
 
 
+def held_on(model: Model, on: Array) -> LinearProgram:
+    """The programme with the hours of all blocks held."""
+    low, high = model.program.col_low.copy(), model.program.col_high.copy()
+    low[model.at.on] = high[model.at.on] = on
+    return replace(model.program, col_low=low, col_high=high, integer=np.zeros_like(model.program.integer))
+
+
 def block_limit(inputs: OperateInputs, g: int) -> float:
     """The most racks that a lane's block may hold."""
     owned = float(inputs.up_racks[inputs.lanes.platform[g]].max(initial=0.0))
@@ -284,5 +298,5 @@ def _summed(row: Indices, column: Indices, value: Array) -> tuple[Indices, Indic
     _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
     total = np.zeros(first.size)
     np.add.at(total, inverse, value)
-    kept = np.abs(total) > 1e-12
+    kept = np.abs(total) >= SMALLEST
     return row[first][kept], column[first][kept], total[kept]

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gigawatt.factory.operation.inputs import Array, Indices, OperateInputs
-from gigawatt.factory.operation.model import HOUR_S, THOUSAND, build
-from gigawatt.factory.operation.schedule import held_on
+from gigawatt.factory.operation.model import HOUR_S, THOUSAND, build, held_on
 from gigawatt.factory.solver import Solver
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from gigawatt.factory.operation.conflict import infeasible
 from gigawatt.factory.operation.inputs import Array, Indices, OperateInputs
-from gigawatt.factory.operation.model import HOUR_S, THOUSAND, Model, block_limit, build
+from gigawatt.factory.operation.model import HOUR_S, THOUSAND, Model, block_limit, build, held_on
 from gigawatt.factory.solver import Answer, LinearProgram, Solver
 
 SAME = 1e-10  # of the value, which the last solve may not give up
@@ -114,17 +114,10 @@ def operate(inputs: OperateInputs, *, prices: bool = True) -> Operation:
     solver = Solver(program, relax=True)
     best = solver.solve()
     assert best.optimal
-    up = down = np.maximum(best.row_dual[model.power_row], 0.0) * THOUSAND
+    up = down = _dual(model, best)
     if prices and inputs.hours <= MOST_PRICED:
         up, down = _priced(model, program, best, solver)
     return _read(model, _settled(model, program, best), up, down, bound * THOUSAND, best.value * THOUSAND)
-
-
-def held_on(model: Model, on: Array) -> LinearProgram:
-    """The programme with the hours of all blocks held."""
-    low, high = model.program.col_low.copy(), model.program.col_high.copy()
-    low[model.at.on] = high[model.at.on] = on
-    return replace(model.program, col_low=low, col_high=high, integer=np.zeros_like(model.program.integer))
 
 
 def _with_blocks(model: Model) -> tuple[LinearProgram, float]:
@@ -200,10 +193,16 @@ def _needed_hours(model: Model, lane: int) -> int:
     return min(int(np.ceil(inputs.works.owed_tokens_per_s[work] * inputs.hours / fastest - 1e-9)), inputs.hours)
 
 
+def _dual(model: Model, best: Answer) -> Array:
+    """[H] USD of a MW more of the first source in each hour: the price of the row of power, and that of its own bound."""
+    bought = -model.program.cost[model.at.gen[0]] + best.row_dual[model.energy_row]
+    return np.asarray(np.maximum(best.row_dual[model.power_row], 0.0) + np.maximum(-bought, 0.0)) * THOUSAND
+
+
 def _priced(model: Model, program: LinearProgram, best: Answer, solver: Solver) -> tuple[Array, Array]:
     """[H] worth of one MW more of power in each hour, and of the last one.
 
-    One MW more of every source's connection: the row of power and the grid's (first source's) own bound move together.
+    The row of power and the first source's own bound (the grid's connection) move together.
     """
     at, n = model.at, model.inputs.hours
     up, down = np.zeros(n), np.zeros(n)
