@@ -178,6 +178,11 @@ def test_the_words_of_the_verdicts_still_stand():
         for row in few("claims/11-prisoners").tables["dilemma"].rows()
     }
     assert dilemma["race", "truce"] > dilemma["truce", "truce"] > dilemma["race", "race"] > dilemma["truce", "race"]
+    # 12: at the stated values all fits; tutors that think, dense or by video are too much alone, by voice they are not
+    ten = few("claims/12-ten-gigawatts")
+    assert ten.metric("power_needed")["value"] < 10e9
+    alone = {row["form"]: 2 * row["mean_gw"] for row in ten.tables["allocation_forms"].rows() if row["use"] == "tutors"}
+    assert all(alone[form] > 10 for form in ("reasoning", "dense-405b", "video")) and alone["voice"] < 10
     path = list(few("claims/13-gigawatt-a-week").tables["ramp_path"].rows())
     assert path[-1]["possible_gw_per_year"] < path[-1]["target_gw_per_year"]
     assert number("13-revenue-of-a-megawatt", "marginal_revenue_openai") < 11e6
