@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from gigawatt.report.chart_parts import axis, names_axis, whiskers
-from gigawatt.report.drift_charts import DRIFT_CHARTS
 from gigawatt.report.flows import cash_sankey, power_sankey
 from gigawatt.report.grid import company_columns, words_of
 from gigawatt.report.numbers import number, quantity, scaled
@@ -322,5 +321,4 @@ CHARTS: Mapping[str, Callable[[RunResult], Figure | None]] = {
     "contracts_beside": contracts_beside,
     "moats": moats_bars,
     "weakest": weakest_bars,
-    **DRIFT_CHARTS,
 }
