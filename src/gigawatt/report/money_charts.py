@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 
 from gigawatt.report.charts import CHARTS
 from gigawatt.report.deals_charts import DEALS_CHARTS
+from gigawatt.report.drift_charts import DRIFT_CHARTS
 from gigawatt.report.market_charts import MARKET_CHARTS
 from gigawatt.report.moat_charts import MOAT_CHARTS
 from gigawatt.report.net_charts import NET_CHARTS
@@ -23,7 +24,7 @@ from gigawatt.study.result import RunResult
 Chart = Callable[[RunResult], Figure | None]
 
 BY_QUESTION: Mapping[str, Mapping[str, Chart]] = {
-    "plan": CHARTS,
+    "plan": {**CHARTS, **DRIFT_CHARTS},
     "deals": DEALS_CHARTS,
     "market": MARKET_CHARTS,
     "project": PROJECT_CHARTS,

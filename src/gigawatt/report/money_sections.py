@@ -232,6 +232,9 @@ MARKET: tuple[Section, ...] = (
         ),
     ),
     Section("labs", "Revenue of a MW by lab, against rent"),
+    Section("allocation", "What the budget serves"),
+    Section("allocation_forms", "When the choice binds, by the form of a use"),
+    Section("allocation_path", "The same uses at other budgets", folded=("allocation_path",)),
     METRICS,
 )
 

@@ -14,6 +14,8 @@ from gigawatt.core.table import Table
 from gigawatt.factory import Plan, plan, plan_all_objectives, value_of
 from gigawatt.study.answer import Answer
 from gigawatt.study.bands import check_varied, draw_bands, percentiles
+from gigawatt.study.drift.answer import Drifted, drifted
+from gigawatt.study.drift.answer import check as check_drift
 from gigawatt.study.headline import metrics_table
 from gigawatt.study.jobs.answer import answers, job_trees, jobs_tables
 from gigawatt.study.load import Loaded
@@ -71,6 +73,7 @@ def work_out(loaded: Loaded, progress: Progress = lambda text: None, catalog: Ca
     progress("looking up the catalog")
     resolved = resolve(loaded, catalog)
     check_varied(resolved)
+    check_drift(resolved)
     line = timeline(loaded.scenario)
     priced, best = chosen(resolved, line, progress)
     others = plan_all_objectives(priced.inputs)
@@ -143,6 +146,7 @@ def assemble(answer: Answer) -> RunResult:
     runs = list(answers(answer))
     jobs, phases = jobs_tables(runs)
     swings = swings_table(answer)
+    drift = drifted(answer) if scenario.drift else Drifted([], [])
     made: list[Table | None] = [
         plan_table(answer),
         excluded_table(answer),
@@ -169,6 +173,7 @@ def assemble(answer: Answer) -> RunResult:
         gap_table(answer),
         objectives_table(answer),
         moats_table(answer) if scenario.moats else None,
+        *drift.tables,
         assumptions_table(answer),
         weakest_table(answer),
         answer.settled.ledger.postings() if answer.settled.ledger.lines else None,
@@ -185,7 +190,8 @@ def assemble(answer: Answer) -> RunResult:
         "explain": explanations(answer, metrics) | job_trees(runs),
     }
     title = scenario.title or scenario.name
-    return RunResult(scenario.name, title, headline(answer), tables, metrics, texts(answer), manifest)
+    told = texts(answer) | ({"answer": drift.sentences} if drift.sentences else {})
+    return RunResult(scenario.name, title, headline(answer), tables, metrics, told, manifest)
 
 
 def objectives_table(answer: Answer) -> Table:

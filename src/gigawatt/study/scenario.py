@@ -11,7 +11,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from gigawatt.study.claim import Claim
 from gigawatt.study.door import Day, Id, Money, Power, Rate, Rent, Share, Strict, Years, kebab
+from gigawatt.study.drift.spec import Drift
 from gigawatt.study.fleet.spec import BuildOut
 from gigawatt.study.moats.spec import Moats
 from gigawatt.study.operate.spec import Operate
@@ -178,6 +180,8 @@ class Scenario(Strict):
     moats: bool | Moats = True
     build_out: BuildOut = BuildOut()
     operate: Operate = Operate()
+    drift: Drift | None = None
+    claim: Claim | None = None
 
     @field_validator("companies", mode="before")
     @classmethod
