@@ -131,7 +131,7 @@ def assemble(answer: Answer) -> RunResult:
         gap_table(answer),
         objectives_table(answer),
         moats_table(answer) if scenario.moats else None,
-        assumptions_table(answer),
+        assumptions_table(answer.resolved, answer.plan.racks.tolist()),
         weakest_table(answer),
         answer.settled.ledger.postings() if answer.settled.ledger.lines else None,
     ]
