@@ -174,7 +174,7 @@ def assemble(answer: Answer) -> RunResult:
         objectives_table(answer),
         moats_table(answer) if scenario.moats else None,
         *drift.tables,
-        assumptions_table(answer),
+        assumptions_table(answer.resolved, answer.plan.racks.tolist()),
         weakest_table(answer),
         answer.settled.ledger.postings() if answer.settled.ledger.lines else None,
     ]
