@@ -37,7 +37,7 @@ def shown_hours(result: RunResult) -> Table:
     table = result.tables["hours"]
     rows = rows_of(result, "hours")
     day = len(rows) <= MOST_HOURS
-    mw = [n for n in table.columns if n.endswith("_mw") and n not in ("cap_mw", "meter_mw", "peak_mw", "it_mw")]
+    mw = [f"{row['workload']}_mw" for row in rows_of(result, "works")]
     served = [n for n in table.columns if n.endswith("_served_share")]
     kept = [row | {"hour": str(row["hour"])[11:] if day else row["hour"]} for row in rows]
     return Table.from_rows("hours", kept, ("hour", *SITE, *mw, *served), table.units, table.title, table.note)

@@ -33,7 +33,7 @@ def render_operate(result: RunResult, console: Console, folder: Path | None = No
     page.heading("HOUR BY HOUR")
     table = shown_hours(result)
     page.grid(fitted(table, page.width, (), ("wet_bulb_c",), hour_labels(result), most=MOST_HOURS), most=MOST_HOURS)
-    page.text("wet bulb in C, MW at the meter; energy and a MW more for the hour in USD/MWh", style="dim", hang=2)
+    page.text("MW at the meter; a MW more is worth so much for the hour, its energy paid for", style="dim", hang=2)
     page.heading("WORK")
     page.grid(fitted(result.tables["works"], page.width, (), DROP_WORKS, LABELS))
     page.text(result.tables["works"].note, style="dim", hang=2)

@@ -49,8 +49,10 @@ def run_operate(loaded: Loaded, progress: Progress = lambda text: None, catalog:
     if not np.any(answer.plan.racks > 0):
         raise Infeasible("the best plan of this scenario builds nothing, so there are no hours to operate")
     progress("steering the hours")
-    made = setting(answer)
     started = time.perf_counter()
+    full = setting(answer)
+    first = operate(full.inputs, prices=False)
+    made = setting(answer, first.it_mw / full.inputs.hall_it_mw)
     done = operate(made.inputs)
     solved = time.perf_counter() - started
     others = (static_split(made.inputs), priority(made.inputs))

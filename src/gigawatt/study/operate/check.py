@@ -35,6 +35,13 @@ def check_operate(loaded: Loaded) -> None:
                     f"at most hours: {length - event.start:g}" if event.start < length else f"a start before {length}",
                     f"or more days: operate.days: {min(-(-int(end) // 24), 14)}",
                 )
+    if asked.curtailments and not scenario.site.grid_power:
+        problems.add(
+            "no_grid",
+            "operate.curtailments: the site has no grid connection that could be curtailed",
+            source.where(("operate", "curtailments")),
+            "leave them out, or give  site.grid_power",
+        )
     names = [offer.id for offer in scenario.fleet]
     for index, outage in enumerate(asked.outages):
         if outage.offer not in names:

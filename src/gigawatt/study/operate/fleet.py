@@ -12,12 +12,12 @@ hold its own failures and spares already, those of services do not. What a rack 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from gigawatt.factory.operation import Lanes, OperateInputs, Segments, Sources, Ways, Works
+from gigawatt.factory.operation import Lanes, OperateInputs, Segments, Ways, Works
 from gigawatt.physics.chip import box_watts
 from gigawatt.physics.chip.kernel_power import floor_w
 from gigawatt.physics.reliability import Fleet, serving_fleet, state_bytes, transfer_s
@@ -27,7 +27,7 @@ from gigawatt.physics.workload.counts import parameters
 from gigawatt.study.answer import Answer
 from gigawatt.study.jobs.owed import Run
 from gigawatt.study.jobs.specs import DataRun, Evaluation, Finetune, PostTraining
-from gigawatt.study.operate.conditions import DAY_H, Conditions, conditions
+from gigawatt.study.operate.conditions import DAY_H, GRID, Conditions, conditions
 from gigawatt.study.points import Point
 from gigawatt.study.workloads import Serving, Training
 
@@ -72,12 +72,12 @@ def overlap(start: float, hours: float, length: int) -> Array:
     return np.asarray(np.clip(np.minimum(hour + 1, start + hours) - np.maximum(hour, start), 0.0, 1.0))
 
 
-def setting(answer: Answer) -> Setting:
-    """Columns of the hours from a plan."""
+def setting(answer: Answer, load: ArrayLike = 1.0) -> Setting:
+    """Columns of the hours from a plan; `load` [H] is how full the building is, by which its losses go."""
     resolved, priced, plan = answer.resolved, answer.priced, answer.plan
     asked = resolved.scenario.operate
     phase = int(np.argmax([len(p.owed) for p in answer.line.phases]))
-    around = conditions(resolved, priced.plant, plan.site_mw)
+    around = conditions(resolved, priced, plan.site_mw, load)
     length = around.hours
     platforms = tuple(int(p) for p in np.flatnonzero(plan.racks > 0))
     lanes = _pairs(answer, phase, platforms)
@@ -87,14 +87,15 @@ def setting(answer: Answer) -> Setting:
     for curtailment in asked.curtailments:
         share = curtailment.share * overlap(curtailment.start, curtailment.hours, length)
         held = np.maximum(held, share)
-        paid += share * priced.plant.power_mw * (curtailment.payment or 0.0) * 3.6e9
+        paid += share * resolved.scenario.site.grid_power / 1e6 * (curtailment.payment or 0.0) * 3.6e9
     for outage in asked.outages:
         for row, p in enumerate(platforms):
             if resolved.offers[p].offer.id == outage.offer:
                 out = outage.share * overlap(outage.start, outage.hours, length)
                 down[row] = np.maximum(down[row], out)
-    grid = priced.plant.power_mw * (1.0 - held)
-    sources = Sources(("grid",), grid[None], around.usd_per_mwh[None], around.carbon_kg_per_mwh[None])
+    there = np.array([name == GRID for name in around.sources.names])[:, None] * held
+    given_up = (around.sources.available_mw * there).sum(axis=0)
+    sources = replace(around.sources, available_mw=around.sources.available_mw * (1.0 - there))
     ways, way_point = _ways(answer, lanes)
     segments, segment, demand = _segments(answer, works, length)
     busiest = int(np.argmax(priced.inputs.points.mw @ plan.use))
@@ -109,12 +110,13 @@ def setting(answer: Answer) -> Setting:
         sources=sources,
         per_it=around.per_it,
         fixed_mw=around.fixed_mw,
-        may_stop=held > 0,
+        may_stop=(held > 0) | around.called | (sources.available_mw.sum(axis=0) < 0.999 * plan.site_mw),
+        stores=around.stores,
         hall_it_mw=float(priced.it_w @ plan.use[:, busiest]) / 1e6,
     )
     planned = _planned(answer, works, phase, length)
     return Setting(
-        answer, inputs, around, phase, works, way_point, segment, platforms, demand, planned, held * priced.plant.power_mw, paid
+        answer, inputs, around, phase, works, way_point, segment, platforms, demand, planned, given_up, paid
     )  # fmt: skip
 
 

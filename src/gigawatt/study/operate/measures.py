@@ -86,9 +86,8 @@ def _pue(setting: Setting, done: Operation) -> float:
     return float(done.meter_mw.sum() / done.it_mw.sum())
 
 
-def _water(setting: Setting, done: Operation) -> float | None:
-    litres = setting.around.water_l_per_it_mwh
-    return None if litres is None else float((litres * done.it_mw).sum()) / 1e3 / _days(setting)
+def _water(setting: Setting, done: Operation) -> float:
+    return float((setting.around.water_l_per_it_mwh * done.it_mw).sum()) / 1e3 / _days(setting)
 
 
 def _carbon(setting: Setting, done: Operation) -> float:

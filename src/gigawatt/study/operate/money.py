@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from gigawatt.factory.operation import Operation
 from gigawatt.finance import Flow, Ledger, Schedule, build_ledger, read_contracts
-from gigawatt.study.operate.conditions import DAY_H
+from gigawatt.study.operate.conditions import DAY_H, GRID
 from gigawatt.study.operate.fleet import Setting
 from gigawatt.study.price import COUNTED, seller
 from gigawatt.study.scenario import TakeOrPay
-from gigawatt.study.settle import CUSTOMERS, SERVICES, UTILITY
+from gigawatt.study.settle import CUSTOMERS, FUEL, SERVICES, UTILITY
 
 Array = NDArray[np.float64]
 HOURS_PER_YEAR = 8760.0
@@ -34,7 +34,10 @@ def ledger_of(setting: Setting, done: Operation) -> Ledger:
         Flow(CUSTOMERS, taker, f"revenue:{name}", done.revenue_usd[s])
         for s, name in enumerate(setting.inputs.segments.names)
     ]
-    flows.append(Flow(operator, UTILITY, "energy", done.energy_usd))
+    paid = done.gen_mw * setting.inputs.sources.usd_per_mwh
+    own = np.array([name != GRID for name in setting.inputs.sources.names])
+    flows.append(Flow(operator, UTILITY, "energy", paid[~own].sum(axis=0)))
+    flows.append(Flow(operator, FUEL, "energy:own plant", paid[own].sum(axis=0)))
     running = np.full(hours, (answer.annual_running_usd - answer.annual_energy_usd) / HOURS_PER_YEAR)
     flows.append(Flow(operator, SERVICES, "opex:upkeep and staff", running))
     flows.append(Flow(UTILITY, operator, "revenue:curtailment", setting.paid_usd))

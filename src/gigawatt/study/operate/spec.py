@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
@@ -35,12 +35,15 @@ class Outage(Strict):
 class Operate(Strict):
     """The days to operate (none: the hottest of the site's year), what befalls them.
 
+    `energy_price`: the grid's at its mean in every hour, as a contract has it, or as hourly markets have it about the same mean
+    (a site with plant, batteries or calls of its grid pays the hour's in any case).
     `shape`: demand of services over the hours of a day as shares of their mean, 24 of them (none: a wave with the peak that
     each workload's `peak_to_mean` states, highest at `peak_hour`, local time).
     """
 
     day: Day | None = None
     days: Annotated[int, Field(ge=1, le=MOST_DAYS)] = 1
+    energy_price: Literal["contract", "hourly"] = "contract"
     peak_hour: Annotated[float, Field(ge=0, lt=24)] = 20.0
     shape: Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=24, max_length=24)] | None = None
     curtailments: list[Curtailment] = []

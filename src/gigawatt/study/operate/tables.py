@@ -29,7 +29,7 @@ def hours_table(setting: Setting, done: Operation, ledger: Ledger) -> Table:
         "peak_mw": done.peak_mw,
         "it_mw": done.it_mw,
         "pue": done.meter_mw / done.it_mw,
-        "usd_per_mwh": around.usd_per_mwh,
+        "usd_per_mwh": _paid(done),
         "worth_usd_per_mwh": done.worth_usd_per_mwh,
         "last_usd_per_mwh": done.last_usd_per_mwh,
         "racks_up": inputs.up_racks.sum(axis=0),
@@ -41,6 +41,11 @@ def hours_table(setting: Setting, done: Operation, ledger: Ledger) -> Table:
     meter = done.work_it_mw * inputs.per_it
     for w, name in enumerate(inputs.works.names):
         columns[f"{name}_mw"] = meter[w]
+    if len(inputs.sources.names) > 1 or inputs.stores.names:
+        for k, name in enumerate(inputs.sources.names):
+            columns[f"from_{name}_mw"] = done.gen_mw[k]
+        for b, name in enumerate(inputs.stores.names):
+            columns[f"from_{name}_mw"] = done.discharge_mw[b] - done.charge_mw[b]
     served = served_tokens_per_s(setting, done)
     for w, name in enumerate(inputs.works.names):
         if inputs.works.kind[w] == "service":
@@ -56,6 +61,13 @@ def hours_table(setting: Setting, done: Operation, ledger: Ledger) -> Table:
     )
     plain = {name: list(values) for name, values in columns.items()}
     return Table("hours", plain, units, f"Hour by hour from {around.labels()[0]}", note)
+
+
+def _paid(done: Operation) -> Any:
+    """[H] mean price of what the sources give; of the first one where none gives."""
+    given = done.gen_mw.sum(axis=0)
+    first = done.inputs.sources.usd_per_mwh[0].copy()
+    return np.divide(done.energy_usd, given, out=first, where=given > 1e-9)
 
 
 def works_table(setting: Setting, done: Operation) -> Table:
