@@ -54,6 +54,7 @@ class Site(Record):
     country: str
     region: str = ""
     grid: str = ""
+    latitude_deg: float | None = Field(None, ge=-90, le=90, description="degrees north")
     energy_price: EnergyPrice
     carbon: Carbon
     climate: Climate

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gigawatt.catalog.boundaries import GigawattCost
 from gigawatt.catalog.deals import Deal, DealEvent
+from gigawatt.catalog.generation import Generation
 from gigawatt.catalog.hardware import Accelerator, Maturity, Mode, Platform
 from gigawatt.catalog.market import SupplyInput, SupplyLevel
 from gigawatt.catalog.money import ChipRow, Company, CostSet, PowerRow, PriceSet, TokenRow
@@ -24,6 +25,7 @@ KINDS: dict[str, type[Record]] = {
     "model": Model,
     "site": Site,
     "facility": Facility,
+    "generation": Generation,
     "cost": CostSet,
     "company": Company,
     "price": PriceSet,
@@ -54,6 +56,7 @@ __all__ = [
     "Facility",
     "Fitted",
     "Framework",
+    "Generation",
     "GigawattCost",
     "Host",
     "Link",

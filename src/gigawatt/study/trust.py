@@ -160,7 +160,7 @@ def _capital(answer: Answer) -> Node:
                 children.append(of_datum("production cost over list", offered.platform.production_cost_share))
     children.append(of_datum("shell price", answer.resolved.facility.shell_price, 1e6, "USD/MW of IT"))
     return node(
-        "formula", "capital: racks x list price + MW x shell price", answer.plan.capital_usd, "USD", "", children
+        "formula", "capital: racks x list price + MW x shell price + own plant", answer.capex_usd, "USD", "", children
     )
 
 

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gigawatt.physics.site import (
-    PowerChain,
-    SiteYear,
-    Weather,
-    chain_from_record,
-    it_watts,
-    site_year,
-    sized,
-    weather_of,
-)
+from gigawatt.economics.cost import capital_charge
+from gigawatt.physics.site import PowerChain
 from gigawatt.study.resolve import Resolved
+from gigawatt.study.site.supply import Supply
+from gigawatt.study.site.year import chain_at, weather_at, year_at_load
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +17,14 @@ class Plant:
 
     Attributes:
         chain: from the rack input to the meter in the hour that power is sized for.
-        power_mw: what racks and building may draw at the meter in that hour.
+        power_mw: what racks and building may draw at the meter in that hour: what can be counted on.
         energy_share: mean of the year's watts at the meter over those of that hour, for the same watts at the rack input.
         energy_usd_per_mwh: mean price of what is drawn over a year.
         capital_usd: of plant of the site's own, grid connection beside the building's left out; 0 where there is none.
         charge_usd_per_yr: that capital as rent, with the plant's fixed upkeep.
         carbon_kg_per_mwh: mean over what is drawn.
+        served_share: of the year's energy that is there: what is given up when the grid calls is not.
+        supply: where the watts come from.
     """
 
     chain: PowerChain
@@ -38,37 +34,32 @@ class Plant:
     capital_usd: float
     charge_usd_per_yr: float
     carbon_kg_per_mwh: float
+    served_share: float
+    supply: Supply
 
 
-def weather_at(resolved: Resolved) -> Weather:
-    """The hours of a scenario's place, drawn from its seed."""
-    return weather_of(resolved.site, resolved.scenario.seed)
+def plant_of(resolved: Resolved, load_mw: float | None = None) -> Plant:
+    """The plant of a scenario's site; `load_mw` is the mean draw at the meter, by default what the whole site would draw.
 
-
-def chain_at(resolved: Resolved, weather: Weather) -> PowerChain:
-    """The facility of a scenario about the design hour of its place, with the redundancy it asks for."""
-    asked = resolved.scenario.site.redundancy
-    chain = chain_from_record(resolved.facility, redundancy=None if asked == "facility" else asked)
-    return sized(chain, weather)
-
-
-def year_at_load(chain: PowerChain, weather: Weather, power_w: float, load: float) -> SiteYear:
-    """A year at a steady share `load` of the rack-input watts that `power_w` at the meter carries in the design hour."""
-    return site_year(chain, weather, load * float(it_watts(power_w, chain)), power_w)
-
-
-def plant_of(resolved: Resolved) -> Plant:
-    """The plant of a scenario's site."""
-    weather = weather_at(resolved)
-    chain = chain_at(resolved, weather)
-    power_w, load = resolved.scenario.site.grid_power, float(resolved.costs.load_factor.value)
-    year = year_at_load(chain, weather, power_w, load)
-    return Plant(
-        chain=chain,
-        power_mw=power_w / 1e6,
-        energy_share=float(year.meter_w.mean()) / (load * power_w),
-        energy_usd_per_mwh=resolved.energy_price.value * 3.6e9,
-        capital_usd=0.0,
-        charge_usd_per_yr=0.0,
-        carbon_kg_per_mwh=resolved.site.carbon.value * 3.6e9,
+    Raises:
+        Infeasible: no watt can be counted on.
+    """
+    supply = resolved.supply(load_mw)
+    there, rate = supply.standing, resolved.scenario.discount_rate
+    charge = sum(
+        float(capital_charge(one.capital_usd, rate, one.life_years)) + one.upkeep_usd_per_yr for one in there.own
     )
+    return Plant(
+        chain=there.chain,
+        power_mw=supply.firm_mw,
+        energy_share=there.energy_share,
+        energy_usd_per_mwh=supply.usd_per_mwh,
+        capital_usd=supply.capital_usd,
+        charge_usd_per_yr=charge,
+        carbon_kg_per_mwh=supply.carbon_kg_per_mwh,
+        served_share=supply.served_share,
+        supply=supply,
+    )
+
+
+__all__ = ["Plant", "chain_at", "plant_of", "weather_at", "year_at_load"]
