@@ -14,7 +14,7 @@ from gigawatt.core.table import Table
 from gigawatt.economics.cost import rack_capex
 from gigawatt.physics.chip import box_from_record, box_watts, chip_from_record
 from gigawatt.physics.serving.steady.production import deepseek_day
-from gigawatt.physics.site import chain_from_record, meter_watts
+from gigawatt.physics.site import chain_from_record, meter_watts, site_year, sized, weather_of
 from gigawatt.physics.workload import from_config
 from gigawatt.study.network import network_of
 
@@ -27,6 +27,7 @@ NODES = (
     ("hgx-b200", 9571.0, False, "MLPerf Training v5.0, Llama2-70B LoRA, one node"),
 )
 ALL_IN = ("hgx-h100", "hgx-h200", "hgx-b200", "gb200-nvl72", "mi300x-8", "mi355x-8", "tpu7x-64")
+ALL_IN_CLIMATE = "northern-virginia"
 CAPITAL = (
     ("gb300-nvl72", 33e9, "Morgan Stanley, May 2026"),
     ("gb200-nvl72", 35e9, "Bernstein, Oct 2025"),
@@ -76,23 +77,32 @@ def _nodes(catalog: Catalog) -> Iterator[Row]:
 
 
 def _all_in(catalog: Catalog) -> Iterator[Row]:
+    # The published figures count an annual PUE, so ours is the mean of a year at full load in the largest market's climate.
+    weather = weather_of(catalog.get("site", ALL_IN_CLIMATE))
     for name in ALL_IN:
         platform = catalog.get("platform", name)
         published = platform.allin_power_per_chip
         if published is None:
             continue
         facility = catalog.get("facility", "liquid-cooled-2026" if platform.cooling == "liquid" else "air-cooled-2020")
-        yield _row(f"{name}: all-in at the meter, chips at their limit", "kW/chip", _meter_w(catalog, name, facility) / 1e3,
-                   published.value / 1e3, published.source[:80])  # fmt: skip
+        year = site_year(sized(chain_from_record(facility), weather), weather, _rack_w(catalog, name))
+        ours = float(year.mean.meter_w) / platform.chips_per_rack / 1e3
+        yield _row(f"{name}: all-in at the meter, chips at their limit", "kW/chip", ours, published.value / 1e3,
+                   published.source[:80])  # fmt: skip
 
 
 def _meter_w(catalog: Catalog, name: str, facility: Any) -> float:
+    chips = catalog.get("platform", name).chips_per_rack
+    return float(meter_watts(_rack_w(catalog, name), chain_from_record(facility))) / float(chips)
+
+
+def _rack_w(catalog: Catalog, name: str) -> float:
+    """Rack-input watts of a platform with its part of the scale-out network, chips at their limit."""
     platform = catalog.get("platform", name)
     box = box_from_record(platform, catalog.get("accelerator", platform.accelerator))
     fabric = catalog.get("fabric", platform.fabric)
     network = network_of(fabric, platform, catalog.get("accelerator", platform.accelerator), catalog)
-    rack_w = float(box_watts(box, box.chip.tdp_w).total_w) + box.chips * network.power.value
-    return float(meter_watts(rack_w, chain_from_record(facility))) / box.chips
+    return float(box_watts(box, box.chip.tdp_w).total_w) + box.chips * network.power.value
 
 
 def _capital(catalog: Catalog) -> Iterator[Row]:
