@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 
 from gigawatt.report.charts import CHARTS
 from gigawatt.report.deals_charts import DEALS_CHARTS
+from gigawatt.report.fleet_charts import FLEET_CHARTS
 from gigawatt.report.market_charts import MARKET_CHARTS
 from gigawatt.report.net_charts import NET_CHARTS
 from gigawatt.report.project_charts import PROJECT_CHARTS
@@ -29,11 +30,12 @@ BY_QUESTION: Mapping[str, Mapping[str, Chart]] = {
     "serve": SERVE_CHARTS,
     "service": SERVICE_CHARTS,
     "train": TRAIN_CHARTS,
+    "fleet": FLEET_CHARTS,
 }
 
 
 def question_of(result: RunResult) -> str:
-    """What the run answers: 'deals', 'market', 'project', 'network', 'serve', 'service', 'train', else 'plan'."""
+    """What the run answers: 'deals', 'market', 'project', 'network', 'serve', 'service', 'train', 'fleet', else 'plan'."""
     asked = str(result.manifest.get("question") or "plan")
     return asked if asked in BY_QUESTION else "plan"
 

@@ -10,6 +10,7 @@ from typing import Any
 from gigawatt.core.table import Table
 from gigawatt.report import sections
 from gigawatt.report.chart_parts import value_of
+from gigawatt.report.fleet_parts import FLEET
 from gigawatt.report.grid import INPUTS, NOISE, words_of
 from gigawatt.report.money_charts import question_of
 from gigawatt.report.money_sentences import measure_words
@@ -257,6 +258,7 @@ BY_QUESTION = {
     "serve": SERVE,
     "service": SERVICE,
     "train": TRAIN,
+    "fleet": FLEET,
 }
 
 
