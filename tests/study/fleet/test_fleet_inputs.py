@@ -176,3 +176,24 @@ def test_the_system_counts_its_vendor_at_cost_and_an_operator_at_list(small: Fle
 
 def test_points_are_those_of_the_one_period_plan(small: FleetInputs) -> None:
     assert replace(small.build).points is small.priced.inputs.points
+
+
+def test_own_plant_adds_its_power_from_its_day_and_takes_its_capital(small: FleetInputs) -> None:
+    gas = "site.generation=[{id: gas, technology: gas-engine, capacity: 150 MW, available: 2028-01-01}]"
+    own = changed(small, gas, "site.ramp=[]", "site.grid_power=8 MW")
+    assert own.build.power_mw[:4] == pytest.approx(np.full(4, 8.0), rel=0.02)
+    assert np.all(own.build.power_mw[4:] > 20)
+    usd = own.site.own_capital_usd
+    assert usd[4] > 0 and usd.sum() == usd[4]
+    assert own.build.capital_usd.sum() == pytest.approx(600e6 - usd[4])
+    assert not own.site.own_upkeep_usd[:4].any() and np.all(own.site.own_upkeep_usd[4:] > 0)
+    assert 0 < own.site.own_end_usd < usd[4]
+    # Money of the first quarter is kept back only where later steps do not pay for the plant.
+    assert own.build.capital_usd[0] == pytest.approx(min(200e6, 600e6 - usd[4]))
+
+
+def test_own_plant_that_no_money_has_come_in_for_is_named(small: FleetInputs) -> None:
+    dear = "site.generation=[{id: gas, technology: gas-engine, capacity: 2 GW}]"
+    with pytest.raises(Infeasible) as found:
+        changed(small, dear, "site.grid_power=2 GW")
+    assert "2027Q1" in str(found.value.conflict)

@@ -22,7 +22,8 @@ from gigawatt.economics.cost import quarterly_crf, quarterly_rate
 from gigawatt.factory import PlanInputs
 from gigawatt.factory.buildout.inputs import BuildInputs
 from gigawatt.study.fleet.calendar import Quarters, quarters_of
-from gigawatt.study.fleet.paths import Paths, paths_of, software_day
+from gigawatt.study.fleet.paths import capital_of, software_day, speeds
+from gigawatt.study.fleet.site import SitePath, site_path
 from gigawatt.study.fleet.spec import OfferPath
 from gigawatt.study.jobs.owed import Run
 from gigawatt.study.perform import Performance, alone, perform
@@ -48,7 +49,7 @@ class FleetInputs:
     plan_line: Timeline
     performance: Performance
     priced: Priced
-    paths: Paths
+    site: SitePath
     first: NDArray[np.int64]
     build: BuildInputs
 
@@ -65,16 +66,16 @@ def inputs_of(resolved: Resolved, performance: Performance | None = None) -> Fle
         Infeasible: a workload runs on no platform that may be had within the horizon; says why on each.
     """
     line = quarters_of(resolved.scenario)
-    paths = paths_of(resolved, line)
-    plan_line = _as_power_grows(timeline(resolved.scenario), paths.power_mw)
+    site = site_path(resolved, line)
+    plan_line = _as_power_grows(timeline(resolved.scenario), site.power_mw)
     found = performance or perform(resolved, plan_line, line.starts[-1], software_day(resolved, line))
-    return _joined(resolved, line, plan_line, paths, found)
+    return _joined(resolved, line, plan_line, site, found)
 
 
 def with_runs_alone(inputs: FleetInputs, pairs: Collection[tuple[int, int]]) -> FleetInputs:
     """The same with some runs (offer, work) at the size of a fleet that they have for themselves."""
     performance = alone(inputs.performance, pairs, inputs.resolved, inputs.plan_line)
-    return _joined(inputs.resolved, inputs.line, inputs.plan_line, inputs.paths, performance)
+    return _joined(inputs.resolved, inputs.line, inputs.plan_line, inputs.site, performance)
 
 
 def _as_power_grows(line: Timeline, power_mw: Array) -> Timeline:
@@ -87,9 +88,9 @@ def _as_power_grows(line: Timeline, power_mw: Array) -> Timeline:
 
 
 def _joined(
-    resolved: Resolved, line: Quarters, plan_line: Timeline, paths: Paths, performance: Performance
+    resolved: Resolved, line: Quarters, plan_line: Timeline, site: SitePath, performance: Performance
 ) -> FleetInputs:
-    priced = price(resolved, performance, plan_line)
+    priced = price(resolved, performance, plan_line, site.plant)
     scenario, plan = resolved.scenario, priced.inputs
     own = scenario.build_out
     sums = priced.inputs.chosen
@@ -118,17 +119,17 @@ def _joined(
         obligation_workload=np.array([o.workload for o in plan.obligations], dtype=np.int64),
         discount=line.discount,
         opening_discount=line.opening_discount,
-        power_mw=paths.power_mw,
-        capital_usd=paths.capital_usd,
+        power_mw=site.power_mw,
+        capital_usd=capital_of(resolved, line, site.own_capital_usd),
         supply_racks=_supply(resolved, line, first, lead),
         demand_tokens_per_s=segment_demand,
         price_usd_per_mtok=segment_price,
         owed_tokens_per_s=owned,
-        speed=paths.speed_of(performance, resolved, line),
+        speed=speeds(performance, resolved, line)[0] * site.tokens_factor,
         cost_usd=cost,
         list_usd=list_usd,
         upkeep_usd_per_yr=np.array([float(priced.running.upkeep_usd_per_yr(rack.usd)) for rack in priced.rack_parts]),
-        energy_usd_per_yr=sums.energy_usd_per_yr[:, None] * growth,
+        energy_usd_per_yr=sums.energy_usd_per_yr[:, None] * growth * site.energy_factor,
         other_usd_per_yr=sums.other_usd_per_yr,
         shell_usd_per_mw=shell,
         shell_upkeep_usd_per_mw_yr=float(priced.running.shell_upkeep_usd_per_yr(priced.shell_usd_per_mw)),
@@ -146,7 +147,7 @@ def _joined(
     )
     late = tuple(_too_late(resolved, line, first, lead, performance))
     performance = replace(performance, refusals=(*performance.refusals, *late))
-    return FleetInputs(resolved, line, plan_line, performance, priced, paths, first, build)
+    return FleetInputs(resolved, line, plan_line, performance, priced, site, first, build)
 
 
 def _first(resolved: Resolved, i: int, line: Quarters) -> int:

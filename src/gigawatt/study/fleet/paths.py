@@ -1,13 +1,13 @@
-"""What a scenario says of power, capital and software over the quarters, and what was taken where it says nothing."""
+"""What a scenario says of capital and software over the quarters, and what was taken where it says nothing."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gigawatt.core.errors import Infeasible
 from gigawatt.physics.chip.maturity import launched, maturity
 from gigawatt.physics.chip.software import families_of
 from gigawatt.physics.workload import from_config
@@ -20,37 +20,14 @@ from gigawatt.study.workloads import Training
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class Paths:
-    """[T] columns: power at the meter that may be drawn, and money that comes in at a quarter's start."""
+def capital_of(resolved: Resolved, line: Quarters, own_usd: Array) -> Array:
+    """[T] money that comes in for racks and building: at the start of the quarter that holds its day, else all at the start.
 
-    power_mw: Array
-    capital_usd: Array
+    What own plant costs (`own_usd`, [T]) is kept back from what came in before it.
 
-    def speed_of(self, performance: Performance, resolved: Resolved, line: Quarters) -> Array:
-        """[P, W, T] speed of software over that of the points."""
-        return speeds(performance, resolved, line)[0]
-
-
-def paths_of(resolved: Resolved, line: Quarters) -> Paths:
-    """Power by the site's ramp, else all at once; capital by its steps, else all at the start."""
-    return Paths(_power(resolved, line), _capital(resolved, line))
-
-
-def _power(resolved: Resolved, line: Quarters) -> Array:
-    """A step counts from the first quarter that begins with it; one before the horizon stands from the start."""
-    site = resolved.scenario.site
-    if not site.ramp:
-        return np.full(len(line), site.grid_power / 1e6)
-    out = np.zeros(len(line))
-    for step in site.ramp:
-        begun = 0 if step.from_ <= line.starts[0] else line.from_day(step.from_)
-        out[begun:] = step.power / 1e6
-    return out
-
-
-def _capital(resolved: Resolved, line: Quarters) -> Array:
-    """Money comes in at the start of the quarter that holds its day."""
+    Raises:
+        Infeasible: own plant costs more than has come in by its day.
+    """
     scenario = resolved.scenario
     out = np.zeros(len(line))
     if scenario.build_out.capital:
@@ -60,7 +37,15 @@ def _capital(resolved: Resolved, line: Quarters) -> Array:
             out[at] += step.amount
     else:
         out[0] = scenario.capital if scenario.capital is not None else np.inf
-    return out
+    if not own_usd.any() or not np.isfinite(out).all():
+        return out
+    over = np.cumsum(out - own_usd)
+    if over.min() < 0:
+        t = int(over.argmin())
+        said = f"the site's own plant costs {-over[t] / 1e9:,.3g} B USD more than has come in by {line.names[t]}"
+        raise Infeasible(said, [f"capital by {line.names[t]}", "site.generation and site.storage"])
+    free = np.minimum.accumulate(over[::-1])[::-1]
+    return np.diff(free, prepend=0.0)
 
 
 def speeds(performance: Performance, resolved: Resolved, line: Quarters) -> tuple[Array, list[str]]:
