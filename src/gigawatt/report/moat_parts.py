@@ -73,6 +73,36 @@ def _m(value: float | None) -> str:
     return "0" if abs(value) < 500 else number(value / MILLION, 2)
 
 
+def by_regime(result: RunResult) -> Table:
+    """One row a regime: each value with its band, M USD/MW/yr, the share of performance per watt, the premium."""
+    prices = {row["regime"]: row.get("premium") for row in rows_of(result, "regimes")}
+    out: dict[str, dict[str, Any]] = {}
+    for row in rows_of(result, "moats"):
+        mine = out.setdefault(str(row["regime"]), {"regime": row["regime"]})
+        said = _m(row["shapley_usd_per_mw_yr"])
+        if row.get("low") is not None and row["low"] != row["high"]:
+            said += f" ({_m(row['low'])} to {_m(row['high'])})"
+        mine[SHORT[str(row["moat"])]] = said
+        if row["moat"] == "perf_per_watt":
+            mine["its share"] = _percent(row.get("share"))
+    for name, mine in out.items():
+        mine["premium"] = prices.get(name)
+    columns = ("regime", *SHORT.values(), "its share", "premium")
+    table = result.tables["moats"]
+    return Table.from_rows("by_regime", list(out.values()), columns, {"premium": "x list"}, table.title, table.note)
+
+
+def by_direction(result: RunResult) -> Table:
+    """One row a regime: what is lost when each moat is taken from the vendor, and when rivals are given it, M USD/MW/yr."""
+    out: dict[str, dict[str, Any]] = {}
+    for row in rows_of(result, "moats"):
+        mine = out.setdefault(str(row["regime"]), {"regime": row["regime"]})
+        for way in ("removed", "given"):
+            mine[f"{SHORT[str(row['moat'])]} {way}"] = _m(row[f"{way}_usd_per_mw_yr"])
+    columns = ("regime", *(f"{name} {way}" for way in ("removed", "given") for name in SHORT.values()))
+    return Table.from_rows("by_direction", list(out.values()), columns)
+
+
 def shown_regimes(result: RunResult) -> Table:
     """One row a regime, money in M USD."""
     rows = []

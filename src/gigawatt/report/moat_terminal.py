@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gigawatt.report.moat_parts import LABELS, shown_moats, shown_regimes
+from gigawatt.report.moat_parts import LABELS, by_direction, by_regime, shown_regimes
 from gigawatt.report.money_terminal import fitted
 from gigawatt.report.sections import has
 from gigawatt.report.serve_terminal import Part
@@ -16,23 +16,18 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 PARTS: tuple[Part, ...] = (
-    Part("moats", "WHAT EACH MOAT IS WORTH", shows=shown_moats, most=24, note=True, least=13),
+    Part("moats", "WHAT EACH MOAT IS WORTH [M USD a MW and year; P10 to P90]", shows=by_regime, note=True, least=18),
+    Part("moats", "TAKEN FROM THE VENDOR, OR GIVEN TO ITS RIVALS [M USD a MW and year]", shows=by_direction),
     Part(
-        "regimes",
-        "THE REGIMES",
-        ("binding", "best_price", "premium_without"),
-        shown_regimes,
-        most=8,
-        note=True,
-        least=24,
+        "regimes", "THE REGIMES", ("best_price", "premium", "premium_without"), shown_regimes, most=8, note=True, least=24
     ),
     Part(
         "terms",
         "WHAT EACH MOAT IS WHEN IT IS OFF",
-        ("domain", "links", "fabric", "tokens_out_per_s_per_mw", "rival_tokens_out_per_s_per_mw"),
+        ("tokens_out_per_s_per_mw", "rival_tokens_out_per_s_per_mw", "domain", "links", "fabric"),
         most=18,
         note=True,
-        least=18,
+        least=22,
     ),
 )
 

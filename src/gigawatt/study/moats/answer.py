@@ -69,12 +69,11 @@ def answer_moats(loaded: Loaded, say: Say = lambda _: None, catalog: Catalog | N
     say("looking up the catalog")
     resolved = resolve(loaded, catalog)
     check_varied(resolved)
-    asked = resolved.scenario.moats
-    spec = asked if isinstance(asked, Moats) else Moats()
+    spec = resolved.scenario.moats or Moats()
     priced, best = chosen(resolved, timeline(loaded.scenario), say)
     say("working out each moat")
     setting = setting_of(resolved, priced, best, spec)
-    strengths = strengths_of(setting)
+    strengths = strengths_of(setting, in_parts=True)
     return _result(strengths, began, say)
 
 
@@ -84,7 +83,7 @@ def _result(strengths: Strengths, began: float, say: Say) -> RunResult:
     draws = draws_of(strengths, spec.samples)
     found: list[Value | Absent] = []
     curves: list[tuple[str, Array, dict[str, Array]]] = []
-    regimes = standard_regimes(setting.inputs, terms, spec.regimes, export_share=spec.export_share)
+    regimes = standard_regimes(setting.inputs, terms, list(dict.fromkeys(spec.regimes)), export_share=spec.export_share)
     for regime in regimes:
         if isinstance(regime, Absent):
             found.append(regime)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from gigawatt.core.errors import Where
 from gigawatt.study.load import Loaded, check
 from gigawatt.study.source import read
 
@@ -19,7 +20,14 @@ def load_moats(path: Path | str, overrides: Sequence[str] = (), given: Mapping[s
     Raises:
         InputError: with every problem found.
     """
-    source = read(Path(path))
+    source, more = read(Path(path)), given or {}
     said = source.data.get("moats")
     fields = dict(said) if isinstance(said, dict) else {}
-    return check(replace(source, data={**source.data, "moats": {**fields, **(given or {})}}), overrides)
+    places = dict(source.places) | {
+        ("moats", name): Where(f"--{name} {_written(value)}") for name, value in more.items()
+    }
+    return check(replace(source, data={**source.data, "moats": {**fields, **more}}, places=places), overrides)
+
+
+def _written(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)

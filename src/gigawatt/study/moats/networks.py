@@ -20,7 +20,7 @@ from typing import Any
 
 from gigawatt.physics.chip import Box
 from gigawatt.physics.fabric import Fabric
-from gigawatt.physics.serving import frontier
+from gigawatt.physics.serving import frontiers
 from gigawatt.physics.training import best_mapping
 from gigawatt.physics.workload import from_config
 from gigawatt.study.jobs.perform import place_of
@@ -56,7 +56,11 @@ class Networks:
         key = (offer, work, like, parts)
         if key not in self._known:
             box, fabric = self._placed(offer, like, parts)
-            self._known[key] = self._best(offer, work, box, fabric)
+            if isinstance(self.resolved.works[work].spec, Serving):
+                for level, found in self._served(offer, work, box, fabric).items():
+                    self._known[offer, level, like, parts] = found
+            else:
+                self._known[key] = self._run(offer, work, box, fabric)
         return self._known[key]
 
     def _placed(self, offer: int, like: int, parts: int) -> tuple[Box, Fabric]:
@@ -84,17 +88,25 @@ class Networks:
         arch = from_config(one.model.id, one.model.config)
         return software(self.resolved.offers[offer], one.uses, arch, self.resolved)
 
-    def _best(self, i: int, w: int, box: Box, fabric: Fabric) -> float:
+    def _served(self, i: int, w: int, box: Box, fabric: Fabric) -> dict[int, float]:
+        """Rates of a service at each of its levels, which differ in their SLOs alone: one search for all."""
+        work, state = self.resolved.works[w], self._software(i, w)
+        family = [(j, other.spec) for j, other in enumerate(self.resolved.works) if other.family == work.family]
+        levels = {j: spec for j, spec in family if isinstance(spec, Serving)}
+        first = next(iter(levels.values()))
+        found = frontiers(
+            from_config(work.model.id, work.model.config), box.chip,
+            [(spec.slo.ttft_p99, spec.slo.tpot_p99) for spec in levels.values()], fabric=fabric,
+            modes=fastest_modes(box.modes)[:1], maturity=state.speed,
+            precisions=usable_precisions(first.precisions, SERVING_PRECISIONS, box), **asked_of(first),
+        )  # fmt: skip
+        return {j: float(one.tokens_out_per_s_per_chip.max(initial=0.0)) for j, one in zip(levels, found, strict=True)}
+
+    def _run(self, i: int, w: int, box: Box, fabric: Fabric) -> float:
         work, state = self.resolved.works[w], self._software(i, w)
         arch = from_config(work.model.id, work.model.config)
         spec, modes = work.spec, fastest_modes(box.modes)[:1]
-        if isinstance(spec, Serving):
-            found = frontier(
-                arch, box.chip, fabric=fabric, modes=modes, maturity=state.speed,
-                precisions=usable_precisions(spec.precisions, SERVING_PRECISIONS, box),
-                ttft_s=spec.slo.ttft_p99, tpot_s=spec.slo.tpot_p99, **asked_of(spec),
-            )  # fmt: skip
-            return float(found.tokens_out_per_s_per_chip.max(initial=0.0))
+        assert not isinstance(spec, Serving)
         chips = self._chips(i, w, box)
         if not isinstance(spec, Training):
             serving = state if work.uses == "serving" else software(

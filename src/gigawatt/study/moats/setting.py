@@ -70,11 +70,10 @@ def setting_of(resolved: Resolved, priced: Priced, best: Plan, spec: Moats) -> S
     per_mw = _per_mw(priced)
     rivals = [i for i in range(len(offers)) if i not in focal]
     if not rivals:
-        makers = "platform" if len(offers) == 1 else f"{len(offers)} platforms"
         raise InputError(
             Problem(
                 "no_rival",
-                f"moats: all {makers} on offer are of '{vendor}'; a moat is an advantage over somebody",
+                f"moats: every platform on offer is of '{vendor}', and a moat is an advantage over somebody else",
                 resolved.loaded.source.where(("fleet",)),
                 ("add an offer of another maker to 'fleet', such as  {id: rival, platform: mi355x-8}",),
             )

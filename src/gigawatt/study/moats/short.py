@@ -17,9 +17,13 @@ NAME = "as given"
 
 
 def moats_table(answer: Answer) -> Table | None:
-    """One row a moat; None where the vendor has no platform or no rival on offer, or neither runs anything."""
+    """One row a moat; None where no rival is on offer or the vendor's platforms run nothing.
+
+    Raises:
+        InputError: no such vendor or rival.
+    """
     asked = answer.resolved.scenario.moats
-    spec = asked if isinstance(asked, Moats) else Moats()
+    spec = asked or Moats()
     try:
         setting = setting_of(answer.resolved, answer.priced, answer.plan, spec)
     except InputError as error:

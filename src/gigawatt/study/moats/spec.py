@@ -16,6 +16,10 @@ _SHORT = {"power": "power-limited", "capital": "capital-limited", "chips": "chip
           "as-given": "as given"}  # fmt: skip
 
 
+def _switched(value: Any) -> Any:
+    return {} if value is True else None if value is False else value
+
+
 def _named(value: Any) -> Any:
     return _SHORT.get(value, value) if isinstance(value, str) else value
 
@@ -31,8 +35,12 @@ class Moats(Strict):
     vendor: Id = "auto"
     rival: Id = "auto"
     basis: Basis = "measured"
-    regimes: list[Annotated[RegimeName, BeforeValidator(_named)]] = list(REGIMES)
+    regimes: Annotated[list[Annotated[RegimeName, BeforeValidator(_named)]], Field(min_length=1)] = list(REGIMES)
     ports: Annotated[float, Field(ge=0, le=40)] = 1.0
     export_share: Share = 0.0
     samples: Annotated[int, Field(ge=0, le=10_000)] = 200
     map: bool = True
+
+
+# `true` is the defaults; `false` leaves the table out of a run.
+Switched = Annotated[Moats | None, BeforeValidator(_switched, json_schema_input_type=bool | Moats)]

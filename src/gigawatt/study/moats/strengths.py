@@ -78,7 +78,8 @@ class Strengths:
         level: [i, w, (value, low, high)] speed of the software over the calibrations' release.
         carried: [i, w] the level is part of the speeds that were worked out (it is not where a fit carries the stack).
         trains: [w] training software counts. best: [w] the vendor's platform with most tokens a MW.
-        network: [i, w] tokens in the rival's network over its own, of the vendor's platforms; parts: the same after each part.
+        network: [i, w] tokens in the rival's network over its own, of the vendor's platforms; `parts`: the same after each
+            part, of the best on each workload (1 where it was not asked for).
         given_network: [i, w] of rivals, in the network of the vendor's best.
         months: [w, (value, low, high)] of the port; lost: [w] it never runs. life: (value, low, high) years lost.
         peaks: [basis, i] dense peak per watt at the meter.
@@ -144,8 +145,7 @@ class Strengths:
         return np.asarray(chosen * (end / chosen) ** abs(at.basis))
 
     def _network(self, at: Latents) -> Array:
-        power = 1 + at.networking * (GAIN_RANGE[1] - 1 if at.networking > 0 else 1 - GAIN_RANGE[0])
-        return np.asarray(self.network**power)
+        return np.asarray(self.network ** _gain(at))
 
     def porting(self, at: Latents = MIDDLE) -> Array:
         """[w] share of the life that is left after the port."""
@@ -164,7 +164,7 @@ class Strengths:
         charge = float(quarterly_crf(rate, left) / quarterly_crf(rate, self.life_years))
         software = level[[rival]] / level * self.porting(at)[None, :]
         given = np.maximum(level[self.best, w][None, :] / level, 1.0)
-        wide = np.maximum(self.given_network, 1.0) ** (np.log(network[self.best, w]) / _log(self.network[self.best, w]))
+        wide = np.maximum(self.given_network, 1.0) ** _gain(at)
         made = s.per_mw * self.moved(at) * (1.0 if at.speed is None else at.speed)
         top = made[self.best, w][None, :]
         reach = np.divide(made * given * wide, top, out=np.ones_like(made), where=(top > 0) & (made > 0))
@@ -189,10 +189,9 @@ class Strengths:
         )
 
 
-def _log(values: Array) -> Array:
-    """Logarithms that may be divided by: 1 where there is none."""
-    logs = np.log(np.where(values > 0, values, 1.0))
-    return np.where(np.abs(logs) > 1e-12, logs, 1.0)
+def _gain(at: Latents) -> float:
+    """Exponent on what a network gives in a draw."""
+    return float(_between(1.0, *GAIN_RANGE, at.networking))
 
 
 def _between(value: Array | float, low: Array | float, high: Array | float, z: float) -> Array:
@@ -200,8 +199,8 @@ def _between(value: Array | float, low: Array | float, high: Array | float, z: f
     return np.asarray(value + abs(z) * ((high if z > 0 else low) - value))
 
 
-def strengths_of(setting: Setting) -> Strengths:
-    """Work out every part of the terms."""
+def strengths_of(setting: Setting, *, in_parts: bool = False) -> Strengths:
+    """Work out every part of the terms; `in_parts`: also what the domain and its links give of a network, for `parts`."""
     resolved, priced = setting.resolved, setting.priced
     works, offers = resolved.works, resolved.offers
     nets = Networks(resolved, priced)
@@ -220,8 +219,9 @@ def strengths_of(setting: Setting) -> Strengths:
             if setting.per_mw[i, w] <= 0:
                 continue
             if i in focal:
-                parts[i, w] = [nets.ratio(i, w, setting.rival, k + 1) for k in range(len(PARTS))]
-                network[i, w] = parts[i, w, -1]
+                network[i, w] = parts[i, w, -1] = nets.ratio(i, w, setting.rival)
+                if in_parts and i == best[w]:
+                    parts[i, w, :-1] = [nets.ratio(i, w, setting.rival, k + 1) for k in range(len(PARTS) - 1)]
             elif setting.per_mw[best[w], w] > 0:
                 given[i, w] = nets.ratio(i, w, int(best[w]))
     months, lost = _ports(setting)

@@ -158,7 +158,8 @@ def terms_table(strengths: Strengths) -> Table:
         for w, name in enumerate(setting.inputs.workloads):
             if setting.per_mw[i, w] <= 0:
                 continue
-            parts = np.diff(np.concatenate([[0.0], _logs(strengths.parts[i, w])]))
+            steps = np.exp(np.diff(_logs(np.append(1.0, strengths.parts[i, w]))))
+            parts = steps.tolist() if i == strengths.best[w] else [None] * len(PARTS)
             rows.append(
                 {
                     "platform": setting.names[i],
@@ -166,7 +167,7 @@ def terms_table(strengths: Strengths) -> Table:
                     "software": level[setting.rival, w] / level[i, w],
                     "after_port": left[w],
                     "networking": terms.networking[i, w],
-                    **{part: float(np.exp(step)) for part, step in zip(PARTS, parts, strict=True)},
+                    **dict(zip(PARTS, parts, strict=True)),
                     "perf_per_watt": terms.watts[i, w],
                     "basis": strengths.bases[w]
                     + ("" if i == strengths.best[w] else f" on {setting.names[strengths.best[w]]}"),
