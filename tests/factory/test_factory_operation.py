@@ -187,6 +187,19 @@ def test_a_worth_is_what_another_mw_brings() -> None:
     assert inputs.may_stop[hour]  # it is the curtailment that makes power short
 
 
+def test_what_is_short_is_named() -> None:
+    inputs = site(kind="elastic", cut=0.4)
+    done = operate(inputs)
+    assert all("power" in words for words in np.array(done.binds)[inputs.may_stop])
+    few = operate(site(kind="elastic", racks=50.0))
+    assert "racks of gb300" in few.binds[20]
+    assert not any("power" in words for words in few.binds)
+    small = operate(replace(site(kind="elastic"), hall_it_mw=6.0))
+    assert "building" in small.binds[20]
+    rich = operate(site(kind="elastic", racks=200.0, cap_mw=40.0, demand=5e6, pace=(1e5, 1e4, 1e4)))
+    assert not any(rich.binds)
+
+
 def test_an_even_day_is_the_same_in_every_hour() -> None:
     inputs = site(swing=0.0, price_swing=0.0, cut=0.0)
     inputs = replace(inputs, per_it=np.full(24, 1.14))

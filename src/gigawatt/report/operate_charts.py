@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from gigawatt.report.chart_parts import axis, line, panel_axes, panel_height, value_of
@@ -15,13 +16,27 @@ Rows = Sequence[dict[str, Any]]
 
 
 def _when(rows: Rows) -> list[str]:
-    """Hours as an axis of dates reads them."""
-    return [str(row["hour"]) for row in rows]
+    """Hours as an axis of dates reads them, each from its beginning; the end of the last one too, so that it is drawn."""
+    hours = [str(row["hour"]) for row in rows]
+    end = datetime.fromisoformat(hours[-1]) + timedelta(hours=1)
+    return [*hours, end.strftime("%Y-%m-%d %H:%M")]
+
+
+def _held(values: Iterable[Any]) -> list[Any]:
+    """A value an hour as steps: the last holds to the end."""
+    out = list(values)
+    return [*out, out[-1]]
 
 
 def _hours_axis(count: int) -> dict[str, Any]:
     form = "%H:%M" if count <= 24 else "%d %b<br>%H:%M"
     return {"type": "date", "tickformat": form, "showgrid": False, "automargin": True}
+
+
+def _right(title: str, **more: Any) -> dict[str, Any]:
+    """A second axis, on the right."""
+    place = {"overlaying": "y", "side": "right", "showgrid": False, "automargin": True, "tickmode": "auto", "nticks": 6}
+    return {"title": {"text": title}, **place, **more}
 
 
 def _area(name: str, x: list[str], y: list[float], colour: str, unit: str) -> dict[str, Any]:
@@ -32,7 +47,7 @@ def _area(name: str, x: list[str], y: list[float], colour: str, unit: str) -> di
         "name": wrap(name, 40),
         "x": x,
         "y": y,
-        "line": {"width": 0.5, "color": colour, "shape": "hvh"},
+        "line": {"width": 0.5, "color": colour, "shape": "hv"},
         "fillcolor": fade(colour, 0.75),
         "hovertemplate": f"%{{x}}, {wrap(name, 40)}: %{{y:,.3g}} {unit}<extra></extra>",
     }
@@ -46,12 +61,12 @@ def power_chart(result: RunResult) -> Figure | None:
     x = _when(rows)
     works = [name for name in rows[0] if name.endswith("_it_mw")]
     data = [
-        _area(name.removesuffix("_it_mw"), x, [row[name] for row in rows], PALETTE[at % len(PALETTE)], "MW")
+        _area(name.removesuffix("_it_mw"), x, _held(row[name] for row in rows), PALETTE[at % len(PALETTE)], "MW")
         for at, name in enumerate(works)
     ]
     rest = (("racks_without_work_mw", "#C9D2DA"), ("losses_and_cooling_mw", "#8A96A3"), ("house_mw", INK))
     for name, colour in rest:
-        values = [row[name] for row in rows]
+        values = _held(row[name] for row in rows)
         if any(values):
             data.append(_area(name.removesuffix("_mw").replace("_", " "), x, values, colour, "MW"))
     cap = {
@@ -59,8 +74,8 @@ def power_chart(result: RunResult) -> Figure | None:
         "mode": "lines",
         "name": "may be drawn",
         "x": x,
-        "y": [row["cap_mw"] for row in hours],
-        "line": {"color": RED, "width": 2, "dash": "dash", "shape": "hvh"},
+        "y": _held(row["cap_mw"] for row in hours),
+        "line": {"color": RED, "width": 2, "dash": "dash", "shape": "hv"},
         "hovertemplate": "%{x}, may be drawn: %{y:,.4g} MW<extra></extra>",
     }
     ground = layout(
@@ -82,6 +97,7 @@ def work_chart(result: RunResult) -> Figure | None:
     across = 1 if len(names) == 1 else 2
     data: list[dict[str, Any]] = []
     axes: dict[str, Any] = {}
+    told: set[str] = set()
     for at, ((suffix, wide, high), name) in enumerate(zip(panel_axes(len(names), across), names, strict=True)):
         mine = [row for row in rows if row["workload"] == name]
         columns = [
@@ -100,11 +116,12 @@ def work_chart(result: RunResult) -> Figure | None:
             if any(v is not None for v in values):
                 data.append(
                     line(
-                        words[key], _when(mine), [None if v is None else v * factor for v in values], 0, unit,
-                        line={**looks[key], "shape": "hvh"}, xaxis=f"x{suffix}", yaxis=f"y{suffix}",
-                        showlegend=at == 0, legendgroup=key,
+                        words[key], _when(mine), _held(None if v is None else v * factor for v in values), 0, unit,
+                        line={**looks[key], "shape": "hv"}, xaxis=f"x{suffix}", yaxis=f"y{suffix}",
+                        showlegend=key not in told, legendgroup=key,
                     )
                 )  # fmt: skip
+                told.add(key)
         axes[f"xaxis{suffix}"] = _hours_axis(len(mine)) | {"domain": wide, "anchor": f"y{suffix}"}
         title = {"title": {"text": f"{wrap(name, 30)} [{unit}]", "font": {"size": 12}}, "rangemode": "tozero"}
         axes[f"yaxis{suffix}"] = axis("") | title | {"domain": high, "anchor": f"x{suffix}"}
@@ -121,21 +138,24 @@ def worth_chart(result: RunResult) -> Figure | None:
     worth = {
         "type": "bar",
         "name": "a MW more is worth",
-        "x": x,
+        "x": x[:-1],
         "y": [value_of(row["worth_usd_per_mwh"]) for row in rows],
+        "offset": 0,
+        "width": 3.3e6,
         "marker": {"color": PALETTE[1]},
         "hovertemplate": "%{x}, a MW more is worth %{y:,.4g} USD<extra></extra>",
     }
     price = line(
-        "energy costs", x, [row["usd_per_mwh"] for row in rows], 0, "USD/MWh",
-        line={"color": PALETTE[0], "width": 2.5, "shape": "hvh"},
+        "energy costs (right)", x, _held(row["usd_per_mwh"] for row in rows), 0, "USD/MWh", yaxis="y2",
+        line={"color": PALETTE[0], "width": 2.5, "shape": "hv"},
     )  # fmt: skip
     ground = layout(
         height=330,
         showlegend=True,
-        margin={"l": 70, "r": 24, "t": 60, "b": 50},
+        margin={"l": 70, "r": 70, "t": 60, "b": 50},
         xaxis=_hours_axis(len(rows)),
-        yaxis=axis("[USD/MWh]", rangemode="tozero"),
+        yaxis=axis("a MW more [USD/MWh]", rangemode="tozero"),
+        yaxis2=_right("energy [USD/MWh]", rangemode="tozero"),
     )
     return {"data": [worth, price], "layout": ground}
 
@@ -145,7 +165,7 @@ def weather_chart(result: RunResult) -> Figure | None:
     rows = rows_of(result, "hours")
     if not rows:
         return None
-    x = _when(rows)
+    x = _when(rows)[:-1]
     data = [line("PUE", x, [row["pue"] for row in rows], 0, "")]
     data += [
         line(name, x, [row[column] for row in rows], at, "C", yaxis="y2")
@@ -157,7 +177,7 @@ def weather_chart(result: RunResult) -> Figure | None:
         margin={"l": 70, "r": 70, "t": 60, "b": 50},
         xaxis=_hours_axis(len(rows)),
         yaxis=axis("PUE"),
-        yaxis2={"title": {"text": "[C]"}, "overlaying": "y", "side": "right", "showgrid": False, "automargin": True},
+        yaxis2=_right("[C]"),
     )
     return {"data": data, "layout": ground}
 

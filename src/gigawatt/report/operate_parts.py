@@ -40,7 +40,7 @@ def shown_hours(result: RunResult) -> Table:
     mw = [f"{row['workload']}_mw" for row in rows_of(result, "works")]
     served = [n for n in table.columns if n.endswith("_served_share")]
     kept = [row | {"hour": str(row["hour"])[11:] if day else row["hour"]} for row in rows]
-    return Table.from_rows("hours", kept, ("hour", *SITE, *mw, *served), table.units, table.title, table.note)
+    return Table.from_rows("hours", kept, ("hour", *SITE, "binds", *mw, *served), table.units, table.title, table.note)
 
 
 def hour_labels(result: RunResult) -> dict[str, str]:

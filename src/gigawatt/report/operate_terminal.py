@@ -32,7 +32,9 @@ def render_operate(result: RunResult, console: Console, folder: Path | None = No
         page.text(sentence, hang=2)
     page.heading("HOUR BY HOUR")
     table = shown_hours(result)
-    page.grid(fitted(table, page.width, (), ("wet_bulb_c",), hour_labels(result), most=MOST_HOURS), most=MOST_HOURS)
+    page.grid(
+        fitted(table, page.width, (), ("wet_bulb_c", "binds"), hour_labels(result), most=MOST_HOURS), most=MOST_HOURS
+    )
     page.text("MW at the meter; a MW more is worth so much for the hour, its energy paid for", style="dim", hang=2)
     page.heading("WORK")
     page.grid(fitted(result.tables["works"], page.width, (), DROP_WORKS, LABELS))

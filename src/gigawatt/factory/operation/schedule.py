@@ -23,6 +23,7 @@ DUST = 1e-7
 STEP_MW = 1e-3  # by which a cap is moved to price it
 MOST_PRICED = 48  # hours up to which all is solved at once, and the worth of a MW is taken from both sides
 DAY = 24
+CENT = 0.01  # USD below which nothing counts as short
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class Operation:
         gen_mw: [K, H]; charge_mw, discharge_mw, level_mwh: [B, H].
         meter_mw: [H] mean draw at the meter; peak_mw: [H] what is provided for; it_mw: [H] mean IT.
         worth_usd_per_mwh: [H] of one MW more at the meter for the hour; last_usd_per_mwh: of the last one.
+        rack_usd_per_h: [P, H] worth of a rack more. hall_usd_per_mwh: [H] of a MW of IT more in the building.
         value_usd: revenue less energy. bound_usd: what no schedule can exceed.
     """
 
@@ -53,6 +55,8 @@ class Operation:
     it_mw: Array
     worth_usd_per_mwh: Array
     last_usd_per_mwh: Array
+    rack_usd_per_h: Array
+    hall_usd_per_mwh: Array
     value_usd: float
     bound_usd: float
 
@@ -88,6 +92,17 @@ class Operation:
         return out
 
     @property
+    def binds(self) -> list[str]:
+        """What is short in each hour, by its worth: power, building, racks of a platform; '' where nothing is."""
+        found: list[list[str]] = [[] for _ in range(self.inputs.hours)]
+        named = [("power", self.worth_usd_per_mwh), ("building", self.hall_usd_per_mwh)]
+        named += [(f"racks of {name}", self.rack_usd_per_h[p]) for p, name in enumerate(self.inputs.platforms)]
+        for name, worth in named:
+            for hour in np.flatnonzero(worth > CENT):
+                found[hour].append(name)
+        return [", ".join(names) for names in found]
+
+    @property
     def energy_usd(self) -> Array:
         """[H]."""
         return np.asarray((self.gen_mw * self.inputs.sources.usd_per_mwh).sum(axis=0))
@@ -117,7 +132,7 @@ def operate(inputs: OperateInputs, *, prices: bool = True) -> Operation:
     up = down = _dual(model, best)
     if prices and inputs.hours <= MOST_PRICED:
         up, down = _priced(model, program, best, solver)
-    return _read(model, _settled(model, program, best), up, down, bound * THOUSAND, best.value * THOUSAND)
+    return _read(model, _settled(model, program, best), best, (up, down), bound * THOUSAND)
 
 
 def _with_blocks(model: Model) -> tuple[LinearProgram, float]:
@@ -239,7 +254,7 @@ def _settled(model: Model, program: LinearProgram, best: Answer) -> Array:
     return answer.x if answer.optimal else best.x
 
 
-def _read(model: Model, x: Array, up: Array, down: Array, bound: float, value: float) -> Operation:
+def _read(model: Model, x: Array, best: Answer, worth: tuple[Array, Array], bound: float) -> Operation:
     at, inputs = model.at, model.inputs
 
     def columns(index: Indices) -> Array:
@@ -257,8 +272,18 @@ def _read(model: Model, x: Array, up: Array, down: Array, bound: float, value: f
     return Operation(
         inputs, busy, held, columns(at.gain), sold, off, gen, charge, discharge, columns(at.level),
         inputs.fixed_mw + inputs.per_it * mean, inputs.fixed_mw + inputs.per_it * peak, mean,
-        up, down, value, max(bound, value),
+        *worth, _worth_of(model, best, "racks", len(inputs.platforms)), _worth_of(model, best, "hall", 1)[0],
+        best.value * THOUSAND, max(bound, best.value * THOUSAND),
     )  # fmt: skip
+
+
+def _worth_of(model: Model, best: Answer, kind: str, subjects: int) -> Array:
+    """[subjects, H] USD that one more of what the rows of a kind limit is worth."""
+    out = np.zeros((subjects, model.inputs.hours))
+    for row, (owner, subject, hour) in enumerate(model.rows):
+        if owner == kind:
+            out[subject, hour] = max(float(best.row_dual[row]), 0.0) * THOUSAND
+    return out
 
 
 def _spread(model: Model, busy: Array, sold: Array, runs: Indices) -> Array:

@@ -32,6 +32,7 @@ def hours_table(setting: Setting, done: Operation, ledger: Ledger) -> Table:
         "usd_per_mwh": _paid(done),
         "worth_usd_per_mwh": done.worth_usd_per_mwh,
         "last_usd_per_mwh": done.last_usd_per_mwh,
+        "binds": done.binds,
         "racks_up": inputs.up_racks.sum(axis=0),
         "racks_off": done.off.sum(axis=0),
         "revenue_usd": done.revenue_usd.sum(axis=0),
@@ -57,7 +58,8 @@ def hours_table(setting: Setting, done: Operation, ledger: Ledger) -> Table:
     units |= dict.fromkeys((n for n in columns if n.endswith("_share")), "share")
     note = (
         "cap is what the meter may draw; peak is what busy racks are provided for and meter what is drawn on average. worth is "
-        "of one MW more for the hour, last of the last one, after energy is paid for."
+        "of one MW more for the hour, last of the last one, after energy is paid for; binds says what is short in the hour: "
+        "power, the building, racks."
     )
     plain = {name: list(values) for name, values in columns.items()}
     return Table("hours", plain, units, f"Hour by hour from {around.labels()[0]}", note)

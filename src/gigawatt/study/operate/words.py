@@ -34,8 +34,8 @@ def _short_of_power(setting: Setting, done: Operation) -> str:
     label = setting.around.labels()[best]
     when = label[11:] if setting.inputs.hours == DAY_H else label
     return (
-        f"Power is short in {count} of {setting.inputs.hours} hours: a MW at {when} is worth {worth[best]:,.4g} USD, "
-        f"{worth.sum() / (setting.inputs.hours / DAY_H):,.4g} USD over a day, after its energy is paid for."
+        f"Power is short in {count} of {setting.inputs.hours} hours: a MW more at {when} is worth {worth[best]:,.0f} USD for "
+        f"the hour, one all day {_usd(worth.sum() / (setting.inputs.hours / DAY_H))}, after its energy is paid for."
     )
 
 
