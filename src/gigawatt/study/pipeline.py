@@ -18,6 +18,8 @@ from gigawatt.study.drift.answer import Drifted, drifted
 from gigawatt.study.drift.answer import check as check_drift
 from gigawatt.study.headline import metrics_table
 from gigawatt.study.jobs.answer import answers, job_trees, jobs_tables
+from gigawatt.study.joint.answer import Joined, joined
+from gigawatt.study.joint.answer import check as check_joint
 from gigawatt.study.load import Loaded
 from gigawatt.study.moat import moats_table
 from gigawatt.study.money_tables import (
@@ -69,6 +71,7 @@ def work_out(loaded: Loaded, progress: Progress = lambda text: None, catalog: Ca
     resolved = resolve(loaded, catalog)
     check_varied(resolved)
     check_drift(resolved)
+    check_joint(resolved)
     line = timeline(loaded.scenario)
     progress("working out seconds and watts")
     performance = perform(resolved, line)
@@ -113,6 +116,7 @@ def assemble(answer: Answer) -> RunResult:
     runs = list(answers(answer))
     jobs, phases = jobs_tables(runs)
     drift = drifted(answer) if scenario.drift else Drifted([], [])
+    joint = joined(answer) if scenario.joint else Joined([], [])
     made: list[Table | None] = [
         plan_table(answer),
         excluded_table(answer),
@@ -136,6 +140,7 @@ def assemble(answer: Answer) -> RunResult:
         objectives_table(answer),
         moats_table(answer) if scenario.moats else None,
         *drift.tables,
+        *joint.tables,
         assumptions_table(answer),
         weakest_table(answer),
         answer.settled.ledger.postings() if answer.settled.ledger.lines else None,
@@ -152,7 +157,8 @@ def assemble(answer: Answer) -> RunResult:
         "explain": explanations(answer, metrics) | job_trees(runs),
     }
     title = scenario.title or scenario.name
-    told = texts(answer) | ({"answer": drift.sentences} if drift.sentences else {})
+    besides = [*drift.sentences, *joint.sentences]
+    told = texts(answer) | ({"answer": besides} if besides else {})
     return RunResult(scenario.name, title, headline(answer), tables, metrics, told, manifest)
 
 
