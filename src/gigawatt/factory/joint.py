@@ -42,7 +42,7 @@ def by_measure(value: Array, measures: Sequence[Array]) -> Choice | None:
     """
     possible = np.isfinite(value)
     chosen: list[int] = []
-    for layer, measure in enumerate(measures):
+    for measure in measures:
         left = possible[tuple(chosen)]
         allowed = left.reshape(left.shape[0], -1).any(axis=1)
         if not allowed.any():
