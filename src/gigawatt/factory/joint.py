@@ -55,7 +55,7 @@ def by_measure(value: Array, measures: Sequence[Array]) -> Choice | None:
 
 
 def by_value(value: Array, order: Sequence[int], start: Choice) -> Choice | None:
-    """Layer after layer in `order` by value, those not yet chosen held at `start`; None where a layer has no possible choice."""
+    """Layer after layer in `order` by value, those not yet chosen held at `start`; None where a layer has no choice left."""
     chosen = list(start)
     for layer in order:
         row = value[tuple(slice(None) if axis == layer else index for axis, index in enumerate(chosen))]

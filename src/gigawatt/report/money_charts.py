@@ -13,6 +13,7 @@ from gigawatt.report.deals_charts import DEALS_CHARTS
 from gigawatt.report.drift_charts import DRIFT_CHARTS
 from gigawatt.report.joint_charts import JOINT_CHARTS
 from gigawatt.report.market_charts import MARKET_CHARTS
+from gigawatt.report.moat_charts import MOAT_CHARTS
 from gigawatt.report.net_charts import NET_CHARTS
 from gigawatt.report.project_charts import PROJECT_CHARTS
 from gigawatt.report.serve_charts import SERVE_CHARTS, SERVICE_CHARTS
@@ -31,11 +32,12 @@ BY_QUESTION: Mapping[str, Mapping[str, Chart]] = {
     "serve": SERVE_CHARTS,
     "service": SERVICE_CHARTS,
     "train": TRAIN_CHARTS,
+    "moats": MOAT_CHARTS,
 }
 
 
 def question_of(result: RunResult) -> str:
-    """What the run answers: 'deals', 'market', 'project', 'network', 'serve', 'service', 'train', else 'plan'."""
+    """What the run answers: 'deals', 'market', 'project', 'network', 'serve', 'service', 'train', 'moats', else 'plan'."""
     asked = str(result.manifest.get("question") or "plan")
     return asked if asked in BY_QUESTION else "plan"
 

@@ -11,6 +11,7 @@ from gigawatt.core.table import Table
 from gigawatt.report import sections
 from gigawatt.report.chart_parts import value_of
 from gigawatt.report.grid import INPUTS, NOISE, words_of
+from gigawatt.report.moat_parts import MOAT
 from gigawatt.report.money_charts import question_of
 from gigawatt.report.money_sentences import measure_words
 from gigawatt.report.net_parts import NETWORK
@@ -260,6 +261,7 @@ BY_QUESTION = {
     "serve": SERVE,
     "service": SERVICE,
     "train": TRAIN,
+    "moats": MOAT,
 }
 
 

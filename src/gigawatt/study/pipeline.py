@@ -21,7 +21,7 @@ from gigawatt.study.jobs.answer import answers, job_trees, jobs_tables
 from gigawatt.study.joint.answer import Joined, joined
 from gigawatt.study.joint.answer import check as check_joint
 from gigawatt.study.load import Loaded
-from gigawatt.study.moat import moats_table
+from gigawatt.study.moats.short import moats_table
 from gigawatt.study.money_tables import (
     capex_table,
     cash_links_table,
@@ -34,14 +34,14 @@ from gigawatt.study.network import network_table
 from gigawatt.study.perform import alone, perform
 from gigawatt.study.plan_tables import excluded_table, limits_table, performance_table, plan_table, power_tables
 from gigawatt.study.price import Priced, price
-from gigawatt.study.resolve import resolve
+from gigawatt.study.resolve import Resolved, resolve
 from gigawatt.study.result import RunResult
 from gigawatt.study.runs_tables import availability_table, runs_table, swings_table
 from gigawatt.study.settle import settle
 from gigawatt.study.software import software_table
 from gigawatt.study.source import digest
 from gigawatt.study.texts import headline, texts
-from gigawatt.study.timeline import timeline
+from gigawatt.study.timeline import Timeline, timeline
 from gigawatt.study.trust import assumptions_table, explanations, measured_errors, weakest_table
 
 Progress = Callable[[str], Any]
@@ -73,6 +73,23 @@ def work_out(loaded: Loaded, progress: Progress = lambda text: None, catalog: Ca
     check_drift(resolved)
     check_joint(resolved)
     line = timeline(loaded.scenario)
+    priced, best = chosen(resolved, line, progress)
+    others = plan_all_objectives(priced.inputs)
+    progress("settling who pays whom")
+    settled = settle(resolved, priced, best, line)
+    progress("drawing bands")
+    bands = draw_bands(resolved, priced, best, line)
+    return Answer(resolved, line, priced, best, settled, bands, others)
+
+
+def chosen(resolved: Resolved, line: Timeline, progress: Progress = lambda text: None) -> tuple[Priced, Plan]:
+    """The operating points with their prices, and the fleet of highest value.
+
+    A run that the plan has no room for is sized again for the fleet that it has for itself.
+
+    Raises:
+        Infeasible: no plan fits.
+    """
     progress("working out seconds and watts")
     performance = perform(resolved, line)
     priced = price(resolved, performance, line)
@@ -84,12 +101,7 @@ def work_out(loaded: Loaded, progress: Progress = lambda text: None, catalog: Ca
         performance = alone(performance, small, resolved, line)
         priced = price(resolved, performance, line)
         best = plan(priced.inputs)
-    others = plan_all_objectives(priced.inputs)
-    progress("settling who pays whom")
-    settled = settle(resolved, priced, best, line)
-    progress("drawing bands")
-    bands = draw_bands(resolved, priced, best, line)
-    return Answer(resolved, line, priced, best, settled, bands, others)
+    return priced, best
 
 
 def _too_small(priced: Priced, best: Plan, but: set[tuple[int, int]]) -> set[tuple[int, int]]:

@@ -16,7 +16,7 @@ from gigawatt.study.door import Day, Id, Money, Power, Rate, Rent, Share, Strict
 from gigawatt.study.drift.spec import Drift
 from gigawatt.study.fleet.spec import BuildOut
 from gigawatt.study.joint.spec import Joint
-from gigawatt.study.moats.spec import Moats
+from gigawatt.study.moats.spec import Moats, Switched
 from gigawatt.study.operate.spec import Operate
 from gigawatt.study.site.spec import Site
 from gigawatt.study.workloads import Workload
@@ -178,7 +178,7 @@ class Scenario(Strict):
     contracts: list[Contract] = []
     uncertainty: Uncertainty = Uncertainty()
     integer_racks: bool = False
-    moats: bool | Moats = True
+    moats: Switched = Moats()
     build_out: BuildOut = BuildOut()
     operate: Operate = Operate()
     drift: Drift | None = None
