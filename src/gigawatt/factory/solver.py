@@ -1,10 +1,7 @@
 """HiGHS, made quiet and repeatable: one linear program, solved, changed in place and solved again.
 
-Three habits of the solver that matter here:
+Two habits of the solver that matter here, beside the banner that `core.highs` keeps quiet:
 
-* Its Python constructor turns callbacks on and prints a banner to C stdout before any option can be set, which would
-  break a command's JSON. The core class underneath does not; where a release hides it, the constructor runs with file
-  descriptor 1 turned away.
 * Matrix entries below 1e-9 are dropped with a mere warning, and a bound of 1e20 is no bound. So callers scale (MW,
   million USD, trillion tokens, racks), and an entry that would be dropped is refused here.
 * Tolerances are absolute. They are tightened to 1e-9, so that a finite difference of 1e-4 of a limit is exact to 1e-5.
@@ -14,13 +11,13 @@ One thread, a fixed seed and the simplex method: the same input gives the same b
 
 from __future__ import annotations
 
-import os
-import sys
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from gigawatt.core.highs import core_module, quiet_highs
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -79,13 +76,10 @@ class Solver:
     """A program held by HiGHS; changes keep the basis, so that the next solve starts warm."""
 
     def __init__(self, program: LinearProgram, *, relax: bool = False, gap: float = 1e-4) -> None:
-        self._core = _module()
-        self._highs = _quiet()
+        self._core = core_module()
+        self._highs = quiet_highs()
         self._integer = bool(program.integer.any()) and not relax
         options: dict[str, Any] = {
-            "threads": 1,
-            "random_seed": 0,
-            "parallel": "off",
             "solver": "choose" if self._integer else "simplex",
             "presolve": "choose" if self._integer else "off",
             "primal_feasibility_tolerance": 1e-9,
@@ -180,35 +174,3 @@ _STATUS = {
     "Unbounded": "unbounded",
     "Primal infeasible or unbounded": "infeasible",
 }
-
-
-def _module() -> Any:
-    import highspy
-
-    return getattr(highspy, "_core", highspy)
-
-
-def _quiet() -> Any:
-    """A HiGHS object that has printed nothing and will print nothing."""
-    core = _module()
-    if hasattr(core, "_Highs"):
-        highs = core._Highs()
-    else:
-        highs = _turned_away()
-    highs.setOptionValue("output_flag", False)
-    return highs
-
-
-def _turned_away() -> Any:
-    """The public constructor with C stdout sent to the null device while it runs."""
-    import highspy
-
-    sys.stdout.flush()
-    kept, null = os.dup(1), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(null, 1)
-        return highspy.Highs()
-    finally:
-        os.dup2(kept, 1)
-        os.close(kept)
-        os.close(null)

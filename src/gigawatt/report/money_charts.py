@@ -15,6 +15,7 @@ from gigawatt.report.joint_charts import JOINT_CHARTS
 from gigawatt.report.market_charts import MARKET_CHARTS
 from gigawatt.report.moat_charts import MOAT_CHARTS
 from gigawatt.report.net_charts import NET_CHARTS
+from gigawatt.report.operate_charts import OPERATE_CHARTS
 from gigawatt.report.project_charts import PROJECT_CHARTS
 from gigawatt.report.serve_charts import SERVE_CHARTS, SERVICE_CHARTS
 from gigawatt.report.theme import Figure
@@ -33,11 +34,12 @@ BY_QUESTION: Mapping[str, Mapping[str, Chart]] = {
     "service": SERVICE_CHARTS,
     "train": TRAIN_CHARTS,
     "moats": MOAT_CHARTS,
+    "operate": OPERATE_CHARTS,
 }
 
 
 def question_of(result: RunResult) -> str:
-    """What the run answers: 'deals', 'market', 'project', 'network', 'serve', 'service', 'train', 'moats', else 'plan'."""
+    """What the run answers: a key of `BY_QUESTION`, else 'plan'."""
     asked = str(result.manifest.get("question") or "plan")
     return asked if asked in BY_QUESTION else "plan"
 

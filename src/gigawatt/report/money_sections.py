@@ -15,6 +15,7 @@ from gigawatt.report.moat_parts import MOAT
 from gigawatt.report.money_charts import question_of
 from gigawatt.report.money_sentences import measure_words
 from gigawatt.report.net_parts import NETWORK
+from gigawatt.report.operate_parts import OPERATE
 from gigawatt.report.sections import Section
 from gigawatt.report.sentences import rows_of
 from gigawatt.report.serve_parts import SERVE, SERVICE
@@ -262,6 +263,7 @@ BY_QUESTION = {
     "service": SERVICE,
     "train": TRAIN,
     "moats": MOAT,
+    "operate": OPERATE,
 }
 
 

@@ -17,7 +17,7 @@ DEFAULT_USD_PER_W = 43.0
 
 
 # Folders of examples that answer other questions than the plan of a site.
-OTHER_QUESTIONS = ("deals", "market", "projects", "networks", "serving", "training")
+OTHER_QUESTIONS = ("deals", "market", "projects", "networks", "serving", "training", "operate")
 
 
 def templates() -> list[str]:

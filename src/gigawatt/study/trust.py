@@ -160,7 +160,7 @@ def _capital(answer: Answer) -> Node:
                 children.append(of_datum("production cost over list", offered.platform.production_cost_share))
     children.append(of_datum("shell price", answer.resolved.facility.shell_price, 1e6, "USD/MW of IT"))
     return node(
-        "formula", "capital: racks x list price + MW x shell price", answer.plan.capital_usd, "USD", "", children
+        "formula", "capital: racks x list price + MW x shell price + own plant", answer.capex_usd, "USD", "", children
     )
 
 
@@ -169,9 +169,15 @@ def _energy(answer: Answer) -> Node:
     children = [
         of_datum("energy price", answer.resolved.energy_price, 3.6e9, "USD/MWh"),
         of_datum("mean load of serving", answer.resolved.costs.load_factor),
-        of_datum("transformer efficiency", facility.transformer_efficiency),
-        of_datum("UPS efficiency", facility.ups_efficiency),
-        of_datum("cooling watts per IT watt", facility.cooling.share_at_design),
+        of_datum("liquid share of heat", facility.liquid_share),
+        of_datum("UPS: standing loss", facility.ups.no_load),
+        of_datum("UPS: loss in step with the load", facility.ups.proportional),
+        *(
+            of_datum(f"{name} circuit: {text}", datum)
+            for name, circuit in (("air", facility.cooling.air), ("liquid", facility.cooling.liquid))
+            if circuit is not None
+            for text, datum in (("supply temperature", circuit.supply), ("approach", circuit.approach))
+        ),
     ]
     return node("formula", "energy: MW x load x hours x price", answer.annual_energy_usd, "USD/yr", "", children)
 
