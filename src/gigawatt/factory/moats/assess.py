@@ -120,7 +120,7 @@ def assess(
         base,
         _binding(regime),
         worth,
-        shapley(worth, MOATS),
+        _values(worth),
         first,
         removed,
         given,
@@ -131,6 +131,12 @@ def assess(
         _gap(game.value(("networking",), box=True).usd_per_yr, narrow),
         prices,
     )
+
+
+def _values(worth: dict[Coalition, float]) -> dict[str, float]:
+    """Shapley values, without what rounding leaves of moats that do nothing."""
+    noise = _NOISE * max(abs(v) for v in worth.values())
+    return {m: v if abs(v) > noise else 0.0 for m, v in shapley(worth, MOATS).items()}
 
 
 def _gap(a: float, b: float) -> float:
@@ -176,10 +182,8 @@ def _bands(game: Game, regime: Regime, draws: Sequence[Draw]) -> tuple[dict[str,
             ratio = terms.given_software / np.where(regime.opened_by > 0, regime.opened_by, 1.0)
             tokens = ratio if world.tokens is None else ratio * world.tokens
             terms, world = terms.opened(), replace(world, tokens=tokens)
-        worth = game.worths(terms, world)
-        values = shapley(worth, MOATS)
-        noise = _NOISE * max(abs(v) for v in worth.values())
-        found[i] = [values[m] if abs(values[m]) > noise else 0.0 for m in MOATS]
+        values = _values(game.worths(terms, world))
+        found[i] = [values[m] for m in MOATS]
     low, middle, high = np.percentile(found, [10, 50, 90], axis=0)
     # Where none is above zero there is no largest.
     share = np.bincount(found.argmax(axis=1)[found.max(axis=1) > 0], minlength=len(MOATS)) / len(draws)
