@@ -12,6 +12,7 @@ from gigawatt.report.charts import CHARTS
 from gigawatt.report.deals_charts import DEALS_CHARTS
 from gigawatt.report.drift_charts import DRIFT_CHARTS
 from gigawatt.report.fleet_charts import FLEET_CHARTS
+from gigawatt.report.joint_charts import JOINT_CHARTS
 from gigawatt.report.market_charts import MARKET_CHARTS
 from gigawatt.report.moat_charts import MOAT_CHARTS
 from gigawatt.report.net_charts import NET_CHARTS
@@ -25,7 +26,7 @@ from gigawatt.study.result import RunResult
 Chart = Callable[[RunResult], Figure | None]
 
 BY_QUESTION: Mapping[str, Mapping[str, Chart]] = {
-    "plan": {**CHARTS, **DRIFT_CHARTS},
+    "plan": {**CHARTS, **DRIFT_CHARTS, **JOINT_CHARTS},
     "deals": DEALS_CHARTS,
     "market": MARKET_CHARTS,
     "project": PROJECT_CHARTS,

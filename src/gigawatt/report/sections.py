@@ -134,6 +134,13 @@ SECTIONS: tuple[Section, ...] = (
         folded=("drift", "drift_keep"),
         fold_words="The curve, and what each platform keeps",
     ),
+    Section(
+        "joint",
+        "Chip, fabric and site: at once or one after another",
+        beside=("joint_scan",),
+        folded=("joint_designs",),
+        fold_words="Every design by itself",
+    ),
     Section("weakest", "Weakest inputs", "Each input moved through its own range, all else held."),
     Section("assumptions", "Assumptions and sources", "Every input with its range, its kind and where it comes from."),
 )

@@ -25,7 +25,7 @@ MOST_ROWS = 14  # more than this is for the page
 MOST_EXCLUDED = 6
 MOST_LINES = 4
 # What a scenario may ask besides the plan.
-FURTHER = ("drift_turn",)
+FURTHER = ("drift_turn", "joint", "joint_scan")
 # Headlines that the tables above them show already.
 SHOWN_ABOVE = {"operator_npv", "lab_npv", "vendor_npv", "lender_npv", "capex", "site_power", "tokens_out"}
 

@@ -18,6 +18,8 @@ from gigawatt.study.drift.answer import Drifted, drifted
 from gigawatt.study.drift.answer import check as check_drift
 from gigawatt.study.headline import metrics_table
 from gigawatt.study.jobs.answer import answers, job_trees, jobs_tables
+from gigawatt.study.joint.answer import Joined, joined
+from gigawatt.study.joint.answer import check as check_joint
 from gigawatt.study.load import Loaded
 from gigawatt.study.moats.short import moats_table
 from gigawatt.study.money_tables import (
@@ -74,6 +76,7 @@ def work_out(loaded: Loaded, progress: Progress = lambda text: None, catalog: Ca
     resolved = resolve(loaded, catalog)
     check_varied(resolved)
     check_drift(resolved)
+    check_joint(resolved)
     line = timeline(loaded.scenario)
     priced, best = chosen(resolved, line, progress)
     others = plan_all_objectives(priced.inputs)
@@ -145,8 +148,9 @@ def assemble(answer: Answer) -> RunResult:
     metrics = metrics_table(answer)
     runs = list(answers(answer))
     jobs, phases = jobs_tables(runs)
-    swings = swings_table(answer)
     drift = drifted(answer) if scenario.drift else Drifted([], [])
+    joint = joined(answer) if scenario.joint else Joined([], [])
+    swings = swings_table(answer)
     made: list[Table | None] = [
         plan_table(answer),
         excluded_table(answer),
@@ -174,6 +178,7 @@ def assemble(answer: Answer) -> RunResult:
         objectives_table(answer),
         moats_table(answer) if scenario.moats else None,
         *drift.tables,
+        *joint.tables,
         assumptions_table(answer.resolved, answer.plan.racks.tolist()),
         weakest_table(answer),
         answer.settled.ledger.postings() if answer.settled.ledger.lines else None,
@@ -190,7 +195,8 @@ def assemble(answer: Answer) -> RunResult:
         "explain": explanations(answer, metrics) | job_trees(runs),
     }
     title = scenario.title or scenario.name
-    told = texts(answer) | ({"answer": drift.sentences} if drift.sentences else {})
+    besides = [*drift.sentences, *joint.sentences]
+    told = texts(answer) | ({"answer": besides} if besides else {})
     return RunResult(scenario.name, title, headline(answer), tables, metrics, told, manifest)
 
 
