@@ -162,7 +162,13 @@ def tables() -> dict[str, Table]:
             ("nameplate", None, 468.0, 4310.0, 998.0, 1.43, 0.0, 0.0, 8.1e9, "the maker's rating"),
             ("dynamic", None, 672.0, 6260.0, 998.0, 1.1, 0.01, 0.0002, 1.17e10, "what all racks stay below"),
             ("planning", None, None, None, None, None, None, None, None, "no plan fits: reason is owed too early"),
-            units={"mw": "MW", "exceeded": "share", "capped_loss": "share", "value_usd": "USD"},
+            units={
+                "gpus_per_mw": "GPUs/MW",
+                "mw": "MW",
+                "exceeded": "share",
+                "capped_loss": "share",
+                "value_usd": "USD",
+            },
         ),
         table(
             "provisioning_gain",

@@ -39,6 +39,8 @@ LABELS: Mapping[str, str] = {
     "npv_low_usd": "P10",
     "npv_high_usd": "P90",
     "mw": "power",
+    "gpus_per_mw": "GPUs",
+    "kw_per_gpu": "power",
     "racks": "racks",
     "ttft_s": "TTFT",
     "tpot_s": "TPOT",

@@ -247,8 +247,8 @@ def provisioning(result: RunResult) -> str:
     if mine is None or mine.get("gpus_per_mw") is None:
         return ""
     text = (
-        f"By {mine['says']} ({mine['policy']}) a MW holds {number(mine['gpus_per_mw'])} GPUs, and racks draw more than that in "
-        f"{number(100 * mine['exceeded'])} % of the time."
+        f"With {mine['policy']} provisioning a MW holds {number(mine['gpus_per_mw'])} GPUs, and racks draw more than is set "
+        f"aside for them in {number(100 * mine['exceeded'])} % of the time."
     )
     others = [row for row in rows if not row["chosen"] and row.get("gpus_per_mw") is not None]
     if others:

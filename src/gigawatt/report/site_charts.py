@@ -55,14 +55,16 @@ def gain_whiskers(result: RunResult) -> Figure | None:
         }
         for row in claims
     ]
+    least = min((row["published"] for row in claims), default=0.0)
     words = [
         {
             "x": 100 * row["published"],
             "y": 1.0,
             "yref": "paper",
             "yanchor": "bottom",
+            "xanchor": "right" if row["published"] == least and len(claims) > 1 else "left",
             "showarrow": False,
-            "text": f"+{number(100 * row['published'])} % {str(row['claim']).partition(':')[0]}",
+            "text": f"{wrap(str(row['claim']).partition(':')[0], 40)} +{100 * row['published']:.0f} %",
         }
         for row in claims
     ]
@@ -78,7 +80,7 @@ def gain_whiskers(result: RunResult) -> Figure | None:
     steered = {
         "type": "scatter",
         "mode": "markers",
-        "name": "steered, P10 to P90",
+        "name": "steered, P10 to P90 (red: hardly more than by the planning figure)",
         "y": names,
         "x": percent,
         "error_x": whiskers(percent, ends[0], ends[1]),
@@ -89,13 +91,13 @@ def gain_whiskers(result: RunResult) -> Figure | None:
         "data": [planning, steered],
         "layout": layout(
             height=150 + 34 * len(rows),
-            xaxis=axis(
-                "GPUs in the same power over those by the rating [+%]; red: hardly more than by the planning figure"
-            ),
+            xaxis=axis("GPUs more than by the rating [%]", rangemode="tozero"),
             yaxis=names_axis(),
             shapes=marks,
             annotations=words,
             showlegend=True,
+            margin={"l": 10, "r": 24, "t": 64, "b": 10},
+            legend={"orientation": "h", "x": 0, "y": 1.0, "yref": "container", "xanchor": "left", "yanchor": "top"},
         ),
     }
 

@@ -201,7 +201,7 @@ def provisioning_table(answer: Answer) -> Table:
         )
     columns = ["policy", "chosen", "gpus_per_mw", "racks", "mw", "set_aside_over_busy", "exceeded", "capped_loss",
                "value_usd", "says"]  # fmt: skip
-    units = {"mw": "MW", "exceeded": "share", "capped_loss": "share", "value_usd": "USD"}
+    units = {"gpus_per_mw": "GPUs/MW", "mw": "MW", "exceeded": "share", "capped_loss": "share", "value_usd": "USD"}
     unrated = sorted({o.offer.id for o in answer.resolved.offers if rating_w(o.platform) is None})
     note = (
         "Each policy planned anew on the same operating points. Exceeded: share of the time in which racks draw more than what "
