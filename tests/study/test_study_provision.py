@@ -3,6 +3,7 @@
 import csv
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from gigawatt.study.price import price
 from gigawatt.study.resolve import resolve
 from gigawatt.study.site import allin, gains
 from gigawatt.study.site.loads import LOADS, RECORD, platform_rack, rating_w, training_share
-from gigawatt.study.site.provision import EVERY, provisioning_table
+from gigawatt.study.site.provision import EVERY, point_loads, provisioning_table, reserved
 from gigawatt.study.site.spec import Provisioning
 from gigawatt.study.timeline import timeline
 
@@ -85,6 +86,33 @@ def test_tokens_fall_by_what_caps_cost_and_only_where_the_clock_binds(hall):
         clocked = any(word in performance.points[k].bound for word in ("matrix units", "compute"))
         assert (lost > 0) == clocked
         assert lost < 0.05
+
+
+def test_a_synchronous_step_is_its_own_distribution_and_no_number_of_racks_evens_it_out(hall):
+    resolved, performance, _ = hall
+    k = next(k for k, point in enumerate(performance.points) if point.mode == "full")
+    point, box = performance.points[k], performance.boxes[performance.points[k].offer]
+    step = replace(point, phases=((4.0, 0.9 * box.chip.tdp_w), (1.0, 0.3 * box.chip.tdp_w)), bound="matrix units")
+    share = 0.8 * 0.9 + 0.2 * 0.3
+    beside = (box.host_w + box.fabric_w + box.nic_w + box.fan_w) / box.supply_efficiency
+    outside = box.chips * resolved.offers[point.offer].network.power.value
+    busy = np.array([beside + outside + share * box.chips * box.chip.tdp_w / box.supply_efficiency])
+    trained = replace(performance, points=(step,))
+    loads = point_loads(resolved, [step], trained, busy, np.ones(1))
+    assert loads.mean[0] == pytest.approx(share) and loads.together[0] == 1
+    asked = [Provisioning(policy=policy, percentile=0.99) for policy in ("percentile", "dynamic")]
+    row, site = (reserved(resolved, trained, [0], busy, np.ones(1), np.array([1000.0]), one) for one in asked)
+    full = busy[0] + (0.9 - share) * box.chips * box.chip.tdp_w / box.supply_efficiency
+    assert row.factor[0] == pytest.approx(site.factor[0]) == pytest.approx(full / busy[0])
+    assert row.exceeded[0] == 0.0 and row.lost[0] == 0.0
+    # When busy the step's mean is set aside, which its compute phase exceeds for 80 % of the time.
+    usual = reserved(resolved, trained, [0], busy, np.ones(1), np.array([1000.0]), Provisioning())
+    assert usual.exceeded[0] == pytest.approx(0.8) and usual.lost[0] == 0.0 < usual.capped_loss[0]
+    serving = replace(step, phases=(), bound="weights bandwidth")
+    even = replace(performance, points=(serving,))
+    row, site = (reserved(resolved, even, [0], busy, np.ones(1), np.array([1000.0]), one) for one in asked)
+    assert site.factor[0] < row.factor[0]
+    assert site.lost[0] == 0.0  # a cap on the core clock costs no time where memory binds
 
 
 def test_the_table_of_a_run_names_every_policy_and_the_chosen_one(hall):
@@ -188,6 +216,26 @@ def test_racks_hold_their_parts():
         rack = platform_rack(name, CATALOG)
         assert rack.nameplate_w >= rack.planning_w == pytest.approx(rack.static_w + rack.chips_w)
     assert rating_w(CATALOG.get("platform", "hgx-h100")) == pytest.approx(4 * 10_200)
+
+
+@pytest.mark.skipif("GIGAWATT_TRUTH" not in os.environ, reason="needs the collected tables")
+def test_node_readings_and_claims_are_those_of_the_collected_facts():
+    with (Path(os.environ["GIGAWATT_TRUTH"]) / "facts" / "power_truth.csv").open(encoding="utf-8") as lines:
+        facts = {row["id"]: row for row in csv.DictReader(lines)}
+    tables = calibration.record(RECORD).tables
+    for run, fact in (
+        ("GPT-3", "mlpt4-64n-gpt3"),
+        ("64 nodes", "mlpt4-64n-llama2_70b_lora"),
+        ("1 node", "mlpt5-llama2_70b_lora"),
+    ):
+        node = [n for n in tables["training_nodes"] if run in n["run"]][-1 if run == "64 nodes" else 0]
+        p95, peak = (float(x) for x in re.match(r"p95 (\d+), peak (\d+)", facts[fact]["note"]).groups())
+        assert (node["mean_w"], node["p95_w"], node["peak_w"]) == (float(facts[fact]["value"]), p95, peak)
+    for claim in tables["claims"]:
+        assert 100 * claim["gain"] == pytest.approx(float(facts[claim["id"]]["value"]))
+    for gpu, row in (("h100", "h100-sxm"), ("b200", "b200-sxm")):
+        assert tables["serving"][row]["all_mean"] == pytest.approx(float(facts[f"mle-dist-{gpu}"]["value"]))
+        assert str(tables["serving"][row]["all_rows"]) in facts[f"mle-dist-{gpu}"]["workload"]
 
 
 @pytest.mark.skipif("GIGAWATT_TRUTH" not in os.environ, reason="needs the measured tables")

@@ -14,7 +14,7 @@ all its racks are in step.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from gigawatt.core.errors import Infeasible
 from gigawatt.core.table import Table
-from gigawatt.physics.chip import calibration
+from gigawatt.physics.chip import Box, calibration
 from gigawatt.physics.chip.clocks import cap_exponent
 from gigawatt.physics.site.provision import POLICIES, Loads, exceeded_share, provision, tokens_lost
 from gigawatt.study.perform import Performance
@@ -83,25 +83,58 @@ def reserved(
         site_racks: racks that the site would hold of each, one a row.
         asked: policy and percentile.
     """
-    loads = point_loads(resolved, [performance.points[k] for k in rows], performance, busy_w, load)
-    none = np.zeros(len(rows))
-    peak = np.clip((busy_w - loads.static_w) / loads.chips_w, loads.low, loads.high)
+    points = [performance.points[k] for k in rows]
+    loads = point_loads(resolved, points, performance, busy_w, load)
     if asked.policy == "busy":
-        over = exceeded_share(loads, site_racks, peak)
-        return Reserved("busy", np.ones(len(rows)), none, over, tokens_lost(loads, site_racks, peak))
+        peak = np.clip((busy_w - loads.static_w) / loads.chips_w, loads.low, loads.high)
+        over, capped = exceeded_share(loads, site_racks, peak), tokens_lost(loads, site_racks, peak)
+        for k, step in _steps(points, performance):
+            _, over[k], capped[k] = _held(step, float(loads.cap_exponent[k]), share=float(peak[k]))
+        return Reserved("busy", np.ones(len(rows)), np.zeros(len(rows)), over, capped)
     row_racks = np.minimum(calibration.parameters(RECORD)["row_racks"], site_racks)
     racks = site_racks if asked.policy == "dynamic" else row_racks
     made = provision(
         _as_one(loads, racks), level_racks=(1.0,), percentiles=(asked.percentile,), policies=(asked.policy,)
     )
-    lost = made.lost[0, 0, 0]
-    return Reserved(
-        asked.policy,
-        made.set_aside_w[0, 0, 0] / busy_w,
-        lost,
-        made.exceeded[0, 0, 0],
-        lost,
-    )
+    aside, over, lost = (np.array(column[0, 0, 0]) for column in (made.set_aside_w, made.exceeded, made.lost))
+    if asked.policy in ("percentile", "dynamic"):
+        for k, step in _steps(points, performance):
+            share, over[k], lost[k] = _held(step, float(loads.cap_exponent[k]), percentile=asked.percentile)
+            aside[k] = min(loads.static_w[k] + share * loads.chips_w[k], loads.planning_w[k])
+    return Reserved(asked.policy, aside / busy_w, lost, over, lost)
+
+
+def _steps(points: Sequence[Point], performance: Performance) -> Iterator[tuple[int, tuple[Array, Array]]]:
+    """Of each point that runs a synchronous step: its number, and (share of the time, share of the limit) by phase."""
+    for k, point in enumerate(points):
+        if point.phases:
+            box = performance.boxes[point.offer]
+            seconds, watts = (np.array(column) for column in zip(*point.phases, strict=True))
+            limit_w = box.chip.tdp_w * _mode(box, point.mode)
+            yield k, (seconds / seconds.sum(), np.minimum(watts / limit_w, 1.0))
+
+
+def _held(
+    step: tuple[Array, Array], exponent: float, *, percentile: float | None = None, share: float = 1.0
+) -> tuple[float, float, float]:
+    """A step held to a share of the limit, or to the least that holds it for `percentile` of its time.
+
+    Returns:
+        The share, the part of the time that draws more, and the tokens lost where chips are held to it.
+    """
+    part, drawn = step
+    if percentile is not None:
+        order = np.argsort(drawn)
+        at = int(np.searchsorted(np.cumsum(part[order]), percentile - 1e-12))
+        share = float(drawn[order][min(at, len(drawn) - 1)])
+    more = drawn > share * (1 + 1e-12)
+    lost = part * (1.0 - (share / np.where(more, drawn, share)) ** exponent)
+    return share, float(part[more].sum()), float(lost.sum())
+
+
+def _mode(box: Box, name: str) -> float:
+    """Share of the limit that a power mode leaves."""
+    return next((m.power_share for m in box.modes if m.name == name), 1.0)
 
 
 def _as_one(loads: Loads, racks: Array) -> Loads:
@@ -112,13 +145,13 @@ def _as_one(loads: Loads, racks: Array) -> Loads:
 def point_loads(
     resolved: Resolved, points: Sequence[Point], performance: Performance, busy_w: Array, load: Array
 ) -> Loads:
-    """The load of a rack at each operating point, over a year."""
+    """The load of a rack at each operating point, over a year; of a synchronous step only its mean and spread."""
     p = calibration.parameters(RECORD)
     noise, alone = p["serving_within"], p["serving_together"]
     rows = []
     for point, watts, mean_load in zip(points, busy_w.tolist(), load.tolist(), strict=True):
         offered, box = resolved.offers[point.offer], performance.boxes[point.offer]
-        mode = next((m.power_share for m in box.modes if m.name == point.mode), 1.0)
+        mode = _mode(box, point.mode)
         outside = box.chips * offered.network.power.value
         static = (box.host_w + box.fabric_w + box.nic_w + box.fan_w) / box.supply_efficiency + outside
         each = box.chips * box.chip.tdp_w / box.supply_efficiency
