@@ -134,7 +134,9 @@ def shadow_prices(
     worths: dict[int, tuple[_Worth, _Worth]] = {}
     for n, i in enumerate(probed):
         sign = -1.0 if limits[i].lower else 1.0  # the column stands on the left side: less of it is more of the limit
-        worths[i] = probe.quarter(limits[i]), probe.lasting(limits[i], lasting[i], first_extra + n, sign)
+        now = probe.quarter(limits[i])
+        last = lasting[i].size == 1
+        worths[i] = now, now if last else probe.lasting(limits[i], lasting[i], first_extra + n, sign)
     return tuple(
         _told_as(programme, limit, float(used[limit.row]), dual, lasting[i], worths.get(i), bool(tight[i]))
         for i, limit in enumerate(limits)
@@ -187,8 +189,6 @@ class _Probe:
 
     def lasting(self, limit: LimitRow, rows: Indices, column: int, sign: float) -> _Worth:
         """The same in this quarter and in those that follow; a column on the left side moves all of their bounds."""
-        if rows.size == 1:
-            return self.quarter(limit)
         bounds = self.low[rows] if limit.lower else self.high[rows]
 
         def move(by: float) -> None:
