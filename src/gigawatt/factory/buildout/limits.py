@@ -45,8 +45,9 @@ class PeriodLimit:
         lasting_dual, lasting_up, lasting_down: of one more in this quarter and in all that follow.
         then: limits that are taken in full when a tenth more of this one is there from then on, and were not before.
         probed: whether both sides were solved for; else `up` and `down` repeat the dual.
-        operating: with blocks, price with the purchases held (else None). increment: with blocks, worth per unit of
-            `increment_step` more from then on, which lies in `increment_low` to `increment_high` (else None).
+        operating: with blocks, dual of this quarter alone with the purchases held (else None).
+        increment: with blocks, worth per unit of `increment_step` more from then on, which lies in `increment_low` to
+            `increment_high` (else None).
         words: in a sentence.
     """
 
