@@ -66,6 +66,11 @@ def test_a_platform_that_is_banned_has_a_price_all_the_same() -> None:
     best = build_out(replace(inputs, supply_racks=supply))
     banned = [limit for limit in best.limits if limit.kind == "supply" and limit.subject == "third"]
     assert max(limit.up for limit in banned) > 0
+    useless = replace(
+        inputs.points, tokens_out_per_s=np.where(inputs.points.platform == 2, 1.0, inputs.points.tokens_out_per_s)
+    )
+    worse = build_out(replace(inputs, supply_racks=supply, points=useless))
+    assert not any(limit.binding for limit in worse.limits if limit.subject == "third")
     assert "third is not on offer in any quarter." in best.notes
 
 

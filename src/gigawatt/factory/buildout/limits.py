@@ -82,9 +82,9 @@ class PeriodLimit:
 
     @property
     def binding(self) -> bool:
-        """Whether moving it in this quarter alone changes the optimum."""
-        down = self.down if np.isfinite(self.down) or self.limit > 0 else 0.0
-        return max(abs(self.up), abs(down), abs(self.dual)) > 1e-9
+        """Whether moving it in this quarter alone changes the optimum (a limit of zero can only be raised)."""
+        down = self.down if self.limit > 0 else 0.0
+        return max(abs(self.up), abs(down)) > 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,6 +336,7 @@ def sentence(limit: PeriodLimit) -> str:
         less = "no plan fits less" if limit.down == float("inf") else f"the last of it {dollars(limit.down * units)}"
         text += f" ({less})"
     if limit.then:
-        names = list(dict.fromkeys(name.rpartition(" in ")[0] for name in limit.then))
+        short = {name: name.rpartition(" in ")[0] for name in limit.then}
+        names = list(dict.fromkeys(name if alone == what else alone for name, alone in short.items()))
         text += f"; with a tenth more, {listed(names)} {'binds' if len(names) == 1 else 'bind'} too"
     return text + "."
