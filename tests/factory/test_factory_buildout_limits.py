@@ -94,6 +94,9 @@ def test_a_full_window_is_perfect_foresight_and_shorter_ones_lose() -> None:
     assert myopic.lost_share > rolling.lost_share > 0
     assert any("Seeing 1 quarter at a time loses" in note for note in myopic.notes)
     assert {limit.t for limit in full.limits if limit.kind == "power"} == set(range(12))
+    seen = build_out(inputs, policy="myopic").limits
+    assert [limit.t for limit in seen if limit.kind == "power"] == list(range(12))
+    assert [limit.name for limit in seen] == [limit.name for limit in perfect.limits]
 
 
 def test_where_nothing_changes_a_quarter_sees_as_much_as_all() -> None:

@@ -328,9 +328,9 @@ def sentence(limit: PeriodLimit) -> str:
     elif limit.kind == "demand":
         text = f"{limit.quarter}: {what} is short: {more} more is worth {dollars(limit.up)}"
     else:
-        text = (
-            f"{limit.quarter}: {what} is short: {more} more from then on is worth {dollars(limit.lasting_up * units)}"
-        )
+        each = " a quarter" if limit.kind == "supply" else ""
+        text = f"{limit.quarter}: {what} is short: {more} more{each} from then on is worth"
+        text += f" {dollars(limit.lasting_up * units)}"
         text += f", in this quarter alone {dollars(limit.up * units)}"
     if abs(limit.up - limit.down) > 1e-6 * max(abs(limit.up), abs(limit.down)):
         less = "no plan fits less" if limit.down == float("inf") else f"the last of it {dollars(limit.down * units)}"

@@ -27,7 +27,7 @@ from gigawatt.factory.buildout.hull import useful
 from gigawatt.factory.buildout.inputs import BuildInputs
 from gigawatt.factory.buildout.limits import PeriodLimit, shadow_prices
 from gigawatt.factory.buildout.notes import notes_of
-from gigawatt.factory.buildout.programme import build
+from gigawatt.factory.buildout.programme import KINDS, build
 from gigawatt.factory.buildout.result import BuildPlan, Decisions, cash
 from gigawatt.factory.buildout.solve import Solved, solve
 from gigawatt.factory.model import MILLION
@@ -108,6 +108,7 @@ def _rolled(inputs: BuildInputs, rows: Mask, window: int, prices: bool) -> tuple
     """Decisions quarter by quarter (points as `rows` of all), and the limits as each window sees its first quarter."""
     n_t = len(inputs.quarters)
     ahead = window + int(inputs.lead_quarters.max(initial=0))
+    coming = {name for name, row in zip(inputs.platforms, inputs.supply_racks, strict=True) if row.any()}
     kept: list[Decisions] = []
     limits: list[PeriodLimit] = []
     now = inputs
@@ -123,7 +124,8 @@ def _rolled(inputs: BuildInputs, rows: Mask, window: int, prices: bool) -> tuple
         if prices:
             linear = solved.linear
             found = shadow_prices(solved.programme, solved.solver, linear.row_dual, linear.value, linear.x, solved.x, 0)
-            limits += [replace(limit, t=limit.t + t) for limit in found if last or limit.t == 0]
+            known = [limit for limit in found if limit.subject not in coming or limit.limit > 0]
+            limits += [replace(limit, t=limit.t + t) for limit in known if last or limit.t == 0]
         kept.append(made if last else _first(made))
         if last:
             break
@@ -131,6 +133,8 @@ def _rolled(inputs: BuildInputs, rows: Mask, window: int, prices: bool) -> tuple
     joined = {
         name: np.concatenate([getattr(part, name) for part in kept], axis=-1) for name in Decisions.__dataclass_fields__
     }
+    place = {name: i for i, name in enumerate((*inputs.platforms, *inputs.segments, *inputs.obligations))}
+    limits.sort(key=lambda limit: (KINDS.index(limit.kind), place.get(limit.subject, 0), limit.t))
     return Decisions(**joined), tuple(limits)
 
 
