@@ -114,7 +114,7 @@ def shadow_prices(
     Args:
         programme: what was solved. solver: holds it at its optimum. dual: [rows] its duals; value: its optimum, M USD.
         optimum: [columns] a linear optimum (worths are of it); shown: the plan whose use of each limit is told.
-        most: how many limits are solved for on both sides (None: 200, and 24 of a large programme).
+        most: how many limits are solved for on both sides (None: 200, and 16 of a large programme).
     """
     taken, used = activity(programme, optimum), activity(programme, shown)
     all_ = programme.limits()
@@ -125,7 +125,7 @@ def shadow_prices(
     rent = np.abs(dual[rows]) * np.array([_size(programme, limit) for limit in limits])
     order = np.lexsort((rows, -rent))
     if most is None:
-        most = 24 if programme.program.cost.size > _LARGE else 200
+        most = 16 if programme.program.cost.size > _LARGE else 200
     probed = [int(i) for i in order if tight[i]][:most]
     lasting = [_rows_from(programme, limit) for limit in limits]
     first_extra = programme.program.cost.size

@@ -48,7 +48,7 @@ def build_out(
         policy: perfect, rolling or myopic. window: quarters that a rolling plan sees.
         prices: work out the limits (of a policy that sees less: duals alone, as each window sees its first quarter; in a
             window of one that is the worth of having it to the end, since the quarter is expected to go on).
-        probed: how many limits are solved for on both sides (None: 200, and 24 of a large programme).
+        probed: how many limits are solved for on both sides (None: 200, and 16 of a large programme).
 
     Raises:
         Infeasible: the limits conflict; names an irreducible set of them by quarter and the smallest change that fits. With
