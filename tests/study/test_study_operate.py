@@ -237,3 +237,14 @@ def test_power_below_what_must_run_names_what_conflicts(answer):
         operate(dark.inputs)
     assert any("power at the meter" in name for name in told.value.conflict)
     assert told.value.changes
+
+
+def test_a_file_may_say_that_it_is_meant_for_its_hours(tmp_path):
+    from gigawatt.study.load import load
+    from gigawatt.study.questions import question_of, refuse_other, verb_of
+
+    file = tmp_path / "day.yaml"
+    file.write_text("question: operate\n" + SMALL, encoding="utf-8")
+    assert (question_of(file), verb_of(file)) == ("operate", "operate")
+    assert refuse_other(file, "run", ("plan",)) == "plan"  # any verb of a site takes it
+    assert load(file).scenario == loaded().scenario
