@@ -48,7 +48,7 @@ def backtest_answer(file: Path | str, overrides: Sequence[str] = ()) -> dict[str
 
 
 def question_of(file: Path) -> str:
-    """'deals', 'market', 'project', 'network', 'serve', 'train', 'operate', 'backtest' or 'plan'; what a file extends counts too.
+    """'deals', 'market', 'project', 'network', 'serve', 'train', 'operate', 'backtest' or 'plan', the file's or its base's.
 
     Raises:
         InputError: it can not be read, or asks something else.
