@@ -95,8 +95,8 @@ def notes(setting: Setting, done: Operation, swings: Table) -> list[str]:
     for row in swings.rows():
         out.append(
             f"Hours are means: within a step of {row['workload']} on {row['platform']} the meter swings by "
-            f"{_mw(row['swing_mw'])} {row['frequency_hz']:.2g} times a second, unless {row['store_to_flatten_kwh']:,.3g} kWh of "
-            "stores flatten it."
+            f"{_mw(row['swing_mw'])} {row['frequency_hz']:.2g} times a second, unless {row['store_to_flatten_kwh']:,.3g} kWh "
+            "of stores flatten it."
         )
     if done.bound_usd > done.value_usd * (1.0 + 1e-6) and "block" in setting.inputs.works.kind:
         gap = (done.bound_usd - done.value_usd) / abs(done.bound_usd)
