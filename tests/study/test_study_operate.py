@@ -158,6 +158,16 @@ def test_losses_follow_how_full_the_building_is(answer):
     assert np.all(half.around.per_it != full.around.per_it)
 
 
+def test_the_building_is_what_was_set_aside(answer, made):
+    held = answer.priced.reserved
+    tight = replace(answer, priced=replace(answer.priced, reserved=replace(held, factor=0.8 * held.factor)))
+    low = setting(tight)
+    assert low.inputs.hall_it_mw == pytest.approx(0.8 * made.inputs.hall_it_mw)
+    assert low.inputs.ways.peak_it_mw == pytest.approx(made.inputs.ways.peak_it_mw)
+    done = operate(low.inputs, prices=False)
+    assert done.peak_mw.max() <= (made.inputs.fixed_mw + made.inputs.per_it * low.inputs.hall_it_mw).max() + 1e-6
+
+
 def test_batteries_of_the_site_take_part(answer):
     extra = ("site.storage=[{id: cells, power: 100 kW, hours: 4}]",)
     resolved = replace(answer.resolved, loaded=loaded(*extra))
