@@ -28,7 +28,6 @@ FEWEST = {
     "deals": ("samples=0",),
     "market": ("samples=0",),
     "plan": ("uncertainty.samples=16",),
-    "operate": ("uncertainty.samples=16",),
     "project": ("uncertainty.samples=0",),
     "network": (),
     "backtest": (),
