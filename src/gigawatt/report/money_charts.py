@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from gigawatt.report.charts import CHARTS
 from gigawatt.report.deals_charts import DEALS_CHARTS
 from gigawatt.report.drift_charts import DRIFT_CHARTS
+from gigawatt.report.fleet_charts import FLEET_CHARTS
 from gigawatt.report.joint_charts import JOINT_CHARTS
 from gigawatt.report.market_charts import MARKET_CHARTS
 from gigawatt.report.moat_charts import MOAT_CHARTS
@@ -35,6 +36,7 @@ BY_QUESTION: Mapping[str, Mapping[str, Chart]] = {
     "train": TRAIN_CHARTS,
     "moats": MOAT_CHARTS,
     "operate": OPERATE_CHARTS,
+    "fleet": FLEET_CHARTS,
 }
 
 

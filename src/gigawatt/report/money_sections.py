@@ -10,6 +10,7 @@ from typing import Any
 from gigawatt.core.table import Table
 from gigawatt.report import sections
 from gigawatt.report.chart_parts import value_of
+from gigawatt.report.fleet_parts import FLEET
 from gigawatt.report.grid import INPUTS, NOISE, words_of
 from gigawatt.report.moat_parts import MOAT
 from gigawatt.report.money_charts import question_of
@@ -264,6 +265,7 @@ BY_QUESTION = {
     "train": TRAIN,
     "moats": MOAT,
     "operate": OPERATE,
+    "fleet": FLEET,
 }
 
 

@@ -363,6 +363,7 @@ SENTENCES_BY_QUESTION: Mapping[str, Mapping[str, Says]] = {
     "train": {},
     "moats": {},
     "operate": {},
+    "fleet": {},
     "project": {"debt_service": debt_service, "sources_uses": sources_uses, "covenants": covenants},
 }
 

@@ -96,6 +96,27 @@ SECTIONS: tuple[Section, ...] = (
         folded=("power_links",),
     ),
     Section(
+        "provisioning",
+        "Provisioning",
+        "How much power is set aside for a rack decides how many fit; what racks then draw above it is risk.",
+        beside=("provisioning_gain", "provisioning_claims"),
+        charts=("provisioning_gain",),
+    ),
+    Section(
+        "kw_per_gpu",
+        "All-in kW per GPU",
+        "What must stand behind a GPU at the meter, part by part, beside what is published.",
+    ),
+    Section(
+        "energy_sources",
+        "Where the energy comes from",
+        "Grid, plant of the site's own and batteries over a year of hours; the cheapest that can is taken first.",
+        beside=("plant_follows",),
+        folded=("site_supply_months",),
+        charts=("site_supply_months",),
+        fold_words="Supply by month",
+    ),
+    Section(
         "metrics",
         "Headline numbers",
         "P10 to P90 from the run's draws with the fleet held; `gigawatt explain NAME` shows where each comes from.",

@@ -266,6 +266,14 @@ def _power(result: RunResult, page: _Page) -> None:
     if sentence:
         page.heading("POWER")
         page.text(sentence)
+    sources = result.tables.get("energy_sources")
+    if sources is not None and len(sources):
+        page.heading("ENERGY")
+        columns = ("source", "mw", "mwh", "share", "usd_per_mwh", "all_in_usd_per_mwh", "kg_per_mwh")
+        page.grid(grid(sources, columns, {"mw": "rated"}))
+        page.text(sources.note)
+    for row in say.rows_of(result, "plant_follows"):
+        page.text(f"{row['workload']} on {row['platform']}, {row['words']}.", hang=2)
 
 
 def _money(result: RunResult, page: _Page) -> None:

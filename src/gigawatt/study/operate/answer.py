@@ -69,7 +69,7 @@ def run_operate(loaded: Loaded, progress: Progress = lambda text: None, catalog:
         stages_table(made, done),
         works_table(made, done),
         postings_table(made, ledger),
-        assumptions_table(answer),
+        assumptions_table(answer.resolved, answer.plan.racks.tolist()),
     ]
     words = sentences(made, done, others)
     scenario = loaded.scenario
