@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from gigawatt.factory.fleet import plan
 from gigawatt.factory.moats.demand import MOST, Premium, best_price, premium
 from gigawatt.factory.moats.game import Game, Position, World, at_production_cost
-from gigawatt.factory.moats.regimes import Regime, runnable
+from gigawatt.factory.moats.regimes import Regime
 from gigawatt.factory.moats.shapley import Coalition, shapley
 from gigawatt.factory.moats.terms import MOATS, MoatTerms
 
@@ -193,5 +193,5 @@ def _bands(game: Game, regime: Regime, draws: Sequence[Draw]) -> tuple[dict[str,
 
 
 def _binding(regime: Regime) -> tuple[str, ...]:
-    joint = at_production_cost(runnable(regime.inputs, regime.terms), regime.terms)
+    joint = at_production_cost(regime.inputs, regime.terms)
     return tuple(limit.name for limit in plan(joint).limits if limit.binding)

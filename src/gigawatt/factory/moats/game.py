@@ -102,7 +102,7 @@ class Game:
         self._list = inputs.thinned()
         self.model = build(at_production_cost(self._list, terms))
         self.inputs = self.model.inputs
-        program = _with_outside(self.model, outside_price, _locked(self.inputs, terms))
+        program = _with_outside(self.model, outside_price)
         self._solver = Solver(program, relax=True)
         self._tokens = token_entries(self.model)
         n, platforms = len(self.inputs.points), self.inputs.platforms
@@ -167,8 +167,7 @@ class Game:
 
     def _factors(self, t: MoatTerms, off: Coalition, given: Coalition) -> tuple[Array, Array, Array]:
         """Tokens and watts [platforms, workloads] and charges [platforms] of a set of moats, over those of the inputs."""
-        opened = "software" in given
-        tokens = t.given_software.copy() if opened else t.runs.astype(np.float64)
+        tokens = t.given_software.copy() if "software" in given else np.ones_like(t.software)
         watts, charge = np.ones_like(tokens), np.ones(len(tokens))
         if "software" in off:
             tokens *= t.software
@@ -268,20 +267,13 @@ def _mask(t: MoatTerms, count: int) -> NDArray[np.bool_]:
     return out
 
 
-def _locked(inputs: PlanInputs, terms: MoatTerms) -> NDArray[np.bool_]:
-    """Points of work that a rival's stack does not run."""
-    return np.asarray(~terms.runs[inputs.points.platform, inputs.points.workload])
-
-
-def _with_outside(model: Model, outside_price: float, locked: NDArray[np.bool_]) -> LinearProgram:
+def _with_outside(model: Model, outside_price: float) -> LinearProgram:
     """The programme with one more column an obligation: its tokens bought elsewhere, at a price from the base plan."""
     owed = [limit for limit in model.limits if limit.kind == "obligation"]
     program = model.program
     if not owed:
         return program
-    high = program.col_high.copy()
-    high[model.use[locked].ravel()] = 0.0
-    base = Solver(replace(program, col_high=high), relax=True).solve()
+    base = Solver(program, relax=True).solve()
     if not base.optimal:
         from gigawatt.factory.conflict import infeasible
 
