@@ -232,8 +232,11 @@ def _caveats(strengths: Strengths) -> list[str]:
         "Token prices are held: with fewer chips on the market they would rise. Give a workload price tiers where the fleet is "
         "large enough to move them.",
         "Networking is switched off at equal price and watts; what a box of the rival's domain would save is a line by itself.",
-        "The site is one place: nothing crosses between sites, and scale-across is worth nothing here.",
     ]
+    if setting.spec.across is None:
+        said.append("The site is one place: nothing crosses between sites, and scale-across is worth nothing here.")
+    else:
+        said.append("Scale-across rests on a vendor's claim: the middle of 1 and its 1.9 times ordinary Ethernet.")
     if peaks:
         works = [n for n, b in zip(setting.inputs.workloads, strengths.bases, strict=True) if b != "measured here"]
         said.append(f"Performance per watt of {', '.join(works)} rests on {', '.join(peaks)}.")
