@@ -141,7 +141,7 @@ class Networks:
             precisions=usable_precisions(spec.precisions, TRAINING_PRECISIONS, box), modes=modes,
             maturity=speed_at(state, spec.release), stack="" if spec.stack == "auto" else spec.stack,
             release="" if spec.release == "auto" else spec.release,
-            **({} if self.across is None else {"sites": self.across.sites, "between": cables}),
+            sites=1 if self.across is None else self.across.sites, between=cables,
         )  # fmt: skip
         return float(points.tokens_per_s_per_chip.max(initial=0.0))
 
