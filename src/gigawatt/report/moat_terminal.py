@@ -19,12 +19,18 @@ PARTS: tuple[Part, ...] = (
     Part("moats", "WHAT EACH MOAT IS WORTH [M USD a MW and year; P10 to P90]", shows=by_regime, note=True, least=18),
     Part("moats", "TAKEN FROM THE VENDOR, OR GIVEN TO ITS RIVALS [M USD a MW and year]", shows=by_direction),
     Part(
-        "regimes", "THE REGIMES", ("best_price", "premium", "premium_without"), shown_regimes, most=8, note=True, least=24
+        "regimes",
+        "THE REGIMES",
+        ("best_price", "premium", "premium_without"),
+        shown_regimes,
+        most=8,
+        note=True,
+        least=24,
     ),
     Part(
         "terms",
         "WHAT EACH MOAT IS WHEN IT IS OFF",
-        ("tokens_out_per_s_per_mw", "rival_tokens_out_per_s_per_mw", "domain", "links", "fabric"),
+        ("tokens_out_per_s_per_mw", "rival_tokens_out_per_s_per_mw", "domain", "links", "fabric", "sites"),
         most=18,
         note=True,
         least=22,

@@ -109,6 +109,7 @@ def _result(strengths: Strengths, began: float, say: Say) -> RunResult:
     ]
     said = sentences(found, strengths)
     metrics = _metrics(values)
+    origins = trees(values, strengths, metrics)
     manifest = {
         "question": "moats",
         "version": __version__,
@@ -124,12 +125,13 @@ def _result(strengths: Strengths, began: float, say: Say) -> RunResult:
         "scenario": setting.resolved.loaded.source.data,
         "scenario_file": setting.resolved.loaded.source.file,
         "scenario_hash": digest(setting.resolved.loaded.source.data)[:16],
-        "explain": trees(values, strengths, metrics),
+        "explain": origins,
         "wall_s": time.perf_counter() - began,
     }
     made = {table.name: table for table in tables if len(table)}
     title = f"Moats of {setting.vendor}: {scenario.title or scenario.name}"
-    texts = {"answer": said[1:], "notes": [*setting.notes, *_caveats(strengths)]}
+    onwards = [f"gigawatt explain {name}" for name in list(origins)[:1]]
+    texts = {"answer": said[1:], "notes": [*setting.notes, *_caveats(strengths)], "next": onwards}
     return RunResult(f"{scenario.name}-moats", title, said[0], made, metrics, texts, manifest)
 
 

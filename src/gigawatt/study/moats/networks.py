@@ -68,6 +68,8 @@ class Networks:
             spec = self.resolved.works[work].spec
             if parts == len(PARTS) and (self.across is None or not isinstance(spec, Training)):
                 self._known[key] = self.rate(offer, work, like, parts - 1)  # nothing of it crosses between sites
+            elif isinstance(spec, Serving) and parts == 0:
+                self._known[key] = self._planned(offer, work)
             elif isinstance(spec, Serving):
                 for level, found in self._served(offer, work, box, fabric).items():
                     self._known[offer, level, like, parts] = found
@@ -109,6 +111,11 @@ class Networks:
         one = self.resolved.works[work]
         arch = from_config(one.model.id, one.model.config)
         return software(self.resolved.offers[offer], one.uses, arch, self.resolved)
+
+    def _planned(self, i: int, w: int) -> float:
+        """The best rate of a service in the plan's own points, which the same search has made."""
+        made = self.priced.performance.points
+        return max((p.tokens_out_per_s for p in made if p.offer == i and p.work == w), default=0.0)
 
     def _served(self, i: int, w: int, box: Box, fabric: Fabric) -> dict[int, float]:
         """Rates of a service at each of its levels, which differ in their SLOs alone: one search for all."""
