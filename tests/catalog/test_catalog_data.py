@@ -117,16 +117,16 @@ def test_tpu_rack_agrees_with_the_pod():
         assert per_chip == pytest.approx(10e6 / 9216, rel=0.05)
 
 
-def test_facility_chain_comes_to_its_pue():
-    """Losses of the chain, cooling at an annual mean between floor and design, and house load make the stated PUE."""
+def test_facility_circuits_have_what_their_heat_needs():
+    """A share of heat that goes to liquid has a circuit, wetted air says how well it is wetted, a chiller how it condenses."""
     for facility in CAT.all("facility"):
-        chain = 1.0
-        for stage in (facility.transformer_efficiency, facility.ups_efficiency, facility.distribution_efficiency):
-            assert 0.9 < stage.value < 1
-            chain *= stage.value
-        cooling = (facility.cooling.share_at_design.value + facility.cooling.share_floor.value) / 2
-        pue = (1 + cooling) / chain + facility.house_load.value
-        assert facility.pue.range[0] <= pue <= facility.pue.range[1], (facility.id, pue)
+        share = facility.liquid_share.value
+        assert (facility.cooling.liquid is not None) or share == 0, facility.id
+        assert (facility.cooling.air is not None) or share == 1, facility.id
+        for circuit in filter(None, (facility.cooling.air, facility.cooling.liquid)):
+            assert circuit.sink != "adiabatic" or (circuit.saturation is not None and circuit.air_rise is not None)
+            assert circuit.carnot is None or (circuit.condenser is not None and circuit.evaporator is not None)
+            assert circuit.economiser or circuit.carnot is not None, facility.id
 
 
 def test_wet_bulb_never_above_dry_bulb():

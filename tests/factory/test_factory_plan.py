@@ -238,7 +238,7 @@ def test_same_bytes_twice_and_no_banner(integer: bool) -> None:
 
 
 def test_the_public_constructor_is_kept_quiet_too(capfd: pytest.CaptureFixture[str]) -> None:
-    from gigawatt.factory.solver import _turned_away
+    from gigawatt.core.highs import _turned_away
 
     _turned_away()
     print("after")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from gigawatt.catalog.boundaries import GigawattCost
 from gigawatt.catalog.deals import Deal, DealEvent
+from gigawatt.catalog.generation import Generation
 from gigawatt.catalog.hardware import Accelerator, Maturity, Mode, Platform
 from gigawatt.catalog.market import SupplyInput, SupplyLevel
 from gigawatt.catalog.money import ChipRow, Company, CostSet, PowerRow, PriceSet, TokenRow
 from gigawatt.catalog.network import Fabric, Link, Netpart, Scaleup
-from gigawatt.catalog.places import Climate, Cooling, Facility, Ppa, Site
+from gigawatt.catalog.places import Circuit, Climate, Cooling, Facility, Losses, Ppa, Site
 from gigawatt.catalog.quantity import Series, Strict, datums
 from gigawatt.catalog.record import Record
 from gigawatt.catalog.software import Framework, Host, Porting
@@ -24,6 +25,7 @@ KINDS: dict[str, type[Record]] = {
     "model": Model,
     "site": Site,
     "facility": Facility,
+    "generation": Generation,
     "cost": CostSet,
     "company": Company,
     "price": PriceSet,
@@ -43,6 +45,7 @@ __all__ = [
     "Accelerator",
     "Calibration",
     "ChipRow",
+    "Circuit",
     "Climate",
     "Company",
     "Cooling",
@@ -53,9 +56,11 @@ __all__ = [
     "Facility",
     "Fitted",
     "Framework",
+    "Generation",
     "GigawattCost",
     "Host",
     "Link",
+    "Losses",
     "Maturity",
     "Mode",
     "Model",

@@ -90,6 +90,7 @@ def revalue(plan: Plan, draws: Draws, party: str | None = None) -> Revaluation:
     value = revenue * mine.revenue_share + float(use @ mine.other_usd_per_yr)
     value = value - float(use @ mine.energy_usd_per_yr) * (1.0 if draws.energy is None else draws.energy)
     value = value - float(plan.racks @ mine.platform_usd_per_yr) - plan.site_mw * mine.shell_usd_per_mw_yr
+    value = value - mine.fixed_usd_per_yr
     if draws.platform is not None:
         value = value - (draws.platform - 1) @ (plan.racks * mine.price_usd_per_yr)
     missed = {
@@ -157,7 +158,7 @@ def replan(inputs: PlanInputs, draws: Draws) -> Replans:
             solver.set_cost(costs[d])
         found = solver.value()
         if np.isfinite(found):
-            value[d] = found * MILLION
+            value[d] = found * MILLION - inputs.chosen.fixed_usd_per_yr
             x = solver.columns()
             racks[d] = x[model.stock] * model.rack_unit
             site[d] = x[model.site]

@@ -148,7 +148,7 @@ def plan(inputs: PlanInputs, *, prices: bool = True) -> Plan:
     site_mw = float((use * inputs.points.mw[:, None]).sum(axis=0).max(initial=0.0))
     return Plan(
         inputs,
-        whole.value * MILLION,
+        whole.value * MILLION - inputs.chosen.fixed_usd_per_yr,
         racks,
         use,
         _clean(chosen[model.sold]) / T_TOKENS_PER_YR,
@@ -156,7 +156,7 @@ def plan(inputs: PlanInputs, *, prices: bool = True) -> Plan:
         float(racks @ inputs.platforms.capex_usd) + inputs.shell_usd_per_mw * site_mw,
         limits,
         others,
-        linear.value * MILLION,
+        linear.value * MILLION - inputs.chosen.fixed_usd_per_yr,
     )
 
 
@@ -173,7 +173,7 @@ def value_of(plan_: Plan, party: str) -> float:
     x[model.use] = plan_.use
     x[model.site] = plan_.site_mw
     x[model.sold] = plan_.sold_tokens_per_s * T_TOKENS_PER_YR
-    return float(model.program.cost @ x * MILLION)
+    return float(model.program.cost @ x * MILLION) - model.inputs.chosen.fixed_usd_per_yr
 
 
 def _clean(x: Array) -> Array:

@@ -110,6 +110,7 @@ class Coefficients:
         price_usd_per_yr: [platforms] the part of the above that falls in proportion with the price of the rack.
         shell_usd_per_mw_yr: paid per MW of site power and year: the shell's capital charge and upkeep.
         revenue_share: of token revenue that this party receives.
+        fixed_usd_per_yr: paid whatever is bought, such as for plant that stands on the site already decided.
     """
 
     name: str
@@ -119,6 +120,7 @@ class Coefficients:
     price_usd_per_yr: Array
     shell_usd_per_mw_yr: float = 0.0
     revenue_share: float = 1.0
+    fixed_usd_per_yr: float = 0.0
 
     @classmethod
     def of(

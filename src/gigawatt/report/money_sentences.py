@@ -362,6 +362,8 @@ SENTENCES_BY_QUESTION: Mapping[str, Mapping[str, Says]] = {
     "service": {},
     "train": {},
     "moats": {},
+    "operate": {},
+    "fleet": {},
     "project": {"debt_service": debt_service, "sources_uses": sources_uses, "covenants": covenants},
 }
 

@@ -68,6 +68,18 @@ class Answer:
         return float(self.plan.mean_use @ self.priced.energy_usd_per_yr)
 
     @cached_property
+    def drawn_mw(self) -> float:
+        """Mean draw at the meter over a year, over the horizon's phases: what the energy bill is for."""
+        plant, points = self.priced.plant, self.priced.inputs.points
+        mean = float(self.plan.mean_use @ (points.mw * self.priced.mean_load))
+        return mean * plant.energy_share * plant.served_share
+
+    @property
+    def capex_usd(self) -> float:
+        """Racks at list price, the shell, and plant of the site's own."""
+        return self.plan.capital_usd + self.priced.plant.capital_usd
+
+    @cached_property
     def site_mw(self) -> float:
         return self.plan.site_mw
 
@@ -81,7 +93,7 @@ class Answer:
         """Annual value of each (platform, workload) of the plan: what it earns less its share of racks and shell.
 
         Sales are taken at the mean price of the workload; a platform's charges are shared by rack-time in use, the
-        shell's by MW. The rows sum to the plan's value.
+        shell's and own plant's by MW. The rows sum to the plan's value.
         """
         plan, inputs = self.plan, self.priced.inputs
         points, mine = inputs.points, inputs.chosen
@@ -96,7 +108,7 @@ class Answer:
         share = np.divide(use, racks[points.platform], out=np.zeros_like(use), where=racks[points.platform] > 0)
         each = each - share * (plan.racks * mine.platform_usd_per_yr)[points.platform]
         mw = use * points.mw
-        shell = plan.site_mw * mine.shell_usd_per_mw_yr
+        shell = plan.site_mw * mine.shell_usd_per_mw_yr + mine.fixed_usd_per_yr
         each = each - (mw / mw.sum() * shell if mw.sum() > 0 else 0.0)
         out: dict[tuple[int, int], float] = {}
         for j in np.flatnonzero(use > 0):
@@ -113,6 +125,8 @@ class Answer:
         )
         shell = plan.site_mw * priced.shell_usd_per_mw
         capital += float(capital_charge(shell, self.rate, priced.shell_life_years))
+        own = self.priced.plant.supply.standing.own
+        capital += sum(float(capital_charge(one.capital_usd, self.rate, one.life_years)) for one in own)
         return float(capital) + self.annual_running_usd
 
     @cached_property
@@ -122,4 +136,5 @@ class Answer:
         it = sum(rack.usd * count for rack, count in zip(priced.rack_parts, plan.racks, strict=True))
         shell = plan.site_mw * priced.shell_usd_per_mw
         upkeep = float(priced.running.upkeep_usd_per_yr(it)) + float(priced.running.shell_upkeep_usd_per_yr(shell))
+        upkeep += sum(one.upkeep_usd_per_yr for one in priced.plant.supply.standing.own)
         return self.annual_energy_usd + upkeep + priced.running.staff_usd_per_mw_yr * self.mean_mw

@@ -54,6 +54,7 @@ def _named(value: str) -> str:
 Id = Annotated[str, BeforeValidator(str), Field(min_length=1, max_length=80)]
 QuestionName = Annotated[str, Field(max_length=120), AfterValidator(_named)]
 Power = Annotated[float, BeforeValidator(_quantity("power")), Field(gt=0)]
+PowerOrNone = Annotated[float, BeforeValidator(_quantity("power")), Field(ge=0)]
 Money = Annotated[float, BeforeValidator(_quantity("money")), Field(ge=0)]
 Seconds = Annotated[float, BeforeValidator(_quantity("time")), Field(gt=0)]
 TokenRate = Annotated[float, BeforeValidator(_quantity("token_rate")), Field(gt=0)]

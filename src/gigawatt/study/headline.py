@@ -63,7 +63,7 @@ def _gross_draws(answer: Answer) -> Array | None:
 
 def _capex_draws(answer: Answer) -> Array:
     racks = float(answer.plan.racks @ answer.priced.inputs.platforms.capex_usd)
-    return answer.plan.capital_usd + (answer.bands.platform - 1) * racks
+    return answer.capex_usd + (answer.bands.platform - 1) * racks
 
 
 def _irr_draws(answer: Answer, levered: bool) -> Array:
@@ -148,8 +148,9 @@ def _project_irr(answer: Answer) -> Value:
 
 def _it_share(answer: Answer) -> Value:
     busiest = int(np.argmax((answer.plan.use * answer.priced.inputs.points.mw[:, None]).sum(axis=0)))
-    it = float(answer.plan.use[:, busiest] @ answer.priced.it_w)
-    return answer.site_mw * 1e6 / it if it else None
+    use = answer.plan.use[:, busiest]
+    it = float(use @ answer.priced.it_w)
+    return float(use @ answer.priced.busy_mw) * 1e6 / it if it else None
 
 
 def _joules(answer: Answer) -> Value:
@@ -158,6 +159,27 @@ def _joules(answer: Answer) -> Value:
     watts = float((use * points.mw * answer.priced.mean_load)[serving].sum()) * 1e6
     tokens = float((use * points.tokens_out_per_s)[serving].sum())
     return watts / tokens if tokens else None
+
+
+def _energy_price_draws(answer: Answer) -> Array | None:
+    yearly = answer.annual_energy_usd
+    return answer.priced.plant.energy_usd_per_mwh * answer.bands.energy / yearly if yearly else None
+
+
+def _energy_all_in(answer: Answer) -> Value:
+    """With capital and fixed upkeep of own plant, over what is drawn."""
+    plant, mwh = answer.priced.plant, answer.drawn_mw * 8760
+    return plant.energy_usd_per_mwh + plant.charge_usd_per_yr / mwh if mwh and plant.charge_usd_per_yr else None
+
+
+def _carbon_per_mtok(answer: Answer) -> Value:
+    joules, plant = _joules(answer), answer.priced.plant
+    return None if joules is None else joules * plant.energy_share * plant.carbon_kg_per_mwh / 3.6e9 * 1e6
+
+
+def _carbon_draws(answer: Answer) -> Array | None:
+    value, base = _carbon_per_mtok(answer), _tokens(answer)
+    return value * base / answer.bands.tokens if value and base and np.all(answer.bands.tokens > 0) else None
 
 
 _SYSTEM = "sum over quarters of (revenue - energy - upkeep - staff - capital, the vendor's racks at production cost) discounted"
@@ -174,17 +196,29 @@ HEADLINES: tuple[Headline, ...] = (
              "tokens sold, realised prices, MW", revenue_per_mw_year, _per_mw_draws),
     Headline("gross_profit_per_mw_year", "USD/MW/yr", "(token revenue - energy - upkeep - staff) / mean MW in use",
              "revenue, energy price, upkeep shares, staff", _gross, _gross_draws),
-    Headline("capex", "USD", "racks x list price + MW x shell price", "list prices, shell price", lambda a: a.plan.capital_usd,
-             _capex_draws),
+    Headline("capex", "USD", "racks x list price + MW x shell price + own plant", "list prices, shell price",
+             lambda a: a.capex_usd, _capex_draws),
     Headline("capex_per_gw", "USD/GW", "capex / GW of site power built", "capex, MW",
-             lambda a: a.plan.capital_usd / a.site_mw * 1e3 if a.site_mw else None,
+             lambda a: a.capex_usd / a.site_mw * 1e3 if a.site_mw else None,
              lambda a: _capex_draws(a) / a.site_mw * 1e3 if a.site_mw else None),
-    Headline("site_power", "MW", "highest draw of any phase at the meter", "racks in use, watts", lambda a: a.site_mw),
+    Headline("site_power", "MW", "most that is set aside for racks in any phase, at the meter",
+             "racks in use, watts, provisioning", lambda a: a.site_mw),
     Headline("pue", "", "meter watts / rack-input watts in the busiest phase", "facility", _it_share),
     Headline("tokens_out", "token/s", "output tokens sold, mean over the horizon", "plan",
              _tokens, lambda a: a.bands.tokens),
     Headline("joules_per_output_token", "J/token", "meter watts at mean load / output tokens", "watts, tokens",
              _joules, _joule_draws),
+    Headline("energy_price", "USD/MWh", "grid energy, fuel and variable upkeep of a year / MWh drawn at the meter",
+             "energy price of the site by hour, own plant, dispatch", lambda a: a.priced.plant.energy_usd_per_mwh,
+             _energy_price_draws),
+    Headline("energy_cost_all_in", "USD/MWh", "energy_price + (capital as rent + fixed upkeep of own plant) / MWh drawn",
+             "own plant, discount rate", _energy_all_in),
+    Headline("own_energy_share", "share", "energy from plant of the site's own / energy of all sources",
+             "dispatch", lambda a: a.priced.plant.supply.own_share if a.priced.plant.supply.found else None),
+    Headline("carbon_per_mwh", "kg/MWh", "carbon at stacks and in the grid's mean / MWh drawn",
+             "grid carbon, fuel carbon, dispatch", lambda a: a.priced.plant.carbon_kg_per_mwh),
+    Headline("carbon_per_mtok", "kg/Mtok", "joules a year per output token of serving x carbon_per_mwh",
+             "watts, tokens, carbon", _carbon_per_mtok, _carbon_draws),
     Headline("cost_per_mtok", "USD/Mtok", "(capital as rent at list + energy + upkeep + staff) / output tokens sold",
              "list prices, lives, discount rate, energy price", _cost_per_mtok, _cost_draws),
     Headline("operator_irr", "share", "rate at which the operator's net cash with closing values is worth nothing",

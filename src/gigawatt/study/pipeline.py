@@ -14,8 +14,12 @@ from gigawatt.core.table import Table
 from gigawatt.factory import Plan, plan, plan_all_objectives, value_of
 from gigawatt.study.answer import Answer
 from gigawatt.study.bands import check_varied, draw_bands, percentiles
+from gigawatt.study.drift.answer import Drifted, drifted
+from gigawatt.study.drift.answer import check as check_drift
 from gigawatt.study.headline import metrics_table
 from gigawatt.study.jobs.answer import answers, job_trees, jobs_tables
+from gigawatt.study.joint.answer import Joined, joined
+from gigawatt.study.joint.answer import check as check_joint
 from gigawatt.study.load import Loaded
 from gigawatt.study.moats.short import moats_table
 from gigawatt.study.money_tables import (
@@ -27,13 +31,16 @@ from gigawatt.study.money_tables import (
     quarters_table,
 )
 from gigawatt.study.network import network_table
-from gigawatt.study.perform import alone, perform
+from gigawatt.study.perform import Performance, alone, perform
 from gigawatt.study.plan_tables import excluded_table, limits_table, performance_table, plan_table, power_tables
 from gigawatt.study.price import Priced, price
 from gigawatt.study.resolve import Resolved, resolve
 from gigawatt.study.result import RunResult
 from gigawatt.study.runs_tables import availability_table, runs_table, swings_table
 from gigawatt.study.settle import settle
+from gigawatt.study.site.plant import plant_of
+from gigawatt.study.site.provision import provisioning_tables
+from gigawatt.study.site.supply_tables import follows_table, months_table, sources_table
 from gigawatt.study.software import software_table
 from gigawatt.study.source import digest
 from gigawatt.study.texts import headline, texts
@@ -41,6 +48,8 @@ from gigawatt.study.timeline import Timeline, timeline
 from gigawatt.study.trust import assumptions_table, explanations, measured_errors, weakest_table
 
 Progress = Callable[[str], Any]
+ROUNDS = 5  # of load and price where own plant gives the watts
+SAME_LOAD = 1e-3
 
 
 def run(loaded: Loaded, progress: Progress = lambda text: None, catalog: Catalog | None = None) -> RunResult:
@@ -66,6 +75,8 @@ def work_out(loaded: Loaded, progress: Progress = lambda text: None, catalog: Ca
     progress("looking up the catalog")
     resolved = resolve(loaded, catalog)
     check_varied(resolved)
+    check_drift(resolved)
+    check_joint(resolved)
     line = timeline(loaded.scenario)
     priced, best = chosen(resolved, line, progress)
     others = plan_all_objectives(priced.inputs)
@@ -95,7 +106,7 @@ def chosen(resolved: Resolved, line: Timeline, progress: Progress = lambda text:
         performance = alone(performance, small, resolved, line)
         priced = price(resolved, performance, line)
         best = plan(priced.inputs)
-    return priced, best
+    return _at_its_own_load(resolved, performance, line, priced, best)
 
 
 def _too_small(priced: Priced, best: Plan, but: set[tuple[int, int]]) -> set[tuple[int, int]]:
@@ -113,6 +124,22 @@ def _too_small(priced: Priced, best: Plan, but: set[tuple[int, int]]) -> set[tup
     return {(i, j) for i, (_, j) in found.items()}
 
 
+def _at_its_own_load(
+    resolved: Resolved, performance: Performance, line: Timeline, priced: Priced, best: Plan
+) -> tuple[Priced, Plan]:
+    """Price and plan again until the price of energy is that of the load which the plan draws from its own plant."""
+    if priced.plant.supply.found is None:
+        return priced, best
+    for _ in range(ROUNDS):
+        points = priced.inputs.points
+        drawn = float(best.mean_use @ (points.mw * priced.mean_load)) * priced.plant.energy_share
+        if abs(drawn - priced.plant.supply.load_mw) <= SAME_LOAD * max(drawn, 1e-9):
+            break
+        priced = price(resolved, performance, line, plant_of(resolved, drawn))
+        best = plan(priced.inputs)
+    return priced, best
+
+
 def assemble(answer: Answer) -> RunResult:
     """All tables, metrics, sentences and the manifest."""
     scenario = answer.resolved.scenario
@@ -121,19 +148,26 @@ def assemble(answer: Answer) -> RunResult:
     metrics = metrics_table(answer)
     runs = list(answers(answer))
     jobs, phases = jobs_tables(runs)
+    drift = drifted(answer) if scenario.drift else Drifted([], [])
+    joint = joined(answer) if scenario.joint else Joined([], [])
+    swings = swings_table(answer)
     made: list[Table | None] = [
         plan_table(answer),
         excluded_table(answer),
         limits_table(answer),
         performance_table(answer, errors),
         runs_table(answer),
-        swings_table(answer),
+        swings,
+        follows_table(answer, swings),
         availability_table(answer),
         jobs,
         phases,
         software_table(answer.resolved, answer.priced.performance.software),
         power,
         links,
+        sources_table(answer),
+        months_table(answer),
+        *provisioning_tables(answer),
         network_table(answer),
         companies_table(answer),
         cash_links_table(answer),
@@ -143,7 +177,9 @@ def assemble(answer: Answer) -> RunResult:
         gap_table(answer),
         objectives_table(answer),
         moats_table(answer) if scenario.moats else None,
-        assumptions_table(answer),
+        *drift.tables,
+        *joint.tables,
+        assumptions_table(answer.resolved, answer.plan.racks.tolist()),
         weakest_table(answer),
         answer.settled.ledger.postings() if answer.settled.ledger.lines else None,
     ]
@@ -159,7 +195,9 @@ def assemble(answer: Answer) -> RunResult:
         "explain": explanations(answer, metrics) | job_trees(runs),
     }
     title = scenario.title or scenario.name
-    return RunResult(scenario.name, title, headline(answer), tables, metrics, texts(answer), manifest)
+    besides = [*drift.sentences, *joint.sentences]
+    told = texts(answer) | ({"answer": besides} if besides else {})
+    return RunResult(scenario.name, title, headline(answer), tables, metrics, told, manifest)
 
 
 def objectives_table(answer: Answer) -> Table:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gigawatt.core.errors import Infeasible
+from gigawatt.core.errors import Change, Infeasible
 from gigawatt.economics.cost import RackCapex, RunningCosts, capital_charge, rack_capex
 from gigawatt.factory import Coefficients, Obligation, Phase, PlanInputs, Platforms, Points, Segments, make_points
 from gigawatt.physics.site import PowerChain, balance
@@ -21,6 +21,8 @@ from gigawatt.study.points import Point
 from gigawatt.study.resolve import Resolved
 from gigawatt.study.scenario import MilestoneTranche, Scenario, TakeOrPay
 from gigawatt.study.site.plant import Plant, plant_of
+from gigawatt.study.site.provision import Reserved, reserved
+from gigawatt.study.site.spec import Provisioning
 from gigawatt.study.timeline import Timeline, owed_quarters
 from gigawatt.study.workloads import Serving
 
@@ -51,25 +53,42 @@ class Priced:
     energy_usd_per_yr: Array
     performance: Performance
     points_of: tuple[int, ...]
+    reserved: Reserved
+
+    @property
+    def busy_mw(self) -> Array:
+        """MW at the meter that a rack draws when busy, one a point; `inputs.points.mw` is what is set aside for it."""
+        return np.asarray(self.inputs.points.mw / self.reserved.factor)
 
 
-def price(resolved: Resolved, performance: Performance, line: Timeline) -> Priced:
+def price(
+    resolved: Resolved,
+    performance: Performance,
+    line: Timeline,
+    plant: Plant | None = None,
+    provisioning: Provisioning | None = None,
+) -> Priced:
     """Join physics and prices.
 
+    Args:
+        plant: the site's, by default at the load of the whole site.
+        provisioning: in place of the scenario's.
+
     Raises:
-        Infeasible: a workload runs on no platform on offer; says why on each.
+        Infeasible: a workload runs on no platform on offer; says why on each. Own plant costs more than there is.
     """
     scenario = resolved.scenario
     _all_run(resolved, performance)
-    plant = plant_of(resolved)
+    plant = plant or plant_of(resolved)
     chain = plant.chain
     running = _running(resolved, plant)
     racks = tuple(_rack(resolved, i) for i in range(len(resolved.offers)))
     sells = _vendor_sells(resolved)
-    points, used = _points(resolved, performance, chain)
+    points, used, held = _points(resolved, performance, plant, provisioning or scenario.site.provisioning)
     it_w = _it_watts(resolved, performance, used)
-    load = np.array([_mean_load(resolved, performance.points[k]) for k in used])
-    energy = points.mw * load * plant.energy_share * running.energy_usd_per_mw_yr
+    # Over what is set aside, as `points.mw` is: energy is paid for what is drawn.
+    load = np.array([_mean_load(resolved, performance.points[k]) for k in used]) / held.factor
+    energy = points.mw * load * plant.energy_share * plant.served_share * running.energy_usd_per_mw_yr
     per_it = float(balance(1.0, chain).meter_w)
     shell = resolved.facility.shell_price.value * 1e6 / per_it
     cost_share = np.array([_production_share(resolved, i) if sells[i] else 1.0 for i in range(len(sells))])
@@ -80,7 +99,7 @@ def price(resolved: Resolved, performance: Performance, line: Timeline) -> Price
         [float(box.chips) for box in performance.boxes],
     )
     life = float(resolved.facility.life_years.value)
-    coefficients = _coefficients(scenario, points, racks, cost_share, running, energy, shell, life, line, resolved)
+    coefficients = _coefficients(scenario, points, racks, cost_share, running, energy, shell, life, line, plant)
     inputs = PlanInputs(
         platforms=platforms,
         workloads=tuple(work.id for work in resolved.works),
@@ -88,7 +107,7 @@ def price(resolved: Resolved, performance: Performance, line: Timeline) -> Price
         segments=_segments(resolved, line),
         coefficients=coefficients,
         power_mw=plant.power_mw,
-        capital_usd=scenario.capital if scenario.capital is not None else np.inf,
+        capital_usd=_capital_left(scenario, plant),
         shell_usd_per_mw=shell,
         obligations=_obligations(resolved, line),
         phases=tuple(Phase(p.name, p.weight) for p in line.phases),
@@ -96,7 +115,21 @@ def price(resolved: Resolved, performance: Performance, line: Timeline) -> Price
         integer_racks=scenario.integer_racks,
     )
     return Priced(
-        inputs, plant, chain, racks, sells, cost_share, running, shell, life, it_w, load, energy, performance, used
+        inputs,
+        plant,
+        chain,
+        racks,
+        sells,
+        cost_share,
+        running,
+        shell,
+        life,
+        it_w,
+        load,
+        energy,
+        performance,
+        used,
+        held,
     )
 
 
@@ -114,6 +147,20 @@ def _all_run(resolved: Resolved, performance: Performance) -> None:
         names = ", ".join(work.id for j, work in enumerate(resolved.works) if j not in running)
         message = f"no platform on offer can do: {names}. " + "; ".join(dict.fromkeys(f for f in fixes if f))
         raise Infeasible(message, lines)
+
+
+def _capital_left(scenario: Scenario, plant: Plant) -> float:
+    """What own plant leaves of the capital for racks and building."""
+    if scenario.capital is None:
+        return float(np.inf)
+    if plant.capital_usd > scenario.capital:
+        needed = plant.capital_usd / 1e9
+        raise Infeasible(
+            f"the site's own plant costs {needed:,.3g} B USD, more than all capital",
+            ["capital", "site.generation and site.storage"],
+            [Change("capital", scenario.capital / 1e9, needed, "billion USD")],
+        )
+    return scenario.capital - plant.capital_usd
 
 
 def _running(resolved: Resolved, plant: Plant) -> RunningCosts:
@@ -176,10 +223,13 @@ def _it_watts(resolved: Resolved, performance: Performance, used: Sequence[int])
     return np.array(out)
 
 
-def _points(resolved: Resolved, performance: Performance, chain: PowerChain) -> tuple[Points, tuple[int, ...]]:
-    """Rack-level points on the useful hull of each pair, and which physics rows they are.
+def _points(
+    resolved: Resolved, performance: Performance, plant: Plant, asked: Provisioning
+) -> tuple[Points, tuple[int, ...], Reserved]:
+    """Rack-level points on the useful hull of each pair, which physics rows they are, and what is set aside for them.
 
-    Mean tokens of a serving rack are its capacity over the peak-to-mean ratio: it is sized for the peak.
+    Mean tokens of a serving rack are its capacity over the peak-to-mean ratio: it is sized for the peak. Hours without power
+    make none (`served_share`).
     """
     rows = performance.points
     groups = sorted({row.group for row in rows})
@@ -189,7 +239,7 @@ def _points(resolved: Resolved, performance: Performance, chain: PowerChain) -> 
         [row.offer for row in rows],
         [row.work for row in rows],
         [" ".join(word for word in (row.mapping, row.precision, row.mode) if word) for row in rows],
-        chain=chain,
+        chain=plant.chain,
         chip_w=[row.chip_w for row in rows],
         tokens_out_per_s_per_chip=[row.tokens_out_per_s for row in rows],
         tokens_in_per_s_per_chip=[row.tokens_in_per_s for row in rows],
@@ -197,13 +247,24 @@ def _points(resolved: Resolved, performance: Performance, chain: PowerChain) -> 
         box_w=[_box_w(resolved, i) for i in range(len(offers))],
         supply_efficiency=[o.platform.supply_efficiency.value for o in offers],
         fabric_w_per_chip=[o.network.power.value for o in offers],
-        derate=1 / np.array(peak),
+        derate=plant.served_share / np.array(peak),
         group=[groups.index(row.group) for row in rows],
         low=[row.low for row in rows],
         high=[row.high for row in rows],
     )
-    keep = np.flatnonzero(made.hull())
-    return made.take(keep), tuple(int(k) for k in keep)
+    busy = asked.policy == "busy"
+    keep = np.flatnonzero(made.hull()) if busy else np.arange(len(made))
+    at = made.take(keep)
+    load = np.array([_mean_load(resolved, rows[k]) for k in keep])
+    racks = np.maximum(plant.power_mw / at.mw, 1.0)
+    held = reserved(
+        resolved, performance, keep.tolist(), _it_watts(resolved, performance, keep.tolist()), load, racks, asked
+    )
+    if not busy:
+        at = at.scaled(tokens=1.0 - held.lost, mw=held.factor)
+        hull = np.flatnonzero(at.hull())
+        at, keep, held = at.take(hull), keep[hull], held.take(hull)
+    return at, tuple(int(k) for k in keep), held
 
 
 def _peak_to_mean(resolved: Resolved, work: int) -> float:
@@ -282,7 +343,7 @@ def _coefficients(
     shell_usd_per_mw: float,
     shell_life: float,
     line: Timeline,
-    resolved: Resolved,
+    plant: Plant,
 ) -> tuple[Coefficients, ...]:
     rate = scenario.discount_rate
     at_list = np.array([rack.charge_usd_per_yr(rate) for rack in racks])
@@ -295,8 +356,9 @@ def _coefficients(
     staff = -running.staff_usd_per_mw_yr * points.mw
     none = np.zeros(len(points))
     sells_itself = seller(scenario) == scenario.company("operator")
+    own = plant.charge_usd_per_yr
     system = Coefficients(
-        "system", staff, energy, at_list - made * (1 - cost_share) + upkeep, made * cost_share, shell, 1.0
+        "system", staff, energy, at_list - made * (1 - cost_share) + upkeep, made * cost_share, shell, 1.0, own
     )
     operator = Coefficients(
         "operator",
@@ -306,6 +368,7 @@ def _coefficients(
         made,
         shell,
         1.0 if sells_itself else 0.0,
+        own,
     )
     lab = Coefficients(
         "lab",

@@ -17,6 +17,8 @@ from gigawatt.study.jobs.specs import DataRun, Evaluation, Finetune, PostTrainin
 from gigawatt.study.load import Loaded
 from gigawatt.study.network import Network, network_of
 from gigawatt.study.scenario import Offer, Scenario
+from gigawatt.study.site.own import OwnPlant, OwnStore, fetch_own
+from gigawatt.study.site.supply import Standing, Supply, standing_on, supply_of
 from gigawatt.study.workloads import Serving, Training, Workload
 
 
@@ -72,6 +74,8 @@ class Resolved:
     site: Site
     facility: Facility
     costs: CostSet
+    plants: tuple[OwnPlant, ...] = ()
+    stores: tuple[OwnStore, ...] = ()
 
     @property
     def scenario(self) -> Scenario:
@@ -84,6 +88,23 @@ class Resolved:
         if given is None:
             return self.site.energy_price
         return Datum(given, "USD/J", kind="assumed", source="scenario", path="site.energy_price")
+
+    @cached_property
+    def standing(self) -> Standing:
+        """What gives watts on the first day."""
+        return standing_on(self, self.scenario.horizon.start)
+
+    @cached_property
+    def _whole_supply(self) -> Supply:
+        return supply_of(self, standing=self.standing)
+
+    def supply(self, load_mw: float | None = None) -> Supply:
+        """The year's supply at a mean draw at the meter, by default of the whole site; what stands is worked out once.
+
+        Raises:
+            Infeasible: no watt can be counted on.
+        """
+        return self._whole_supply if load_mw is None else supply_of(self, load_mw, self.standing)
 
 
 def resolve(loaded: Loaded, catalog: Catalog | None = None) -> Resolved:
@@ -140,6 +161,7 @@ def resolve(loaded: Loaded, catalog: Catalog | None = None) -> Resolved:
     site = fetch("site", scenario.site.place, "site", "place")
     facility = fetch("facility", scenario.site.facility, "site", "facility")
     costs = fetch("cost", scenario.costs, "costs")
+    plants, stores = fetch_own(loaded, cat, problems)
     problems.raise_if_any()
     return Resolved(
         loaded,
@@ -149,6 +171,8 @@ def resolve(loaded: Loaded, catalog: Catalog | None = None) -> Resolved:
         site,
         facility,
         costs,
+        plants,
+        stores,
     )
 
 

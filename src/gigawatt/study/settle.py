@@ -31,6 +31,9 @@ UTILITY = "utility"
 SERVICES = "site services"
 BUILDER = "builder"
 SUPPLIERS = "suppliers"
+FUEL = "fuel suppliers"
+PLANT = "plant builders"
+OWN = "own plant: "  # how the part of a purchase begins that gives watts
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,7 @@ def settle(resolved: Resolved, priced: Priced, plan: Plan, line: Timeline) -> Se
     revenue = by_segment[:, phase] * active
     purchases = tuple(_purchases(resolved, priced, plan, vendor))
     running = priced.running
-    it_usd = sum(p.usd for p in purchases if p.part != "shell")
+    it_usd = sum(p.usd for p in purchases if p.part != "shell" and not p.part.startswith(OWN))
     shell_usd = sum(p.usd for p in purchases if p.part == "shell")
     upkeep = (float(running.upkeep_usd_per_yr(it_usd)) + float(running.shell_upkeep_usd_per_yr(shell_usd))) * active / 4
     staff = running.staff_usd_per_mw_yr * mw_used / 4
@@ -89,7 +92,12 @@ def settle(resolved: Resolved, priced: Priced, plan: Plan, line: Timeline) -> Se
     taker = seller(scenario)
     names = priced.inputs.segments.names
     flows = [Flow(CUSTOMERS, taker, f"revenue:{n}", schedule.column(revenue[s])) for s, n in enumerate(names)]
-    flows.append(Flow(operator, UTILITY, "energy", schedule.column(energy)))
+    own = priced.plant.supply
+    fuel = energy * own.fuel_share
+    kept = sum(one.upkeep_usd_per_yr for one in own.standing.own) * active / 4
+    flows.append(Flow(operator, UTILITY, "energy", schedule.column(energy - fuel)))
+    flows.append(Flow(operator, FUEL, "energy:own plant", schedule.column(fuel)))
+    flows.append(Flow(operator, SERVICES, "opex:own plant", schedule.column(kept)))
     flows.append(Flow(operator, SERVICES, "opex:upkeep", schedule.column(upkeep)))
     flows.append(Flow(operator, SERVICES, "opex:staff", schedule.column(staff)))
     residuals, markup = [], 0.0
@@ -101,9 +109,9 @@ def settle(resolved: Resolved, priced: Priced, plan: Plan, line: Timeline) -> Se
             markup += left * (1 - purchase.made_usd / purchase.usd)
             flows.append(Flow(vendor, SUPPLIERS, f"cogs:{purchase.part}", paid * (purchase.made_usd / purchase.usd)))
     signed = tuple(read_contracts(_plain(resolved)))
-    kept = [flow for flow in flows if np.any(flow.amount_usd)]
-    ledger = build_ledger(kept, signed, schedule, residuals=_joined(residuals))
-    return Settled(ledger, schedule, purchases, revenue, energy, upkeep + staff, mw_used, signed, markup)
+    moved = [flow for flow in flows if np.any(flow.amount_usd)]
+    ledger = build_ledger(moved, signed, schedule, residuals=_joined(residuals))
+    return Settled(ledger, schedule, purchases, revenue, energy, upkeep + staff + kept, mw_used, signed, markup)
 
 
 def buying(usd: float, life_years: float, arrivals: Array, rate: float) -> tuple[Array, float]:
@@ -155,6 +163,8 @@ def _purchases(resolved: Resolved, priced: Priced, plan: Plan, vendor: str) -> I
     if plan.site_mw > 0:
         usd = plan.site_mw * priced.shell_usd_per_mw
         yield Purchase("shell", BUILDER, usd, priced.shell_life_years, "building, power, cooling, no IT")
+    for one in priced.plant.supply.standing.own:
+        yield Purchase(f"{OWN}{one.name}", PLANT, one.capital_usd, one.life_years, "generation and storage of the site")
 
 
 def _plain(resolved: Resolved) -> list[dict[str, object]]:

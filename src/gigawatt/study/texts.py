@@ -22,7 +22,7 @@ def headline(answer: Answer) -> str:
     binding = [limit.name for limit in plan.limits if limit.binding and limit.kind in ("power", "capital")]
     binds = f"; {' and '.join(binding)} bind{'s' if len(binding) == 1 else ''}" if binding else ""
     return (
-        f"Build {racks}: {_power(answer.site_mw)}, {plan.capital_usd / 1e9:,.3g} B USD, worth {value / 1e9:,.3g} B USD to the "
+        f"Build {racks}: {_power(answer.site_mw)}, {answer.capex_usd / 1e9:,.3g} B USD, worth {value / 1e9:,.3g} B USD to the "
         f"{party} [P10 {low / 1e9:,.3g}, P90 {high / 1e9:,.3g}], {revenue_per_mw_year(answer) / 1e6:,.3g} M USD of revenue per "
         f"MW-year{binds}."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -30,28 +31,27 @@ def measured_errors(resolved: Resolved) -> dict[str, tuple[float, str]]:
     }
 
 
-def used_datums(answer: Answer) -> list[Datum]:
-    """Every catalog value of the records that this run read: site, facility, costs, and the platforms that it bought."""
-    resolved = answer.resolved
+def used_datums(resolved: Resolved, racks: Sequence[float]) -> list[Datum]:
+    """Every catalog value of the records that a run read: site, facility, costs, and the platforms that it bought."""
     found: list[Datum] = [resolved.energy_price]
     for record in (resolved.facility, resolved.costs):
         found += list(datums(record))
-    for offered, racks in zip(resolved.offers, answer.plan.racks, strict=True):
-        if racks > 0:
+    for offered, bought in zip(resolved.offers, racks, strict=True):
+        if bought > 0:
             found += [*datums(offered.platform), *datums(offered.accelerator), *datums(offered.fabric)]
             found += offered.network.datums(resolved.catalog)
     return found
 
 
-def assumptions_table(answer: Answer) -> Table:
-    """Values with range, kind and source; the scenario's own defaults first."""
+def assumptions_table(resolved: Resolved, racks: Sequence[float], more: Sequence[Datum] = ()) -> Table:
+    """Values with range, kind and source; the scenario's own defaults first; `more` beside those of what was bought."""
     rows: list[dict[str, Any]] = [
         {"name": d.path, "value": d.value if isinstance(d.value, (int, float)) else None, "unit": "",
          "kind": "assumed", "source": f"default of the scenario: {d.value}", "path": d.path}
-        for d in answer.resolved.loaded.defaults
+        for d in resolved.loaded.defaults
     ]  # fmt: skip
     seen = set()
-    for datum in used_datums(answer):
+    for datum in [*used_datums(resolved, racks), *more]:
         if datum.path in seen:
             continue
         seen.add(datum.path)
@@ -160,7 +160,7 @@ def _capital(answer: Answer) -> Node:
                 children.append(of_datum("production cost over list", offered.platform.production_cost_share))
     children.append(of_datum("shell price", answer.resolved.facility.shell_price, 1e6, "USD/MW of IT"))
     return node(
-        "formula", "capital: racks x list price + MW x shell price", answer.plan.capital_usd, "USD", "", children
+        "formula", "capital: racks x list price + MW x shell price + own plant", answer.capex_usd, "USD", "", children
     )
 
 
@@ -169,9 +169,15 @@ def _energy(answer: Answer) -> Node:
     children = [
         of_datum("energy price", answer.resolved.energy_price, 3.6e9, "USD/MWh"),
         of_datum("mean load of serving", answer.resolved.costs.load_factor),
-        of_datum("transformer efficiency", facility.transformer_efficiency),
-        of_datum("UPS efficiency", facility.ups_efficiency),
-        of_datum("cooling watts per IT watt", facility.cooling.share_at_design),
+        of_datum("liquid share of heat", facility.liquid_share),
+        of_datum("UPS: standing loss", facility.ups.no_load),
+        of_datum("UPS: loss in step with the load", facility.ups.proportional),
+        *(
+            of_datum(f"{name} circuit: {text}", datum)
+            for name, circuit in (("air", facility.cooling.air), ("liquid", facility.cooling.liquid))
+            if circuit is not None
+            for text, datum in (("supply temperature", circuit.supply), ("approach", circuit.approach))
+        ),
     ]
     return node("formula", "energy: MW x load x hours x price", answer.annual_energy_usd, "USD/yr", "", children)
 

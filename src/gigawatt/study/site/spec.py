@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from gigawatt.study.door import Day, EnergyPrice, Id, Power, Share, Strict
+from gigawatt.study.door import Day, EnergyPrice, Id, Power, PowerOrNone, Share, Strict
 
 
 class PowerStep(Strict):
@@ -56,7 +56,7 @@ class Provisioning(Strict):
 class Site(Strict):
     """Where the watts come from. Power is at the meter; `ramp` is for a build-out over years, and `grid_power` its end."""
 
-    grid_power: Power = 1e9
+    grid_power: PowerOrNone = 1e9
     place: Id = "abilene-texas"
     facility: Id = "liquid-cooled-2026"
     energy_price: EnergyPrice | None = None

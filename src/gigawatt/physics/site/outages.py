@@ -1,0 +1,138 @@
+"""Units that fail and are mended: how much of a plant stands in each hour, and how much can be counted on.
+
+Each unit is up or down by itself (a two-state Markov chain): with forced outage rate q and mean time to repair r it
+runs r (1 - q) / q hours between failures in the mean. Planned work takes each unit once a year for its share of the
+hours, one after another, spread evenly.
+
+What can be counted on is the capacity that lacks in at most `lack_hours` of a year: the quantile of the sum over all
+units, by convolution of their outages (the capacity outage probability table of Billinton and Allan, Reliability
+Evaluation of Power Systems, ch. 2), with a unit of each plant down for planned work besides. The standard is one day in
+ten years, 2.4 hours a year (the usual reading of it in North America), unless another is asked for. A plant of one unit
+has nothing to count on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gigawatt.core.errors import InputError, Problem
+
+Array = NDArray[np.float64]
+LACK_HOURS = 2.4  # a year: one day in ten years
+HOURS = 8760.0
+MOST_UNITS = 256  # more are joined: their number tells no more of the sum
+STEPS = 4000  # of capacity in the convolution
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """Equal units of one plant.
+
+    Attributes:
+        count, unit_w: how many, of how many watts each.
+        forced: share of its hours that a unit is down unplanned; `repair_h` the mean hours until it is back.
+        planned: share of the year that a unit is down for planned work.
+
+    Raises:
+        InputError: a number outside its range.
+    """
+
+    count: int
+    unit_w: float
+    forced: float
+    repair_h: float
+    planned: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.count < 1 or not self.unit_w >= 0 or not 0 <= self.forced < 1 or not 0 <= self.planned < 1:
+            raise InputError(
+                Problem("out_of_range", "a plant has at least one unit and outage rates from 0 to under 1")
+            )
+        if not self.repair_h > 0:
+            raise InputError(Problem("out_of_range", "mean hours to repair must be over 0"))
+
+    @classmethod
+    def of(cls, capacity_w: float, unit_w: float, forced: float, repair_h: float, planned: float = 0.0) -> Units:
+        """As many equal units as the rating nearest to `unit_w` makes."""
+        count = min(max(1, round(capacity_w / unit_w)), MOST_UNITS)
+        return cls(count, capacity_w / count, forced, repair_h, planned)
+
+    @property
+    def planned_units(self) -> int:
+        """Units that may be down for planned work at a time."""
+        return int(np.ceil(self.planned * self.count - 1e-12))
+
+
+def standing(units: Units, hours: int, rng: np.random.Generator) -> Array:
+    """[H] share of the plant's units that are up."""
+    if units.forced == 0:
+        up = np.ones((units.count, hours), dtype=bool)
+    else:
+        up = _chains(units, hours, rng)
+    span = round(units.planned * hours)
+    if span:
+        # Each unit's planned weeks, one after another round the year, from the first of March.
+        first = (59 * 24 + np.arange(units.count) * hours // units.count) % hours
+        away = (np.arange(hours)[None, :] - first[:, None]) % hours < span
+        up &= ~away
+    return np.asarray(up.mean(axis=0))
+
+
+def _chains(units: Units, hours: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """[units, H] up or down: alternating exponential times, started in the steady state."""
+    between = units.repair_h * (1 - units.forced) / units.forced
+    cycles = int(2 * hours / (between + units.repair_h)) + 20
+    lengths = np.empty((units.count, 2 * cycles))
+    starts_down = rng.random(units.count) < units.forced
+    even, odd = rng.standard_exponential((2, units.count, cycles))
+    # The first interval is of the state a unit starts in; exponential times have no memory, so it needs no correction.
+    lengths[:, 0::2] = even * np.where(starts_down, units.repair_h, between)[:, None]
+    lengths[:, 1::2] = odd * np.where(starts_down, between, units.repair_h)[:, None]
+    ends = np.cumsum(lengths, axis=1)
+    middle = np.arange(hours) + 0.5
+    flips = np.array([np.searchsorted(row, middle) for row in ends])
+    return np.asarray((flips % 2 == 0) ^ starts_down[:, None])
+
+
+def counted_on_w(plants: Sequence[Units], lack_hours: float = LACK_HOURS) -> float:
+    """Watts of all plants together that lack in at most `lack_hours` of a year, each with its planned work going on.
+
+    >>> counted_on_w([Units(1, 100e6, 0.05, 60.0)])
+    0.0
+    >>> counted_on_w([Units(12, 16e6, 0.06, 36.0)]) / 16e6
+    7.0
+    """
+    kept = [(u.count - u.planned_units, u.unit_w, u.forced) for u in plants if u.count > u.planned_units and u.unit_w]
+    total = sum(count * watts for count, watts, _ in kept)
+    if total <= 0:
+        return 0.0
+    allowed = lack_hours / HOURS
+    if len(kept) == 1:
+        count, watts, forced = kept[0]
+        return watts * _least_up(_up(count, forced), allowed)
+    step = total / STEPS
+    chance = np.array([1.0])
+    for count, watts, forced in kept:
+        column = np.zeros(int(np.floor(count * watts / step + 1e-9)) + 1)
+        # Rounded down to the grid: never more than there is.
+        np.add.at(column, np.floor(np.arange(count + 1) * watts / step + 1e-9).astype(int), _up(count, forced))
+        chance = np.convolve(chance, column)
+    return step * _least_up(chance, allowed)
+
+
+def _up(count: int, forced: float) -> Array:
+    """Chance that 0, 1, ... `count` units are up."""
+    chance = np.array([1.0])
+    for _ in range(count):
+        chance = np.convolve(chance, [forced, 1 - forced])
+    return chance
+
+
+def _least_up(chance: Array, allowed: float) -> int:
+    """The highest level that is missed with at most the allowed chance."""
+    below = np.concatenate([[0.0], np.cumsum(chance)[:-1]])
+    return int(np.flatnonzero(below <= allowed + 1e-15)[-1])
