@@ -140,8 +140,8 @@ SECTIONS: tuple[Section, ...] = (
     Section(
         "moats",
         "Moats",
-        "What the plan loses per MW-year when an advantage is taken from the vendor (removed), what a rival gains when "
-        "it gets it (given), and its fair share of all of them (Shapley).",
+        "What buyer and vendor lose per MW-year when an advantage is taken from the vendor (removed) or given to its rivals "
+        "(given), and its fair share of all of them (Shapley).",
     ),
     Section(
         "drift",
