@@ -6,7 +6,7 @@ from typing import Any
 
 from gigawatt.core.table import Table
 from gigawatt.report.chart_parts import value_of
-from gigawatt.report.fleet_charts import IDLE, letters, one_per_cent, quarters_of, summed, text_bar
+from gigawatt.report.fleet_charts import at_work, letters, one_per_cent, quarters_of, summed, text_bar
 from gigawatt.report.sections import Section
 from gigawatt.report.sentences import rows_of
 from gigawatt.study.result import RunResult
@@ -54,7 +54,7 @@ def shown_quarters(result: RunResult) -> Table:
     """The quarters with a bar of MW by platform; of many only every second, third ... one."""
     quarters = quarters_of(result)
     every = -(-len(quarters) // MOST_QUARTERS)
-    stacks = summed([r for r in rows_of(result, "fleet") if r["workload"] != IDLE], "platform", "mw", quarters)
+    stacks = summed(at_work(result, "mw"), "platform", "mw", quarters)
     sign = letters(list(stacks))
     periods = rows_of(result, "periods")
     whole = max(
@@ -77,7 +77,7 @@ def shown_quarters(result: RunResult) -> Table:
 def legend(result: RunResult) -> str:
     """'A gb300, B vr' for the bars."""
     quarters = quarters_of(result)
-    stacks = summed([r for r in rows_of(result, "fleet") if r["workload"] != IDLE], "platform", "mw", quarters)
+    stacks = summed(at_work(result, "mw"), "platform", "mw", quarters)
     return ", ".join(f"{sign} {name}" for name, sign in letters(list(stacks)).items())
 
 
