@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from gigawatt.core.table import Table
@@ -109,6 +110,18 @@ def shown_limits(result: RunResult, most: int = 12) -> Table:
     return Table.from_rows("shown", rows[:most], columns, {"worth_usd": "USD"}, result.tables["limits"].title, note)
 
 
+def dearest(result: RunResult) -> list[str]:
+    """The sentence of the dearest quarter of power, of capital and of each platform's supply, the dearest first."""
+    found: dict[str, dict[str, Any]] = {}
+    for row in rows_of(result, "limits"):
+        name = str(row["name"])
+        if row["kind"] not in ("power", "capital", "supply") or not row["binding"] or not one_per_cent(row):
+            continue
+        if name not in found or one_per_cent(row) > one_per_cent(found[name]):
+            found[name] = row
+    return [str(row["words"]) for row in sorted(found.values(), key=lambda row: -one_per_cent(row)) if row["words"]]
+
+
 def shown_generations(result: RunResult) -> Table:
     """Platforms that ever stand; racks of the first day where there are any."""
     table = result.tables["generations"]
@@ -158,3 +171,6 @@ FLEET: tuple[Section, ...] = (
     Section("software", "Software at the points"),
     Section("assumptions", "Assumptions and sources", "Every input with its range, its kind and where it comes from."),
 )
+
+
+FLEET_SENTENCES: Mapping[str, Callable[[RunResult], str]] = {"limits": lambda result: " ".join(dearest(result)[:3])}

@@ -1,7 +1,7 @@
 """Which question a file asks, and who answers it: deals, market, project, network, serving, training, back-test, or a plan.
 
 A file says `question: deals`, `market`, `project`, `network`, `serve` or `train`; a back-test names its `evaluator`; any other
-file is a scenario for `run`.
+file is a scenario for `run`, and for `fleet`.
 """
 
 from __future__ import annotations
@@ -151,6 +151,11 @@ def check_file(file: Path, overrides: Sequence[str], catalog: Catalog) -> Sequen
 
     loaded = load(file, overrides)
     resolve(loaded, catalog)
+    if "build_out" in loaded.source.data:
+        from gigawatt.study.fleet.calendar import quarters_of
+        from gigawatt.study.fleet.check import check_build_out
+
+        check_build_out(loaded, quarters_of(loaded.scenario))
     return loaded.defaults
 
 

@@ -94,7 +94,8 @@ def work_out(
     others: dict[str, float] = {chosen: plan.npv_usd + plant_usd}
     if compare:
         progress("asking what foresight is worth")
-        others |= {name: _npv(inputs, name, width) + plant_usd for name in POLICIES if name != chosen}
+        others["perfect"] = plan.perfect_usd + plant_usd
+        others |= {name: _npv(inputs, name, width) + plant_usd for name in POLICIES if name not in others}
     progress("drawing bands")
     drawn = draw_bands(inputs, plan, flows) if bands else None
     return FleetAnswer(inputs, chosen, width, plan, flows, others, drawn)

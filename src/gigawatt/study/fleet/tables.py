@@ -195,8 +195,9 @@ def limits_table(answer: FleetAnswer) -> Table:
             "used": limit.used,
             "available": limit.limit,
             "used_share": limit.used / limit.limit if limit.limit else None,
-            "shadow_price_up": limit.up,
-            "shadow_price_down": limit.down if np.isfinite(limit.down) else None,
+            "shadow_price_up": _finite(limit.up),
+            "shadow_price_down": _finite(limit.down),
+            "lasting_up": _finite(limit.lasting_up),
             "unit": limit.unit,
             "price_unit": limit.price_unit,
             "binding": bool(max(abs(limit.up), abs(limit.down)) > 0),
@@ -204,10 +205,11 @@ def limits_table(answer: FleetAnswer) -> Table:
         }
         for limit in answer.plan.limits
     ]
-    columns = ["name", "kind", "quarter", "used", "available", "used_share", "shadow_price_up", "shadow_price_down", "unit",
-               "price_unit", "binding", "words"]  # fmt: skip
+    columns = ["name", "kind", "quarter", "used", "available", "used_share", "shadow_price_up", "shadow_price_down", "lasting_up",
+               "unit", "price_unit", "binding", "words"]  # fmt: skip
     note = (
-        "The worth of one more (up) and of the last one (down) of a quarter's limit, today's dollars of the objective."
+        "The worth of one more (up) and of the last one (down) of a limit in a quarter alone, and of one more from then on "
+        "(lasting), in today's dollars of the objective."
     )
     return Table.from_rows("limits", rows, columns, {"used_share": "share"}, "What limits you, by quarter", note)
 
