@@ -200,7 +200,7 @@ def limits_table(answer: FleetAnswer) -> Table:
             "lasting_up": _finite(limit.lasting_up),
             "unit": limit.unit,
             "price_unit": limit.price_unit,
-            "binding": bool(max(abs(limit.up), abs(limit.down)) > 0),
+            "binding": limit.binding,
             "words": limit.words,
         }
         for limit in answer.plan.limits
@@ -228,8 +228,8 @@ def policies_table(answer: FleetAnswer) -> Table:
             "decides": words[name],
             "shown": "yes" if name == answer.policy else "",
             "npv_usd": _finite(answer.others[name]),
-            "lost_usd": _finite(best - answer.others[name]),
-            "lost_share": _finite((best - answer.others[name]) / best) if best > 0 else None,
+            "lost_usd": _finite(answer.lost_usd(name)),
+            "lost_share": _finite(answer.lost_usd(name) / best) if best > 0 else None,
         }
         for name in words
         if name in answer.others

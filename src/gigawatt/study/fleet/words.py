@@ -47,7 +47,7 @@ def binding_words(answer: FleetAnswer) -> str:
     count = len(answer.inputs.build.quarters)
     bound: dict[str, set[str]] = {}
     for limit in answer.plan.limits:
-        if limit.kind in ("power", "capital") and max(abs(limit.up), abs(limit.down)) > 0:
+        if limit.kind in ("power", "capital") and limit.binding:
             bound.setdefault(limit.kind, set()).add(limit.quarter)
     said = [f"{kind} binds in {len(quarters)}" for kind, quarters in bound.items()]
     return f"{AND.join(said)} of {count} quarters" if said else ""
@@ -103,9 +103,9 @@ def foresight_sentence(answer: FleetAnswer) -> str:
         if not np.isfinite(value):
             said.append(f"{what} it ends where no plan meets what is owed")
             continue
-        lost = best - value
-        share = f" ({lost / best:.2%})" if best > 0 else ""
-        said.append(f"{what} it loses {usd(lost)}{share}")
+        lost = answer.lost_usd(name)
+        share = f" ({lost / best:.2%})" if best > 0 and lost > 0 else ""
+        said.append(f"{what} it loses {usd(lost) if lost > 0 else 'nothing'}{share}")
     return f"With all quarters known the plan is worth {usd(best)}; decided {AND.join(said)}."
 
 
