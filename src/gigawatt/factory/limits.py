@@ -244,9 +244,10 @@ def sentence(limit: Limit) -> str:
     if np.isfinite(limit.until):
         text += f", up to {amount(limit.until, limit.unit)}"
         if limit.then:
-            text += f"; then {_and(limit.then)} {'binds' if len(limit.then) == 1 else 'bind'}"
+            text += f"; then {listed(limit.then)} {'binds' if len(limit.then) == 1 else 'bind'}"
     return text + "."
 
 
-def _and(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """'a, b and c'."""
     return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]

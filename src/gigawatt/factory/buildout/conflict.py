@@ -76,7 +76,7 @@ def _smallest(programme: Programme, movable: list[LimitRow]) -> list[Change]:
         values=np.concatenate([program.values, sign]),
         integer=np.zeros(n + extra, dtype=np.bool_),
     )
-    answer = Solver(elastic).solve()
+    answer = Solver(elastic, presolve=True).solve()
     if not answer.optimal:
         return []
     out = []

@@ -13,14 +13,14 @@ Worths of capital are net of the dollar itself, which the objective pays when it
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gigawatt.factory.buildout.programme import Programme
-from gigawatt.factory.limits import amount, dollars
+from gigawatt.factory.limits import amount, dollars, listed
 from gigawatt.factory.model import LimitRow
 from gigawatt.factory.solver import Solver
 
@@ -29,6 +29,7 @@ Indices = NDArray[np.int64]
 _STEP = 1e-4
 _SMALLEST_STEP = 1e-5  # in row units: far over the solver's tolerance of 1e-9
 _TIGHT = 1e-7
+_LARGE = 5_000  # columns from which a warm solve takes over ten milliseconds
 _NOTHING = 1e-7  # M USD per row unit: under the solver's tolerances for a worth
 
 
@@ -102,7 +103,7 @@ def activity(programme: Programme, x: Array) -> Array:
 
 
 def shadow_prices(
-    programme: Programme, solver: Solver, dual: Array, value: float, optimum: Array, shown: Array, most: int
+    programme: Programme, solver: Solver, dual: Array, value: float, optimum: Array, shown: Array, most: int | None
 ) -> tuple[PeriodLimit, ...]:
     """Worth of every limit that a user would move.
 
@@ -112,25 +113,30 @@ def shadow_prices(
     Args:
         programme: what was solved. solver: holds it at its optimum. dual: [rows] its duals; value: its optimum, M USD.
         optimum: [columns] a linear optimum (worths are of it); shown: the plan whose use of each limit is told.
-        most: how many limits are solved for on both sides.
+        most: how many limits are solved for on both sides (None: 200, and 24 of a large programme).
     """
     taken, used = activity(programme, optimum), activity(programme, shown)
-    limits = [limit for limit in programme.limits() if _told(programme, limit)]
+    all_ = programme.limits()
+    limits = [limit for limit in all_ if _told(programme, limit)]
     rows = np.array([limit.row for limit in limits], dtype=np.int64)
     bounds = np.array([limit.bound for limit in limits])
     tight = np.abs(taken[rows] - bounds) <= _TIGHT * np.maximum(1.0, np.abs(bounds))
     rent = np.abs(dual[rows]) * np.array([_size(programme, limit) for limit in limits])
     order = np.lexsort((rows, -rent))
+    if most is None:
+        most = 24 if programme.program.cost.size > _LARGE else 200
     probed = [int(i) for i in order if tight[i]][:most]
     lasting = [_rows_from(programme, limit) for limit in limits]
     first_extra = programme.program.cost.size
     if probed:
         solver.add_columns([lasting[i] for i in probed], 1.0)
-    probe = _Probe(programme, solver, value, taken)
+    probe = _Probe(programme, solver, value, taken, all_)
     worths: dict[int, tuple[_Worth, _Worth]] = {}
     for n, i in enumerate(probed):
         sign = -1.0 if limits[i].lower else 1.0  # the column stands on the left side: less of it is more of the limit
-        worths[i] = probe.quarter(limits[i]), probe.lasting(limits[i], lasting[i], first_extra + n, sign)
+        now = probe.quarter(limits[i])
+        last = lasting[i].size == 1
+        worths[i] = now, now if last else probe.lasting(limits[i], lasting[i], first_extra + n, sign)
     return tuple(
         _told_as(programme, limit, float(used[limit.row]), dual, lasting[i], worths.get(i), bool(tight[i]))
         for i, limit in enumerate(limits)
@@ -165,8 +171,11 @@ def _rows_from(programme: Programme, limit: LimitRow) -> Indices:
 class _Probe:
     """Warm solves around an optimum; every move is taken back."""
 
-    def __init__(self, programme: Programme, solver: Solver, value: float, taken: Array) -> None:
+    def __init__(
+        self, programme: Programme, solver: Solver, value: float, taken: Array, limits: tuple[LimitRow, ...]
+    ) -> None:
         self.programme, self.solver, self.value, self.taken = programme, solver, value, taken
+        self.limits = limits
         self.low, self.high = programme.program.row_low, programme.program.row_high
 
     def quarter(self, limit: LimitRow) -> _Worth:
@@ -180,8 +189,6 @@ class _Probe:
 
     def lasting(self, limit: LimitRow, rows: Indices, column: int, sign: float) -> _Worth:
         """The same in this quarter and in those that follow; a column on the left side moves all of their bounds."""
-        if rows.size == 1:
-            return self.quarter(limit)
         bounds = self.low[rows] if limit.lower else self.high[rows]
 
         def move(by: float) -> None:
@@ -226,7 +233,7 @@ class _Probe:
         full = np.isfinite(high) & (high - after <= gap) & (high - self.taken > gap) & (high > 0)
         full[own] = False
         dual = np.abs(self.solver.duals())
-        named = [limit for limit in self.programme.limits() if full[limit.row] and dual[limit.row] > _NOTHING]
+        named = [limit for limit in self.limits if full[limit.row] and dual[limit.row] > _NOTHING]
         named.sort(key=lambda limit: (-dual[limit.row] * max(limit.bound, 1e-3), limit.row))
         return tuple(limit.name for limit in named[:3])
 
@@ -282,6 +289,18 @@ def _with_words(limit: PeriodLimit) -> PeriodLimit:
     return replace(limit, words=sentence(limit))
 
 
+def sentences(limits: Sequence[PeriodLimit]) -> list[str]:
+    """The limits in words; what holds alike in consecutive quarters is said once."""
+    out: list[tuple[str, PeriodLimit, PeriodLimit]] = []
+    for limit in limits:
+        text = limit.words.removeprefix(limit.quarter)
+        if out and out[-1][0] == text and out[-1][2].t + 1 == limit.t:
+            out[-1] = (text, out[-1][1], limit)
+        else:
+            out.append((text, limit, limit))
+    return [f"{first.quarter}{'' if first is last else f' to {last.quarter}'}{text}" for text, first, last in out]
+
+
 def sentence(limit: PeriodLimit) -> str:
     """One limit in a sentence: what one more is worth, in this quarter and from then on, and what binds then.
 
@@ -316,5 +335,6 @@ def sentence(limit: PeriodLimit) -> str:
         less = "no plan fits less" if limit.down == float("inf") else f"the last of it {dollars(limit.down * units)}"
         text += f" ({less})"
     if limit.then:
-        text += f"; with a tenth more, {' and '.join(limit.then)} {'binds' if len(limit.then) == 1 else 'bind'} too"
+        names = list(dict.fromkeys(name.rpartition(" in ")[0] for name in limit.then))
+        text += f"; with a tenth more, {listed(names)} {'binds' if len(names) == 1 else 'bind'} too"
     return text + "."

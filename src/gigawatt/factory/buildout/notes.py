@@ -22,9 +22,10 @@ def notes_of(plan: BuildPlan) -> tuple[str, ...]:
             out.append(f"{name} is not on offer in any quarter.")
         elif offered.size and offered[0] + inputs.lead_quarters[p] >= n_t and not owned:
             lead = int(inputs.lead_quarters[p])
+            wait = f"{lead} {'quarter' if lead == 1 else 'quarters'}"
             out.append(
-                f"{name} is on offer from {inputs.quarters[offered[0]]} on and needs {lead} {'quarter' if lead == 1 else 'quarters'}: "
-                "it would come after the horizon, so none is bought."
+                f"{name} is on offer from {inputs.quarters[offered[0]]} on and takes {wait} to come: "
+                "after the horizon, so none is bought."
             )
     for w, name in enumerate(inputs.workloads):
         if not np.any(inputs.points.workload == w):

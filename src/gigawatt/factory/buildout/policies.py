@@ -34,12 +34,11 @@ from gigawatt.factory.model import MILLION
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 POLICIES = ("perfect", "rolling", "myopic")
-PROBED = 24
 _DUST_USD = 10.0  # the solver's tolerance of 1e-9 on M USD, times what a window adds up
 
 
 def build_out(
-    inputs: BuildInputs, *, policy: str = "perfect", window: int = 4, prices: bool = True, probed: int = PROBED
+    inputs: BuildInputs, *, policy: str = "perfect", window: int = 4, prices: bool = True, probed: int | None = None
 ) -> BuildPlan:
     """The build-out of highest present value under `policy`.
 
@@ -47,7 +46,7 @@ def build_out(
         inputs: platforms, points, limits and money by quarter.
         policy: perfect, rolling or myopic. window: quarters that a rolling plan sees.
         prices: work out the limits (of a policy that sees less, as each window sees its first quarter: duals alone).
-        probed: how many limits are solved for on both sides.
+        probed: how many limits are solved for on both sides (None: 200, and 24 of a large programme).
 
     Raises:
         Infeasible: the limits conflict; names an irreducible set of them by quarter and the smallest change that fits. With
@@ -71,7 +70,7 @@ def build_out(
     return replace(plan, notes=notes_of(plan))
 
 
-def _limits(whole: Solved, probed: int) -> tuple[PeriodLimit, ...]:
+def _limits(whole: Solved, probed: int | None) -> tuple[PeriodLimit, ...]:
     linear = whole.linear
     limits = shadow_prices(whole.programme, whole.solver, linear.row_dual, linear.value, linear.x, whole.x, probed)
     return with_block_prices(whole, limits) if whole.programme.inputs.block_racks else limits

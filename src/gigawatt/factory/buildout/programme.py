@@ -3,6 +3,7 @@
     max  sum_t d_t y m_t  -  sum_t o_t (cost b + shell h - resale r)  +  d_T (terminal N_T + shell_terminal h)     M USD
     m_t  = revenue share x price s + (other - energy) u - upkeep N - shell upkeep H                                M USD/yr
     s.t. stock       N[p,t] = N[p,t-1] + b[p,t-lead] + arriving - r[p,t]
+                     r[p,t] <= N[p,t-1]
          life        N[p,t] <= what came into use in the last `life` quarters
          use         sum_{j of p} u[j,t] <= N[p,t]
          draw        sum_j MW_j u[j,t] <= q_t <= H_t,   H_t = H_{t-1} + h_t        shell stays once built
@@ -154,6 +155,9 @@ def build(inputs: BuildInputs) -> Programme:
     p, k = np.nonzero(np.arange(n_t) + inputs.lead_quarters[:, None] < n_t)
     comes = k + inputs.lead_quarters[p]
     rows.add(balance[p, comes], bought[p, k], -unit)
+    leave = rows.block((n_p, n_t - 1), high=0.0)  # what comes in a quarter does not leave in it
+    rows.add(leave, left[:, 1:], 1.0)
+    rows.add(leave, stock[:, :-1], -1.0)
     _add_life(rows, inputs, stock, bought, unit)
     owned = rows.block((n_p, n_t), high=0.0)
     rows.add(owned[points.platform], use, 1.0)
@@ -224,6 +228,7 @@ def build(inputs: BuildInputs) -> Programme:
     col_high = np.full(margin.size, np.inf)
     late = np.arange(n_t) + inputs.lead_quarters[:, None] >= n_t
     col_high[bought[late]] = 0.0
+    col_high[left[:, 0]] = inputs.opening_racks
     integer = np.zeros(margin.size, dtype=np.bool_)
     integer[bought] = inputs.block_racks > 0
     parts = [np.concatenate(part) for part in zip(*rows.triplets, strict=True)]

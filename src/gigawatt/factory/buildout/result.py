@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 
 from gigawatt.core.table import Table
 from gigawatt.factory.buildout.inputs import BuildInputs
-from gigawatt.factory.buildout.limits import PeriodLimit
+from gigawatt.factory.buildout.limits import PeriodLimit, sentences
 from gigawatt.factory.buildout.programme import Programme
 from gigawatt.factory.model import MILLION, T_TOKENS_PER_YR
 
 Array = NDArray[np.float64]
-_DUST = 1e-7
+_DUST = 1e-7  # racks, MW, T tokens a year: a hundred times the solver's tolerance
+_DUST_USD = 10.0  # that tolerance on M USD, times what a horizon adds up
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +154,7 @@ class BuildPlan:
 
     def sentences(self) -> list[str]:
         """What binds, quarter by quarter, and what else must be known."""
-        return [limit.words for limit in self.binding if limit.words] + list(self.notes)
+        return sentences(self.binding) + list(self.notes)
 
     def table(self) -> Table:
         """One row a quarter and platform that is owned, bought or gone."""
@@ -180,4 +181,5 @@ def cash(inputs: BuildInputs, plan: BuildPlan) -> Array:
     spent = (inputs.list_usd * plan.bought).sum(axis=0) + inputs.shell_usd_per_mw * plan.built_mw
     resale = np.zeros(spent.size) if inputs.rented else (inputs.resale_usd * plan.retired).sum(axis=0)
     earned = np.concatenate([[0.0], inputs.reinvest_share * margin[:-1]])
-    return np.asarray(np.cumsum(inputs.capital_usd - spent + resale + earned))
+    held = np.cumsum(inputs.capital_usd - spent + resale + earned)
+    return np.where(np.abs(held) < _DUST_USD, 0.0, held)

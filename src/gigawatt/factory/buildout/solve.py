@@ -7,7 +7,7 @@ the lowest column numbers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +46,7 @@ def solve(programme: Programme, why: str = "") -> Solved:
         Infeasible: the limits conflict, or no whole blocks fit. ValueError: something earns without limit.
     """
     program = programme.program
-    solver = Solver(replace(program, integer=np.zeros(program.cost.size, dtype=np.bool_)))
+    solver = Solver(program, relax=True, presolve=True)
     linear = solver.solve()
     if linear.status == "infeasible":
         raise infeasible(programme, solver, why)

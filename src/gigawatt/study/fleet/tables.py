@@ -205,8 +205,8 @@ def limits_table(answer: FleetAnswer) -> Table:
         }
         for limit in answer.plan.limits
     ]
-    columns = ["name", "kind", "quarter", "used", "available", "used_share", "shadow_price_up", "shadow_price_down", "lasting_up",
-               "unit", "price_unit", "binding", "words"]  # fmt: skip
+    columns = ["name", "kind", "quarter", "used", "available", "used_share", "shadow_price_up", "shadow_price_down",
+               "lasting_up", "unit", "price_unit", "binding", "words"]  # fmt: skip
     note = (
         "The worth of one more (up) and of the last one (down) of a limit in a quarter alone, and of one more from then on "
         "(lasting), in today's dollars of the objective."
