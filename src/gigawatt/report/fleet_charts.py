@@ -144,7 +144,11 @@ def limits_heat(result: RunResult) -> Figure | None:
                 "hovertemplate": f"%{{y}}, %{{x}}: 1 % more is worth %{{z:,.3g}} {unit}<br>%{{customdata}}<extra></extra>",
             }
         ],
-        "layout": layout(height=130 + 30 * len(kept), xaxis=steps_axis(quarters, tickangle=0), yaxis=names_axis()),
+        "layout": layout(
+            height=130 + 30 * len(kept),
+            xaxis=steps_axis(quarters, tickangle=0, tickvals=quarters[:: max(4, len(quarters) // 6)]),
+            yaxis=names_axis(),
+        ),
     }
 
 

@@ -70,11 +70,11 @@ def leaving_sentence(one: Leaving, quarters: tuple[str, ...]) -> str:
     head = f"{one.platform} leaves {when} ({one.racks:,.0f} racks): "
     if one.aged:
         return head + "its racks have reached the longest life in the catalog."
-    mine = f"{usd(one.earns)} a MW-year"
+    mine = f"{usd(one.earns)} a year"
     if not one.taker:
         return head + f"a MW of it earns {mine} after energy and upkeep, less than its resale is worth in waiting."
     if one.earns <= 0:
-        return head + f"it no longer earns its energy and upkeep ({mine}); a MW of {one.taker} earns {usd(one.under)}."
+        return head + f"it no longer earns its energy and upkeep ({mine} a MW); a MW of {one.taker} earns {usd(one.under)}."
     if one.short and one.under > one.earns:
         return (
             head + f"its MW earn {one.under / one.earns:,.3g} times as much under {one.taker}, {usd(one.under)} a year "
