@@ -100,6 +100,11 @@ LABELS: Mapping[str, str] = {
     "vendor_gross_profit_usd_per_yr": "vendor's profit",
     "vendor_sales_usd_per_yr": "vendor's sales",
     "labs_profit_usd_per_yr": "labs keep",
+    "usd_per_mwh": "runs at",
+    "all_in_usd_per_mwh": "all in",
+    "kg_per_mwh": "carbon",
+    "curtailed_mwh": "curtailed",
+    "mwh": "energy",
 }
 # Endings of names that the unit in the header says already.
 _SAID = (

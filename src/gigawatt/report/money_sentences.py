@@ -362,6 +362,8 @@ SENTENCES_BY_QUESTION: Mapping[str, Mapping[str, Says]] = {
     "serve": {},
     "service": {},
     "train": {},
+    "moats": {},
+    "operate": {},
     "fleet": FLEET_SENTENCES,
     "project": {"debt_service": debt_service, "sources_uses": sources_uses, "covenants": covenants},
 }

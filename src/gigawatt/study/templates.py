@@ -16,8 +16,8 @@ DEFAULT_POWER = "100 MW"
 DEFAULT_USD_PER_W = 43.0
 
 
-# Folders of examples that answer other questions than the plan of a site.
-OTHER_QUESTIONS = ("deals", "market", "projects", "networks", "serving", "training")
+# Folders of examples beside the plans of whole sites: other questions, and sites with plant of their own.
+OTHER_QUESTIONS = ("deals", "market", "projects", "networks", "serving", "site", "training", "operate")
 
 
 def templates() -> list[str]:

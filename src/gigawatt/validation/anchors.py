@@ -17,6 +17,7 @@ from gigawatt.physics.serving.steady.production import deepseek_day
 from gigawatt.physics.site import chain_from_record, meter_watts
 from gigawatt.physics.workload import from_config
 from gigawatt.study.network import network_of
+from gigawatt.study.site.allin import PLATFORMS, kw_per_gpu
 
 Row = dict[str, Any]
 DEEPSEEK = "DeepSeek, open-infra-index day 6 (2025)"
@@ -26,7 +27,7 @@ NODES = (
     ("hgx-h100", 6849.0, True, "MLPerf Training v4.0, GPT-3 on 64 nodes (immersion)"),
     ("hgx-b200", 9571.0, False, "MLPerf Training v5.0, Llama2-70B LoRA, one node"),
 )
-ALL_IN = ("hgx-h100", "hgx-h200", "hgx-b200", "gb200-nvl72", "mi300x-8", "mi355x-8", "tpu7x-64")
+ALL_IN = (*PLATFORMS, "tpu7x-64")
 CAPITAL = (
     ("gb300-nvl72", 33e9, "Morgan Stanley, May 2026"),
     ("gb200-nvl72", 35e9, "Bernstein, Oct 2025"),
@@ -76,23 +77,25 @@ def _nodes(catalog: Catalog) -> Iterator[Row]:
 
 
 def _all_in(catalog: Catalog) -> Iterator[Row]:
-    for name in ALL_IN:
-        platform = catalog.get("platform", name)
-        published = platform.allin_power_per_chip
-        if published is None:
-            continue
-        facility = catalog.get("facility", "liquid-cooled-2026" if platform.cooling == "liquid" else "air-cooled-2020")
-        yield _row(f"{name}: all-in at the meter, chips at their limit", "kW/chip", _meter_w(catalog, name, facility) / 1e3,
-                   published.value / 1e3, published.source[:80])  # fmt: skip
+    for row in kw_per_gpu(ALL_IN, catalog).rows():
+        published = catalog.get("platform", row["platform"]).allin_power_per_chip
+        note = f"in {row['hall']}; by the maker's rating and the publisher's PUE {row['by_rating']:.2f}"
+        yield _row(f"{row['platform']}: all-in at the meter, chips at their limit", "kW/chip", row["total"], row["published"],
+                   published.source[:80], note)  # fmt: skip
 
 
 def _meter_w(catalog: Catalog, name: str, facility: Any) -> float:
+    chips = catalog.get("platform", name).chips_per_rack
+    return float(meter_watts(_rack_w(catalog, name), chain_from_record(facility))) / float(chips)
+
+
+def _rack_w(catalog: Catalog, name: str) -> float:
+    """Rack-input watts of a platform with its part of the scale-out network, chips at their limit."""
     platform = catalog.get("platform", name)
     box = box_from_record(platform, catalog.get("accelerator", platform.accelerator))
     fabric = catalog.get("fabric", platform.fabric)
     network = network_of(fabric, platform, catalog.get("accelerator", platform.accelerator), catalog)
-    rack_w = float(box_watts(box, box.chip.tdp_w).total_w) + box.chips * network.power.value
-    return float(meter_watts(rack_w, chain_from_record(facility))) / box.chips
+    return float(box_watts(box, box.chip.tdp_w).total_w) + box.chips * network.power.value
 
 
 def _capital(catalog: Catalog) -> Iterator[Row]:

@@ -4,7 +4,7 @@ Kernels come from the watts of one operator; nodes and systems from the chip's p
 the catalog: utilisation -> chip watts -> rack watts -> meter.
 For the wall watts of one kind of node a constant per chip (the `null_mape` of a group) is as good as any model, as published
 nodes differ by a few percent; what the model adds is other chips, coolings and node counts. Facts that no power model of ours
-answers (PUE and water of a fleet, most savings, shares, prices, carbon) are skipped.
+answers (water of a fleet, most savings, shares, prices, carbon) are skipped. PUE of fleets on file: `fleet_pue`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from gigawatt.physics.chip.node import node_of
 from gigawatt.physics.site import chain_from_record, meter_watts
 from gigawatt.study.network import network_of
 from gigawatt.validation.base import Prediction
+from gigawatt.validation.fleet_pue import pue_of_subject
 from gigawatt.validation.power_training import training_node
 from gigawatt.validation.serving import banded
 from gigawatt.validation.serving_models import catalog, chip_of
@@ -44,6 +45,7 @@ GATHERS = (0.05, 0.4)  # recommendation and graph models: table look-ups, small 
 MIXED_BOUND = 0.3  # share of a mixed workload's time that follows the core clock, and its draw (assumed)
 MIXED_DRAW = 0.8
 FACT_HALF_WIDTH = 0.3
+PUE_HALF_WIDTH = 0.05
 NO_MODEL = "no power model answers this fact"
 
 
@@ -84,6 +86,11 @@ def waiting_share(text: str) -> float:
 
 def published_fact(identity: str, metric: str, subject: str, work: str, unit: str = "", source: str = "") -> Prediction:
     """One fact from the chip and its platform, or a skip with its reason."""
+    if metric.lower() == "pue" and (pue := pue_of_subject(subject)) is not None:
+        note = "designs and climates that public sources describe"
+        return Prediction(
+            identity, metric, pue, pue - PUE_HALF_WIDTH, pue + PUE_HALF_WIDTH, note, group="PUE of fleets"
+        )
     chip, unknown = _subject(subject, work)
     group = f"published: {unit or 'value'}"
     value, note = (None, NO_MODEL) if unknown else _value(metric.lower(), f"{subject} {work}", unit, chip, source)

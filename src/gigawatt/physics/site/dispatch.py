@@ -175,9 +175,7 @@ def dispatch(
     net = load + charge.sum(axis=0) - discharge.sum(axis=0)
     given = _settle_least(given, net, all_sources, available, floor, weight)
     over = given.sum(axis=0) - net
-    unserved, spilt = np.maximum(-over, 0.0), np.maximum(over, 0.0)
-    tiny = 1e-9 * np.maximum(load, 1.0)
-    unserved[unserved <= tiny], spilt[spilt <= tiny] = 0.0, 0.0
+    unserved, spilt = _no_dust(-over, load), _no_dust(over, load)
     weather = np.array([source.weather for source in all_sources], dtype=bool)
     total = float(
         (weight.sources * given).sum() + (weight.batteries @ discharge).sum() + weight.unserved * unserved.sum()
@@ -190,7 +188,7 @@ def dispatch(
         charge,
         discharge,
         stored,
-        (available - given)[weather].sum(axis=0),
+        _no_dust((available - given)[weather].sum(axis=0), load),
         spilt,
         unserved,
         total * SECONDS_PER_HOUR,
@@ -208,6 +206,11 @@ def merit_order(load_w: Array, available_w: Array, floor_w: Array, weights: Arra
     out = np.empty_like(room)
     np.put_along_axis(out, order, taken, axis=0)
     return np.asarray(out + floor_w)
+
+
+def _no_dust(watts: Array, load: Array) -> Array:
+    """What is above zero by more than the rounding of sums of watts of this size."""
+    return np.where(watts > 1e-9 * np.maximum(load, 1.0), watts, 0.0)
 
 
 def _settle_least(

@@ -88,14 +88,26 @@ def firm_load(
     return Firm(low, counted, available, hour)
 
 
-def smallest_battery(available_w: Array, load_w: float, shape: Array | None = None) -> tuple[float, float]:
-    """Watts and joules of the smallest lossless battery that carries a load; infinite where the year gives too little."""
+def smallest_battery(
+    available_w: Array, load_w: float, *, shape: Array | None = None, way: float = 1.0
+) -> tuple[float, float]:
+    """Watts and joules given of the smallest store that carries a load, with power for all that is spare.
+
+    Both are infinite where the year gives too little.
+
+    Args:
+        available_w: [H] without it.
+        load_w: to carry; `shape` [H] over its highest.
+        way: efficiency of charging, and of discharging.
+    """
     spare = available_w - load_w * (np.ones_like(available_w) if shape is None else shape)
-    if spare.sum() < 0:
+    flow = np.maximum(spare, 0.0) * way - np.maximum(-spare, 0.0) / way
+    if flow.sum() < 0:
         return float("inf"), float("inf")
-    # Two years in a row, so that a store which is full at the year's end helps the first hours of the next.
-    need = clip_chain(-np.concatenate([spare, spare])[::-1] * SECONDS_PER_HOUR, np.inf, 0.0)
-    return float(np.maximum(-spare, 0.0).max()), float(need[len(spare) :].max())
+    # Backwards through two years in a row, so that a store which is full at the year's end helps the first hours of the next.
+    need = clip_chain(-np.concatenate([flow, flow])[::-1] * SECONDS_PER_HOUR, np.inf, 0.0)
+    power = max(float(np.maximum(-spare, 0.0).max()), float(np.maximum(spare, 0.0).max()))
+    return power, float(need[len(flow) :].max()) * way
 
 
 def _carried(spare: Array, battery: Battery) -> NDArray[np.bool_]:
@@ -103,14 +115,15 @@ def _carried(spare: Array, battery: Battery) -> NDArray[np.bool_]:
 
 
 def _shortage(spare: Array, battery: Battery) -> NDArray[np.bool_]:
-    """[..., H] hours that lack, in a year that begins with what the year before left in store."""
+    """[..., H] hours that lack, in a year like all before it: it begins with what such a year leaves in store."""
     tiny = 1e-9 * max(float(np.abs(spare).max()), 1.0)
     if battery.energy_j <= 0 or battery.power_w <= 0:
         return np.asarray(spare < -tiny)
     flow = np.clip(spare, 0, battery.power_w) * battery.charge_efficiency
     flow = (flow - np.clip(-spare, 0, battery.power_w) / battery.discharge_efficiency) * SECONDS_PER_HOUR
     year = chain(flow, battery.energy_j)
-    began = year.levels(np.full(spare.shape[:-1], battery.energy_j))[..., -1]
+    # Year after year the level settles: at the top of the chain where a year puts in more than it takes, else at its bottom.
+    began = np.where(year.shift[..., -1] < 0, year.low[..., -1], year.up[..., -1])
     stored = year.levels(began)
     before = np.concatenate([began[..., None], stored[..., :-1]], axis=-1)
     given = np.maximum(before - stored, 0.0) * battery.discharge_efficiency / SECONDS_PER_HOUR

@@ -146,12 +146,16 @@ def follows_swing(plants: Sequence[Plant], mean_w: float, swing_w: float, period
     moved = min(step + ramp * period_s / 2, swing_w)
     rest = swing_w - moved
     peak, trough = mean_w + swing_w / 2, mean_w - swing_w / 2
-    fits = rest <= 0 and peak <= standing and trough >= least
+    fits = rest <= 0 and peak <= standing * (1 + 1e-9) and trough >= least
     joules = rest / 2 * period_s / 2
-    words = f"swing of {swing_w / 1e6:,.3g} MW every {period_s:,.3g} s: " + (
-        "the plant follows"
-        if fits
-        else f"the plant moves by {moved / 1e6:,.3g} MW within half of it; {rest / 2 / 1e6:,.3g} MW and "
-        f"{joules / 3.6e6:,.3g} kWh of fast storage hold the rest"
-    )
+    words = f"swing of {swing_w / 1e6:,.3g} MW every {period_s:,.3g} s: "
+    if fits:
+        words += "the plant follows"
+    elif rest > 0:
+        words += (
+            f"the plant moves by {moved / 1e6:,.3g} MW within half of it; {rest / 2 / 1e6:,.3g} MW and "
+            f"{joules / 3.6e6:,.3g} kWh of fast storage hold the rest"
+        )
+    else:
+        words += f"from {trough / 1e6:,.3g} to {peak / 1e6:,.3g} MW it leaves what the plant can run at"
     return Follows("swing", swing_w, min(step, swing_w), fits, rest / 2, joules, words)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 SECONDS_PER_YEAR = 8760 * 3600.0
-PLANT_BUILDERS = "plant builders"
+TARGETS = (0.5, 0.25, 0.1)  # of the mean of a site without power in some hour: what an addition is named for
 # The kinds of `ppas` of a site's record that say what sun and wind give there.
 _SUN, _WIND = ("solar",), ("onshore wind", "wind")
 
@@ -130,7 +130,7 @@ def standing_on(resolved: Resolved, day: date, grid_mw: float | None = None) -> 
     full, usual = (year_at_load(chain, weather, 1e9, share).meter_w for share in (1.0, load))
     place = _place(resolved, weather.dry_bulb_k)
     grid_w = site.grid_power if grid_mw is None else grid_mw * 1e6
-    price = price_series(resolved.energy_price.value * J_PER_MWH, _price_shape(), scenario.seed)
+    price = price_series(resolved.energy_price.value * J_PER_MWH, price_shape(), scenario.seed)
     flex = site.flexibility
     called = called_hours(price, flex.hours if flex.share else 0.0)
     plants = [plant for plant in resolved.plants if plant.stands(day)]
@@ -211,7 +211,8 @@ def _place(resolved: Resolved, dry_bulb_k: Array) -> Place:
 
 
 @lru_cache(maxsize=1)
-def _price_shape() -> PriceShape:
+def price_shape() -> PriceShape:
+    """How hourly prices scatter about their mean."""
     record = Catalog.load().get("calibration", "energy-price-shape")
     return PriceShape(**{name: float(one.value) for name, one in record.parameters.items()})
 
@@ -246,16 +247,23 @@ def _no_power(there: Standing, resolved: Resolved) -> Infeasible:
     """Why no watt can be counted on, and what would make some of them count."""
     firm = there.firm
     mean = float(firm.available_w.mean())
-    target = mean / 2
     at = hour_words(firm.binding_hour)
     names = ", ".join(source.name for source in there.sources) or "nothing"
+    record = resolved.catalog.get("generation", "battery-lithium")
+    one = battery_of(record, 1.0, 1.0, "store")
+    stands = 1.0 - record.forced_outage_rate.value
+    for share in TARGETS:
+        power, energy = smallest_battery(firm.available_w, share * mean, way=one.charge_efficiency)
+        if np.isfinite(energy):
+            break
+    target = share * mean
     changes = [Change("plant of fuel that is counted on, or grid power", 0.0, target / 1e6, "MW")]
     more = ""
     if mean > 0:
-        power, energy = smallest_battery(firm.available_w, target)
         held = sum(b.energy_j for b in there.batteries) / 3.6e9
-        changes.append(Change("storage", held, energy / 3.6e9, f"MWh, and {power / 1e6:,.3g} MW"))
-        more = f"; {target / 1e6:,.3g} MW, half of the year's mean, need one of the changes below"
+        size = f"MWh, and {power / stands / 1e6:,.4g} MW"
+        changes.append(Change("storage", held, energy / stands / 3.6e9, size))
+        more = f"; for {target / 1e6:,.3g} MW, {share:.0%} of the year's mean, either of the changes below is enough"
     message = (
         f"the site has no power that can be counted on at {at}: it stands on {names}{more}. A single unit of plant is never "
         "counted on by itself, since it fails now and then"

@@ -63,7 +63,6 @@ def sources_table(answer: Answer) -> Table | None:
                 "mwh": out,
                 "share": float(found.discharge_w[row].sum()) / total,
                 "capacity_factor": out / (own[name].mw * 8760),
-                "all_in_usd_per_mwh": _all_in(own[name], out, 0.0, answer.rate),
             }
         )
     columns = ["source", "technology", "mw", "mwh", "share", "capacity_factor", "usd_per_mwh", "all_in_usd_per_mwh",
@@ -71,9 +70,10 @@ def sources_table(answer: Answer) -> Table | None:
     units = {"mw": "MW", "mwh": "MWh", "share": "share", "capacity_factor": "share", "usd_per_mwh": "USD/MWh",
              "all_in_usd_per_mwh": "USD/MWh", "kg_per_mwh": "kg/MWh", "curtailed_mwh": "MWh"}  # fmt: skip
     note = (
-        f"Of a year with the whole fleet; {supply.firm_mw:,.4g} MW can be counted on ({_counted(supply)}). All-in adds capital as "
-        f"rent, fixed upkeep, insurance and property tax of own plant. {carbon.annual_match:.0%} of the load are matched by "
-        f"carbon-free energy over the year, {carbon.hourly_match:.0%} hour by hour; carbon is what leaves the stack."
+        f"Of a year with the whole fleet; {supply.firm_mw:,.4g} MW can be counted on ({_counted(supply)}). All-in adds "
+        "capital as rent, fixed upkeep, insurance and property tax of own plant. "
+        f"{carbon.annual_match:.0%} of the load are matched by carbon-free energy over the year, "
+        f"{carbon.hourly_match:.0%} hour by hour; carbon is what leaves the stack.{_later(answer)}"
     )
     return Table.from_rows("energy_sources", rows, columns, units, "Where the energy comes from", note)
 
@@ -119,10 +119,11 @@ def follows_table(answer: Answer, swings: Table | None) -> Table | None:
     ):
         return None
     plants = _followers(answer)
+    mean_w = supply.load_mw * 1e6  # the rest of the site draws evenly
     rows = []
     for run in swings.rows():
         found = [
-            follows_swing(plants, run["mean_mw"] * 1e6, run["swing_mw"] * 1e6, 1.0 / run["frequency_hz"]),
+            follows_swing(plants, mean_w, run["swing_mw"] * 1e6, 1.0 / run["frequency_hz"]),
             follows_ramp(plants, "failure", -run["failure_drop_mw"] * 1e6, FAIL_S),
             follows_ramp(plants, "restart", run["failure_drop_mw"] * 1e6, RESTART_S),
         ]
@@ -146,12 +147,20 @@ def follows_table(answer: Answer, swings: Table | None) -> Table | None:
             )
     units = dict.fromkeys(("mw", "taken_at_once_mw", "store_mw"), "MW") | {"store_kwh": "kWh"}
     note = (
-        "On plant of its own a site has no grid to take its swings. Failures are taken to drop the run within one second, restarts "
-        "to bring it back within ten (assumed). Storage in the racks' supplies or batteries must do what plant can not; without it "
-        "frequency and voltage leave their bands."
+        "On plant of its own a site has no grid to take its swings. Failures are taken to drop the run within one second, "
+        "restarts to bring it back within ten (assumed). Storage in the racks' supplies or batteries must do what plant can "
+        "not; without it frequency and voltage leave their bands."
     )
     columns = list(rows[0]) if rows else ["workload"]
     return Table.from_rows("plant_follows", rows, columns, units, "Can own plant follow the load?", note)
+
+
+def _later(answer: Answer) -> str:
+    """Plant that comes after the first day."""
+    start = answer.resolved.scenario.horizon.start
+    late = [plant.asked for plant in answer.resolved.plants if not plant.stands(start)]
+    names = ", ".join(f"{one.id} from {one.available}" for one in late)
+    return f" Not counted here, since it comes after the first day: {names}." if late else ""
 
 
 def _followers(answer: Answer) -> list[Followers]:
