@@ -45,8 +45,9 @@ class PeriodLimit:
         lasting_dual, lasting_up, lasting_down: of one more in this quarter and in all that follow.
         then: limits that are taken in full when a tenth more of this one is there from then on, and were not before.
         probed: whether both sides were solved for; else `up` and `down` repeat the dual.
-        operating: with blocks, price with the purchases held (else None). increment: with blocks, worth per unit of
-            `increment_step` more from then on, which lies in `increment_low` to `increment_high` (else None).
+        operating: with blocks, dual of this quarter alone with the purchases held (else None).
+        increment: with blocks, worth per unit of `increment_step` more from then on, which lies in `increment_low` to
+            `increment_high` (else None).
         words: in a sentence.
     """
 
@@ -81,9 +82,9 @@ class PeriodLimit:
 
     @property
     def binding(self) -> bool:
-        """Whether moving it in this quarter alone changes the optimum."""
-        down = self.down if np.isfinite(self.down) or self.limit > 0 else 0.0
-        return max(abs(self.up), abs(down), abs(self.dual)) > 1e-9
+        """Whether moving it in this quarter alone changes the optimum (a limit of zero can only be raised)."""
+        down = self.down if self.limit > 0 else 0.0
+        return max(abs(self.up), abs(down)) > 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,6 +336,7 @@ def sentence(limit: PeriodLimit) -> str:
         less = "no plan fits less" if limit.down == float("inf") else f"the last of it {dollars(limit.down * units)}"
         text += f" ({less})"
     if limit.then:
-        names = list(dict.fromkeys(name.rpartition(" in ")[0] for name in limit.then))
+        short = {name: name.rpartition(" in ")[0] for name in limit.then}
+        names = list(dict.fromkeys(name if alone == what else alone for name, alone in short.items()))
         text += f"; with a tenth more, {listed(names)} {'binds' if len(names) == 1 else 'bind'} too"
     return text + "."
