@@ -11,7 +11,7 @@ from gigawatt.core.table import Table
 from gigawatt.economics.cost.energy import J_PER_MWH, levelised
 from gigawatt.physics.site.climate import MONTH_OF_HOUR
 from gigawatt.physics.site.flexibility import Plant as Followers
-from gigawatt.physics.site.flexibility import follows_ramp, follows_swing
+from gigawatt.physics.site.flexibility import follows_ramp, follows_swing, given_up_share
 from gigawatt.study.answer import Answer
 from gigawatt.study.site.supply import Own, Supply, hour_words
 
@@ -73,7 +73,7 @@ def sources_table(answer: Answer) -> Table | None:
         f"Of a year with the whole fleet; {supply.firm_mw:,.4g} MW can be counted on ({_counted(supply)}). All-in adds "
         "capital as rent, fixed upkeep, insurance and property tax of own plant. "
         f"{carbon.annual_match:.0%} of the load are matched by carbon-free energy over the year, "
-        f"{carbon.hourly_match:.0%} hour by hour; carbon is what leaves the stack.{_later(answer)}"
+        f"{carbon.hourly_match:.0%} hour by hour; carbon is what leaves the stack.{_called(answer)}{_later(answer)}"
     )
     return Table.from_rows("energy_sources", rows, columns, units, "Where the energy comes from", note)
 
@@ -85,6 +85,7 @@ def months_table(answer: Answer) -> Table | None:
         return None
     found, _ = supply.found
     scale = _scale(answer, supply) / 1e6
+    rate = {source.name: source.carbon_kg_per_j for source in supply.standing.sources}
     columns: dict[str, Array] = {name: found.of(name) for name in found.names}
     columns |= {f"{name}, given": found.discharge_w[i] for i, name in enumerate(found.batteries)}
     columns |= {f"{name}, taken": -found.charge_w[i] for i, name in enumerate(found.batteries)}
@@ -98,12 +99,20 @@ def months_table(answer: Answer) -> Table | None:
             price = supply.standing.usd_per_mwh.get(name)
             inside = month == MONTH_OF_HOUR
             paid = _mean_price(columns[name][inside], price[inside]) if price is not None and mwh[month] else None
-            rows.append({"month": name_of, "source": name, "mwh": float(mwh[month]) * scale, "usd_per_mwh": paid})
-    units = {"mwh": "MWh", "usd_per_mwh": "USD/MWh"}
+            kg = rate.get(name, 0.0) * float(mwh[month]) * scale * J_PER_MWH
+            rows.append(
+                {
+                    "month": name_of,
+                    "source": name,
+                    "mwh": float(mwh[month]) * scale,
+                    "usd_per_mwh": paid,
+                    "carbon_kg": kg,
+                }
+            )
+    units = {"mwh": "MWh", "usd_per_mwh": "USD/MWh", "carbon_kg": "kg"}
     note = "What a battery takes counts below zero; source and battery together are what the site drew."
-    return Table.from_rows(
-        "site_supply_months", rows, ["month", "source", "mwh", "usd_per_mwh"], units, "Supply by month", note
-    )
+    columns_shown = ["month", "source", "mwh", "usd_per_mwh", "carbon_kg"]
+    return Table.from_rows("site_supply_months", rows, columns_shown, units, "Supply by month", note)
 
 
 def follows_table(answer: Answer, swings: Table | None) -> Table | None:
@@ -153,6 +162,22 @@ def follows_table(answer: Answer, swings: Table | None) -> Table | None:
     )
     columns = list(rows[0]) if rows else ["workload"]
     return Table.from_rows("plant_follows", rows, columns, units, "Can own plant follow the load?", note)
+
+
+def _called(answer: Answer) -> str:
+    """What the promise to give up load is good for, and what it cost in this year."""
+    flex, supply = answer.resolved.scenario.site.flexibility, answer.priced.plant.supply
+    if not supply.standing.called.any():
+        return ""
+    connected = answer.resolved.scenario.site.grid_power / 1e6
+    lost = 1.0 - supply.served_share
+    words = (
+        f" The grid may call {flex.share:.0%} back in {flex.hours:,.4g} hours of the year: a grid that can give "
+        f"{connected * (1 - flex.share):,.4g} MW in its worst hours connects {connected:,.4g} MW so. "
+    )
+    if lost <= 0:
+        return words + "Own plant, batteries and a load below its limit carry all of them."
+    return words + f"{lost:.2%} of the year's energy is given up, {given_up_share(flex.share, flex.hours):.2%} at most."
 
 
 def _later(answer: Answer) -> str:
