@@ -264,8 +264,7 @@ def _no_power(there: Standing, resolved: Resolved) -> Infeasible:
         size = f"MWh, and {power / stands / 1e6:,.4g} MW"
         changes.append(Change("storage", held, energy / stands / 3.6e9, size))
         more = f"; for {target / 1e6:,.3g} MW, {share:.0%} of the year's mean, either of the changes below is enough"
-    message = (
-        f"the site has no power that can be counted on at {at}: it stands on {names}{more}. A single unit of plant is never "
-        "counted on by itself, since it fails now and then"
-    )
+    message = f"the site has no power that can be counted on at {at}: it stands on {names}{more}"
+    if any(source.own and not source.weather for source in there.sources):
+        message += ". A single unit of plant is never counted on by itself, since it fails now and then"
     return Infeasible(message, [f"site power at {at}"], changes)

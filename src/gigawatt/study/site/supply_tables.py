@@ -127,10 +127,13 @@ def follows_table(answer: Answer, swings: Table | None) -> Table | None:
         or grid_w > GRID_FOLLOWS * supply.standing.firm.load_w
     ):
         return None
-    plants = _followers(answer)
-    mean_w = supply.load_mw * 1e6  # the rest of the site draws evenly
+    # The rest of the site draws evenly; sun and grid give what they give, so that plant of fuel has the whole swing.
+    fuel = {plant.asked.id for plant in answer.resolved.plants if plant.record.works_by == "fuel"}
+    assert supply.found is not None
+    mean_w = max(sum(float(supply.found[0].of(name).mean()) for name in fuel), 1.0)
     rows = []
     for run in swings.rows():
+        plants = _followers(answer, 1.0 + 0.5 * run["swing_mw"] * 1e6 / mean_w)
         found = [
             follows_swing(plants, mean_w, run["swing_mw"] * 1e6, 1.0 / run["frequency_hz"]),
             follows_ramp(plants, "failure", -run["failure_drop_mw"] * 1e6, FAIL_S),
@@ -188,8 +191,8 @@ def _later(answer: Answer) -> str:
     return f" Not counted here, since it comes after the first day: {names}." if late else ""
 
 
-def _followers(answer: Answer) -> list[Followers]:
-    """What of own plant runs in the mean: the units that the load keeps on, with their ramps and steps."""
+def _followers(answer: Answer, peak: float) -> list[Followers]:
+    """What of own plant runs at the load's peak over its mean: the units that it keeps on, with their ramps and steps."""
     supply = answer.priced.plant.supply
     assert supply.found is not None
     plants = {plant.asked.id: plant.record for plant in answer.resolved.plants}
@@ -198,9 +201,9 @@ def _followers(answer: Answer) -> list[Followers]:
         record = plants.get(source.name)
         if record is None or record.works_by != "fuel":
             continue
-        running = float(supply.found[0].of(source.name).mean())
+        running = float(supply.found[0].of(source.name).mean()) * peak
         units = np.ceil(running / record.unit_power.value) * record.unit_power.value
-        standing = min(float(units), float(source.available_w.mean()))
+        standing = min(float(units), float(source.available_w.max()))
         step = record.load_step.value if record.load_step is not None else 0.0
         out.append(
             Followers(source.name, standing, record.ramp_per_minute.value / 60.0, step, record.least_share.value)
@@ -231,5 +234,7 @@ def _all_in(own: Own | None, mwh: float, running: float, rate: float) -> float |
 
 def _counted(supply: Supply) -> str:
     firm = supply.standing.firm
-    words = f"plant of fuel counts {firm.counted_w / 1e6:,.4g} MW: what lacks at most 2.4 hours a year"
-    return f"{words}; {hour_words(firm.binding_hour)} binds"
+    binds = f"{hour_words(firm.binding_hour)} binds"
+    if firm.counted_w <= 0:
+        return binds
+    return f"plant of fuel counts {firm.counted_w / 1e6:,.4g} MW: what lacks at most 2.4 hours a year; {binds}"
