@@ -80,6 +80,18 @@ SECTIONS: tuple[Section, ...] = (
         folded=("power_links",),
     ),
     Section(
+        "provisioning",
+        "Provisioning",
+        "How much power is set aside for a rack decides how many fit; what racks then draw above it is risk.",
+        beside=("provisioning_gain", "provisioning_claims"),
+        charts=("provisioning_gain",),
+    ),
+    Section(
+        "kw_per_gpu",
+        "All-in kW per GPU",
+        "What must stand behind a GPU at the meter, part by part, beside what is published.",
+    ),
+    Section(
         "energy_sources",
         "Where the energy comes from",
         "Grid, plant of the site's own and batteries over a year of hours; the cheapest that can is taken first.",

@@ -35,6 +35,7 @@ from gigawatt.study.result import RunResult
 from gigawatt.study.runs_tables import availability_table, runs_table, swings_table
 from gigawatt.study.settle import settle
 from gigawatt.study.site.plant import plant_of
+from gigawatt.study.site.provision import provisioning_tables
 from gigawatt.study.site.supply_tables import follows_table, months_table, sources_table
 from gigawatt.study.software import software_table
 from gigawatt.study.source import digest
@@ -147,6 +148,7 @@ def assemble(answer: Answer) -> RunResult:
         links,
         sources_table(answer),
         months_table(answer),
+        *provisioning_tables(answer),
         network_table(answer),
         companies_table(answer),
         cash_links_table(answer),

@@ -17,6 +17,7 @@ from gigawatt.physics.serving.steady.production import deepseek_day
 from gigawatt.physics.site import chain_from_record, meter_watts
 from gigawatt.physics.workload import from_config
 from gigawatt.study.network import network_of
+from gigawatt.study.site.allin import PLATFORMS, kw_per_gpu
 
 Row = dict[str, Any]
 DEEPSEEK = "DeepSeek, open-infra-index day 6 (2025)"
@@ -26,7 +27,7 @@ NODES = (
     ("hgx-h100", 6849.0, True, "MLPerf Training v4.0, GPT-3 on 64 nodes (immersion)"),
     ("hgx-b200", 9571.0, False, "MLPerf Training v5.0, Llama2-70B LoRA, one node"),
 )
-ALL_IN = ("hgx-h100", "hgx-h200", "hgx-b200", "gb200-nvl72", "mi300x-8", "mi355x-8", "tpu7x-64")
+ALL_IN = (*PLATFORMS, "tpu7x-64")
 CAPITAL = (
     ("gb300-nvl72", 33e9, "Morgan Stanley, May 2026"),
     ("gb200-nvl72", 35e9, "Bernstein, Oct 2025"),
@@ -76,14 +77,11 @@ def _nodes(catalog: Catalog) -> Iterator[Row]:
 
 
 def _all_in(catalog: Catalog) -> Iterator[Row]:
-    for name in ALL_IN:
-        platform = catalog.get("platform", name)
-        published = platform.allin_power_per_chip
-        if published is None:
-            continue
-        facility = catalog.get("facility", "liquid-cooled-2026" if platform.cooling == "liquid" else "air-cooled-2020")
-        yield _row(f"{name}: all-in at the meter, chips at their limit", "kW/chip", _meter_w(catalog, name, facility) / 1e3,
-                   published.value / 1e3, published.source[:80])  # fmt: skip
+    for row in kw_per_gpu(ALL_IN, catalog).rows():
+        published = catalog.get("platform", row["platform"]).allin_power_per_chip
+        note = f"in {row['hall']}; by the maker's rating and the publisher's PUE {row['by_rating']:.2f}"
+        yield _row(f"{row['platform']}: all-in at the meter, chips at their limit", "kW/chip", row["total"], row["published"],
+                   published.source[:80], note)  # fmt: skip
 
 
 def _meter_w(catalog: Catalog, name: str, facility: Any) -> float:
