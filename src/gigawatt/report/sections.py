@@ -127,6 +127,20 @@ SECTIONS: tuple[Section, ...] = (
         "What the plan loses per MW-year when an advantage is taken from the vendor (removed), what a rival gains when "
         "it gets it (given), and its fair share of all of them (Shapley).",
     ),
+    Section(
+        "drift",
+        "What may come, and who runs it",
+        beside=("drift_turn", "drift_by_keep"),
+        folded=("drift", "drift_keep"),
+        fold_words="The curve, and what each platform keeps",
+    ),
+    Section(
+        "joint",
+        "Chip, fabric and site: at once or one after another",
+        beside=("joint_scan",),
+        folded=("joint_designs",),
+        fold_words="Every design by itself",
+    ),
     Section("weakest", "Weakest inputs", "Each input moved through its own range, all else held."),
     Section("assumptions", "Assumptions and sources", "Every input with its range, its kind and where it comes from."),
 )

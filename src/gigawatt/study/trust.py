@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -31,30 +32,29 @@ def measured_errors(resolved: Resolved) -> dict[str, tuple[float, str]]:
     }
 
 
-def used_datums(answer: Answer) -> list[Datum]:
-    """Every catalog value of the records that this run read: site, facility, costs, and the platforms that it bought."""
-    resolved = answer.resolved
+def used_datums(resolved: Resolved, racks: Sequence[float]) -> list[Datum]:
+    """Every catalog value of the records that a run read: site, facility, costs, and the platforms that it bought."""
     found: list[Datum] = [resolved.energy_price]
     for record in (resolved.facility, resolved.costs):
         found += list(datums(record))
     for owned in resolved.owned:
         found += list(datums(owned.record))
-    for offered, racks in zip(resolved.offers, answer.plan.racks, strict=True):
-        if racks > 0:
+    for offered, bought in zip(resolved.offers, racks, strict=True):
+        if bought > 0:
             found += [*datums(offered.platform), *datums(offered.accelerator), *datums(offered.fabric)]
             found += offered.network.datums(resolved.catalog)
     return found
 
 
-def assumptions_table(answer: Answer) -> Table:
-    """Values with range, kind and source; the scenario's own defaults first."""
+def assumptions_table(resolved: Resolved, racks: Sequence[float], more: Sequence[Datum] = ()) -> Table:
+    """Values with range, kind and source; the scenario's own defaults first; `more` beside those of what was bought."""
     rows: list[dict[str, Any]] = [
         {"name": d.path, "value": d.value if isinstance(d.value, (int, float)) else None, "unit": "",
          "kind": "assumed", "source": f"default of the scenario: {d.value}", "path": d.path}
-        for d in answer.resolved.loaded.defaults
+        for d in resolved.loaded.defaults
     ]  # fmt: skip
     seen = set()
-    for datum in used_datums(answer):
+    for datum in [*used_datums(resolved, racks), *more]:
         if datum.path in seen:
             continue
         seen.add(datum.path)

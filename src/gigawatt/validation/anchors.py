@@ -85,12 +85,17 @@ def _all_in(catalog: Catalog) -> Iterator[Row]:
 
 
 def _meter_w(catalog: Catalog, name: str, facility: Any) -> float:
+    chips = catalog.get("platform", name).chips_per_rack
+    return float(meter_watts(_rack_w(catalog, name), chain_from_record(facility))) / float(chips)
+
+
+def _rack_w(catalog: Catalog, name: str) -> float:
+    """Rack-input watts of a platform with its part of the scale-out network, chips at their limit."""
     platform = catalog.get("platform", name)
     box = box_from_record(platform, catalog.get("accelerator", platform.accelerator))
     fabric = catalog.get("fabric", platform.fabric)
     network = network_of(fabric, platform, catalog.get("accelerator", platform.accelerator), catalog)
-    rack_w = float(box_watts(box, box.chip.tdp_w).total_w) + box.chips * network.power.value
-    return float(meter_watts(rack_w, chain_from_record(facility))) / box.chips
+    return float(box_watts(box, box.chip.tdp_w).total_w) + box.chips * network.power.value
 
 
 def _capital(catalog: Catalog) -> Iterator[Row]:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gigawatt.core.errors import InputError, Problem
-from gigawatt.physics.site.chain import PowerChain, balance, it_watts
+from gigawatt.physics.site.chain import Balance, PowerChain, balance, it_watts
 from gigawatt.physics.site.climate import HOURS, Weather, monthly_mean
 
 Array = NDArray[np.float64]
@@ -50,6 +50,13 @@ class SiteYear:
     def cooling_w(self) -> Array:
         """Fans, pumps and compressors."""
         return self.fan_w + self.pump_w + self.compressor_w
+
+    @property
+    def mean(self) -> Balance:
+        """Mean watts by stage: what a figure that counts an annual PUE stands for."""
+        kept = ("transformer_loss_w", "house_w", "cooling_w", "ups_loss_w", "distribution_loss_w", "it_w")
+        columns = [np.asarray(getattr(self, name).mean()) for name in kept]
+        return Balance(np.sum(columns, axis=0), *columns)
 
     @property
     def pue(self) -> float:

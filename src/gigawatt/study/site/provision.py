@@ -170,7 +170,8 @@ def provisioning_table(answer: Answer) -> Table:
     for policy in EVERY:
         asked = Provisioning(policy=policy, percentile=site.percentile)
         chosen = policy == site.policy
-        priced = answer.priced if chosen else price(answer.resolved, answer.priced.performance, answer.line, asked)
+        mine = answer.priced
+        priced = mine if chosen else price(answer.resolved, mine.performance, answer.line, mine.plant, asked)
         try:
             best = answer.plan if chosen else plan(priced.inputs)
         except Infeasible as error:
