@@ -1,14 +1,14 @@
 """Units that fail and are mended: how much of a plant stands in each hour, and how much can be counted on.
 
-Each unit is up or down by itself (a two-state Markov chain): with forced outage rate q and mean time to repair r it
-runs r (1 - q) / q hours between failures in the mean. Planned work takes each unit once a year for its share of the
-hours, one after another, spread evenly.
+Each unit is up or down by itself (a two-state Markov chain): with forced outage rate q and mean time to repair r it runs
+r (1 - q) / q hours between failures in the mean. Planned work takes each unit once a year for its share of the hours, spread
+round the year.
 
-What can be counted on is the capacity that lacks in at most `lack_hours` of a year: the quantile of the sum over all
-units, by convolution of their outages (the capacity outage probability table of Billinton and Allan, Reliability
-Evaluation of Power Systems, ch. 2), with a unit of each plant down for planned work besides. The standard is one day in
-ten years, 2.4 hours a year (the usual reading of it in North America), unless another is asked for. A plant of one unit
-has nothing to count on.
+What such a plant counts for by itself is the capacity that lacks in at most `lack_hours` of a year: the quantile of the
+sum over all units, by convolution of their outages (the capacity outage probability table of Billinton and Allan,
+Reliability Evaluation of Power Systems, ch. 2), with a unit of each plant down for planned work besides. The standard
+is one day in ten years, 2.4 hours a year (the usual reading of it in North America), unless another is asked for. A
+plant of one unit counts for nothing. Beside a grid, sun and batteries `firm` finds it by simulation.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from gigawatt.core.errors import InputError, Problem
 Array = NDArray[np.float64]
 LACK_HOURS = 2.4  # a year: one day in ten years
 HOURS = 8760.0
+GOLDEN = 0.6180339887498949
 MOST_UNITS = 256  # more are joined: their number tells no more of the sum
 STEPS = 4000  # of capacity in the convolution
 
@@ -68,17 +69,19 @@ class Units:
 
 
 def standing(units: Units, hours: int, rng: np.random.Generator) -> Array:
-    """[H] share of the plant's units that are up."""
+    """[H] share of the plant's units that are up; hours beyond a year repeat its planned work."""
     if units.forced == 0:
         up = np.ones((units.count, hours), dtype=bool)
     else:
         up = _chains(units, hours, rng)
-    span = round(units.planned * hours)
+    year = int(HOURS)
+    span = round(units.planned * year)
     if span:
-        # Each unit's planned weeks, one after another round the year, from the first of March.
-        first = (59 * 24 + np.arange(units.count) * hours // units.count) % hours
-        away = (np.arange(hours)[None, :] - first[:, None]) % hours < span
-        up &= ~away
+        # Each unit's planned weeks, spread round the year from the first of March by the golden ratio: one unit more leaves the
+        # others where they were.
+        first = (59 * 24 + np.floor(np.arange(units.count) * GOLDEN % 1.0 * year)) % year
+        away = (np.arange(year)[None, :] - first[:, None]) % year < span
+        up &= ~np.tile(away, (1, -(-hours // year)))[:, :hours]
     return np.asarray(up.mean(axis=0))
 
 
@@ -86,9 +89,11 @@ def _chains(units: Units, hours: int, rng: np.random.Generator) -> NDArray[np.bo
     """[units, H] up or down: alternating exponential times, started in the steady state."""
     between = units.repair_h * (1 - units.forced) / units.forced
     cycles = int(2 * hours / (between + units.repair_h)) + 20
+    # Drawn unit by unit: one unit more leaves the others as they were.
+    drawn = rng.standard_exponential((units.count, 2 * cycles + 1))
+    starts_down = np.exp(-drawn[:, 0]) < units.forced
+    even, odd = drawn[:, 1::2], drawn[:, 2::2]
     lengths = np.empty((units.count, 2 * cycles))
-    starts_down = rng.random(units.count) < units.forced
-    even, odd = rng.standard_exponential((2, units.count, cycles))
     # The first interval is of the state a unit starts in; exponential times have no memory, so it needs no correction.
     lengths[:, 0::2] = even * np.where(starts_down, units.repair_h, between)[:, None]
     lengths[:, 1::2] = odd * np.where(starts_down, between, units.repair_h)[:, None]

@@ -23,7 +23,7 @@ from gigawatt.economics.cost.energy import J_PER_MWH, PriceShape, price_series
 from gigawatt.physics.site import PowerChain
 from gigawatt.physics.site.carbon import Carbon, carbon_of
 from gigawatt.physics.site.dispatch import Dispatch, dispatch
-from gigawatt.physics.site.firm import Firm, firm_load, smallest_battery
+from gigawatt.physics.site.firm import Firm, FuelPlant, firm_load, smallest_battery
 from gigawatt.physics.site.flexibility import called_hours
 from gigawatt.physics.site.sources import HOURS, Place, battery_of, derating, grid_source, source_of, units_of
 from gigawatt.physics.site.storage import Battery
@@ -143,7 +143,14 @@ def standing_on(resolved: Resolved, day: date, grid_mw: float | None = None) -> 
     fuel = [plant for plant in plants if plant.record.works_by == "fuel"]
     firm = firm_load(
         grid.available_w,
-        [(units_of(p.record, p.asked.capacity), derating(p.record, place.dry_bulb_k)) for p in fuel],
+        [
+            FuelPlant(
+                units_of(p.record, p.asked.capacity),
+                derating(p.record, place.dry_bulb_k),
+                place.rng(f"{p.asked.id} firm"),
+            )
+            for p in fuel
+        ],
         [source.available_w for source in made if source.weather],
         batteries,
         # The few hours that go beyond the design hour lack a little, as the building does.

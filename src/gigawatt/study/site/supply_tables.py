@@ -235,6 +235,6 @@ def _all_in(own: Own | None, mwh: float, running: float, rate: float) -> float |
 def _counted(supply: Supply) -> str:
     firm = supply.standing.firm
     binds = f"{hour_words(firm.binding_hour)} binds"
-    if firm.counted_w <= 0:
+    if not any(source.own and not source.weather for source in supply.standing.sources):
         return binds
-    return f"plant of fuel counts {firm.counted_w / 1e6:,.4g} MW: what lacks at most 2.4 hours a year; {binds}"
+    return f"what lacks at most 2.4 hours a year; plant of fuel alone would count {firm.fuel_alone_w / 1e6:,.4g} MW; {binds}"
