@@ -123,7 +123,7 @@ def test_what_the_plan_draws_is_what_was_dispatched() -> None:
 
 
 def test_a_site_with_a_grid_alone_keeps_its_price_and_its_connection() -> None:
-    plant = plant_of(_site(grid_power="100 MW"))
+    plant = plant_of(_site(grid_power="100 MW", lack_hours=100.0))
     assert (plant.power_mw, plant.capital_usd, plant.charge_usd_per_yr, plant.served_share) == (100.0, 0.0, 0.0, 1.0)
     assert plant.energy_usd_per_mwh == pytest.approx(65.0) and plant.supply.found is None
 
@@ -135,6 +135,8 @@ def test_more_plant_and_cheaper_fuel_never_hurt() -> None:
     with_store = plant_of(_site(grid_power="50 MW", generation=[_gas(60)], storage=[{"id": "b", "power": "20 MW"}]))
     assert with_store.power_mw >= base.power_mw
     load_mw = base.supply.load_mw
+    looser = plant_of(_site(grid_power="50 MW", generation=[_gas(60)], lack_hours=88.0))
+    assert looser.power_mw > base.power_mw, "a standard of 1 % of the hours counts on more"
     dear = _site(grid_power="50 MW", generation=[_gas(60, "diesel-backup")])
     cheap = _site(grid_power="50 MW", generation=[_gas(60)])
     assert plant_of(cheap, load_mw).energy_usd_per_mwh <= plant_of(dear, load_mw).energy_usd_per_mwh

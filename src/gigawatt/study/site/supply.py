@@ -155,6 +155,7 @@ def standing_on(resolved: Resolved, day: date, grid_mw: float | None = None) -> 
         batteries,
         # The few hours that go beyond the design hour lack a little, as the building does.
         shape=np.minimum(full / 1e9, 1.0) * np.where(called, 1.0 - flex.share, 1.0),
+        lack_hours=site.lack_hours if made or batteries else 0.0,
     )
     prices = {"grid": price}
     prices |= {p.asked.id: np.full(HOURS, p.record.running_usd_per_j * J_PER_MWH) for p in plants}
