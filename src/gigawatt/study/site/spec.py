@@ -56,8 +56,8 @@ class Provisioning(Strict):
 class Site(Strict):
     """Where the watts come from. Power is at the meter; `ramp` is for a build-out over years, and `grid_power` its end.
 
-    `lack_hours` a year, in the mean, may what is counted on fall short where plant of the site's own stands in it: 2.4 is one day
-    in ten years.
+    `lack_hours` a year, in the mean, may what is counted on fall short where plant of the site's own is part of it: 2.4 is
+    one day in ten years.
     """
 
     grid_power: PowerOrNone = 1e9

@@ -238,4 +238,5 @@ def _counted(answer: Answer, supply: Supply) -> str:
     if not any(source.own and not source.weather for source in supply.standing.sources):
         return binds
     allowed = answer.resolved.scenario.site.lack_hours
-    return f"what lacks at most {allowed:g} hours a year; plant of fuel alone would count {firm.fuel_alone_w / 1e6:,.4g} MW; {binds}"
+    alone = f"plant of fuel alone would count {firm.fuel_alone_w / 1e6:,.4g} MW"
+    return f"what lacks at most {allowed:g} hours a year; {alone}; {binds}"
