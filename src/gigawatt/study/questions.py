@@ -1,7 +1,7 @@
 """Which question a file asks, and who answers it: deals, market, project, network, serving, training, back-test, or a plan.
 
-A file says `question: deals`, `market`, `project`, `network`, `serve` or `train`; a back-test names its `evaluator`; any other
-file is a scenario for `run`, and for `fleet`.
+A file says `question: deals`, `market`, `project`, `network`, `serve` or `train`; a back-test names its `evaluator`;
+any other file is a scenario for `run`, and for `fleet`.
 """
 
 from __future__ import annotations

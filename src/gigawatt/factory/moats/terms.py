@@ -4,10 +4,10 @@ All matrices are [platforms, workloads]. The first three hold 1 on the rows of r
 vendor's own.
 
 | moat          | off (the vendor's platforms)                     | given (every rival)      |
-|---------------|--------------------------------------------------|--------------------------|
-| software      | tokens x software, price-linked charge x charge  | tokens x given_software, and what its stack refuses runs |
-| networking    | tokens x networking, same watts and price        | tokens x given_networking |
-| perf_per_watt | watts x watts, same tokens and price             | watts x given_watts      |
+|---------------|--------------------------------------------------|--------------------------| | software      | tokens
+x software, price-linked charge x charge  | tokens x given_software, and what its stack refuses runs | | networking    |
+tokens x networking, same watts and price        | tokens x given_networking | | perf_per_watt | watts x watts, same
+tokens and price             | watts x given_watts      |
 """
 
 from __future__ import annotations
