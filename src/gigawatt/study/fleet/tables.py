@@ -235,7 +235,7 @@ def policies_table(answer: FleetAnswer) -> Table:
         if name in answer.others
     ]
     units = {"npv_usd": "USD", "lost_usd": "USD", "lost_share": "share"}
-    note = "A short window counts what racks and shell are worth at its end, as the whole horizon does at its own."
+    note = "Behind its last quarter a window expects no change: that quarter goes on to the end of the horizon."
     columns = ["policy", "decides", "shown", "npv_usd", "lost_usd", "lost_share"]
     return Table.from_rows("policies", rows, columns, units, "What foresight is worth", note)
 
