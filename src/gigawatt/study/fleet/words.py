@@ -71,11 +71,10 @@ def leaving_sentence(one: Leaving, quarters: tuple[str, ...]) -> str:
     if one.aged:
         return head + "its racks have reached the longest life in the catalog."
     mine = f"{usd(one.earns)} a year"
-    if not one.taker:
-        return head + f"a MW of it earns {mine} after energy and upkeep, less than its resale is worth in waiting."
     if one.earns <= 0:
-        return head + f"it no longer earns its energy and upkeep ({mine} a MW); a MW of {one.taker} earns {usd(one.under)}."
-    if one.short and one.under > one.earns:
+        beside = f"; a MW of {one.taker} earns {usd(one.under)}" if one.taker else ""
+        return head + f"it no longer earns its energy and upkeep ({mine} a MW){beside}."
+    if one.taker and one.short and one.under > one.earns:
         return (
             head + f"its MW earn {one.under / one.earns:,.3g} times as much under {one.taker}, {usd(one.under)} a year "
             f"against {usd(one.earns)}, energy and upkeep paid."
@@ -142,6 +141,8 @@ def notes(answer: FleetAnswer) -> list[str]:
         out.append(
             f"Nothing is said of the supply of {', '.join(free)}: as many racks as one likes from the first quarter on."
         )
+    if scenario.site.provisioning.policy != "busy":
+        out.append(f"MW are what is set aside for racks ({scenario.site.provisioning.policy}); energy is what they draw.")
     if not scenario.site.ramp:
         out.append("The site's power stands from the first quarter on: no ramp is given.")
     if not own.capital:
