@@ -142,7 +142,9 @@ def notes(answer: FleetAnswer) -> list[str]:
             f"Nothing is said of the supply of {', '.join(free)}: as many racks as one likes from the first quarter on."
         )
     if scenario.site.provisioning.policy != "busy":
-        out.append(f"MW are what is set aside for racks ({scenario.site.provisioning.policy}); energy is what they draw.")
+        out.append(
+            f"MW are what is set aside for racks ({scenario.site.provisioning.policy}); energy is what they draw."
+        )
     if not scenario.site.ramp:
         out.append("The site's power stands from the first quarter on: no ramp is given.")
     if not own.capital:
