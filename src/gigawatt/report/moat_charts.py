@@ -1,4 +1,5 @@
-"""Charts of the moats: values by regime with bands, which matters over scarce power and chips, over what a watt costs, demand.
+"""Charts of the moats: values by regime with bands, which matters over scarce power and chips, over what a watt costs,
+demand.
 
 One colour a moat in every chart.
 """

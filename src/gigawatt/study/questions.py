@@ -1,7 +1,7 @@
 """Which question a file asks, and who answers it: deals, market, project, network, serving, training, back-test, or a plan.
 
 A file says `question: deals`, `market`, `project`, `network`, `serve` or `train`; a back-test names its `evaluator`; any other
-file is a scenario for `run`. One that says `question: operate` is too, and is meant for its days by the hour.
+file is a scenario for `run`, `fleet`, `moats` and `operate`. One that says `question: operate` is meant for its days by the hour.
 """
 
 from __future__ import annotations
@@ -155,6 +155,11 @@ def check_file(file: Path, overrides: Sequence[str], catalog: Catalog) -> Sequen
     loaded = load(file, overrides)
     check_operate(loaded)
     resolve(loaded, catalog)
+    if "build_out" in loaded.source.data:
+        from gigawatt.study.fleet.calendar import quarters_of
+        from gigawatt.study.fleet.check import check_build_out
+
+        check_build_out(loaded, quarters_of(loaded.scenario))
     return loaded.defaults
 
 

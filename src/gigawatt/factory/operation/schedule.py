@@ -1,9 +1,9 @@
 """`operate`: the best hours of a site, and what a MW more in each of them is worth. A pure function.
 
-Steps: the programme with every block running all the time, beside its relaxation; where these differ, each block may pause once
-a day for a span of whole hours, and the best span is taken; with the hours of the blocks held, a linear programme gives the
-prices; a last solve takes, of all schedules of this value, the one with the fewest hand-overs and racks in use. What was
-given up for whole hours and one pause is at most the distance to the relaxation, which is told.
+Steps: the programme with every block running all the time, beside its relaxation; where these differ, each block may
+pause once a day for a span of whole hours, and the best span is taken; with the hours of the blocks held, a linear
+programme gives the prices; a last solve takes, of all schedules of this value, the one with the fewest hand-overs and
+racks in use. What was given up for whole hours and one pause is at most the distance to the relaxation, which is told.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """How strong each moat is here, from facts and physics, so that no measurement feeds two of them.
 
-On a workload the vendor's best platform b makes T_b tokens a second and MW, the rival T_r. Between the two stand three factors,
+On a workload the vendor's best platform b makes T_b tokens a second and MW, the rival T_r. Between the two stand three
+factors,
 
     T_r / T_b = s x n / e
 

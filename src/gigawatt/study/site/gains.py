@@ -1,8 +1,8 @@
 """What provisioning by measured power gains over the rating, by platform and load, beside what is published of it.
 
-The gain of a policy is racks per MW over those by nameplate, less 1. Its distribution comes from draws of what is not known:
-watts beside the chips, how racks move together, how much of serving follows the core clock, and, where a site serves one model
-that is known, which one. Every load is scored at the same percentile of time.
+The gain of a policy is racks per MW over those by nameplate, less 1. Its distribution comes from draws of what is not
+known: watts beside the chips, how racks move together, how much of serving follows the core clock, and, where a site
+serves one model that is known, which one. Every load is scored at the same percentile of time.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from gigawatt.catalog import Catalog
 from gigawatt.core.table import Table
 from gigawatt.physics.chip import calibration
-from gigawatt.physics.site import chain_from_record, meter_watts
+from gigawatt.physics.site import chain_from_record, meter_watts, sized, weather_of
 from gigawatt.physics.site.provision import Loads, percentile_share, provision
+from gigawatt.study.site.allin import CLIMATE, HALLS
 from gigawatt.study.site.loads import (
     LOADS,
     MODEL_LOADS,
@@ -131,8 +132,7 @@ def maxlps_table(catalog: Catalog | None = None) -> Table:
     """
     cat = catalog or Catalog.load()
     rack = platform_rack("vr-nvl72", cat)
-    chain = chain_from_record(cat.get("facility", "liquid-cooled-2026"))
-    per_it = float(meter_watts(1.0, chain))
+    per_it = _meter_per_it(cat)
     modes = sorted(((m.power_share, m.compute_share, m.memory_share) for m in rack.box.modes), key=lambda m: m[0])
     power, compute, memory = (np.array(column) for column in zip(*modes, strict=True))
     rows = []
@@ -170,9 +170,15 @@ def _as_published(rack: Rack, claim: str, catalog: Catalog) -> Rack:
     if claim != "maxlps":
         return rack
     site = calibration.record(RECORD).tables["maxlps_sites"][-1]
-    per_it = float(meter_watts(1.0, chain_from_record(catalog.get("facility", "liquid-cooled-2026"))))
+    per_it = _meter_per_it(catalog)
     before = float(site["site_mw"]) * 1e6 / float(site["gpus"]) * rack.box.chips / per_it
     return replace(rack, nameplate_w=max(before, rack.planning_w))
+
+
+def _meter_per_it(catalog: Catalog) -> float:
+    """Watts at the meter for each at the rack input of the usual liquid-cooled hall, in the hour it is sized for."""
+    weather = weather_of(catalog.get("site", CLIMATE))
+    return float(meter_watts(1.0, sized(chain_from_record(catalog.get("facility", HALLS["liquid"])), weather)))
 
 
 def _band(loads: Loads, percentile: float) -> tuple[float, float]:
