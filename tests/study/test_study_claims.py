@@ -182,6 +182,50 @@ def test_the_words_of_the_verdicts_still_stand():
     assert ours["value"] > rival["value"] and ours["low"] < rival["high"]
     lives = [number("03-reletting-and-life", f"life_{one}") for one in ("gb300-nvl72", "mi355x-8")]
     assert lives[1] / lives[0] > 0.9
+    # 3: in training the lead turns late, in serving it is the GPU's
+    assert number("03-architecture-drift", {"table": "drift_turn", "where": {"measure": "lead"}, "column": "value"}) < 0
+    lead = {"table": "drift_turn", "where": {"measure": "lead"}, "column": "value"}
+    assert number("03-architecture-drift-serving", lead) > 0
+
+    def cost(scenario, work, platform):
+        where = {"workload": work, "platform": platform}
+        return read_of(few(scenario), Reading.of({"table": "platforms", "where": where, "column": "usd_per_mtok"}))
+
+    # 5: the domain is cheaper where answers are fast, not where they may be slow
+    made = {
+        (w, p): cost("claims/05-networking", w, p).number
+        for w in ("chat", "chat-priority")
+        for p in ("domain-of-72", "boxes-of-8")
+    }
+    assert made["chat-priority", "domain-of-72"] < made["chat-priority", "boxes-of-8"]
+    assert made["chat", "domain-of-72"] > made["chat", "boxes-of-8"]
+    # 6, 7: the third moat is there, not the largest, and gone with the cost of a watt
+    for scenario in ("moats claims/06-performance-per-watt", "moats claims/07-power-is-no-limit"):
+        moats = {
+            one: few(scenario).metric(f"{one}_as_given")["value"] for one in ("software", "networking", "perf_per_watt")
+        }
+        assert max(moats, key=moats.get) == "software" and moats["perf_per_watt"] > 0
+        free = {"energy_usd_per_mwh": 0.0, "shell_usd_per_mw": 0.0}
+        at = {"table": "map_watts", "where": free, "column": "perf_per_watt_usd_per_mw_yr"}
+        assert abs(read_of(few(scenario), Reading.of(at)).number) < 1
+    # 8: alike in batch within the bands, not in fast chat; one custom chip trains for less
+    amd, best = (cost("claims/08-total-cost", "chat-batch", one) for one in ("mi355x", "b200"))
+    assert amd.low < best.high and amd.number < 1.25 * best.number
+    assert (
+        cost("claims/08-total-cost", "chat-priority", "mi355x").low
+        > cost("claims/08-total-cost", "chat-priority", "gb300").high
+    )
+    assert (
+        cost("claims/08-total-cost", "pretrain", "tpu7x").number
+        < cost("claims/08-total-cost", "pretrain", "gb300").number
+    )
+    # 13: layer after layer loses something, if the chip comes first
+    first = {
+        "table": "joint",
+        "where": {"way": "by value: chip, then fabric, then site"},
+        "column": "joint_worth_usd_per_yr",
+    }
+    assert number("13-joint-design", first) > 0
     # 7: no break-even speed; most of the value of selling is the region's own; power is ample
     loop = few("claims/07-software-loop")
     assert "break_even_loop_speed" not in {row["name"] for row in loop.metrics.rows()}
