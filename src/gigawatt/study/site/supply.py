@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from gigawatt.catalog import Catalog
 from gigawatt.core.errors import Change, Infeasible
-from gigawatt.economics.cost.energy import J_PER_MWH, PriceShape, price_series
+from gigawatt.economics.cost.energy import J_PER_MWH, PriceShape, blended_usd_per_mwh, price_series
 from gigawatt.physics.site import PowerChain
 from gigawatt.physics.site.carbon import Carbon, carbon_of
 from gigawatt.physics.site.dispatch import Dispatch, dispatch
@@ -193,7 +193,7 @@ def supply_of(resolved: Resolved, load_mw: float | None = None, standing: Standi
         there,
         mean,
         (found, carbon),
-        total / served if served else 0.0,
+        blended_usd_per_mwh(found.source_w, [there.usd_per_mwh[name] for name in found.names], found.served_w),
         1.0 - paid.get("grid", 0.0) / total if total else 0.0,
         carbon.kg_per_j * J_PER_MWH,
         served / float(load.sum()) if load.any() else 1.0,
