@@ -1,8 +1,8 @@
 """What provisioning by measured power gains over the rating, by platform and load, beside what is published of it.
 
-The gain of a policy is racks per MW over those by nameplate, less 1. Its distribution comes from draws of what is not known:
-watts beside the chips, how racks move together, how much of serving follows the core clock, and, where a site serves one model
-that is known, which one. Every load is scored at the same percentile of time.
+The gain of a policy is racks per MW over those by nameplate, less 1. Its distribution comes from draws of what is not
+known: watts beside the chips, how racks move together, how much of serving follows the core clock, and, where a site
+serves one model that is known, which one. Every load is scored at the same percentile of time.
 """
 
 from __future__ import annotations
