@@ -195,6 +195,7 @@ _ACRONYMS = (
     "GW",
     "IT",
     "PUE",
+    "WUE",
     "TCO",
     "TTFT",
     "TPOT",

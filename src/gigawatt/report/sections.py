@@ -80,6 +80,15 @@ SECTIONS: tuple[Section, ...] = (
         folded=("power_links",),
     ),
     Section(
+        "site_months",
+        "PUE and water by month",
+        "The building through a year of hours at the plan's mean load.",
+        labels={"pue": "PUE", "wue": "water", "mean_mw": "mean", "peak_mw": "peak", "water_m3_per_h": "taken in"},
+        folded=("site_hours",),
+        charts=("site_hours",),
+        fold_words="Power by hour, stage by stage",
+    ),
+    Section(
         "energy_sources",
         "Where the energy comes from",
         "Grid, plant of the site's own and batteries over a year of hours; the cheapest that can is taken first.",
