@@ -18,6 +18,7 @@ from gigawatt.factory import (
 )
 
 NAMES = ("h200", "b200", "gb300", "mi355x", "tpu7x", "trn2")
+WEST = ("gb300", "mi355x", "tpu7x", "trn2")
 WORK = ("chat", "batch", "dense", "moe")
 KW = np.array([1.73, 2.17, 2.30, 2.65, 1.30, 0.90])  # all-in, per chip (InferenceX app; some assumed)
 USD = np.array([34.3, 49.1, 69.9, 30.0, 29.6, 6.9]) * 1e3  # IT per chip, solved from its USD per GPU-hour
@@ -84,18 +85,21 @@ def menu(
 
 
 def gb300_terms(**changes: object) -> MoatTerms:
-    """Terms of GB300 as platform 0: maturity of a rival's stack, an 8-chip domain, MI355X at its peak FP4 per watt."""
+    """Terms of GB300 as platform 0 of `WEST`: a rival's stack, an 8-chip domain, MI355X at its peak FP4 per watt."""
+    maturity, domain = np.array([0.60, 0.75, 0.85, 0.70]), np.array([1.5, 1.1, 1.2, 1.78])
+    rivals, small = np.ones((4, 4)), np.ones((4, 4))
+    rivals[1:], small[1] = 1 / maturity, domain
     given: dict[str, object] = {
-        "software": [0.60, 0.75, 0.85, 0.70],
-        "porting": 0.10,
-        "software_charge": float(crf(0.10, 4) / crf(0.10, 5)),
-        "networking": 1 / np.array([1.5, 1.1, 1.2, 1.78]),
-        "power": 1.72,
+        "software": maturity * 0.9,
+        "charge": float(crf(0.10, 4) / crf(0.10, 5)),
+        "networking": 1 / domain,
+        "watts": 1.72,
+        "given_software": rivals,
+        "given_networking": small,
+        "given_watts": np.where(np.arange(4)[:, None] == 1, 1 / 1.72, 1.0),
         "cost_share": 0.25,
-        "small_domain": (1,),
-        "power_rivals": (1,),
     }
-    return MoatTerms.of((0,), 4, **(given | changes))  # type: ignore[arg-type]
+    return MoatTerms.of((0,), 4, 4, **(given | changes))  # type: ignore[arg-type]
 
 
 @st.composite

@@ -156,6 +156,49 @@ def tables() -> dict[str, Table]:
             ("IT", "chips", 6.6e8),
         ),
         table(
+            "provisioning",
+            "policy chosen gpus_per_mw racks mw set_aside_over_busy exceeded capped_loss value_usd says",
+            ("busy", "chosen", 695.0, 6470.0, 998.0, 1.0, 0.09, 0.0, 1.22e10, "what racks draw when busy"),
+            ("nameplate", None, 468.0, 4310.0, 998.0, 1.43, 0.0, 0.0, 8.1e9, "the maker's rating"),
+            ("dynamic", None, 672.0, 6260.0, 998.0, 1.1, 0.01, 0.0002, 1.17e10, "what all racks stay below"),
+            ("planning", None, None, None, None, None, None, None, None, "no plan fits: reason is owed too early"),
+            units={"mw": "MW", "exceeded": "share", "capped_loss": "share", "value_usd": "USD"},
+        ),
+        table(
+            "provisioning_gain",
+            "platform load mean_share planning percentile dynamic dynamic_low dynamic_high over_planning lost verdict",
+            ("blackwell-ultra", "serving, many models", 0.7, 0.06, 0.18, 0.25, 0.15, 0.42, 0.18, 0.0, "holds"),
+            ("blackwell-ultra", "synchronous training", 0.92, 0.06, 0.08, 0.08, 0.02, 0.2, 0.02, 0.0, "fails"),
+            units=dict.fromkeys(
+                [
+                    "mean_share",
+                    "planning",
+                    "percentile",
+                    "dynamic",
+                    "dynamic_low",
+                    "dynamic_high",
+                    "over_planning",
+                    "lost",
+                ],
+                "share",
+            ),
+        ),
+        table(
+            "provisioning_claims",
+            "claim platform published by_row steered steered_low steered_high kind source",
+            ("MaxLPS: GPUs in the same power", "rubin", 0.45, 0.26, 0.34, 0.16, 0.56, "vendor claim", "a page"),
+            units=dict.fromkeys(["published", "by_row", "steered", "steered_low", "steered_high"], "share"),
+        ),
+        table(
+            "kw_per_gpu",
+            "platform hall chip host network fans supplies facility total published error",
+            ("blackwell-ultra", "liquid-hall", 1.4, 0.31, 0.3, 0.06, 0.05, 0.29, 2.41, 2.5, -0.04),
+            ("ironwood", "liquid-hall", 0.96, 0.1, 0.1, 0.03, 0.04, 0.13, 1.36, None, None),
+            units=dict.fromkeys(
+                ["chip", "host", "network", "fans", "supplies", "facility", "total", "published"], "kW"
+            ),
+        ),
+        table(
             "companies",
             "company role revenue_usd cash_out_usd net_cash_usd npv_usd npv_low_usd npv_high_usd irr min_cash_usd note",
             (

@@ -114,7 +114,7 @@ def test_firm_load_by_hand() -> None:
     assert big.load_w == pytest.approx(5.0, rel=1e-3), "no store gives more than the mean"
     assert firm_load(zero, [], [sun], []).load_w == 0.0
     power, energy = smallest_battery(sun, 2.0)
-    assert (power, energy / HOUR) == (2.0, pytest.approx(24.0))
+    assert (power, energy / HOUR) == (8.0, pytest.approx(24.0)), "8 are spare at noon"
     assert smallest_battery(sun, 5.1)[1] == np.inf
 
 

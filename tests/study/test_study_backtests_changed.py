@@ -393,6 +393,16 @@ def test_lives_energy_and_two_racks_by_hand():
     assert out["work_per_mw_ratio"] == pytest.approx(heavy / lean)
     assert out["energy_penalty_usd_per_pf_yr"] == pytest.approx((heavy - lean) * 8760 * 0.08)
     assert out["penalty_share_of_capex"] == pytest.approx(100 * (heavy - lean) * 8760 * 0.08 * 4 / (3.2e6 / 180))
+    # The shell of the watts between them, its straight line: more than their energy at 11.3 M USD a MW, less at 4 M.
+    shell = (heavy - lean) * 11.3e6 / 1e3 / 15
+    assert out["shell_penalty_usd_per_pf_yr"] == pytest.approx(shell)
+    with_shell = ((heavy - lean) * 8760 * 0.08 + shell) * 4 / (3.2e6 / 180)
+    assert out["penalty_with_shell_share_of_capex"] == pytest.approx(100 * with_shell)
+    for rack, dear, cheap in (("3.2", 35.4, 21.0), ("3.0", 37.8, 22.4)):
+        at = f"inputs.lean_rack_price={rack} million USD"
+        assert run("bt25", [at])["penalty_with_shell_share_of_capex"] == pytest.approx(dear, abs=0.1)
+        low = run("bt25", [at, "inputs.shell_price=4 million USD/MW"])
+        assert low["penalty_with_shell_share_of_capex"] == pytest.approx(cheap, abs=0.1)
     with pytest.raises(InputError, match="can not exceed"):
         run("bt13", ["inputs.cached_input=700e9 tokens"])
 

@@ -6,11 +6,14 @@ from importlib import resources
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gigawatt.core.errors import InputError
 from gigawatt.report.accuracy import accuracy_page
 from gigawatt.study import backtests
-from gigawatt.study.backtests import CLASSES, PROVES, agreements, replay
+from gigawatt.study.backtests import CLASSES, PROVES, agreements, margins, replay
+from gigawatt.study.backtests.margins import margin_order_table, split_gap
 from gigawatt.validation import economics
 from gigawatt.validation.economics import add_tolerances, failures_table, parse_overrides, predict, replays
 from gigawatt.validation.run import report
@@ -33,7 +36,7 @@ def groups(found):
     return {g["group"]: g for g in found["groups"] if g["group"].startswith("class: ")}
 
 
-@pytest.mark.parametrize("module", [economics, agreements, replay])
+@pytest.mark.parametrize("module", [economics, agreements, margins, replay])
 def test_examples_hold(module):
     found = doctest.testmod(module)
     assert found.attempted and not found.failed
@@ -195,7 +198,49 @@ def test_measured_margins_contradict_sign_and_order():
     assert out["measured_margin_mi355x"] > out["measured_margin_gb200"] > out["measured_margin_mi300x"] > 0
     assert out["measured_signs_contradicted"] == 2 and out["measured_orders_contradicted"] == 2
     assert "engine_margin_gb200" in out and np.isfinite(out["engine_margin_gb200"])
-    assert "engine_margin_tpu_v6e" not in out  # the catalog has no price for it
+    # The catalog has no price for it; the case assumes one, and without that there is no margin.
+    assert "engine_margin_tpu_v6e" in out
+    assert "engine_margin_tpu_v6e" not in backtests.run("bt17", ["inputs.assumed_prices=[]"])
+
+
+def test_what_sets_our_margins_apart_sums_to_the_gap():
+    out = backtests.run("bt17")
+    case = backtests.load("bt17")
+    for name, margin in zip(case.inputs.texts("platforms"), case.inputs.numbers("margins"), strict=True):
+        assert out[f"gap_{name}"] == pytest.approx(out[f"engine_margin_{name}"] - 100 * margin)
+        for end in ("low", "high"):
+            parts = [out[f"by_{factor}_{name}"] for factor in (f"tokens_{end}", f"cost_{end}", "price", "energy")]
+            assert sum(parts) == pytest.approx(out[f"gap_{name}"])
+
+
+def test_the_order_is_shown_beside_theirs_and_passes_nothing():
+    table = margin_order_table(backtests.load("bt17"))
+    rows = list(table.rows())
+    assert [row["rank"] for row in rows] == [1, 2, 3, 4, 5, 6]
+    assert sorted(row["engine_rank"] for row in rows) == [1, 2, 3, 4, 5, 6]
+    first = rows[0]
+    assert (first["platform"], first["engine_rank"]) == ("gb200", 1)
+    by_name = {row["platform"]: row for row in rows}
+    assert by_name["mi355x"]["engine_rank"] < by_name["mi300x"]["engine_rank"]
+    # Tokens part the orders, not cost: for both of AMD their margin needs fewer than we make at either end of the cost.
+    for name in ("mi300x", "mi355x"):
+        row = by_name[name]
+        assert row["implied_high"] < row["tok_s_per_mw"]
+        assert row["tokens_points"] > abs(row["cost_points"])
+    # The price at which our margin is theirs gives it back.
+    matched = backtests.run("bt17", [f"inputs.token_price={first['price_to_match']!r} USD/Mtok"])
+    assert matched["engine_margin_gb200"] == pytest.approx(100 * first["published"], abs=1e-6)
+
+
+@given(
+    tokens=st.floats(0.05, 20.0), theirs=st.floats(-2.0, 0.95), cost=st.floats(1e6, 1e9), own_cost=st.floats(1e6, 1e9)
+)
+def test_a_gap_is_taken_apart_without_a_rest(tokens, theirs, cost, own_cost):
+    ours = 1 - (1 - theirs) * own_cost / cost / tokens
+    by_tokens, by_cost = split_gap(ours, tokens, theirs, cost, own_cost)
+    assert by_tokens + by_cost == pytest.approx(ours - theirs, abs=1e-9 * max(1.0, abs(ours)))
+    assert (by_tokens > -1e-9) == (tokens > 1 - 1e-12) or abs(by_tokens) < 1e-9
+    assert (by_cost > -1e-9) == (own_cost < cost * (1 + 1e-12)) or abs(by_cost) < 1e-9
 
 
 def test_wrong_replays_are_told():

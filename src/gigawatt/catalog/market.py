@@ -68,7 +68,7 @@ class SupplyInput(Record):
     part of what all makers deliver; `lead_time` runs from order to output.
     """
 
-    layer: Literal["logic", "packaging", "memory", "network", "power", "shell", "assembly"]
+    layer: Literal["logic", "packaging", "memory", "network", "power", "shell", "assembly", "labour", "capital"]
     unit: str
     per: Literal["week", "month", "quarter", "year"]
     need: Count

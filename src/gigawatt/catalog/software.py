@@ -95,12 +95,14 @@ class Porting(Record):
     """What it takes to run a family of models where no framework does, for economics to price.
 
     `family`: a framework runs on the stack, but not this family. `stack`: nothing runs there. `bring_up`: a new model of a
-    family that is served already, until it runs at speed.
+    family that is served already, until it runs at speed. `life_lost_years`: how much sooner a chip is
+    retired whose software runs less of what comes next.
     """
 
     family: Port
     stack: Port
     bring_up: Port
+    life_lost_years: Count
     engineer_month_price: Money
 
 

@@ -2,11 +2,65 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
-from gigawatt.cli.later import not_yet
+from gigawatt.cli.options import OUT, AsJson, Changes, Overlays
+from gigawatt.cli.output import console, print_json, watched
+
+HELP = """What happens in this site in a day, hour by hour?
+
+The fleet is that of the scenario's plan. Racks move between its services and runs under the hour's power: weather, price
+of energy, curtailments, outages and failures by the hour; what a MW more is worth in each, who pays whom, and what steering
+earns over racks that are tied to one work. The scenario's `operate:` says the day and what befalls it.
+
+Examples:
+
+  gigawatt operate examples/operate/four-jobs-one-site.yaml
+
+  gigawatt operate examples/one-gigawatt.yaml --day 2027-01-15 --json
+
+  gigawatt operate mine.yaml --set operate.days=7 --set site.grid_power='80 MW' -o week
+"""
+
+
+def operate(
+    file: Annotated[Path, typer.Argument(help="A scenario file, as `run` takes it.")],
+    day: Annotated[
+        str, typer.Option("--day", help="The (first) day: 2027-07-15 (default: the hottest).", rich_help_panel=OUT)
+    ] = "",
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="A run folder with report.", rich_help_panel=OUT)
+    ] = None,
+    set_: Changes = [],
+    overlay: Overlays = [],
+    as_json: AsJson = False,
+) -> None:
+    """Answer for a day; see `HELP`."""
+    from gigawatt.catalog import Catalog
+    from gigawatt.study.load import load
+    from gigawatt.study.operate.answer import run_operate
+    from gigawatt.study.questions import refuse_other
+
+    refuse_other(file, "run", ("plan",))
+    loaded = load(file, [*set_, *([f"operate.day={day}"] if day else [])])
+    catalog = Catalog.load(tuple(overlay))
+    found = watched(lambda say: run_operate(loaded, say, catalog), as_json)
+    folder = None
+    if output is not None:
+        from gigawatt.report.files import write_run
+
+        folder = write_run(found, output)
+    if as_json:
+        print_json(found.as_json() | ({"folder": str(folder)} if folder else {}))
+        return
+    from gigawatt.report.operate_terminal import render_operate
+
+    render_operate(found, console(), folder)
 
 
 def add(app: typer.Typer) -> None:
     """Register the verb."""
-    not_yet(app, {"operate": "What happens in this site in a day, hour by hour?"})
+    app.command("operate", help=HELP)(operate)

@@ -15,7 +15,8 @@
     plan_all_objectives(inputs)         # {party: Plan}
     value_of(best, "operator")          # USD per year of this fleet to another party
     revalue(best, draws)                # the held fleet in each draw; replan(inputs, draws) chooses it anew
-    moats(standard_regimes(inputs, MoatTerms.of(focal, workloads, software=..., networking=..., power=...)))
+    terms = MoatTerms.of(focal, platforms, workloads, software=..., networking=..., watts=..., cost_share=...)
+    [assess(regime) for regime in standard_regimes(inputs, terms)]        # what each moat is worth; see `factory.moats`
 
 Index order everywhere: platform p, workload w, point j, segment s, phase f. Power is MW at the meter, prices are USD,
 `usd_per_mtok` is per million output tokens with what the input tokens bring folded in.
@@ -24,12 +25,10 @@ Index order everywhere: platform p, workload w, point j, segment s, phase f. Pow
 from gigawatt.factory.alternatives import Alternative, at_price
 from gigawatt.factory.draws import Draws, draw_throughput, replan, revalue
 from gigawatt.factory.fleet import Plan, plan, plan_all_objectives, value_of
-from gigawatt.factory.game import MoatTerms
 from gigawatt.factory.inputs import Coefficients, Obligation, Phase, PlanInputs, Platforms, Segments
 from gigawatt.factory.limits import Limit
-from gigawatt.factory.moat import Moats, Regime, moats
+from gigawatt.factory.moats import MoatTerms, Regime, assess, standard_regimes
 from gigawatt.factory.points import Points, make_points
-from gigawatt.factory.regimes import standard_regimes
 
 __all__ = [
     "Alternative",
@@ -37,7 +36,6 @@ __all__ = [
     "Draws",
     "Limit",
     "MoatTerms",
-    "Moats",
     "Obligation",
     "Phase",
     "Plan",
@@ -46,10 +44,10 @@ __all__ = [
     "Points",
     "Regime",
     "Segments",
+    "assess",
     "at_price",
     "draw_throughput",
     "make_points",
-    "moats",
     "plan",
     "plan_all_objectives",
     "replan",

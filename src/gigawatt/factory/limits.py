@@ -187,7 +187,12 @@ _ONE_MORE = {
 }
 
 
-def _dollars(value: float) -> str:
+def dollars(value: float) -> str:
+    """An amount of money in words.
+
+    >>> dollars(-40.2e9)
+    '-40.2 B USD'
+    """
     size, name = abs(value), "USD"
     for scale, word in ((1e9, "B USD"), (1e6, "M USD"), (1e3, "k USD")):
         if size >= scale:
@@ -198,7 +203,7 @@ def _dollars(value: float) -> str:
 
 def _worth(limit: Limit, value: float) -> str:
     """A worth in words, for as much as `_ONE_MORE` says; tokens are priced each and not by the year."""
-    each = _dollars(value * _ONE_MORE[limit.kind][1])
+    each = dollars(value * _ONE_MORE[limit.kind][1])
     return each if limit.price_unit == "USD per million tokens" else f"{each} a year"
 
 
@@ -209,7 +214,7 @@ def amount(value: float, unit: str) -> str:
     '40.2 B USD'
     """
     if unit == "USD":
-        return _dollars(value)
+        return dollars(value)
     for scale, word in ((1e9, "B "), (1e6, "M ")):
         if unit == "tokens/s" and abs(value) >= scale:
             return f"{value / scale:,.3g} {word}{unit}"
@@ -239,9 +244,10 @@ def sentence(limit: Limit) -> str:
     if np.isfinite(limit.until):
         text += f", up to {amount(limit.until, limit.unit)}"
         if limit.then:
-            text += f"; then {_and(limit.then)} {'binds' if len(limit.then) == 1 else 'bind'}"
+            text += f"; then {listed(limit.then)} {'binds' if len(limit.then) == 1 else 'bind'}"
     return text + "."
 
 
-def _and(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """'a, b and c'."""
     return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]

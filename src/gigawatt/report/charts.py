@@ -16,6 +16,7 @@ from gigawatt.report.flows import cash_sankey, power_sankey
 from gigawatt.report.grid import company_columns, words_of
 from gigawatt.report.numbers import number, quantity, scaled
 from gigawatt.report.sentences import rows_of
+from gigawatt.report.site_charts import gain_whiskers, kw_bars, provisioning_bars
 from gigawatt.report.supply_charts import supply_months
 from gigawatt.report.theme import BLUE, GREEN, GREY, INK, LINE, ORANGE, PALETTE, RED, Figure, layout, wrap
 from gigawatt.study.result import RunResult
@@ -326,4 +327,7 @@ CHARTS: Mapping[str, Callable[[RunResult], Figure | None]] = {
     "contracts_beside": contracts_beside,
     "moats": moats_bars,
     "weakest": weakest_bars,
+    "provisioning": provisioning_bars,
+    "provisioning_gain": gain_whiskers,
+    "kw_per_gpu": kw_bars,
 }

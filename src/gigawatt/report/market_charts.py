@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from gigawatt.report.allocate_charts import ALLOCATION
 from gigawatt.report.chart_parts import (
     axis,
     band,
@@ -352,4 +353,5 @@ MARKET_CHARTS: Mapping[str, Callable[[RunResult], Figure | None]] = {
     "ramp_path": ramp_path,
     "compare": reported_beside,
     **WORLDS,
+    **ALLOCATION,
 }

@@ -10,8 +10,13 @@ from collections.abc import Callable, Mapping
 
 from gigawatt.report.charts import CHARTS
 from gigawatt.report.deals_charts import DEALS_CHARTS
+from gigawatt.report.drift_charts import DRIFT_CHARTS
+from gigawatt.report.fleet_charts import FLEET_CHARTS
+from gigawatt.report.joint_charts import JOINT_CHARTS
 from gigawatt.report.market_charts import MARKET_CHARTS
+from gigawatt.report.moat_charts import MOAT_CHARTS
 from gigawatt.report.net_charts import NET_CHARTS
+from gigawatt.report.operate_charts import OPERATE_CHARTS
 from gigawatt.report.project_charts import PROJECT_CHARTS
 from gigawatt.report.serve_charts import SERVE_CHARTS, SERVICE_CHARTS
 from gigawatt.report.theme import Figure
@@ -21,7 +26,7 @@ from gigawatt.study.result import RunResult
 Chart = Callable[[RunResult], Figure | None]
 
 BY_QUESTION: Mapping[str, Mapping[str, Chart]] = {
-    "plan": CHARTS,
+    "plan": {**CHARTS, **DRIFT_CHARTS, **JOINT_CHARTS},
     "deals": DEALS_CHARTS,
     "market": MARKET_CHARTS,
     "project": PROJECT_CHARTS,
@@ -29,11 +34,14 @@ BY_QUESTION: Mapping[str, Mapping[str, Chart]] = {
     "serve": SERVE_CHARTS,
     "service": SERVICE_CHARTS,
     "train": TRAIN_CHARTS,
+    "moats": MOAT_CHARTS,
+    "operate": OPERATE_CHARTS,
+    "fleet": FLEET_CHARTS,
 }
 
 
 def question_of(result: RunResult) -> str:
-    """What the run answers: 'deals', 'market', 'project', 'network', 'serve', 'service', 'train', else 'plan'."""
+    """What the run answers: a key of `BY_QUESTION`, else 'plan'."""
     asked = str(result.manifest.get("question") or "plan")
     return asked if asked in BY_QUESTION else "plan"
 

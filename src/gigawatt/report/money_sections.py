@@ -10,10 +10,13 @@ from typing import Any
 from gigawatt.core.table import Table
 from gigawatt.report import sections
 from gigawatt.report.chart_parts import value_of
+from gigawatt.report.fleet_parts import FLEET
 from gigawatt.report.grid import INPUTS, NOISE, words_of
+from gigawatt.report.moat_parts import MOAT
 from gigawatt.report.money_charts import question_of
 from gigawatt.report.money_sentences import measure_words
 from gigawatt.report.net_parts import NETWORK
+from gigawatt.report.operate_parts import OPERATE
 from gigawatt.report.sections import Section
 from gigawatt.report.sentences import rows_of
 from gigawatt.report.serve_parts import SERVE, SERVICE
@@ -230,6 +233,9 @@ MARKET: tuple[Section, ...] = (
         ),
     ),
     Section("labs", "Revenue of a MW by lab, against rent"),
+    Section("allocation", "What the budget serves"),
+    Section("allocation_forms", "When the choice binds, by the form of a use"),
+    Section("allocation_path", "The same uses at other budgets", folded=("allocation_path",)),
     METRICS,
 )
 
@@ -257,6 +263,9 @@ BY_QUESTION = {
     "serve": SERVE,
     "service": SERVICE,
     "train": TRAIN,
+    "moats": MOAT,
+    "operate": OPERATE,
+    "fleet": FLEET,
 }
 
 

@@ -361,6 +361,9 @@ SENTENCES_BY_QUESTION: Mapping[str, Mapping[str, Says]] = {
     "serve": {},
     "service": {},
     "train": {},
+    "moats": {},
+    "operate": {},
+    "fleet": {},
     "project": {"debt_service": debt_service, "sources_uses": sources_uses, "covenants": covenants},
 }
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from gigawatt.core.table import Table
 from gigawatt.report import money_sections as made
 from gigawatt.report.chart_parts import value_of
+from gigawatt.report.claim_terminal import claim_part
 from gigawatt.report.deals_charts import OWN_MONEY
 from gigawatt.report.grid import INPUTS, Grid, counted, grid, words_of
 from gigawatt.report.money_charts import question_of
@@ -66,7 +67,7 @@ def render_money(result: RunResult, console: Console, folder: Path | None = None
     if not computed:
         for line in said or [result.headline]:
             page.text(line, hang=2 if said else 0)
-    _claim(result, page)
+    claim_part(result, page)
     further = [line for line in said if computed and line not in computed]
     if further:
         page.heading("WHAT IT SAYS BESIDES")
@@ -86,24 +87,6 @@ def render_money(result: RunResult, console: Console, folder: Path | None = None
     _headlines(result, page)
     _doubts(result, page)
     _ways_on(result, page, folder)
-
-
-def _claim(result: RunResult, page: _Page) -> None:
-    claim = claim_of(result)
-    if claim is None:
-        return
-    page.heading(f"THE CLAIM{f' ({claim.number})' if claim.number else ''}")
-    parts = [
-        ("The essay says: ", [claim.says]),
-        ("The engine computes: ", claim.computes),
-        ("Since then: ", claim.since),
-    ]
-    for words, lines in [*parts, ("Would be refuted by: ", [claim.refuted_by])]:
-        for line in lines:
-            if line:
-                page.text(f"{words}{line}", hang=2)
-    if claim.sources:
-        page.text(f"Sources: {'; '.join(claim.sources)}", style="dim", hang=2)
 
 
 def _part(result: RunResult, one: Shown, page: _Page) -> None:

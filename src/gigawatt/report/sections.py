@@ -89,6 +89,18 @@ SECTIONS: tuple[Section, ...] = (
         fold_words="Power by hour, stage by stage",
     ),
     Section(
+        "provisioning",
+        "Provisioning",
+        "How much power is set aside for a rack decides how many fit; what racks then draw above it is risk.",
+        beside=("provisioning_gain", "provisioning_claims"),
+        charts=("provisioning_gain",),
+    ),
+    Section(
+        "kw_per_gpu",
+        "All-in kW per GPU",
+        "What must stand behind a GPU at the meter, part by part, beside what is published.",
+    ),
+    Section(
         "energy_sources",
         "Where the energy comes from",
         "Grid, plant of the site's own and batteries over a year of hours; the cheapest that can is taken first.",
@@ -123,6 +135,20 @@ SECTIONS: tuple[Section, ...] = (
         "Moats",
         "What the plan loses per MW-year when an advantage is taken from the vendor (removed), what a rival gains when "
         "it gets it (given), and its fair share of all of them (Shapley).",
+    ),
+    Section(
+        "drift",
+        "What may come, and who runs it",
+        beside=("drift_turn", "drift_by_keep"),
+        folded=("drift", "drift_keep"),
+        fold_words="The curve, and what each platform keeps",
+    ),
+    Section(
+        "joint",
+        "Chip, fabric and site: at once or one after another",
+        beside=("joint_scan",),
+        folded=("joint_designs",),
+        fold_words="Every design by itself",
     ),
     Section("weakest", "Weakest inputs", "Each input moved through its own range, all else held."),
     Section("assumptions", "Assumptions and sources", "Every input with its range, its kind and where it comes from."),

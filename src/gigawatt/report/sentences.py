@@ -240,6 +240,26 @@ def assumptions(result: RunResult) -> str:
     return f"{len(rows)} inputs stand behind this run; {assumed} of them are assumed, the others name their source."
 
 
+def provisioning(result: RunResult) -> str:
+    """What the run sets aside for a rack, how often that is exceeded, and what the best of the other policies is worth."""
+    rows = rows_of(result, "provisioning")
+    mine = next((row for row in rows if row["chosen"]), None)
+    if mine is None or mine.get("gpus_per_mw") is None:
+        return ""
+    text = (
+        f"By {mine['says']} ({mine['policy']}) a MW holds {number(mine['gpus_per_mw'])} GPUs, and racks draw more than that in "
+        f"{number(100 * mine['exceeded'])} % of the time."
+    )
+    others = [row for row in rows if not row["chosen"] and row.get("gpus_per_mw") is not None]
+    if others:
+        low, high = (f(others, key=lambda row: row["gpus_per_mw"]) for f in (min, max))
+        text += (
+            f" The other policies hold {number(low['gpus_per_mw'])} ({low['policy']}) to {number(high['gpus_per_mw'])} "
+            f"({high['policy']})."
+        )
+    return text
+
+
 def weakest(result: RunResult) -> str:
     """The input whose own range moves the answer most."""
     rows = rows_of(result, "weakest")
@@ -266,6 +286,7 @@ SENTENCES: Mapping[str, Callable[[RunResult], str]] = {
     "limits": limits,
     "performance": performance,
     "power": power,
+    "provisioning": provisioning,
     "companies": companies,
     "cash_links": cash,
     "quarters": quarters,

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from gigawatt.core.table import Table
 from gigawatt.report import sentences as say
+from gigawatt.report.claim_terminal import claim_part
 from gigawatt.report.grid import Grid, grid, words_of
+from gigawatt.report.money_sentences import claim_of
 from gigawatt.report.numbers import number, quantity, span
 from gigawatt.study.result import RunResult
 
@@ -22,6 +24,8 @@ WIDTH = 100
 MOST_ROWS = 14  # more than this is for the page
 MOST_EXCLUDED = 6
 MOST_LINES = 4
+# What a scenario may ask besides the plan.
+FURTHER = ("drift_turn", "joint", "joint_scan")
 # Headlines that the tables above them show already.
 SHOWN_ABOVE = {"operator_npv", "lab_npv", "vendor_npv", "lender_npv", "capex", "site_power", "tokens_out"}
 
@@ -37,6 +41,11 @@ def render(result: RunResult, console: Console, folder: Path | None = None) -> N
     page = _Page(console)
     page.text(result.title or result.name, style="bold")
     page.text(result.headline)
+    claim_part(result, page)
+    claim = claim_of(result)
+    for line in result.texts.get("answer", []):
+        if claim is None or line not in claim.computes:
+            page.text(line, hang=2)
     _plan(result, page)
     _limits(result, page)
     _performance(result, page)
@@ -44,6 +53,7 @@ def render(result: RunResult, console: Console, folder: Path | None = None) -> N
     _power(result, page)
     _money(result, page)
     _moats(result, page)
+    _further(result, page)
     _doubts(result, page)
     _ways_on(result, page, folder)
 
@@ -304,6 +314,15 @@ def _moats(result: RunResult, page: _Page) -> None:
         page.heading("MOATS")
         for line in said:
             page.text(line, hang=2)
+
+
+def _further(result: RunResult, page: _Page) -> None:
+    """Tables of what a scenario asks besides."""
+    for name in FURTHER:
+        table = result.tables.get(name)
+        if table is not None and len(table):
+            page.heading((table.title or words_of(name)).upper())
+            page.grid(grid(table))
 
 
 def _doubts(result: RunResult, page: _Page) -> None:

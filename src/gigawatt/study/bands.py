@@ -47,6 +47,8 @@ def varied(resolved: Resolved) -> dict[str, str]:
     """Dotted paths that may be varied, and what each is."""
     scenario = resolved.scenario
     paths = {"site.energy_price": "energy price", "fleet.list_price": "price of every platform"}
+    if any(plant.record.fuel for plant in resolved.plants):
+        paths["site.fuel_price"] = "fuel and variable upkeep of own plant"
     paths |= {f"fleet.{offer.id}.list_price": f"price of {offer.id}" for offer in scenario.fleet}
     serving = [work for work in resolved.works if work.is_serving]
     paths |= {f"workloads.{work.id}.price": f"token price of {work.id}" for work in serving}
@@ -108,14 +110,16 @@ def make_draws(resolved: Resolved, priced: Priced) -> Draws:
     # One counter-based stream read row by row: the first n rows are the same whatever the number of samples.
     normal = np.random.Generator(np.random.Philox(scenario.seed)).standard_normal((law.samples, max(width, 1)))
     throughput = draw_throughput(inputs.points, normal[:, :groups]) if law.calibration and groups else None
-    energy = np.ones(law.samples)
+    grid, fuel = np.ones(law.samples), np.ones(law.samples)
     price = np.ones((law.samples, len(inputs.workloads)))
     platform = np.ones((law.samples, len(inputs.platforms.names)))
     for column, path in enumerate(paths, groups):
         drawn = factors(normal[:, column], law.vary[path])
         parts = path.split(".")
         if path == "site.energy_price":
-            energy *= drawn
+            grid *= drawn
+        elif path == "site.fuel_price":
+            fuel *= drawn
         elif path == "fleet.list_price":
             platform *= drawn[:, None]
         elif parts[0] == "fleet":
@@ -124,7 +128,8 @@ def make_draws(resolved: Resolved, priced: Priced) -> Draws:
             name = ".".join(parts[1:-1])
             moved = [work.family == name or work.id == name for work in resolved.works]
             price[:, moved] *= drawn[:, None]
-    return Draws(law.samples, throughput, price, energy, platform)
+    own = priced.plant.supply.fuel_share  # the dispatch is held, as the fleet is
+    return Draws(law.samples, throughput, price, (1 - own) * grid + own * fuel, platform)
 
 
 def draw_bands(resolved: Resolved, priced: Priced, plan: Plan, line: Timeline) -> Bands:

@@ -148,8 +148,9 @@ def _project_irr(answer: Answer) -> Value:
 
 def _it_share(answer: Answer) -> Value:
     busiest = int(np.argmax((answer.plan.use * answer.priced.inputs.points.mw[:, None]).sum(axis=0)))
-    it = float(answer.plan.use[:, busiest] @ answer.priced.it_w)
-    return answer.site_mw * 1e6 / it if it else None
+    use = answer.plan.use[:, busiest]
+    it = float(use @ answer.priced.it_w)
+    return float(use @ answer.priced.busy_mw) * 1e6 / it if it else None
 
 
 def _joules(answer: Answer) -> Value:
@@ -200,7 +201,8 @@ HEADLINES: tuple[Headline, ...] = (
     Headline("capex_per_gw", "USD/GW", "capex / GW of site power built", "capex, MW",
              lambda a: a.capex_usd / a.site_mw * 1e3 if a.site_mw else None,
              lambda a: _capex_draws(a) / a.site_mw * 1e3 if a.site_mw else None),
-    Headline("site_power", "MW", "highest draw of any phase at the meter", "racks in use, watts", lambda a: a.site_mw),
+    Headline("site_power", "MW", "most that is set aside for racks in any phase, at the meter",
+             "racks in use, watts, provisioning", lambda a: a.site_mw),
     Headline("pue", "", "meter watts / rack-input watts in the busiest phase, in the hour power is sized for", "facility",
              _it_share),
     Headline("annual_pue", "", "energy at the meter / energy at the rack input over a year, at the mean load",

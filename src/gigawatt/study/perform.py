@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import Any
 
 from gigawatt.physics.chip import Box, box_from_record
@@ -49,10 +50,13 @@ class Performance:
         return held | {pair: run.chips + run.spare_chips for pair, run in self.jobs.items()}
 
 
-def perform(resolved: Resolved, line: Timeline) -> Performance:
+def perform(
+    resolved: Resolved, line: Timeline, until: date | None = None, software_on: date | None = None
+) -> Performance:
     """Operating points of every pair of offer and workload.
 
-    Training runs come at the size that suits a fleet with other work; see `alone` for one that has none.
+    Training runs come at the size that suits a fleet with other work; see `alone` for one that has none. A platform that
+    can be had only after `until` (by default the start) has none. `software_on` takes the software of that day.
     """
     boxes = tuple(box_from_record(o.platform, o.accelerator) for o in resolved.offers)
     arches = [from_config(work.model.id, work.model.config) for work in resolved.works]
@@ -62,14 +66,14 @@ def perform(resolved: Resolved, line: Timeline) -> Performance:
     jobs: dict[tuple[int, int], JobRun] = {}
     states: dict[tuple[int, int], Software] = {}
     for i, (offered, box) in enumerate(zip(resolved.offers, boxes, strict=True)):
-        late = _not_there(offered, resolved)
+        late = _not_there(offered, resolved, until)
         if late:
             refusals += [Refusal(i, j, *late) for j in range(len(arches))]
             continue
         fabric = fabric_of(offered.fabric, offered.platform, box, resolved.catalog, offered.offer.endpoints)
         searched: dict[int, Frontier] = {}
         for j, (work, arch) in enumerate(zip(resolved.works, arches, strict=True)):
-            state = states[i, j] = software(offered, work.uses, arch, resolved)
+            state = states[i, j] = software(offered, work.uses, arch, resolved, software_on)
             if state.refusal:
                 refusals.append(Refusal(i, j, *state.refusal))
                 continue
@@ -120,11 +124,14 @@ def alone(
     return replace(performance, points=tuple(points), refusals=tuple(refusals), guards=guards, jobs=jobs)
 
 
-def _not_there(offered: Offered, resolved: Resolved) -> tuple[str, str] | None:
+def _not_there(offered: Offered, resolved: Resolved, until: date | None) -> tuple[str, str] | None:
     """A platform that can be had only after the start is no part of a fleet for the whole horizon."""
     start, first = resolved.scenario.horizon.start, offered.offer.available
-    if first is None or first <= start:
+    if first is None or first <= (until or start):
         return None
+    if until is not None:
+        said = f"available from {first}, after the last quarter of the horizon begins on {until}"
+        return said, "a longer horizon, or an earlier delivery"
     return f"available from {first}, after the start on {start}", f"a start on {first}, or an earlier delivery"
 
 

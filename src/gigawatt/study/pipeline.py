@@ -14,10 +14,14 @@ from gigawatt.core.table import Table
 from gigawatt.factory import Plan, plan, plan_all_objectives, value_of
 from gigawatt.study.answer import Answer
 from gigawatt.study.bands import check_varied, draw_bands, percentiles
+from gigawatt.study.drift.answer import Drifted, drifted
+from gigawatt.study.drift.answer import check as check_drift
 from gigawatt.study.headline import metrics_table
 from gigawatt.study.jobs.answer import answers, job_trees, jobs_tables
+from gigawatt.study.joint.answer import Joined, joined
+from gigawatt.study.joint.answer import check as check_joint
 from gigawatt.study.load import Loaded
-from gigawatt.study.moat import moats_table
+from gigawatt.study.moats.short import moats_table
 from gigawatt.study.money_tables import (
     capex_table,
     cash_links_table,
@@ -35,6 +39,7 @@ from gigawatt.study.result import RunResult
 from gigawatt.study.runs_tables import availability_table, runs_table, swings_table
 from gigawatt.study.settle import settle
 from gigawatt.study.site.plant import plant_of
+from gigawatt.study.site.provision import provisioning_tables
 from gigawatt.study.site.supply_tables import follows_table, months_table, sources_table
 from gigawatt.study.site.year_tables import hours_table, year_table
 from gigawatt.study.software import software_table
@@ -71,7 +76,26 @@ def work_out(loaded: Loaded, progress: Progress = lambda text: None, catalog: Ca
     progress("looking up the catalog")
     resolved = resolve(loaded, catalog)
     check_varied(resolved)
+    check_drift(resolved)
+    check_joint(resolved)
     line = timeline(loaded.scenario)
+    priced, best = chosen(resolved, line, progress)
+    others = plan_all_objectives(priced.inputs)
+    progress("settling who pays whom")
+    settled = settle(resolved, priced, best, line)
+    progress("drawing bands")
+    bands = draw_bands(resolved, priced, best, line)
+    return Answer(resolved, line, priced, best, settled, bands, others)
+
+
+def chosen(resolved: Resolved, line: Timeline, progress: Progress = lambda text: None) -> tuple[Priced, Plan]:
+    """The operating points with their prices, and the fleet of highest value.
+
+    A run that the plan has no room for is sized again for the fleet that it has for itself.
+
+    Raises:
+        Infeasible: no plan fits.
+    """
     progress("working out seconds and watts")
     performance = perform(resolved, line)
     priced = price(resolved, performance, line)
@@ -83,13 +107,7 @@ def work_out(loaded: Loaded, progress: Progress = lambda text: None, catalog: Ca
         performance = alone(performance, small, resolved, line)
         priced = price(resolved, performance, line)
         best = plan(priced.inputs)
-    priced, best = _at_its_own_load(resolved, performance, line, priced, best)
-    others = plan_all_objectives(priced.inputs)
-    progress("settling who pays whom")
-    settled = settle(resolved, priced, best, line)
-    progress("drawing bands")
-    bands = draw_bands(resolved, priced, best, line)
-    return Answer(resolved, line, priced, best, settled, bands, others)
+    return _at_its_own_load(resolved, performance, line, priced, best)
 
 
 def _too_small(priced: Priced, best: Plan, but: set[tuple[int, int]]) -> set[tuple[int, int]]:
@@ -131,6 +149,8 @@ def assemble(answer: Answer) -> RunResult:
     metrics = metrics_table(answer)
     runs = list(answers(answer))
     jobs, phases = jobs_tables(runs)
+    drift = drifted(answer) if scenario.drift else Drifted([], [])
+    joint = joined(answer) if scenario.joint else Joined([], [])
     swings = swings_table(answer)
     made: list[Table | None] = [
         plan_table(answer),
@@ -150,6 +170,7 @@ def assemble(answer: Answer) -> RunResult:
         year_table(answer),
         sources_table(answer),
         months_table(answer),
+        *provisioning_tables(answer),
         network_table(answer),
         companies_table(answer),
         cash_links_table(answer),
@@ -159,7 +180,9 @@ def assemble(answer: Answer) -> RunResult:
         gap_table(answer),
         objectives_table(answer),
         moats_table(answer) if scenario.moats else None,
-        assumptions_table(answer),
+        *drift.tables,
+        *joint.tables,
+        assumptions_table(answer.resolved, answer.plan.racks.tolist()),
         weakest_table(answer),
         answer.settled.ledger.postings() if answer.settled.ledger.lines else None,
     ]
@@ -175,7 +198,9 @@ def assemble(answer: Answer) -> RunResult:
         "explain": explanations(answer, metrics) | job_trees(runs),
     }
     title = scenario.title or scenario.name
-    return RunResult(scenario.name, title, headline(answer), tables, metrics, texts(answer), manifest)
+    besides = [*drift.sentences, *joint.sentences]
+    told = texts(answer) | ({"answer": besides} if besides else {})
+    return RunResult(scenario.name, title, headline(answer), tables, metrics, told, manifest)
 
 
 def objectives_table(answer: Answer) -> Table:

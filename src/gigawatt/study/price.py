@@ -21,6 +21,8 @@ from gigawatt.study.points import Point
 from gigawatt.study.resolve import Resolved
 from gigawatt.study.scenario import MilestoneTranche, Scenario, TakeOrPay
 from gigawatt.study.site.plant import Plant, plant_of
+from gigawatt.study.site.provision import Reserved, reserved
+from gigawatt.study.site.spec import Provisioning
 from gigawatt.study.timeline import Timeline, owed_quarters
 from gigawatt.study.workloads import Serving
 
@@ -51,10 +53,26 @@ class Priced:
     energy_usd_per_yr: Array
     performance: Performance
     points_of: tuple[int, ...]
+    reserved: Reserved
+
+    @property
+    def busy_mw(self) -> Array:
+        """MW at the meter that a rack draws when busy, one a point; `inputs.points.mw` is what is set aside for it."""
+        return np.asarray(self.inputs.points.mw / self.reserved.factor)
 
 
-def price(resolved: Resolved, performance: Performance, line: Timeline, plant: Plant | None = None) -> Priced:
-    """Join physics and prices; `plant` is the site's, by default at the load of the whole site.
+def price(
+    resolved: Resolved,
+    performance: Performance,
+    line: Timeline,
+    plant: Plant | None = None,
+    provisioning: Provisioning | None = None,
+) -> Priced:
+    """Join physics and prices.
+
+    Args:
+        plant: the site's, by default at the load of the whole site.
+        provisioning: in place of the scenario's.
 
     Raises:
         Infeasible: a workload runs on no platform on offer; says why on each. Own plant costs more than there is.
@@ -66,9 +84,10 @@ def price(resolved: Resolved, performance: Performance, line: Timeline, plant: P
     running = _running(resolved, plant)
     racks = tuple(_rack(resolved, i) for i in range(len(resolved.offers)))
     sells = _vendor_sells(resolved)
-    points, used = _points(resolved, performance, chain, plant.served_share)
+    points, used, held = _points(resolved, performance, plant, provisioning or scenario.site.provisioning)
     it_w = _it_watts(resolved, performance, used)
-    load = np.array([_mean_load(resolved, performance.points[k]) for k in used])
+    # Over what is set aside, as `points.mw` is: energy is paid for what is drawn.
+    load = np.array([_mean_load(resolved, performance.points[k]) for k in used]) / held.factor
     energy = points.mw * load * plant.energy_share * plant.served_share * running.energy_usd_per_mw_yr
     per_it = float(balance(1.0, chain).meter_w)
     shell = resolved.facility.shell_price.value * 1e6 / per_it
@@ -96,7 +115,21 @@ def price(resolved: Resolved, performance: Performance, line: Timeline, plant: P
         integer_racks=scenario.integer_racks,
     )
     return Priced(
-        inputs, plant, chain, racks, sells, cost_share, running, shell, life, it_w, load, energy, performance, used
+        inputs,
+        plant,
+        chain,
+        racks,
+        sells,
+        cost_share,
+        running,
+        shell,
+        life,
+        it_w,
+        load,
+        energy,
+        performance,
+        used,
+        held,
     )
 
 
@@ -191,9 +224,9 @@ def _it_watts(resolved: Resolved, performance: Performance, used: Sequence[int])
 
 
 def _points(
-    resolved: Resolved, performance: Performance, chain: PowerChain, served_share: float
-) -> tuple[Points, tuple[int, ...]]:
-    """Rack-level points on the useful hull of each pair, and which physics rows they are.
+    resolved: Resolved, performance: Performance, plant: Plant, asked: Provisioning
+) -> tuple[Points, tuple[int, ...], Reserved]:
+    """Rack-level points on the useful hull of each pair, which physics rows they are, and what is set aside for them.
 
     Mean tokens of a serving rack are its capacity over the peak-to-mean ratio: it is sized for the peak. Hours without power
     make none (`served_share`).
@@ -206,7 +239,7 @@ def _points(
         [row.offer for row in rows],
         [row.work for row in rows],
         [" ".join(word for word in (row.mapping, row.precision, row.mode) if word) for row in rows],
-        chain=chain,
+        chain=plant.chain,
         chip_w=[row.chip_w for row in rows],
         tokens_out_per_s_per_chip=[row.tokens_out_per_s for row in rows],
         tokens_in_per_s_per_chip=[row.tokens_in_per_s for row in rows],
@@ -214,13 +247,24 @@ def _points(
         box_w=[_box_w(resolved, i) for i in range(len(offers))],
         supply_efficiency=[o.platform.supply_efficiency.value for o in offers],
         fabric_w_per_chip=[o.network.power.value for o in offers],
-        derate=served_share / np.array(peak),
+        derate=plant.served_share / np.array(peak),
         group=[groups.index(row.group) for row in rows],
         low=[row.low for row in rows],
         high=[row.high for row in rows],
     )
-    keep = np.flatnonzero(made.hull())
-    return made.take(keep), tuple(int(k) for k in keep)
+    busy = asked.policy == "busy"
+    keep = np.flatnonzero(made.hull()) if busy else np.arange(len(made))
+    at = made.take(keep)
+    load = np.array([_mean_load(resolved, rows[k]) for k in keep])
+    racks = np.maximum(plant.power_mw / at.mw, 1.0)
+    held = reserved(
+        resolved, performance, keep.tolist(), _it_watts(resolved, performance, keep.tolist()), load, racks, asked
+    )
+    if not busy:
+        at = at.scaled(tokens=1.0 - held.lost, mw=held.factor)
+        hull = np.flatnonzero(at.hull())
+        at, keep, held = at.take(hull), keep[hull], held.take(hull)
+    return at, tuple(int(k) for k in keep), held
 
 
 def _peak_to_mean(resolved: Resolved, work: int) -> float:

@@ -147,9 +147,11 @@ def check_file(file: Path, overrides: Sequence[str], catalog: Catalog) -> Sequen
 
         return load_deals(file, overrides, None, catalog).defaults
     from gigawatt.study.load import load
+    from gigawatt.study.operate.check import check_operate
     from gigawatt.study.resolve import resolve
 
     loaded = load(file, overrides)
+    check_operate(loaded)
     resolve(loaded, catalog)
     return loaded.defaults
 

@@ -89,6 +89,11 @@ class Resolved:
             return self.site.energy_price
         return Datum(given, "USD/J", kind="assumed", source="scenario", path="site.energy_price")
 
+    @property
+    def owned(self) -> tuple[OwnPlant | OwnStore, ...]:
+        """Plant and batteries behind the meter."""
+        return (*self.plants, *self.stores)
+
     @cached_property
     def standing(self) -> Standing:
         """What gives watts on the first day."""

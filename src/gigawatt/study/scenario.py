@@ -11,9 +11,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from gigawatt.study.claim import Claim
 from gigawatt.study.door import Day, Id, Money, Power, Rate, Rent, Share, Strict, Years, kebab
+from gigawatt.study.drift.spec import Drift
 from gigawatt.study.fleet.spec import BuildOut
-from gigawatt.study.moats.spec import Moats
+from gigawatt.study.joint.spec import Joint
+from gigawatt.study.moats.spec import Moats, Switched
 from gigawatt.study.operate.spec import Operate
 from gigawatt.study.site.spec import Site
 from gigawatt.study.workloads import Workload
@@ -175,9 +178,12 @@ class Scenario(Strict):
     contracts: list[Contract] = []
     uncertainty: Uncertainty = Uncertainty()
     integer_racks: bool = False
-    moats: bool | Moats = True
+    moats: Switched = Moats()
     build_out: BuildOut = BuildOut()
     operate: Operate = Operate()
+    drift: Drift | None = None
+    joint: Joint | None = None
+    claim: Claim | None = None
 
     @field_validator("companies", mode="before")
     @classmethod

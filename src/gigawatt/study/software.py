@@ -54,8 +54,9 @@ def speed_at(state: Software, release: str) -> float:
     return state.speed if release == "auto" else state.speed / state.growth
 
 
-def software(offered: Offered, kind: str, arch: Architecture, resolved: Resolved) -> Software:
-    """The software that an offer brings to a workload; `kind` is serving or training."""
+def software(offered: Offered, kind: str, arch: Architecture, resolved: Resolved, day: date | None = None) -> Software:
+    """The software that an offer brings to a workload; `kind` is serving or training. `day` asks for its speed on that day,
+    whatever the scenario says of the start."""
     families = families_of(arch)
     found = support(offered.accelerator.stack, families, kind, resolved.catalog)
     refusal, waited = _port(offered, found, resolved) if found.refused else (None, "")
@@ -68,7 +69,7 @@ def software(offered: Offered, kind: str, arch: Architecture, resolved: Resolved
     if offered.offer.maturity is not None:
         note = "; ".join(word for word in ("speed as the offer states it", waited) if word)
         return Software(offered.offer.maturity, 1.0, 1.0, 1.0, release, found, note, refusal)
-    growth, low, high, note = _growth(offered, kind, "moe" if "moe" in families else "dense", release, resolved)
+    growth, low, high, note = _growth(offered, kind, "moe" if "moe" in families else "dense", release, resolved, day)
     words = [note, carried, waited, "" if found.runs or found.refused else found.note]
     return Software(
         base * growth,
@@ -83,15 +84,16 @@ def software(offered: Offered, kind: str, arch: Architecture, resolved: Resolved
 
 
 def _growth(
-    offered: Offered, kind: str, family: str, release: str, resolved: Resolved
+    offered: Offered, kind: str, family: str, release: str, resolved: Resolved, day: date | None
 ) -> tuple[float, float, float, str]:
     """(m, low, high, note) on the day that the scenario asks for."""
-    if resolved.scenario.software == "release":
+    if day is None and resolved.scenario.software == "release":
         return 1.0, 1.0, 1.0, ""
     name = launched(offered.accelerator.id, offered.accelerator.generation)
     if not name:
         return 1.0, 1.0, 1.0, f"as released: no launch of {offered.accelerator.id} is known"
-    found = maturity(offered.accelerator.stack, name, kind, resolved.scenario.horizon.start, release, family)
+    when = resolved.scenario.horizon.start if day is None else day
+    found = maturity(offered.accelerator.stack, name, kind, when, release, family)
     return float(found.value), float(found.low), float(found.high), found.note
 
 

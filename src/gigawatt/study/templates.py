@@ -17,7 +17,7 @@ DEFAULT_USD_PER_W = 43.0
 
 
 # Folders of examples beside the plans of whole sites: other questions, and sites with plant of their own.
-OTHER_QUESTIONS = ("deals", "market", "projects", "networks", "serving", "site", "training")
+OTHER_QUESTIONS = ("deals", "market", "projects", "networks", "serving", "site", "training", "operate")
 
 
 def templates() -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from gigawatt.catalog.records import datums
 from gigawatt.core.datum import Datum
 from gigawatt.core.table import Table
+from gigawatt.economics.cost import capital_charge
 from gigawatt.factory.draws import Draws, revalue
 from gigawatt.study.answer import Answer
 from gigawatt.study.explain import Node, node, of_datum
@@ -30,28 +32,29 @@ def measured_errors(resolved: Resolved) -> dict[str, tuple[float, str]]:
     }
 
 
-def used_datums(answer: Answer) -> list[Datum]:
-    """Every catalog value of the records that this run read: site, facility, costs, and the platforms that it bought."""
-    resolved = answer.resolved
+def used_datums(resolved: Resolved, racks: Sequence[float]) -> list[Datum]:
+    """Every catalog value of the records that a run read: site, facility, costs, and the platforms that it bought."""
     found: list[Datum] = [resolved.energy_price]
     for record in (resolved.facility, resolved.costs):
         found += list(datums(record))
-    for offered, racks in zip(resolved.offers, answer.plan.racks, strict=True):
-        if racks > 0:
+    for owned in resolved.owned:
+        found += list(datums(owned.record))
+    for offered, bought in zip(resolved.offers, racks, strict=True):
+        if bought > 0:
             found += [*datums(offered.platform), *datums(offered.accelerator), *datums(offered.fabric)]
             found += offered.network.datums(resolved.catalog)
     return found
 
 
-def assumptions_table(answer: Answer) -> Table:
-    """Values with range, kind and source; the scenario's own defaults first."""
+def assumptions_table(resolved: Resolved, racks: Sequence[float], more: Sequence[Datum] = ()) -> Table:
+    """Values with range, kind and source; the scenario's own defaults first; `more` beside those of what was bought."""
     rows: list[dict[str, Any]] = [
         {"name": d.path, "value": d.value if isinstance(d.value, (int, float)) else None, "unit": "",
          "kind": "assumed", "source": f"default of the scenario: {d.value}", "path": d.path}
-        for d in answer.resolved.loaded.defaults
+        for d in resolved.loaded.defaults
     ]  # fmt: skip
     seen = set()
-    for datum in used_datums(answer):
+    for datum in [*used_datums(resolved, racks), *more]:
         if datum.path in seen:
             continue
         seen.add(datum.path)
@@ -92,8 +95,10 @@ def weakest_table(answer: Answer) -> Table:
     energy = resolved.energy_price
     low, high = energy.range
     if energy.value:
-        pair = np.array([low, high]) / energy.value
+        grid = 1 - answer.priced.plant.supply.fuel_share
+        pair = 1 + grid * (np.array([low, high]) / energy.value - 1)
         swing("energy price", energy.spread, energy.source, Draws(2, energy=pair))
+    rows += _own_plant(answer)
     for p, offered in enumerate(resolved.offers):
         price = offered.platform.list_price
         if plan.racks[p] > 0 and price is not None and offered.offer.list_price is None:
@@ -109,6 +114,34 @@ def weakest_table(answer: Answer) -> Table:
     units = {"spread": "share", "effect_usd": "USD"}
     note = "Effect: NPV of the objective at the high end less at the low end, the fleet held."
     return Table.from_rows("weakest", rows, ["name", "spread", "effect_usd", "source"], units, "Weakest inputs", note)
+
+
+def _own_plant(answer: Answer) -> list[dict[str, Any]]:
+    """Capital of own plant and its fuel, each through its own range, the dispatch held."""
+    years, resolved = answer.line.annuity_years, answer.resolved
+    plant = answer.priced.plant
+    found = plant.supply.found
+    rows = []
+    for own in resolved.owned:
+        record = own.record
+        one = next((o for o in plant.supply.standing.own if o.name == own.asked.id), None)
+        if one is None:
+            continue
+        charge = float(capital_charge(1e6 * one.mw, answer.rate, one.life_years)) * years
+        low, high = record.capex.range
+        rows.append(
+            {"name": f"capital of {one.name}", "spread": record.capex.spread, "effect_usd": -charge * (high - low),
+             "source": record.capex.source}
+        )  # fmt: skip
+        if record.fuel_price is not None and record.efficiency is not None and found is not None:
+            joules = float(found[0].of(one.name).mean()) * 8760 * 3600 / record.efficiency.value
+            joules *= answer.drawn_mw / plant.supply.load_mw if plant.supply.load_mw else 1.0
+            low, high = record.fuel_price.range
+            rows.append(
+                {"name": f"fuel of {one.name}", "spread": record.fuel_price.spread,
+                 "effect_usd": -joules * (high - low) * years, "source": record.fuel_price.source}
+            )  # fmt: skip
+    return rows
 
 
 def explanations(answer: Answer, metrics: Table) -> dict[str, Node]:
@@ -158,6 +191,8 @@ def _capital(answer: Answer) -> Node:
             children.append(of_datum(f"list price of a rack of {offered.offer.id}", offered.platform.list_price))
             if offered.platform.production_cost_share is not None:
                 children.append(of_datum("production cost over list", offered.platform.production_cost_share))
+    for own in answer.resolved.owned:
+        children.append(of_datum(f"price of {own.asked.id}", own.record.capex, 1e6, "USD/MW"))
     children.append(of_datum("shell price", answer.resolved.facility.shell_price, 1e6, "USD/MW of IT"))
     return node(
         "formula", "capital: racks x list price + MW x shell price + own plant", answer.capex_usd, "USD", "", children
@@ -179,6 +214,10 @@ def _energy(answer: Answer) -> Node:
             for text, datum in (("supply temperature", circuit.supply), ("approach", circuit.approach))
         ),
     ]
+    for plant in answer.resolved.plants:
+        if plant.record.fuel_price is not None and plant.record.efficiency is not None:
+            children.append(of_datum(f"fuel of {plant.asked.id}", plant.record.fuel_price, 3.6e9, "USD/MWh of fuel"))
+            children.append(of_datum(f"efficiency of {plant.asked.id}", plant.record.efficiency))
     return node("formula", "energy: MW x load x hours x price", answer.annual_energy_usd, "USD/yr", "", children)
 
 

@@ -14,9 +14,10 @@ from gigawatt.core.table import Table
 from gigawatt.economics.cost import rack_capex
 from gigawatt.physics.chip import box_from_record, box_watts, chip_from_record
 from gigawatt.physics.serving.steady.production import deepseek_day
-from gigawatt.physics.site import chain_from_record, meter_watts, site_year, sized, weather_of
+from gigawatt.physics.site import chain_from_record, meter_watts
 from gigawatt.physics.workload import from_config
 from gigawatt.study.network import network_of
+from gigawatt.study.site.allin import PLATFORMS, kw_per_gpu
 
 Row = dict[str, Any]
 DEEPSEEK = "DeepSeek, open-infra-index day 6 (2025)"
@@ -26,8 +27,7 @@ NODES = (
     ("hgx-h100", 6849.0, True, "MLPerf Training v4.0, GPT-3 on 64 nodes (immersion)"),
     ("hgx-b200", 9571.0, False, "MLPerf Training v5.0, Llama2-70B LoRA, one node"),
 )
-ALL_IN = ("hgx-h100", "hgx-h200", "hgx-b200", "gb200-nvl72", "mi300x-8", "mi355x-8", "tpu7x-64")
-ALL_IN_CLIMATE = "northern-virginia"
+ALL_IN = (*PLATFORMS, "tpu7x-64")
 CAPITAL = (
     ("gb300-nvl72", 33e9, "Morgan Stanley, May 2026"),
     ("gb200-nvl72", 35e9, "Bernstein, Oct 2025"),
@@ -77,18 +77,11 @@ def _nodes(catalog: Catalog) -> Iterator[Row]:
 
 
 def _all_in(catalog: Catalog) -> Iterator[Row]:
-    # The published figures count an annual PUE, so ours is the mean of a year at full load in the largest market's climate.
-    weather = weather_of(catalog.get("site", ALL_IN_CLIMATE))
-    for name in ALL_IN:
-        platform = catalog.get("platform", name)
-        published = platform.allin_power_per_chip
-        if published is None:
-            continue
-        facility = catalog.get("facility", "liquid-cooled-2026" if platform.cooling == "liquid" else "air-cooled-2020")
-        year = site_year(sized(chain_from_record(facility), weather), weather, _rack_w(catalog, name))
-        ours = float(year.mean.meter_w) / platform.chips_per_rack / 1e3
-        yield _row(f"{name}: all-in at the meter, chips at their limit", "kW/chip", ours, published.value / 1e3,
-                   published.source[:80])  # fmt: skip
+    for row in kw_per_gpu(ALL_IN, catalog).rows():
+        published = catalog.get("platform", row["platform"]).allin_power_per_chip
+        note = f"in {row['hall']}; by the maker's rating and the publisher's PUE {row['by_rating']:.2f}"
+        yield _row(f"{row['platform']}: all-in at the meter, chips at their limit", "kW/chip", row["total"], row["published"],
+                   published.source[:80], note)  # fmt: skip
 
 
 def _meter_w(catalog: Catalog, name: str, facility: Any) -> float:

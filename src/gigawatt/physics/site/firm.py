@@ -91,7 +91,9 @@ def firm_load(
 def smallest_battery(
     available_w: Array, load_w: float, *, shape: Array | None = None, way: float = 1.0
 ) -> tuple[float, float]:
-    """Watts and joules given of the smallest battery that carries a load; infinite where the year gives too little.
+    """Watts and joules given of the smallest store that carries a load, with power for all that is spare.
+
+    Both are infinite where the year gives too little.
 
     Args:
         available_w: [H] without it.

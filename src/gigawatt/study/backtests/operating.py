@@ -94,7 +94,8 @@ def power_or_capital(x: Inputs) -> dict[str, float]:
 
     Where power binds, the efficient rack does more work per MW: what the fleet programme makes of one MW with each rack
     alone. Where it does not, the other pays only for its extra energy; over `years`, undiscounted, that is a share of the
-    efficient rack's price per unit of work.
+    efficient rack's price per unit of work. A watt that is ample still stands in a shell: where its price is given, its
+    straight line over its life is paid beside the energy.
     """
     lean, heavy = x.positive("lean_power"), x.positive("heavy_power")
     lean_work, heavy_work = x.positive("lean_work"), x.positive("heavy_work")
@@ -102,11 +103,19 @@ def power_or_capital(x: Inputs) -> dict[str, float]:
     energy = [watts / 1e6 * site.energy_usd_per_mw_yr for watts in (lean, heavy)]  # USD per rack-year
     per_year = energy[1] / heavy_work - energy[0] / lean_work
     price = x.positive("lean_rack_price") / lean_work
-    return {
+    out = {
         "work_per_mw_ratio": _work_of_a_megawatt(lean, lean_work) / _work_of_a_megawatt(heavy, heavy_work),
         "energy_penalty_usd_per_pf_yr": per_year * PFLOP,
         "penalty_share_of_capex": 100 * per_year * x.number("years") / price,
     }
+    if "shell_price" in x.given and "shell_life" in x.given:
+        more_w = heavy / heavy_work - lean / lean_work  # for each flop/s
+        shell = float(capital_charge(more_w * x.number("shell_price"), 0.0, x.positive("shell_life")))
+        out |= {
+            "shell_penalty_usd_per_pf_yr": shell * PFLOP,
+            "penalty_with_shell_share_of_capex": 100 * (per_year + shell) * x.number("years") / price,
+        }
+    return out
 
 
 def _work_of_a_megawatt(rack_w: float, work_per_s: float) -> float:
@@ -162,6 +171,9 @@ EVALUATORS = (
             "heavy_work": "compute_rate",
             "energy_price": "energy_price",
             "years": "years",
+            "shell_price": "power_price",
+            "shell_life": "years",
         },
+        optional=("shell_price", "shell_life"),
     ),
 )

@@ -13,22 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from gigawatt.catalog import Catalog
 from gigawatt.core import units
 from gigawatt.core.errors import InputError, Problem, unknown_name
-from gigawatt.economics.cost import capital_charge
 from gigawatt.finance.contracts.base import SECONDS_PER_YEAR
-from gigawatt.physics.chip import box_from_record
-from gigawatt.physics.serving import frontier
-from gigawatt.physics.workload import from_config
 from gigawatt.study.backtests.case import Evaluator, near
 from gigawatt.study.backtests.inputs import Inputs
-from gigawatt.study.network import fabric_of
-from gigawatt.study.perform import SERVING_PRECISIONS
-from gigawatt.study.points import usable_precisions
+from gigawatt.study.backtests.margins import cost_usd, gaps, own_platforms
 
 MILLION = 1e6
 HOUR_S = 3600.0
+# Of what sets our margins apart, in points; at both ends of the published cost.
+GAP_OUTPUTS = ("gap", "by_tokens_low", "by_tokens_high", "by_cost_low", "by_cost_high", "by_price", "by_energy")
 
 
 def inference_margins(x: Inputs) -> dict[str, float]:
@@ -45,7 +40,7 @@ def inference_margins(x: Inputs) -> dict[str, float]:
         raise InputError(Problem("bad_input", f"each of {len(names)} platforms needs a margin below 100 %"))
     busy_s = SECONDS_PER_YEAR * x.positive("utilisation")
     price = x.positive("token_price")
-    costs = sorted(_cost_usd(x, hardware) for hardware in x.numbers("hardware"))
+    costs = sorted(cost_usd(x, hardware) for hardware in x.numbers("hardware"))
     out = {"tco_low_usd_m_per_yr": costs[0] / MILLION, "tco_high_usd_m_per_yr": costs[-1] / MILLION}
     published = dict(zip(names, margins.tolist(), strict=True))
     for name, margin in published.items():
@@ -53,19 +48,14 @@ def inference_margins(x: Inputs) -> dict[str, float]:
         out[f"replayed_margin_{name}"] = 100 * (1 - costs[-1] / (tokens[1] * price * busy_s))
         out |= {f"tok_s_per_mw_{end}_{name}": t / power_mw for end, t in zip(("low", "high"), tokens, strict=True)}
     measured = _measured(x, published, price)
-    own = _own(x, published, price, busy_s, power_mw)
-    for label, found in (("measured", measured), ("engine", own)):
+    own = own_platforms(x, published)
+    for label, found in (("measured", measured), ("engine", {name: one.margin for name, one in own.items()})):
         out |= {f"{label}_margin_{name}": 100 * margin for name, margin in found.items()}
         signs, orders = contradictions(published, found)
         out |= {f"{label}_signs_contradicted": float(signs), f"{label}_orders_contradicted": float(orders)}
+    for name, gap in gaps(x, published, own).items():
+        out |= {f"{key}_{name}": gap[key] for key in GAP_OUTPUTS}
     return out
-
-
-def _cost_usd(x: Inputs, hardware_usd: float) -> float:
-    """Of a year: straight lines (a charge at no interest) and the rest."""
-    site = capital_charge(x.number("infrastructure"), 0.0, x.positive("infrastructure_life"))
-    chips = capital_charge(hardware_usd, 0.0, x.positive("hardware_life"))
-    return float(site) + float(chips) + x.number("other_cost") * SECONDS_PER_YEAR
 
 
 def contradictions(published: Mapping[str, float], found: Mapping[str, float]) -> tuple[int, int]:
@@ -106,44 +96,6 @@ def _number(row: Mapping[str, Any], key: str, dimension: str = "count") -> float
         raise InputError(Problem("bad_input", f"a measured row, {key}: {error}")) from None
 
 
-def _own(x: Inputs, published: Mapping[str, float], price: float, busy_s: float, power_mw: float) -> dict[str, float]:
-    """The engine's own margins: its best serving point, catalog prices and all-in power, the case's cost of a year.
-
-    A platform without a price or an all-in power in the catalog is left out.
-    """
-    cat = Catalog.load()
-    records = x.texts("catalog_platforms")
-    if len(records) != len(published):
-        raise InputError(Problem("bad_input", f"{len(published)} platforms need as many catalog_platforms"))
-    model = cat.get("model", x.text("model"))
-    arch = from_config(model.id, model.config)
-    out: dict[str, float] = {}
-    for name, record in zip(published, records, strict=True):
-        platform = cat.get("platform", record)
-        if platform.list_price is None or platform.allin_power_per_chip is None:
-            continue
-        box = box_from_record(platform, cat.get("accelerator", platform.accelerator))
-        found = frontier(
-            arch,
-            box.chip,
-            fabric=fabric_of(cat.get("fabric", platform.fabric), platform, box, cat),
-            input_tokens=x.positive("input_tokens"),
-            output_tokens=x.positive("output_tokens"),
-            ttft_s=x.positive("ttft"),
-            tpot_s=x.positive("tpot"),
-            precisions=usable_precisions("auto", SERVING_PRECISIONS, box),
-            maturity=float(platform.software.serving.value),
-            modes=box.modes,
-        )
-        if not len(found):
-            continue
-        best = max(row["tokens_out_per_s_per_chip"] for row in found.rows())
-        chips = power_mw * MILLION / platform.allin_power_per_chip.value
-        cost = _cost_usd(x, chips * platform.list_price.value / platform.chips_per_rack)
-        out[name] = 1 - cost / (best * chips * busy_s * price)
-    return out
-
-
 EVALUATORS = (
     Evaluator(
         "inference_margins",
@@ -161,11 +113,13 @@ EVALUATORS = (
             "other_cost": "money_rate",
             "measured": "data",
             "catalog_platforms": "text[]",
+            "assumed_prices": "data",
             "model": "text",
             "input_tokens": "count",
             "output_tokens": "count",
             "ttft": "time",
             "tpot": "time",
         },
+        optional=("assumed_prices",),
     ),
 )

@@ -44,12 +44,20 @@ class SupplyStep(Strict):
     per_quarter: Annotated[float, Field(ge=0)]
 
 
+class Opening(Strict):
+    """Racks that stand on the first day with their shell, paid for; all of one age."""
+
+    racks: Annotated[float, Field(ge=0)]
+    age_years: Annotated[float, Field(ge=0, le=30)] = 0.0
+
+
 class OfferPath(Strict):
-    """How an offer changes: racks that may be had a quarter, its price, quarters from order to first use."""
+    """How an offer changes: racks that may be had a quarter, its price, quarters from order to first use; those that stand."""
 
     supply: list[SupplyStep] = []
     price: Change = 0.0
     lead_quarters: Annotated[int, Field(ge=0, le=12)] = 0
+    opening: Opening = Opening(racks=0.0)
 
 
 class BuildOut(Strict):
@@ -57,8 +65,8 @@ class BuildOut(Strict):
 
     `capital`: when money comes in (none: all of the scenario's capital at the start). `reinvest`: the share of what operation
     earns that may be spent on more. `policy`: decide with all quarters known, with a window that rolls, or from quarter to
-    quarter. `terminal`: what racks are worth at the horizon's end. `block`: racks are bought in blocks of so many (0: any
-    part).
+    quarter. `terminal`: what racks are worth at the horizon's end. `sale_cost`: what selling a used rack takes of its worth.
+    `block`: racks are bought in blocks of so many (0: any part).
     `software`: held as released, or as the catalog's curves have it over the years. `trends` by workload, `offers` by offer.
     """
 
@@ -67,6 +75,7 @@ class BuildOut(Strict):
     capital: list[CapitalStep] = []
     reinvest: Share = 0.0
     terminal: Literal["resale", "none"] = "resale"
+    sale_cost: Share = 0.10
     block: Annotated[int, Field(ge=0, le=10_000)] = 0
     software: Literal["release", "curve"] = "curve"
     energy_price: Change = 0.0

@@ -194,6 +194,6 @@ def _path(names: list[str], target: Array, made: Array, binds: NDArray[np.int64]
 
 
 _LEFT_OUT = [
-    "Ramp: labour, land, water, permits, and the money to pay the bill; and what makers would build if they were asked."
+    "Ramp: land, water and permits; that inputs are made of each other; and what makers would build if they were asked."
 ]
 SECTION = Section(RampSection, run, context=True)

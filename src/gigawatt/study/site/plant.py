@@ -44,8 +44,12 @@ def plant_of(resolved: Resolved, load_mw: float | None = None) -> Plant:
     Raises:
         Infeasible: no watt can be counted on.
     """
-    supply = resolved.supply(load_mw)
-    there, rate = supply.standing, resolved.scenario.discount_rate
+    return plant_from(resolved.supply(load_mw), resolved.scenario.discount_rate)
+
+
+def plant_from(supply: Supply, rate: float) -> Plant:
+    """The plant of a supply that is known; `rate` makes rent of the capital of own plant."""
+    there = supply.standing
     charge = sum(
         float(capital_charge(one.capital_usd, rate, one.life_years)) + one.upkeep_usd_per_yr for one in there.own
     )
@@ -62,4 +66,4 @@ def plant_of(resolved: Resolved, load_mw: float | None = None) -> Plant:
     )
 
 
-__all__ = ["Plant", "chain_at", "plant_of", "weather_at", "year_at_load"]
+__all__ = ["Plant", "chain_at", "plant_from", "plant_of", "weather_at", "year_at_load"]

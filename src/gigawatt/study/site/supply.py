@@ -130,7 +130,7 @@ def standing_on(resolved: Resolved, day: date, grid_mw: float | None = None) -> 
     full, usual = (year_at_load(chain, weather, 1e9, share).meter_w for share in (1.0, load))
     place = _place(resolved, weather.dry_bulb_k)
     grid_w = site.grid_power if grid_mw is None else grid_mw * 1e6
-    price = price_series(resolved.energy_price.value * J_PER_MWH, _price_shape(), scenario.seed)
+    price = price_series(resolved.energy_price.value * J_PER_MWH, price_shape(), scenario.seed)
     flex = site.flexibility
     called = called_hours(price, flex.hours if flex.share else 0.0)
     plants = [plant for plant in resolved.plants if plant.stands(day)]
@@ -211,7 +211,8 @@ def _place(resolved: Resolved, dry_bulb_k: Array) -> Place:
 
 
 @lru_cache(maxsize=1)
-def _price_shape() -> PriceShape:
+def price_shape() -> PriceShape:
+    """How hourly prices scatter about their mean."""
     record = Catalog.load().get("calibration", "energy-price-shape")
     return PriceShape(**{name: float(one.value) for name, one in record.parameters.items()})
 
@@ -263,8 +264,7 @@ def _no_power(there: Standing, resolved: Resolved) -> Infeasible:
         size = f"MWh, and {power / stands / 1e6:,.4g} MW"
         changes.append(Change("storage", held, energy / stands / 3.6e9, size))
         more = f"; for {target / 1e6:,.3g} MW, {share:.0%} of the year's mean, either of the changes below is enough"
-    message = (
-        f"the site has no power that can be counted on at {at}: it stands on {names}{more}. A single unit of plant is never "
-        "counted on by itself, since it fails now and then"
-    )
+    message = f"the site has no power that can be counted on at {at}: it stands on {names}{more}"
+    if any(source.own and not source.weather for source in there.sources):
+        message += ". A single unit of plant is never counted on by itself, since it fails now and then"
     return Infeasible(message, [f"site power at {at}"], changes)

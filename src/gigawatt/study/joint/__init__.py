@@ -1,0 +1,1 @@
+"""Joint design: chip, fabric and site chosen all at once, beside one after another."""
