@@ -1,7 +1,7 @@
 """Writes the generated pages of the documentation: `python -m gigawatt.report.pages docs`.
 
 `docs/accuracy.md` from `validate` of every kind, `docs/claims.md` from the claims and the runs of the scenarios they name,
-`docs/reference/contracts.md` from the kinds of contracts.
+`docs/reference/contracts.md` from the kinds of contracts, the computed parts of `docs/model/provisioning.md`.
 With `--scored FILE` the scores are read from (or, where absent, saved to) a JSON file: validation takes minutes.
 """
 
@@ -20,6 +20,7 @@ from gigawatt.report.accuracy import TITLES, Fit, accuracy_page
 from gigawatt.report.accuracy_training import training_part
 from gigawatt.report.claims import claims_page, filled, scenarios_of, solved
 from gigawatt.report.contract_pages import write_contracts
+from gigawatt.report.site_page import write_provisioning
 from gigawatt.study.breakeven import BreakEven, run_file
 from gigawatt.study.result import RunResult
 from gigawatt.validation.anchors import anchors_table
@@ -128,6 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(write_accuracy(asked.folder, scored))
     print(write_claims(asked.folder, runs, solve_all(claims)))
     print(write_contracts(asked.folder))
+    print(write_provisioning(asked.folder))
     return 0
 
 

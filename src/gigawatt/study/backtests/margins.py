@@ -69,7 +69,7 @@ def own_platforms(x: Inputs, published: Mapping[str, float]) -> dict[str, Own]:
     records = x.texts("catalog_platforms")
     if len(records) != len(published):
         raise InputError(Problem("bad_input", f"{len(published)} platforms need as many catalog_platforms"))
-    assumed = _chip_prices(x, published)
+    assumed = _told(x, "assumed_prices", "usd_per_chip", published)
     model = cat.get("model", x.text("model"))
     arch = from_config(model.id, model.config)
     mw = x.positive("power") / MILLION
@@ -105,22 +105,21 @@ def own_platforms(x: Inputs, published: Mapping[str, float]) -> dict[str, Own]:
     return out
 
 
-def _chip_prices(x: Inputs, published: Mapping[str, float]) -> dict[str, float]:
-    """Prices of a chip that the case assumes where the catalog has none."""
+def _told(x: Inputs, name: str, key: str, published: Mapping[str, float]) -> dict[str, float]:
+    """USD that rows of the case state for single platforms under `key`, by platform; none where it has no such rows."""
     out: dict[str, float] = {}
-    for row in x.data("assumed_prices") if "assumed_prices" in x.given else ():
-        wrong = [key for key in row if key not in ("platform", "usd_per_chip", "why")]
-        if wrong or "platform" not in row or "usd_per_chip" not in row:
-            hints = near(wrong[0], ("platform", "usd_per_chip", "why")) if wrong else ()
-            raise InputError(
-                Problem("unknown_field", "an assumed price is a platform and its usd_per_chip", None, hints)
-            )
+    for row in x.data(name) if name in x.given else ():
+        wrong = [field for field in row if field not in ("platform", key, "why")]
+        if wrong or "platform" not in row or key not in row:
+            hints = near(wrong[0], ("platform", key, "why")) if wrong else ()
+            message = f"a row of inputs.{name} is a platform and its {key}"
+            raise InputError(Problem("unknown_field", message, None, hints))
         if str(row["platform"]) not in published:
             raise InputError(unknown_name("platform", str(row["platform"]), published))
         try:
-            out[str(row["platform"])] = units.parse(row["usd_per_chip"], "money")
+            out[str(row["platform"])] = units.parse(row[key], "money")
         except units.UnitError as error:
-            raise InputError(Problem("bad_input", f"an assumed price: {error}")) from None
+            raise InputError(Problem("bad_input", f"inputs.{name}: {error}")) from None
     return out
 
 
@@ -151,12 +150,13 @@ def gaps(x: Inputs, published: Mapping[str, float], own: Mapping[str, Own]) -> d
     busy = SECONDS_PER_YEAR * x.positive("utilisation")
     price, mw = x.positive("token_price"), x.positive("power") / MILLION
     ends = sorted(cost_usd(x, hardware) for hardware in x.numbers("hardware"))
+    known = _told(x, "known_hardware", "usd", published)
     energy = mw * 8760 * x.positive("utilisation") * USUAL_MWH
     out: dict[str, dict[str, float]] = {}
     for name, one in own.items():
         theirs = published[name]
         row = {"published": 100 * theirs, "engine": 100 * one.margin, "gap": 100 * (one.margin - theirs)}
-        for end, cost in zip(("low", "high"), ends, strict=True):
+        for end, cost in zip(("low", "high"), [cost_usd(x, known[name])] * 2 if name in known else ends, strict=True):
             implied = cost / (1 - theirs) / price / busy / mw
             by_tokens, by_cost = split_gap(one.margin, one.tokens_per_s_per_mw / implied, theirs, cost, one.cost_usd)
             row |= {
@@ -223,8 +223,9 @@ def margin_order_table(case: Case) -> Table:
     units_ |= {name: "points" for name in columns if "points" in name or name == "energy_doubled"}
     units_ |= {"price_to_match": "USD/Mtok"}
     note = (
-        "Points of margin, ours less theirs; the ends are those of the published cost, which is not published by platform. Price "
-        "and the rest of the cost, energy with it, are the same on both sides. Energy doubled: what 60 USD more a MWh does to "
-        "ours. Implied: output tokens that their margin needs. Both directions: ours if input tokens sold at the same price."
+        "Points of margin, ours less theirs; the ends are those of the published cost, where a platform's own is not known. "
+        "Price and the rest of the cost, energy with it, are the same on both sides. Energy doubled: what 60 USD more a MWh "
+        "does to ours. Implied: output tokens that their margin needs. Both directions: ours if input tokens sold at the "
+        "same price."
     )
     return Table.from_rows("margin_order", rows, columns, units_, case.title, note)
