@@ -37,7 +37,7 @@ def hall():
 
 def priced_under(hall, policy, percentile=0.99):
     resolved, performance, line = hall
-    return price(resolved, performance, line, Provisioning(policy=policy, percentile=percentile))
+    return price(resolved, performance, line, provisioning=Provisioning(policy=policy, percentile=percentile))
 
 
 def rows(table, **where):

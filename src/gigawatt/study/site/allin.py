@@ -18,7 +18,7 @@ from gigawatt.catalog import Catalog
 from gigawatt.core.datum import Datum
 from gigawatt.core.table import Table
 from gigawatt.physics.chip import calibration
-from gigawatt.physics.site import Balance, chain_from_record, site_year, sized, weather_of
+from gigawatt.physics.site import Balance, PowerChain, chain_from_record, site_year, sized, weather_of
 from gigawatt.study.network import network_of
 from gigawatt.study.site.loads import RECORD, rating_w
 
@@ -108,7 +108,7 @@ def _parts(name: str, catalog: Catalog) -> Iterator[Part]:
     yield {"platform": name, "component": "power supplies", "kw_per_gpu": lost / 1e3, "low": ends[0], "high": ends[1],
            "kind": supply.kind, "source": supply.source}  # fmt: skip
     yield row("network outside", network.value, network, 1.0)
-    flow = _in_hall(inside + lost + network.value, facility.id, catalog)
+    flow = in_hall(inside + lost + network.value, facility.id, catalog)
     for component, column in (
         ("hall: distribution", flow.distribution_loss_w),
         ("hall: UPS", flow.ups_loss_w),
@@ -121,11 +121,16 @@ def _parts(name: str, catalog: Catalog) -> Iterator[Part]:
                "source": source}  # fmt: skip
 
 
-def _in_hall(it_w: float, facility: str, catalog: Catalog) -> Balance:
+def in_hall(it_w: float, facility: str, catalog: Catalog) -> Balance:
     """Mean watts by stage of a year of a hall that runs full, for `it_w` at the rack input."""
-    weather = weather_of(catalog.get("site", CLIMATE))
-    chain = sized(chain_from_record(catalog.get("facility", facility)), weather)
-    return site_year(chain, weather, it_w).mean
+    chain = hall_chain(facility, catalog)
+    return site_year(chain, weather_of(catalog.get("site", CLIMATE)), it_w).mean
+
+
+def hall_chain(facility: str, catalog: Catalog) -> PowerChain:
+    """A hall about its design hour in the climate of the largest market."""
+    chain = chain_from_record(catalog.get("facility", facility))
+    return sized(chain, weather_of(catalog.get("site", CLIMATE)))
 
 
 def _by_rating(name: str, catalog: Catalog) -> float | None:
