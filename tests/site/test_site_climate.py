@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -100,6 +102,28 @@ def test_what_is_no_climate_is_refused() -> None:
         weather_of(([280.0] * 11, [279.0] * 11))
     with pytest.raises(InputError, match="wet bulb"):
         weather_of(([280.0] * 12, [281.0] * 12))
+
+
+def test_hours_of_a_record_count_before_its_means(tmp_path: Path) -> None:
+    hours = -5 + 20 * np.sin(np.arange(HOURS) / 500)
+    listed = lambda column: "[" + ", ".join(f"{x:.2f}" for x in column) + "]"  # noqa: E731
+    folder = tmp_path / "site"
+    folder.mkdir()
+    text = "extends: iowa\nclimate:\n"
+    text += f"  hourly_dry_bulb: {{values: {listed(hours)}, unit: degC}}\n"
+    good = text + f"  hourly_wet_bulb: {{values: {listed(hours - 2)}, unit: degC}}\n"
+    (folder / "measured.yaml").write_text(good, encoding="utf-8")
+    (folder / "short.yaml").write_text(good.replace("values: [-5.00, ", "values: ["), encoding="utf-8")
+    (folder / "half.yaml").write_text(text, encoding="utf-8")
+    cat = Catalog.load([tmp_path])
+    weather = weather_of(cat.get("site", "measured"))
+    assert weather.made == "measured"
+    assert np.allclose(weather.dry_bulb_k - 273.15, hours, atol=0.01)
+    assert np.allclose(weather.dry_bulb_k - weather.wet_bulb_k, 2.0, atol=0.02)
+    with pytest.raises(InputError, match="8760"):
+        weather_of(cat.get("site", "short"))
+    with pytest.raises(InputError, match="hours of both"):
+        weather_of(cat.get("site", "half"))
 
 
 def test_a_year_has_its_hours() -> None:
