@@ -113,8 +113,10 @@ def test_hours_of_a_record_count_before_its_means(tmp_path: Path) -> None:
     text += f"  hourly_dry_bulb: {{values: {listed(hours)}, unit: degC}}\n"
     good = text + f"  hourly_wet_bulb: {{values: {listed(hours - 2)}, unit: degC}}\n"
     (folder / "measured.yaml").write_text(good, encoding="utf-8")
-    (folder / "short.yaml").write_text(good.replace("values: [-5.00, ", "values: ["), encoding="utf-8")
-    (folder / "half.yaml").write_text(text, encoding="utf-8")
+    few = "extends: iowa\nclimate:\n  hourly_dry_bulb: {values: [7, 8, 9], unit: degC}\n"
+    (folder / "half.yaml").write_text(few, encoding="utf-8")
+    few += "  hourly_wet_bulb: {values: [5, 6, 7], unit: degC}\n"
+    (folder / "short.yaml").write_text(few, encoding="utf-8")
     cat = Catalog.load([tmp_path])
     weather = weather_of(cat.get("site", "measured"))
     assert weather.made == "measured"
