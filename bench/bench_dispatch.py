@@ -7,7 +7,7 @@ from scipy.optimize import linprog
 from scipy.sparse import csr_array, diags_array, hstack, vstack
 
 from gigawatt.physics.site.dispatch import dispatch
-from gigawatt.physics.site.firm import firm_load
+from gigawatt.physics.site.firm import FuelPlant, firm_load
 from gigawatt.physics.site.outages import Units
 from gigawatt.physics.site.storage import Battery
 from gigawatt.physics.site.supplied import Source
@@ -55,7 +55,7 @@ def main() -> None:
     ours, _ = best_of(lambda: dispatch(load, sources, [store], weights), 2)
     windows = HOURS / 168
     line("year with a battery, over 53 windows of linprog", f"{ours / (windows * peer):.2f} x", f"{ours:.2f} s")
-    plants = [(Units(20, 2.5, 0.06, 36.0), np.ones(HOURS))] * 3
+    plants = [FuelPlant(Units(20, 2.5, 0.06, 36.0), np.ones(HOURS), np.random.default_rng(k)) for k in range(3)]
     weather = [sources[1].available_w]
     firm, _ = best_of(lambda: firm_load(sources[0].available_w, plants, weather, [store]), 2)
     line("what can be counted on, over a year's dispatch", f"{firm / ours:.2f} x", f"{firm * 1e3:.0f} ms")

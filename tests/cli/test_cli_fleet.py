@@ -76,6 +76,14 @@ def test_wrong_words_are_told_all_at_once_with_line_and_column(gigawatt):
     assert code == 2 and len(json.loads(out)["error"]["problems"]) == 2
 
 
+def test_check_finds_what_fleet_would_refuse_and_the_template_is_right(gigawatt):
+    code, _, _ = gigawatt("new", "build-out")
+    assert code == 0 and Path("one-gigawatt.yaml").is_file()
+    assert gigawatt("check", "build-out.yaml")[0] == 0
+    code, _, err = gigawatt("check", "build-out.yaml", "--set", "build_out.offers.gb30={price: -5 %/yr}")
+    assert code == 2 and "did you mean 'gb300'?" in err
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -172,13 +172,6 @@ def test_work_that_a_stack_does_not_run_is_lost() -> None:
     assert lost.worth[("networking", "perf_per_watt")] == pytest.approx(0, abs=1e3)
 
 
-def test_work_that_waits_for_the_vendors_software_runs_once_it_is_given() -> None:
-    runs = np.ones((4, 4), dtype=bool)
-    runs[1, 0] = False  # MI355X can not serve chat
-    locked, free = valued(terms=gb300_terms(runs=runs)), valued()
-    assert locked.given["software"].joint >= free.given["software"].joint - 1
-
-
 def test_demand_falls_with_price() -> None:
     game = Game(west(), gb300_terms())
     curves = demand_curves(game, np.geomspace(0.2, 2.0, 9))

@@ -216,7 +216,10 @@ def test_a_block_runs_whole_or_not_at_all_and_keeps_its_size() -> None:
     size = racks.max()
     assert np.all((racks < 1e-6) | (np.abs(racks - size) < 1e-6 * size))
     assert 0 < (racks < 1e-6).sum() < 24  # the curtailment makes it pause
-    free = operate(site(cut=0.4, kind="elastic"))
+    free = operate(inputs.divisible())
+    again = operate(inputs, on=done.on)
+    assert again.value_usd == pytest.approx(done.value_usd, rel=1e-9)
+    assert operate(inputs, on=np.zeros((1, 24))).value_usd == pytest.approx(done.value_usd, rel=1e-9)  # it owes a pace
     assert done.value_usd <= free.value_usd + 1e-6 * abs(free.value_usd)
     assert free.value_usd == pytest.approx(done.bound_usd, rel=2e-3)
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from gigawatt.catalog import Catalog
 from gigawatt.study.deals.load import load_deals
 from gigawatt.study.deals.run import run_deals
+from gigawatt.study.fleet.answer import run_fleet
+from gigawatt.study.load import load
 from gigawatt.study.market.run import run_market
 from gigawatt.study.market.scenario import load_market
 from gigawatt.study.net.file import load_net, run_net
@@ -18,9 +20,10 @@ from gigawatt.study.serve.file import load_serve, run_serve
 from gigawatt.study.train import answer, read_question
 
 EXAMPLES = Path(__file__).parents[2] / "src" / "gigawatt" / "examples"
-LOOP = "a-small-loop"
+LOOP, BUILD_OUT = "a-small-loop", "build-out-small"
 NAMES = (
     LOOP,
+    BUILD_OUT,
     *(f"deals/{file.stem}" for file in sorted((EXAMPLES / "deals").glob("*.yaml"))),
     *(f"market/{file.stem}" for file in sorted((EXAMPLES / "market").glob("*.yaml"))),
     *(f"projects/{file.stem}" for file in sorted((EXAMPLES / "projects").glob("*.yaml"))),
@@ -70,6 +73,8 @@ def sample(name: str) -> RunResult:
             file = Path(folder) / f"{LOOP}.yaml"
             file.write_text(TEXT, encoding="utf-8")
             return run_deals(load_deals(file))
+    if name == BUILD_OUT:
+        return run_fleet(load(EXAMPLES / f"{name}.yaml"))
     room, _, stem = name.partition("/")
     file = EXAMPLES / room / f"{stem}.yaml"
     if room == "deals":

@@ -227,6 +227,44 @@ def tables() -> dict[str, Table]:
             units=dict.fromkeys(["published", "by_row", "steered", "steered_low", "steered_high"], "share"),
         ),
         table(
+            "energy_sources",
+            "source technology mw mwh share capacity_factor usd_per_mwh all_in_usd_per_mwh kg_per_mwh curtailed_mwh",
+            ("grid", "", 800.0, 5.2e6, 0.78, 0.74, 51.0, 51.0, 350.0, 0.0),
+            ("turbines", "gas-turbine", 240.0, 1.2e6, 0.18, 0.57, 49.0, 78.0, 523.0, 0.0),
+            ("field", "solar-pv", 120.0, 2.6e5, 0.04, 0.25, 0.0, 86.0, 0.0, 900.0),
+            ("packs (of what was charged)", "battery-lithium", 100.0, 2.1e4, 0.003, 0.02, None, None, None, None),
+            units={"mw": "MW", "mwh": "MWh", "share": "share", "usd_per_mwh": "USD/MWh", "kg_per_mwh": "kg/MWh"},
+            note="990 MW can be counted on.",
+        ),
+        table(
+            "site_supply_months",
+            "month source mwh usd_per_mwh carbon_kg",
+            *(
+                (month, source, mwh, price, 350.0 * mwh)
+                for month in ("Jan", "Jul")
+                for source, mwh, price in (("grid", 4.3e5, 51.0), ("turbines", 1e5, 49.0), ("packs, taken", -2e3, None))
+            ),
+            ("Jul", "not served", 40.0, None, 0.0),
+            units={"mwh": "MWh", "usd_per_mwh": "USD/MWh", "carbon_kg": "kg"},
+        ),
+        table(
+            "plant_follows",
+            "workload platform change mw taken_at_once_mw plant_follows store_mw store_kwh batteries_do words",
+            (
+                "pretrain",
+                "ironwood",
+                "swing",
+                60.0,
+                0.0,
+                "no",
+                29.0,
+                8.0,
+                "yes",
+                "swing of 60 MW every 2 s: storage holds it",
+            ),
+            units={"mw": "MW", "taken_at_once_mw": "MW", "store_mw": "MW", "store_kwh": "kWh"},
+        ),
+        table(
             "kw_per_gpu",
             "platform hall chip host network fans supplies facility total published error",
             ("blackwell-ultra", "liquid-hall", 1.4, 0.31, 0.3, 0.06, 0.05, 0.29, 2.41, 2.5, -0.04),

@@ -40,7 +40,7 @@ def test_the_navigation_leads_to_every_page_and_back():
 
 def test_every_room_has_its_page():
     rooms = {"core", "catalog", "workload", "chip", "fabric", "serving", "training", "site", "cost"}
-    rooms |= {"factory", "finance", "study", "validation"}
+    rooms |= {"factory", "buildout", "moats", "finance", "study", "validation"}
     rooms |= {"market", "ecosystem", "deals", "deals-data", "project", "network-parts", "scale-across"}
     rooms |= {"services", "serving-events", "training-memory", "training-recipes", "pipeline-schedules"}
     rooms |= {"reliability", "jobs", "provisioning", "energy", "operation"}

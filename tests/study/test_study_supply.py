@@ -123,7 +123,7 @@ def test_what_the_plan_draws_is_what_was_dispatched() -> None:
 
 
 def test_a_site_with_a_grid_alone_keeps_its_price_and_its_connection() -> None:
-    plant = plant_of(_site(grid_power="100 MW"))
+    plant = plant_of(_site(grid_power="100 MW", lack_hours=100.0))
     assert (plant.power_mw, plant.capital_usd, plant.charge_usd_per_yr, plant.served_share) == (100.0, 0.0, 0.0, 1.0)
     assert plant.energy_usd_per_mwh == pytest.approx(65.0) and plant.supply.found is None
 
@@ -135,6 +135,8 @@ def test_more_plant_and_cheaper_fuel_never_hurt() -> None:
     with_store = plant_of(_site(grid_power="50 MW", generation=[_gas(60)], storage=[{"id": "b", "power": "20 MW"}]))
     assert with_store.power_mw >= base.power_mw
     load_mw = base.supply.load_mw
+    looser = plant_of(_site(grid_power="50 MW", generation=[_gas(60)], lack_hours=88.0))
+    assert looser.power_mw > base.power_mw, "a standard of 1 % of the hours counts on more"
     dear = _site(grid_power="50 MW", generation=[_gas(60, "diesel-backup")])
     cheap = _site(grid_power="50 MW", generation=[_gas(60)])
     assert plant_of(cheap, load_mw).energy_usd_per_mwh <= plant_of(dear, load_mw).energy_usd_per_mwh
@@ -173,7 +175,7 @@ def test_plant_counts_from_the_day_it_is_there() -> None:
         ramp=[{"from": "2028-01-01", "power": "100 MW"}, {"from": "2029-01-01", "power": "150 MW"}],
     )
     steps = [firm_mw_on(ramped, date(year, 6, 1)) for year in (2027, 2028, 2029)]
-    assert steps == sorted(steps) and steps[2] - steps[0] == pytest.approx(150.0, rel=0.05)
+    assert steps == sorted(steps) and steps[2] - steps[0] == pytest.approx(150.0, rel=0.1)
 
 
 def test_wrong_plant_is_told_all_at_once() -> None:
@@ -228,8 +230,10 @@ def test_the_example_runs_and_tells_whether_its_plant_follows() -> None:
     follows = list(tables["plant_follows"].rows())
     assert {row["change"] for row in follows} == {"swing", "failure", "restart"}
     assert answer.site_mw > 50 and len(tables["site_supply_months"]) >= 12 * 6
-    # Turbines and engines of 228 MW, one of each down for planned work, are counted on for half of it or so.
-    assert 80 < answer.priced.plant.supply.standing.firm.counted_w / 1e6 < 150
+    # Turbines and engines of 228 MW count for half of it by themselves; grid, sun and batteries lift that.
+    firm = answer.priced.plant.supply.standing.firm
+    assert 100 < firm.fuel_alone_w / 1e6 < 130 and 150 < firm.load_w / 1e6 < 200
+    assert firm.lack_hours <= 2.4
 
 
 def test_the_same_seed_gives_the_same_hours() -> None:

@@ -44,7 +44,7 @@ def operate(
     from gigawatt.study.operate.answer import run_operate
     from gigawatt.study.questions import refuse_other
 
-    refuse_other(file, "run", ("plan",))
+    refuse_other(file, "operate", ("operate", "plan"))
     loaded = load(file, [*set_, *([f"operate.day={day}"] if day else [])])
     catalog = Catalog.load(tuple(overlay))
     found = watched(lambda say: run_operate(loaded, say, catalog), as_json)

@@ -22,7 +22,7 @@ from gigawatt.report import markdown
 from gigawatt.report.grid import words_of
 from gigawatt.report.numbers import number, quantity, span
 from gigawatt.report.sentences import binding, moats, rows_of, worth_of_one_more
-from gigawatt.study.breakeven import BreakEven, break_even
+from gigawatt.study.breakeven import BreakEven, break_even, split_name
 from gigawatt.study.reading import Read, Reading, read_of
 from gigawatt.study.result import RunResult
 
@@ -85,7 +85,7 @@ def _one(claim: Claim) -> str:
     lines += _said("Would be refuted by", claim.get("refuted_by"))
     lines += _said("Sources", claim.get("sources"))
     if scenarios_of(claim):
-        files = ", ".join(f"`examples/{name}.yaml`" for name in scenarios_of(claim))
+        files = ", ".join(_file_of(name) for name in scenarios_of(claim))
         lines.append(f"**Scenarios**: {files}")
     return "\n\n".join(lines)
 
@@ -100,8 +100,14 @@ def _said(words: str, value: Any) -> list[str]:
     return [f"**{words}**:\n\n{items}"]
 
 
+def _file_of(name: str) -> str:
+    """The file of a name, and the verb that answers it where that is not the file's own."""
+    verb, path = split_name(name)
+    return f"`examples/{path}.yaml`" + (f" (`gigawatt {verb}`)" if verb else "")
+
+
 def scenarios_of(claim: Claim) -> list[str]:
-    """The scenarios that a claim names, by their paths below the examples."""
+    """The scenarios that a claim names, by their paths below the examples, a verb before it where it is not the file's own."""
     return [*([claim["scenario"]] if claim.get("scenario") else []), *(claim.get("scenarios") or ())]
 
 
@@ -194,13 +200,15 @@ def solved(claim: Claim, folder: Path) -> dict[str, BreakEven]:
     Raises:
         InputError: a scenario, path or metric that does not exist.
     """
-    return {
-        name: break_even(
-            folder / f"{asked['in']}.yaml", asked["set"], asked["from"], asked["to"], Reading.of(asked["metric"]),
-            float(asked.get("crosses", 0.0)), overrides=asked.get("with", ()),
-        )
-        for name, asked in (claim.get("break_even") or {}).items()
-    }  # fmt: skip
+    found = {}
+    for name, asked in (claim.get("break_even") or {}).items():
+        verb, path = split_name(asked["in"])
+        found[name] = break_even(
+            folder / f"{path}.yaml", asked["set"], asked["from"], asked["to"], Reading.of(asked["metric"]),
+            float(asked.get("crosses", 0.0)), overrides=asked.get("with", ()), verb=verb,
+            steps=int(asked.get("steps", 8)), rounds=int(asked.get("rounds", 10)),
+        )  # fmt: skip
+    return found
 
 
 def filled(claim: Claim, runs: Mapping[str, RunResult], found: Mapping[str, BreakEven] | None = None) -> dict[str, Any]:

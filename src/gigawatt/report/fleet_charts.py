@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from gigawatt.report.chart_parts import axis, line, names_axis, scale_of, steps_axis, value_of, zero_axis
+from gigawatt.report.chart_parts import axis, line, names_axis, rows_with, scale_of, steps_axis, value_of, zero_axis
 from gigawatt.report.numbers import quantity
 from gigawatt.report.sentences import rows_of
 from gigawatt.report.theme import BLUE, GREEN, GREY, INK, ORANGE, PALETTE, RED, Figure, fade, layout, wrap
@@ -24,7 +24,12 @@ MOST_LIMITS = 16
 
 def quarters_of(result: RunResult) -> list[str]:
     """The quarters in their order."""
-    return [str(row["quarter"]) for row in rows_of(result, "periods")]
+    return [str(row["quarter"]) for row in rows_of(result, "periods") if "quarter" in row]
+
+
+def at_work(result: RunResult, value: str) -> list[dict[str, Any]]:
+    """The rows of the fleet that do something and have a number in this column."""
+    return [row for row in rows_with(rows_of(result, "fleet"), value) if row["workload"] != IDLE]
 
 
 def summed(rows: Rows, key: str, value: str, quarters: Sequence[str]) -> dict[str, list[float]]:
@@ -52,7 +57,7 @@ def colour_at(at: int) -> str:
 def platforms_chart(result: RunResult) -> Figure | None:
     """MW drawn by platform, stacked, under the power that may be drawn."""
     quarters = quarters_of(result)
-    stacks = summed([r for r in rows_of(result, "fleet") if r["workload"] != IDLE], "platform", "mw", quarters)
+    stacks = summed(at_work(result, "mw"), "platform", "mw", quarters)
     colours = colours_of(result)
     # The oldest at the bottom.
     order = sorted(stacks, key=lambda name: next((t for t, v in enumerate(stacks[name]) if v > 0), len(quarters)))
@@ -62,7 +67,7 @@ def platforms_chart(result: RunResult) -> Figure | None:
 def workloads_chart(result: RunResult) -> Figure | None:
     """The same by what the racks do."""
     quarters = quarters_of(result)
-    stacks = summed([r for r in rows_of(result, "fleet") if r["workload"] != IDLE], "workload", "mw", quarters)
+    stacks = summed(at_work(result, "mw"), "workload", "mw", quarters)
     return _stacked(result, stacks, [colour_at(at) for at in range(len(stacks))])
 
 
@@ -114,7 +119,7 @@ def limits_heat(result: RunResult) -> Figure | None:
     at = {name: t for t, name in enumerate(quarters)}
     found: dict[str, list[float]] = {}
     said: dict[str, list[str]] = {}
-    for row in rows_of(result, "limits"):
+    for row in rows_with(rows_of(result, "limits"), "available"):
         name = str(row["name"])
         worth = one_per_cent(row)
         found.setdefault(name, [0.0] * len(quarters))[at[str(row["quarter"])]] = worth
@@ -139,7 +144,11 @@ def limits_heat(result: RunResult) -> Figure | None:
                 "hovertemplate": f"%{{y}}, %{{x}}: 1 % more is worth %{{z:,.3g}} {unit}<br>%{{customdata}}<extra></extra>",
             }
         ],
-        "layout": layout(height=130 + 30 * len(kept), xaxis=steps_axis(quarters, tickangle=0), yaxis=names_axis()),
+        "layout": layout(
+            height=130 + 30 * len(kept),
+            xaxis=steps_axis(quarters, tickangle=0, tickvals=quarters[:: max(4, len(quarters) // 6)]),
+            yaxis=names_axis(),
+        ),
     }
 
 
@@ -155,7 +164,7 @@ def one_per_cent(row: Mapping[str, Any]) -> float:
 
 def cash_chart(result: RunResult) -> Figure | None:
     """Capital, resale and what operation earns by quarter, and what is in at once."""
-    rows = rows_of(result, "periods")
+    rows = rows_with(rows_of(result, "periods"), "capital_usd", "operating_usd", "funding_usd")
     if not rows:
         return None
     quarters = quarters_of(result)
@@ -193,9 +202,7 @@ def cash_chart(result: RunResult) -> Figure | None:
 def tokens_chart(result: RunResult) -> Figure | None:
     """Output tokens by workload, stacked, and revenue of a MW-year on the right."""
     quarters = quarters_of(result)
-    stacks = summed(
-        [r for r in rows_of(result, "fleet") if r["workload"] != IDLE], "workload", "tokens_out_per_s", quarters
-    )
+    stacks = summed(at_work(result, "tokens_out_per_s"), "workload", "tokens_out_per_s", quarters)
     if not stacks:
         return None
     factor, unit = scale_of([value for values in stacks.values() for value in values], "tok/s")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from gigawatt.core.table import Table
 from gigawatt.report.chart_parts import value_of
-from gigawatt.report.fleet_charts import IDLE, letters, one_per_cent, quarters_of, summed, text_bar
+from gigawatt.report.fleet_charts import at_work, letters, one_per_cent, quarters_of, summed, text_bar
 from gigawatt.report.sections import Section
 from gigawatt.report.sentences import rows_of
 from gigawatt.study.result import RunResult
@@ -54,7 +55,7 @@ def shown_quarters(result: RunResult) -> Table:
     """The quarters with a bar of MW by platform; of many only every second, third ... one."""
     quarters = quarters_of(result)
     every = -(-len(quarters) // MOST_QUARTERS)
-    stacks = summed([r for r in rows_of(result, "fleet") if r["workload"] != IDLE], "platform", "mw", quarters)
+    stacks = summed(at_work(result, "mw"), "platform", "mw", quarters)
     sign = letters(list(stacks))
     periods = rows_of(result, "periods")
     whole = max(
@@ -77,7 +78,7 @@ def shown_quarters(result: RunResult) -> Table:
 def legend(result: RunResult) -> str:
     """'A gb300, B vr' for the bars."""
     quarters = quarters_of(result)
-    stacks = summed([r for r in rows_of(result, "fleet") if r["workload"] != IDLE], "platform", "mw", quarters)
+    stacks = summed(at_work(result, "mw"), "platform", "mw", quarters)
     return ", ".join(f"{sign} {name}" for name, sign in letters(list(stacks)).items())
 
 
@@ -109,6 +110,18 @@ def shown_limits(result: RunResult, most: int = 12) -> Table:
     return Table.from_rows("shown", rows[:most], columns, {"worth_usd": "USD"}, result.tables["limits"].title, note)
 
 
+def dearest(result: RunResult) -> list[str]:
+    """The sentence of the dearest quarter of power, of capital and of each platform's supply, the dearest first."""
+    found: dict[str, dict[str, Any]] = {}
+    for row in rows_of(result, "limits"):
+        name = str(row["name"])
+        if row["kind"] not in ("power", "capital", "supply") or not row["binding"] or not one_per_cent(row):
+            continue
+        if name not in found or one_per_cent(row) > one_per_cent(found[name]):
+            found[name] = row
+    return [str(row["words"]) for row in sorted(found.values(), key=lambda row: -one_per_cent(row)) if row["words"]]
+
+
 def shown_generations(result: RunResult) -> Table:
     """Platforms that ever stand; racks of the first day where there are any."""
     table = result.tables["generations"]
@@ -134,7 +147,23 @@ FLEET: tuple[Section, ...] = (
         charts=("fleet_by_work",),
         folded=("fleet",),
     ),
-    Section("generations", "Generations", labels=LABELS),
+    Section(
+        "generations",
+        "Generations",
+        labels=LABELS,
+        columns=(
+            "platform",
+            "available",
+            "first_bought",
+            "leaves",
+            "opening",
+            "bought",
+            "peak_mw",
+            "share",
+            "earns_first_usd_per_mw_yr",
+            "earns_last_usd_per_mw_yr",
+        ),
+    ),
     Section("leaving", "What leaves, and why", labels=LABELS),
     Section(
         "limits",
@@ -158,3 +187,6 @@ FLEET: tuple[Section, ...] = (
     Section("software", "Software at the points"),
     Section("assumptions", "Assumptions and sources", "Every input with its range, its kind and where it comes from."),
 )
+
+
+FLEET_SENTENCES: Mapping[str, Callable[[RunResult], str]] = {"limits": lambda result: " ".join(dearest(result)[:3])}

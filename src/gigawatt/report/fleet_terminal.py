@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gigawatt.report.fleet_parts import (
     LABELS,
     MOST_QUARTERS,
+    dearest,
     legend,
     shown_generations,
     shown_limits,
@@ -60,6 +61,9 @@ def render_fleet(result: RunResult, console: Console, folder: Path | None = None
         page.grid(fitted(table, page.width, (), part.drop, LABELS, part.least, part.most), most=part.most)
         if part.table == "periods":
             page.text(f"a letter is {_each(result)} at the meter: {legend(result)}", style="dim", hang=2)
+        if part.table == "limits":
+            for line in dearest(result)[:3]:
+                page.text(line, hang=2)
         if part.note and table.note:
             page.text(table.note, style="dim", hang=2)
     _headlines(result, page)

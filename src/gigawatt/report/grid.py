@@ -18,7 +18,7 @@ from gigawatt.report.numbers import canonical, number, quantity, scaled, signed,
 ROW_UNITS: Mapping[str, tuple[str, ...]] = {
     "metrics": ("value", "low", "p50", "high"),
     "assumptions": ("value", "low", "high"),
-    "limits": ("used", "available", "shadow_price_up", "shadow_price_down"),
+    "limits": ("used", "available", "shadow_price_up", "shadow_price_down", "lasting_up"),
     "circularity": ("value",),
 }
 INPUTS = "_inputs"  # tables of this ending are inputs of one section, each in its own unit

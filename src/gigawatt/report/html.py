@@ -200,11 +200,12 @@ def _parts(result: RunResult, shown: Sequence[sections.Section], charts: dict[st
 def _section(result: RunResult, one: sections.Section, charts: dict[str, Figure]) -> str:
     table = result.metrics if one.table == "metrics" else result.tables[one.table]
     sentence = says(result, one.table)
-    lines = moats(result) if one.table == "moats" else ([sentence] if sentence else [])
+    planned = question_of(result) == "plan"
+    lines = moats(result) if one.table == "moats" and planned else ([sentence] if sentence else [])
     parts = [f'<section id="{one.table}"><h2>{escape(one.title)}</h2>']
     parts += [f'<p class="says">{escape(line)}</p>' for line in lines]
     # A plan's own note takes the place of what is said of any plan; elsewhere the two add up.
-    told = (table.note or one.explains,) if question_of(result) == "plan" else (table.note, one.explains)
+    told = (table.note or one.explains,) if planned else (table.note, one.explains)
     explains = " ".join(text for text in told if text)
     parts.append(f'<p class="explains">{escape(explains)}</p>' if explains else "")
     for name in (one.table, *one.charts):
@@ -213,9 +214,8 @@ def _section(result: RunResult, one: sections.Section, charts: dict[str, Figure]
             parts.append(f'<div class="chart" id="chart-{name}" role="img" aria-label="{label}"></div>')
     if one.shows is not None or one.table not in one.folded:
         made = one.shows(result) if one.shows is not None else table
-        money = question_of(result) != "plan"
-        whole = grid(made, one.columns, {**_LABELS.get(one.table, {}), **one.labels}, bands=money)
-        parts.append(_head_and_rest(whole) if money else _table(whole, most=MOST_ROWS))
+        whole = grid(made, one.columns, {**_LABELS.get(one.table, {}), **one.labels}, bands=not planned)
+        parts.append(_table(whole, most=MOST_ROWS) if planned else _head_and_rest(whole))
     if one.table == "performance":
         measured = dict.fromkeys(str(row["error_source"]) for row in table.rows() if row.get("error_source"))
         parts += [f'<p class="explains">Error measured on: {escape(source)}</p>' for source in measured]

@@ -1,4 +1,5 @@
-"""Charts of the moats: values by regime with bands, which matters over scarce power and chips, over what a watt costs, demand.
+"""Charts of the moats: values by regime with bands, which matters over scarce power and chips, over what a watt costs,
+demand.
 
 One colour a moat in every chart.
 """
@@ -51,7 +52,7 @@ def moat_bars(result: RunResult) -> Figure | None:
 
 
 def scarcity_chart(result: RunResult) -> Figure | None:
-    """Which moat is largest over site power and chips on offer; the number is its value."""
+    """Which moat is largest over site power and chips on offer; in each cell all three values."""
     rows = rows_of(result, "map_scarcity")
     if not rows:
         return None
@@ -60,7 +61,7 @@ def scarcity_chart(result: RunResult) -> Figure | None:
     cells = {(row["power_mw"], row["accelerators"]): row for row in rows}
     order = [*MOATS, "none"]
     z = [[order.index(str(cells[x, y]["largest"])) for x in across] for y in up]
-    text = [[_largest(cells[x, y]) for x in across] for y in up]
+    text = [[_three(cells[x, y]) for x in across] for y in up]
     hover = [[_told(cells[x, y], quantity(x, "MW"), f"{number(y)} accelerators on offer") for x in across] for y in up]
     steps = [(at / len(order), (at + 1) / len(order), fade(COLOURS[name], 0.75)) for at, name in enumerate(order)]
     data = [
@@ -73,6 +74,7 @@ def scarcity_chart(result: RunResult) -> Figure | None:
             "zmax": len(order) - 0.5,
             "text": text,
             "texttemplate": "%{text}",
+            "textfont": {"size": 10},
             "hovertext": hover,
             "hovertemplate": "%{hovertext}<extra></extra>",
             "colorscale": [point for low, high, colour in steps for point in ([low, colour], [high, colour])],
@@ -101,11 +103,9 @@ def scarcity_chart(result: RunResult) -> Figure | None:
     return {"data": data, "layout": ground}
 
 
-def _largest(row: dict[str, Any]) -> str:
-    """The value of the largest, in M USD."""
-    if row["largest"] == "none":
-        return "0"
-    return number(row[MONEY.format(row["largest"])] / MILLION, 2)
+def _three(row: dict[str, Any]) -> str:
+    """The three values, in M USD."""
+    return " / ".join(number(row[MONEY.format(moat)] / MILLION, 2) for moat in MOATS)
 
 
 def _thousands(value: float) -> str:

@@ -140,7 +140,7 @@ MOAT: tuple[Section, ...] = (
     Section(
         "map_scarcity",
         "Which moat matters most, over scarce power and scarce chips",
-        "Colour: the largest; number: its value in M USD per MW and year.",
+        "Colour: the largest; numbers: software / networking / performance per watt, M USD per MW and year.",
         labels=LABELS,
         folded=("map_scarcity",),
     ),

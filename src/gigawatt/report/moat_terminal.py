@@ -30,7 +30,7 @@ PARTS: tuple[Part, ...] = (
     Part(
         "terms",
         "WHAT EACH MOAT IS WHEN IT IS OFF",
-        ("tokens_out_per_s_per_mw", "rival_tokens_out_per_s_per_mw", "domain", "links", "fabric"),
+        ("tokens_out_per_s_per_mw", "rival_tokens_out_per_s_per_mw", "domain", "links", "fabric", "sites"),
         most=18,
         note=True,
         least=22,

@@ -12,6 +12,7 @@ from typing import Any
 from gigawatt.report import sentences as say
 from gigawatt.report.chart_parts import rows_with, value_of
 from gigawatt.report.deals_charts import OWN_MONEY
+from gigawatt.report.fleet_parts import FLEET_SENTENCES
 from gigawatt.report.money_charts import question_of
 from gigawatt.report.numbers import number, quantity, span
 from gigawatt.report.sentences import metric, rows_of
@@ -363,7 +364,7 @@ SENTENCES_BY_QUESTION: Mapping[str, Mapping[str, Says]] = {
     "train": {},
     "moats": {},
     "operate": {},
-    "fleet": {},
+    "fleet": FLEET_SENTENCES,
     "project": {"debt_service": debt_service, "sources_uses": sources_uses, "covenants": covenants},
 }
 

@@ -57,6 +57,7 @@ OPERATE: tuple[Section, ...] = (
         "Power by the hour",
         "Means at the meter; the dashed line is what may be drawn.",
         folded=("power_hours",),
+        beside=("swings",),
     ),
     Section(
         "work_hours",

@@ -21,7 +21,7 @@ from gigawatt.report.accuracy_training import training_part
 from gigawatt.report.claims import claims_page, filled, scenarios_of, solved
 from gigawatt.report.contract_pages import write_contracts
 from gigawatt.report.site_page import write_provisioning
-from gigawatt.study.breakeven import BreakEven, run_file
+from gigawatt.study.breakeven import BreakEven, run_file, split_name
 from gigawatt.study.result import RunResult
 from gigawatt.validation.anchors import anchors_table
 
@@ -66,7 +66,8 @@ def run_scenarios(names: Iterable[str]) -> dict[str, RunResult]:
     for name in sorted(set(names)):
         print(f"run {name} ...", file=sys.stderr, flush=True)
         try:
-            found[name] = run_file(_examples() / f"{name}.yaml")
+            verb, path = split_name(name)
+            found[name] = run_file(_examples() / f"{path}.yaml", verb=verb)
         except GigawattError as error:
             print(f"  left out: {error}", file=sys.stderr)
     return found

@@ -66,6 +66,22 @@ SECTIONS: tuple[Section, ...] = (
         beside=("runs", "availability"),
     ),
     Section(
+        "platforms",
+        "Every platform per MW, per dollar, per token",
+        columns=(
+            "workload",
+            "platform",
+            "usd_per_mtok",
+            "usd_per_mtok_low",
+            "usd_per_mtok_high",
+            "over_cheapest",
+            "tokens_out_per_s_per_mw",
+            "cost_usd_per_mw_yr",
+            "capex_usd_per_mw",
+        ),
+        beside=("hosts",),
+    ),
+    Section(
         "jobs",
         "Jobs",
         "Days, chip-hours and energy of each run by itself; the plan may give it more racks for a shorter time.",
@@ -133,8 +149,8 @@ SECTIONS: tuple[Section, ...] = (
     Section(
         "moats",
         "Moats",
-        "What the plan loses per MW-year when an advantage is taken from the vendor (removed), what a rival gains when "
-        "it gets it (given), and its fair share of all of them (Shapley).",
+        "What buyer and vendor lose per MW-year when an advantage is taken from the vendor (removed) or given to its rivals "
+        "(given), and its fair share of all of them (Shapley).",
     ),
     Section(
         "drift",

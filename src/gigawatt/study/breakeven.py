@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from gigawatt.catalog import Catalog
-from gigawatt.core.errors import InputError, Problem
+from gigawatt.core.errors import InputError, Problem, unknown_name
 from gigawatt.study.questions import QUESTIONS, answer, question_of
 from gigawatt.study.reading import Reading, read_of
 from gigawatt.study.result import RunResult
@@ -31,7 +31,12 @@ FEWEST = {
     "project": ("uncertainty.samples=0",),
     "network": (),
     "backtest": (),
+    "moats": ("uncertainty.samples=16", "moats.samples=0", "moats.map=false"),
+    "operate": ("uncertainty.samples=16",),
+    "fleet": ("uncertainty.samples=16",),
 }
+# Verbs other than the file's own that a name may ask for: `moats claims/07-west` is what `gigawatt moats` says of that file.
+VERBS = ("moats", "operate", "fleet")
 _NUMBER = re.compile(r"\s*([-+]?\d[\d_]*(?:\.\d*)?(?:[eE][-+]?\d+)?)\s*(.*?)\s*$")
 
 
@@ -52,13 +57,37 @@ class BreakEven:
     at_end: float
 
 
-def run_file(file: Path | str, overrides: Sequence[str] = (), catalog: Catalog | None = None) -> RunResult:
-    """The answer of any file but a back-test, by the question it asks.
+def split_name(name: str) -> tuple[str, str]:
+    """(verb, file) of a name; no verb is the file's own.
+
+    >>> split_name("moats claims/07-west"), split_name("claims/07-west")
+    (('moats', 'claims/07-west'), ('', 'claims/07-west'))
+
+    Raises:
+        InputError: a verb that no name may ask for.
+    """
+    verb, _, rest = name.rpartition(" ")
+    if verb and verb not in VERBS:
+        raise InputError(unknown_name("verb of a file", verb, VERBS))
+    return verb, rest
+
+
+def few_of(file: Path, verb: str = "") -> tuple[str, ...]:
+    """What leaves a file with its stated values alone under a verb."""
+    return FEWEST[verb or question_of(file)]
+
+
+def run_file(
+    file: Path | str, overrides: Sequence[str] = (), catalog: Catalog | None = None, verb: str = ""
+) -> RunResult:
+    """The answer of any file but a back-test, by the question it asks; of a plan by `verb` where one of `VERBS` is named.
 
     Raises:
         InputError: the file is wrong, or is a back-test.
     """
     path = Path(file)
+    if verb:
+        return _of_verb(path, overrides, catalog, verb)
     if question_of(path) == "plan":
         from gigawatt.study.load import load
         from gigawatt.study.pipeline import run
@@ -68,6 +97,22 @@ def run_file(file: Path | str, overrides: Sequence[str] = (), catalog: Catalog |
     if isinstance(found, dict):
         raise InputError(Problem("no_run", f"'{file}' is a back-test: it has outputs, no run"))
     return found
+
+
+def _of_verb(path: Path, overrides: Sequence[str], catalog: Catalog | None, verb: str) -> RunResult:
+    """What `moats`, `operate` or `fleet` says of the scenario of a site."""
+    if verb == "moats":
+        from gigawatt.study.moats.answer import answer_moats
+        from gigawatt.study.moats.file import load_moats
+
+        return answer_moats(load_moats(path, overrides), catalog=catalog)
+    from gigawatt.study.load import load
+
+    if verb == "operate":
+        from gigawatt.study.operate.answer import run_operate
+
+        return run_operate(load(path, overrides), catalog=catalog)
+    raise InputError(unknown_name("verb of a file", verb, VERBS))
 
 
 def break_even(
@@ -81,6 +126,8 @@ def break_even(
     steps: int = 8,
     overrides: Sequence[str] = (),
     catalog: Catalog | None = None,
+    verb: str = "",
+    rounds: int = 10,
 ) -> BreakEven:
     """Where along `path` (dotted, as for --set) the number that `reading` names crosses `level`.
 
@@ -95,13 +142,13 @@ def break_even(
     if unit != other:
         message = f"'{start}' and '{end}' have two units"
         raise InputError(Problem("two_units", message, None, ("give both ends in one unit",)))
-    facts, few = catalog or Catalog.load(), FEWEST[question_of(Path(file))]
+    facts, few = catalog or Catalog.load(), few_of(Path(file), verb)
 
     def number(x: float) -> float:
         written = f"{path}={x:.12g} {unit}".rstrip()
-        return read_of(run_file(file, [*few, *overrides, written], facts), reading).number - level
+        return read_of(run_file(file, [*few, *overrides, written], facts, verb), reading).number - level
 
-    return crossing(number, first, last, steps, path, unit, level)
+    return crossing(number, first, last, steps, path, unit, level, rounds=rounds)
 
 
 def crossing(

@@ -64,6 +64,8 @@ Rent = Annotated[float, BeforeValidator(_quantity("rent")), Field(ge=0)]
 Rate = Annotated[float, BeforeValidator(_quantity("share")), Field(ge=0, lt=1)]
 Share = Annotated[float, BeforeValidator(_quantity("share")), Field(ge=0, le=1)]
 Multiple = Annotated[float, BeforeValidator(_quantity("share")), Field(gt=0, le=100)]
+Length = Annotated[float, BeforeValidator(_quantity("length")), Field(gt=0)]
+DataRate = Annotated[float, BeforeValidator(_quantity("data_rate")), Field(gt=0)]
 MoneyRate = Annotated[float, BeforeValidator(_quantity("money_rate")), Field(ge=0)]
 Day = Annotated[date, BeforeValidator(_days)]
 

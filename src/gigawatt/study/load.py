@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,11 @@ def check(source: Source, overrides: Sequence[str] = ()) -> Loaded:
     """
     problems = Problems()
     merged = override(source, overrides, problems)
+    if merged.data.get("question") in (
+        "plan",
+        "operate",
+    ):  # what it is meant for; it is the same scenario to every verb
+        merged = replace(merged, data={key: value for key, value in merged.data.items() if key != "question"})
     scenario = validated(Scenario, merged, problems)
     _check_names(merged, problems)
     problems.raise_if_any()

@@ -33,6 +33,7 @@ from gigawatt.study.money_tables import (
 from gigawatt.study.network import network_table
 from gigawatt.study.perform import Performance, alone, perform
 from gigawatt.study.plan_tables import excluded_table, limits_table, performance_table, plan_table, power_tables
+from gigawatt.study.platforms import hosts_table, platforms_table
 from gigawatt.study.price import Priced, price
 from gigawatt.study.resolve import Resolved, resolve
 from gigawatt.study.result import RunResult
@@ -157,6 +158,8 @@ def assemble(answer: Answer) -> RunResult:
         excluded_table(answer),
         limits_table(answer),
         performance_table(answer, errors),
+        platforms_table(answer),
+        hosts_table(answer),
         runs_table(answer),
         swings,
         follows_table(answer, swings),

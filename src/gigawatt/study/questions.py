@@ -1,7 +1,8 @@
 """Which question a file asks, and who answers it: deals, market, project, network, serving, training, back-test, or a plan.
 
 A file says `question: deals`, `market`, `project`, `network`, `serve` or `train`; a back-test names its `evaluator`; any other
-file is a scenario for `run`.
+file is a scenario for `run`, `fleet`, `moats` and `operate`; one that says `question: operate` is meant for its days by the
+hour.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from gigawatt.study.load import Default
     from gigawatt.study.result import RunResult
 
-QUESTIONS = ("deals", "market", "project", "network", "serve", "train", "plan")
+QUESTIONS = ("deals", "market", "project", "network", "serve", "train", "operate", "plan")
 # Who answers what asks for something else than its own name.
 VERBS = {"plan": "run", "project": "deals", "network": "net", "backtest": "market"}
 Progress = Callable[[str], Any]
@@ -48,7 +49,7 @@ def backtest_answer(file: Path | str, overrides: Sequence[str] = ()) -> dict[str
 
 
 def question_of(file: Path) -> str:
-    """'deals', 'market', 'project', 'network', 'serve', 'train', 'backtest' or 'plan'; what a file extends counts too.
+    """'deals', 'market', 'project', 'network', 'serve', 'train', 'operate', 'backtest' or 'plan', the file's or its base's.
 
     Raises:
         InputError: it can not be read, or asks something else.
@@ -99,6 +100,8 @@ def refuse_other(file: Path, verb: str, allowed: Sequence[str]) -> str:
         InputError: another verb answers it; names that one.
     """
     asked = question_of(file)
+    if asked == "operate" and "operate" not in allowed and "plan" in allowed:
+        asked = "plan"  # the scenario of a site, whatever else it is meant for
     if asked not in allowed:
         right = VERBS.get(asked, asked)
         message = f"'{file}' asks for '{asked}', which '{verb}' does not answer"
@@ -153,6 +156,11 @@ def check_file(file: Path, overrides: Sequence[str], catalog: Catalog) -> Sequen
     loaded = load(file, overrides)
     check_operate(loaded)
     resolve(loaded, catalog)
+    if "build_out" in loaded.source.data:
+        from gigawatt.study.fleet.calendar import quarters_of
+        from gigawatt.study.fleet.check import check_build_out
+
+        check_build_out(loaded, quarters_of(loaded.scenario))
     return loaded.defaults
 
 
@@ -194,6 +202,11 @@ def answer(
         from gigawatt.study.train.file import load_train, run_train
 
         return run_train(load_train(file, overrides, catalog), progress)
+    if asked == "operate":
+        from gigawatt.study.load import load
+        from gigawatt.study.operate.answer import run_operate
+
+        return run_operate(load(file, overrides), progress, catalog)
     from gigawatt.study.deals.load import load_deals
     from gigawatt.study.deals.run import run_deals
 

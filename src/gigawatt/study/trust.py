@@ -49,7 +49,7 @@ def used_datums(resolved: Resolved, racks: Sequence[float]) -> list[Datum]:
 def assumptions_table(resolved: Resolved, racks: Sequence[float], more: Sequence[Datum] = ()) -> Table:
     """Values with range, kind and source; the scenario's own defaults first; `more` beside those of what was bought."""
     rows: list[dict[str, Any]] = [
-        {"name": d.path, "value": d.value if isinstance(d.value, (int, float)) else None, "unit": "",
+        {"name": d.path, "value": float(d.value) if isinstance(d.value, (int, float)) else None, "unit": "",
          "kind": "assumed", "source": f"default of the scenario: {d.value}", "path": d.path}
         for d in resolved.loaded.defaults
     ]  # fmt: skip

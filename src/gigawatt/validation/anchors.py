@@ -1,7 +1,7 @@
 """Published single figures beside ours: a day of serving, node and rack watts, all-in kW a chip, capital of a gigawatt.
 
-Each of ours is worked out by the engine from catalog facts; none is fitted to the figure beside it. What was looked at while a
-form was chosen says so.
+Each of ours is worked out by the engine from catalog facts; none is fitted to the figure beside it. What was looked at
+while a form was chosen says so.
 """
 
 from __future__ import annotations

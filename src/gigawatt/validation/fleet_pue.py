@@ -1,7 +1,7 @@
 """PUE of whole fleets from the climates and designs that public sources describe, beside what the fleets report.
 
-A fleet is shares of IT energy over (design, climate): data/pue_fleets.yaml says which and on whose word. Each part is a year of
-the design at its mean load under the hours of its climate (`physics.site.site_year`); of the fleet,
+A fleet is shares of IT energy over (design, climate): data/pue_fleets.yaml says which and on whose word. Each part is a
+year of the design at its mean load under the hours of its climate (`physics.site.site_year`); of the fleet,
 
     PUE = sum of share x PUE of the part;   each stage's watts for each IT watt add up the same way, so causes sum to PUE - 1
 

@@ -1,8 +1,8 @@
 """With racks bought in blocks there are three prices of a limit, and all are given.
 
 The dual of the linear programme is the long-run price; the dual with the purchases held is what one more is worth to the
-fleet as it is built; the increment is the true gain of a tenth more from a quarter on, per unit, with blocks chosen anew. A
-search for whole blocks stops at a gap, so an increment is known between two numbers only.
+fleet as it is built; the increment is the true gain of a tenth more from a quarter on (at least a block), per unit, with blocks
+chosen anew. A search for whole blocks stops at a gap, so an increment is known between two numbers only.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def _increment(solved: Solved, whole: Answer, limit: PeriodLimit, price_scale: f
     subject = 0 if limit.kind == "power" else programme.inputs.platforms.index(limit.subject)
     rows = programme.limit_row[limit.kind][subject, limit.t :]
     rows = rows[programme.bound[limit.kind][subject, limit.t :] > 0]
-    step = _STEP * limit.limit
+    step = max(_STEP * limit.limit, float(programme.inputs.block_racks) if limit.kind == "supply" else 0.0)
     high = programme.program.row_high.copy()
     high[rows] += step
     found = Solver(replace(programme.program, row_high=high), gap=programme.inputs.integer_gap).solve()

@@ -45,8 +45,9 @@ class PeriodLimit:
         lasting_dual, lasting_up, lasting_down: of one more in this quarter and in all that follow.
         then: limits that are taken in full when a tenth more of this one is there from then on, and were not before.
         probed: whether both sides were solved for; else `up` and `down` repeat the dual.
-        operating: with blocks, price with the purchases held (else None). increment: with blocks, worth per unit of
-            `increment_step` more from then on, which lies in `increment_low` to `increment_high` (else None).
+        operating: with blocks, dual of this quarter alone with the purchases held (else None).
+        increment: with blocks, worth per unit of `increment_step` more from then on, which lies in `increment_low` to
+            `increment_high` (else None).
         words: in a sentence.
     """
 
@@ -81,9 +82,9 @@ class PeriodLimit:
 
     @property
     def binding(self) -> bool:
-        """Whether moving it in this quarter alone changes the optimum."""
-        down = self.down if np.isfinite(self.down) or self.limit > 0 else 0.0
-        return max(abs(self.up), abs(down), abs(self.dual)) > 1e-9
+        """Whether moving it in this quarter alone changes the optimum (a limit of zero can only be raised)."""
+        down = self.down if self.limit > 0 else 0.0
+        return max(abs(self.up), abs(down)) > 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ def shadow_prices(
     Args:
         programme: what was solved. solver: holds it at its optimum. dual: [rows] its duals; value: its optimum, M USD.
         optimum: [columns] a linear optimum (worths are of it); shown: the plan whose use of each limit is told.
-        most: how many limits are solved for on both sides (None: 200, and 24 of a large programme).
+        most: how many limits are solved for on both sides (None: 200, and 16 of a large programme).
     """
     taken, used = activity(programme, optimum), activity(programme, shown)
     all_ = programme.limits()
@@ -124,7 +125,7 @@ def shadow_prices(
     rent = np.abs(dual[rows]) * np.array([_size(programme, limit) for limit in limits])
     order = np.lexsort((rows, -rent))
     if most is None:
-        most = 24 if programme.program.cost.size > _LARGE else 200
+        most = 16 if programme.program.cost.size > _LARGE else 200
     probed = [int(i) for i in order if tight[i]][:most]
     lasting = [_rows_from(programme, limit) for limit in limits]
     first_extra = programme.program.cost.size
@@ -134,7 +135,9 @@ def shadow_prices(
     worths: dict[int, tuple[_Worth, _Worth]] = {}
     for n, i in enumerate(probed):
         sign = -1.0 if limits[i].lower else 1.0  # the column stands on the left side: less of it is more of the limit
-        worths[i] = probe.quarter(limits[i]), probe.lasting(limits[i], lasting[i], first_extra + n, sign)
+        now = probe.quarter(limits[i])
+        last = lasting[i].size == 1
+        worths[i] = now, now if last else probe.lasting(limits[i], lasting[i], first_extra + n, sign)
     return tuple(
         _told_as(programme, limit, float(used[limit.row]), dual, lasting[i], worths.get(i), bool(tight[i]))
         for i, limit in enumerate(limits)
@@ -187,8 +190,6 @@ class _Probe:
 
     def lasting(self, limit: LimitRow, rows: Indices, column: int, sign: float) -> _Worth:
         """The same in this quarter and in those that follow; a column on the left side moves all of their bounds."""
-        if rows.size == 1:
-            return self.quarter(limit)
         bounds = self.low[rows] if limit.lower else self.high[rows]
 
         def move(by: float) -> None:
@@ -327,14 +328,15 @@ def sentence(limit: PeriodLimit) -> str:
     elif limit.kind == "demand":
         text = f"{limit.quarter}: {what} is short: {more} more is worth {dollars(limit.up)}"
     else:
-        text = (
-            f"{limit.quarter}: {what} is short: {more} more from then on is worth {dollars(limit.lasting_up * units)}"
-        )
+        each = " a quarter" if limit.kind == "supply" else ""
+        text = f"{limit.quarter}: {what} is short: {more} more{each} from then on is worth"
+        text += f" {dollars(limit.lasting_up * units)}"
         text += f", in this quarter alone {dollars(limit.up * units)}"
     if abs(limit.up - limit.down) > 1e-6 * max(abs(limit.up), abs(limit.down)):
         less = "no plan fits less" if limit.down == float("inf") else f"the last of it {dollars(limit.down * units)}"
         text += f" ({less})"
     if limit.then:
-        names = list(dict.fromkeys(name.rpartition(" in ")[0] for name in limit.then))
+        short = {name: name.rpartition(" in ")[0] for name in limit.then}
+        names = list(dict.fromkeys(name if alone == what else alone for name, alone in short.items()))
         text += f"; with a tenth more, {listed(names)} {'binds' if len(names) == 1 else 'bind'} too"
     return text + "."

@@ -7,10 +7,11 @@ Three policies:
   It is counted from the day on which what is ordered now comes into use: with a lead of two quarters a window of four sees six.
 * myopic: a rolling window of one.
 
-What stands at the end of a window before the horizon's end counts as its owner would sell it then: racks at their resale in
-the quarter that follows, shell at its cost less an even share a quarter of what it loses to the horizon's end. In rental form
-nothing stands for anything. A window that sees the last quarter is the rest of the horizon, and is decided at once: so a full
-window is perfect foresight.
+Behind its last quarter a window sees nothing and expects no change: it plans as if that quarter went on to the horizon's end,
+with the horizon's terminal worths then. So it knows what a rack earns over the years and does not know what will be different:
+what seeing less loses is the worth of foresight, and not of a rule for the value of what stands. (To count what stands at its
+resale instead makes a short window buy too little wherever a used rack sells for much less than it earns; see the docs.)
+A window that sees the last quarter is the rest of the horizon, and is decided at once: so a full window is perfect foresight.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from gigawatt.factory.buildout.hull import useful
 from gigawatt.factory.buildout.inputs import BuildInputs
 from gigawatt.factory.buildout.limits import PeriodLimit, shadow_prices
 from gigawatt.factory.buildout.notes import notes_of
-from gigawatt.factory.buildout.programme import build
+from gigawatt.factory.buildout.programme import KINDS, build
 from gigawatt.factory.buildout.result import BuildPlan, Decisions, cash
 from gigawatt.factory.buildout.solve import Solved, solve
 from gigawatt.factory.model import MILLION
@@ -45,8 +46,9 @@ def build_out(
     Args:
         inputs: platforms, points, limits and money by quarter.
         policy: perfect, rolling or myopic. window: quarters that a rolling plan sees.
-        prices: work out the limits (of a policy that sees less, as each window sees its first quarter: duals alone).
-        probed: how many limits are solved for on both sides (None: 200, and 24 of a large programme).
+        prices: work out the limits (of a policy that sees less: duals alone, as each window sees its first quarter; in a
+            window of one that is the worth of having it to the end, since the quarter is expected to go on).
+        probed: how many limits are solved for on both sides (None: 200, and 16 of a large programme).
 
     Raises:
         Infeasible: the limits conflict; names an irreducible set of them by quarter and the smallest change that fits. With
@@ -106,12 +108,13 @@ def _rolled(inputs: BuildInputs, rows: Mask, window: int, prices: bool) -> tuple
     """Decisions quarter by quarter (points as `rows` of all), and the limits as each window sees its first quarter."""
     n_t = len(inputs.quarters)
     ahead = window + int(inputs.lead_quarters.max(initial=0))
+    coming = {name for name, row in zip(inputs.platforms, inputs.supply_racks, strict=True) if row.any()}
     kept: list[Decisions] = []
     limits: list[PeriodLimit] = []
     now = inputs
     for t in range(n_t):
         end = min(ahead, n_t - t)
-        seen = _window(now, inputs, t, end)
+        seen = _window(now, end)
         why = (
             f"in {inputs.quarters[t]}, after what was decided before with a window of {window} quarters: " if t else ""
         )
@@ -121,7 +124,8 @@ def _rolled(inputs: BuildInputs, rows: Mask, window: int, prices: bool) -> tuple
         if prices:
             linear = solved.linear
             found = shadow_prices(solved.programme, solved.solver, linear.row_dual, linear.value, linear.x, solved.x, 0)
-            limits += [replace(limit, t=limit.t + t) for limit in found if last or limit.t == 0]
+            known = [limit for limit in found if limit.subject not in coming or limit.limit > 0]
+            limits += [replace(limit, t=limit.t + t) for limit in known if last or limit.t == 0]
         kept.append(made if last else _first(made))
         if last:
             break
@@ -129,6 +133,8 @@ def _rolled(inputs: BuildInputs, rows: Mask, window: int, prices: bool) -> tuple
     joined = {
         name: np.concatenate([getattr(part, name) for part in kept], axis=-1) for name in Decisions.__dataclass_fields__
     }
+    place = {name: i for i, name in enumerate((*inputs.platforms, *inputs.segments, *inputs.obligations))}
+    limits.sort(key=lambda limit: (KINDS.index(limit.kind), place.get(limit.subject, 0), limit.t))
     return Decisions(**joined), tuple(limits)
 
 
@@ -136,18 +142,21 @@ def _first(made: Decisions) -> Decisions:
     return Decisions(**{name: getattr(made, name)[..., :1] for name in Decisions.__dataclass_fields__})
 
 
-def _window(now: BuildInputs, whole: BuildInputs, t: int, length: int) -> BuildInputs:
-    """The next `length` quarters of what is left (`now` starts at quarter t of `whole`), with worths at the window's end."""
+def _window(now: BuildInputs, length: int) -> BuildInputs:
+    """The next `length` quarters, the last of which goes on to the end: its margins count as often as they are expected."""
     if length == len(now.quarters):
         return now
-    seen, n_t, end = now.part(0, length), len(whole.quarters), t + length
-    loss = whole.shell_usd_per_mw - whole.shell_terminal_usd_per_mw
-    stood = (end - np.arange(n_t)) / (n_t - np.arange(n_t))
-    shell = (whole.shell_usd_per_mw - loss * stood)[t:end]
-    # Resale is paid at the start of the quarter that follows, a window's worth at the end of its last.
-    resale = whole.resale_usd[:, end] * whole.opening_discount[end] / whole.discount[end - 1]
-    cap = seen.shell_usd_per_mw * seen.opening_discount / seen.discount[-1]
-    return replace(seen, terminal_usd=resale, shell_terminal_usd_per_mw=np.minimum(shell, cap))
+    seen = now.part(0, length)
+    discount = seen.discount.copy()
+    discount[-1] = now.discount[length - 1 :].sum()
+    # Terminal worths still fall at the horizon's end.
+    at_end = now.discount[-1] / discount[-1]
+    return replace(
+        seen,
+        discount=discount,
+        terminal_usd=seen.terminal_usd * at_end,
+        shell_terminal_usd_per_mw=seen.shell_terminal_usd_per_mw * at_end,
+    )
 
 
 def _after(now: BuildInputs, made: Decisions, rows: Mask) -> BuildInputs:

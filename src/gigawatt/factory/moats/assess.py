@@ -16,15 +16,14 @@ from numpy.typing import NDArray
 
 from gigawatt.factory.fleet import plan
 from gigawatt.factory.moats.demand import MOST, Premium, best_price, premium
-from gigawatt.factory.moats.game import Game, Position, World, at_production_cost
-from gigawatt.factory.moats.regimes import Regime, runnable
-from gigawatt.factory.moats.shapley import Coalition, shapley
+from gigawatt.factory.moats.game import Game, Position, World, at_production_cost, values_of
+from gigawatt.factory.moats.regimes import Regime
+from gigawatt.factory.moats.shapley import Coalition
 from gigawatt.factory.moats.terms import MOATS, MoatTerms
 
 Array = NDArray[np.float64]
 Draw = tuple[MoatTerms, World]
 _SAME = 1e-9
-_NOISE = 1e-9  # of the worths that a value is a mean of
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +119,7 @@ def assess(
         base,
         _binding(regime),
         worth,
-        _values(worth),
+        values_of(worth),
         first,
         removed,
         given,
@@ -131,12 +130,6 @@ def assess(
         _gap(game.value(("networking",), box=True).usd_per_yr, narrow),
         prices,
     )
-
-
-def _values(worth: dict[Coalition, float]) -> dict[str, float]:
-    """Shapley values, without what rounding leaves of moats that do nothing."""
-    noise = _NOISE * max(abs(v) for v in worth.values())
-    return {m: v if abs(v) > noise else 0.0 for m, v in shapley(worth, MOATS).items()}
 
 
 def _gap(a: float, b: float) -> float:
@@ -182,7 +175,7 @@ def _bands(game: Game, regime: Regime, draws: Sequence[Draw]) -> tuple[dict[str,
             ratio = terms.given_software / np.where(regime.opened_by > 0, regime.opened_by, 1.0)
             tokens = ratio if world.tokens is None else ratio * world.tokens
             terms, world = terms.opened(), replace(world, tokens=tokens)
-        values = _values(game.worths(terms, world))
+        values = values_of(game.worths(terms, world))
         found[i] = [values[m] for m in MOATS]
     low, middle, high = np.percentile(found, [10, 50, 90], axis=0)
     # Where none is above zero there is no largest.
@@ -193,5 +186,5 @@ def _bands(game: Game, regime: Regime, draws: Sequence[Draw]) -> tuple[dict[str,
 
 
 def _binding(regime: Regime) -> tuple[str, ...]:
-    joint = at_production_cost(runnable(regime.inputs, regime.terms), regime.terms)
+    joint = at_production_cost(regime.inputs, regime.terms)
     return tuple(limit.name for limit in plan(joint).limits if limit.binding)

@@ -24,13 +24,17 @@ from numpy.typing import NDArray
 
 from gigawatt.factory.draws import token_entries
 from gigawatt.factory.inputs import PlanInputs
-from gigawatt.factory.moats.shapley import Coalition, coalitions
+from gigawatt.factory.moats.shapley import Coalition, coalitions, shapley
 from gigawatt.factory.moats.terms import MOATS, MoatTerms
 from gigawatt.factory.model import MILLION, Model, build
 from gigawatt.factory.solver import LinearProgram, Solver
 
 Array = NDArray[np.float64]
 SUBSETS = coalitions(MOATS)
+# The same sets, each one moat away from the last: little changes in the programme, and few steps from the last optimum.
+_WALK: tuple[Coalition, ...] = tuple(
+    tuple(m for k, m in enumerate(MOATS) if (at ^ (at >> 1)) >> k & 1) for at in range(2 ** len(MOATS))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,7 @@ class World:
 
 
 PLAIN = World()
+_NOISE = 1e-9  # of the worths that a value is a mean of
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +107,7 @@ class Game:
         self._list = inputs.thinned()
         self.model = build(at_production_cost(self._list, terms))
         self.inputs = self.model.inputs
-        program = _with_outside(self.model, outside_price, _locked(self.inputs, terms))
+        program = _with_outside(self.model, outside_price)
         self._solver = Solver(program, relax=True)
         self._tokens = token_entries(self.model)
         n, platforms = len(self.inputs.points), self.inputs.platforms
@@ -142,33 +147,53 @@ class Game:
             terms: of a draw. world: of a draw.
         """
         t = self.terms if terms is None else terms
+        charge, dear, drawn = self._set(t, off, given, present, price, box, world)
+        return self._position(t, price, charge, dear, drawn, world)
+
+    def worths(self, terms: MoatTerms | None = None, world: World = PLAIN) -> dict[Coalition, float]:
+        """v(S) of every set of moats that are on, USD per year: nine solves."""
+        t = self.terms if terms is None else terms
+        out = {}
+        for on in _WALK:
+            self._set(t, tuple(m for m in MOATS if m not in on), (), True, None, False, world)
+            out[on] = self._usd()
+        self._set(t, (), (), False, None, False, world)
+        absent = self._usd()
+        return {on: _clean(out[on] - absent, absent) for on in SUBSETS}
+
+    def _usd(self) -> float:
+        """USD per year of the programme as it stands; 0 where nothing fits."""
+        value = self._solver.value()
+        return value * MILLION if np.isfinite(value) else 0.0
+
+    def _set(
+        self,
+        t: MoatTerms,
+        off: Coalition,
+        given: Coalition,
+        present: bool,
+        price: float | None,
+        box: bool,
+        world: World,
+    ) -> tuple[Array, Array, Array]:
+        """Change the programme to this question: factors on charges and on whole prices [platforms], on watts [points]."""
         p, w = self.inputs.points.platform, self.inputs.points.workload
         tokens, watts, charge = self._factors(t, off, given)
         dear = t.box_price if box else np.ones_like(charge)
         if world.tokens is not None:
             tokens = tokens * world.tokens
         made = tokens[p, w] * (1.0 if world.group is None else world.group[self.inputs.points.group])
-        drawn = (watts * (t.box_watts if box else 1.0)[:, None])[p, w] if box else watts[p, w]
+        drawn = (watts * t.box_watts[:, None] if box else watts)[p, w]
         self._show_tokens(made)
         self._show_watts(drawn)
         self._show_capex(t, price, dear)
         self._show_supply(t, present)
         self._solver.set_cost(self._cost(t, price, charge, dear, drawn, world))
-        return self._position(t, price, charge, dear, drawn, world)
-
-    def worths(self, terms: MoatTerms | None = None, world: World = PLAIN) -> dict[Coalition, float]:
-        """v(S) of every set of moats that are on, USD per year: nine solves."""
-        absent = self.value(present=False, terms=terms, world=world).usd_per_yr
-        out = {}
-        for on in SUBSETS:
-            off = tuple(m for m in MOATS if m not in on)
-            out[on] = self.value(off, terms=terms, world=world).usd_per_yr - absent
-        return {on: _clean(value, absent) for on, value in out.items()}
+        return charge, dear, drawn
 
     def _factors(self, t: MoatTerms, off: Coalition, given: Coalition) -> tuple[Array, Array, Array]:
         """Tokens and watts [platforms, workloads] and charges [platforms] of a set of moats, over those of the inputs."""
-        opened = "software" in given
-        tokens = t.given_software.copy() if opened else t.runs.astype(np.float64)
+        tokens = t.given_software.copy() if "software" in given else np.ones_like(t.software)
         watts, charge = np.ones_like(tokens), np.ones(len(tokens))
         if "software" in off:
             tokens *= t.software
@@ -257,6 +282,12 @@ class Game:
         )
 
 
+def values_of(worth: dict[Coalition, float]) -> dict[str, float]:
+    """Shapley values, without what rounding leaves of moats that do nothing."""
+    noise = _NOISE * max(abs(v) for v in worth.values())
+    return {m: v if abs(v) > noise else 0.0 for m, v in shapley(worth, MOATS).items()}
+
+
 def _clean(value: float, beside: float) -> float:
     """Nothing where a difference is no more than what the solver leaves open."""
     return 0.0 if abs(value) < 1e-7 * max(abs(beside), 1e6) else value
@@ -268,20 +299,13 @@ def _mask(t: MoatTerms, count: int) -> NDArray[np.bool_]:
     return out
 
 
-def _locked(inputs: PlanInputs, terms: MoatTerms) -> NDArray[np.bool_]:
-    """Points of work that a rival's stack does not run."""
-    return np.asarray(~terms.runs[inputs.points.platform, inputs.points.workload])
-
-
-def _with_outside(model: Model, outside_price: float, locked: NDArray[np.bool_]) -> LinearProgram:
+def _with_outside(model: Model, outside_price: float) -> LinearProgram:
     """The programme with one more column an obligation: its tokens bought elsewhere, at a price from the base plan."""
     owed = [limit for limit in model.limits if limit.kind == "obligation"]
     program = model.program
     if not owed:
         return program
-    high = program.col_high.copy()
-    high[model.use[locked].ravel()] = 0.0
-    base = Solver(replace(program, col_high=high), relax=True).solve()
+    base = Solver(program, relax=True).solve()
     if not base.optimal:
         from gigawatt.factory.conflict import infeasible
 

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gigawatt.factory.moats.game import Game, World
-from gigawatt.factory.moats.shapley import shapley
-from gigawatt.factory.moats.terms import MOATS
+from gigawatt.factory.moats.game import Game, World, values_of
 
 Array = NDArray[np.float64]
 
@@ -49,4 +47,4 @@ def watt_map(game: Game, energy: Sequence[float], shell: Sequence[float]) -> lis
 
 def _cell(game: Game, across: float, up: float, world: World) -> Cell:
     base = game.value(world=world)
-    return Cell(across, up, base.site_mw, shapley(game.worths(world=world), MOATS))
+    return Cell(across, up, base.site_mw, values_of(game.worths(world=world)))

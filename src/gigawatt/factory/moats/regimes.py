@@ -216,17 +216,5 @@ def _fitting(inputs: PlanInputs, terms: MoatTerms) -> tuple[PlanInputs, Plan, st
 
 
 def _solved(inputs: PlanInputs, terms: MoatTerms) -> Plan:
-    """The joint plan; what rivals' stacks do not run is left out."""
-    return plan(at_production_cost(runnable(inputs, terms), terms), prices=False)
-
-
-def runnable(inputs: PlanInputs, terms: MoatTerms) -> PlanInputs:
-    """The inputs without the points that wait for the vendor's software."""
-    keep = terms.runs[inputs.points.platform, inputs.points.workload]
-    if keep.all():
-        return inputs
-    parties = tuple(
-        replace(c, other_usd_per_yr=c.other_usd_per_yr[keep], energy_usd_per_yr=c.energy_usd_per_yr[keep])
-        for c in inputs.coefficients
-    )
-    return replace(inputs, points=inputs.points.take(keep), coefficients=parties)
+    """The joint plan."""
+    return plan(at_production_cost(inputs, terms), prices=False)

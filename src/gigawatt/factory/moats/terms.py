@@ -5,7 +5,7 @@ vendor's own.
 
 | moat          | off (the vendor's platforms)                     | given (every rival)      |
 |---------------|--------------------------------------------------|--------------------------|
-| software      | tokens x software, price-linked charge x charge  | tokens x given_software, and what its stack refuses runs |
+| software      | tokens x software, price-linked charge x charge  | tokens x given_software   |
 | networking    | tokens x networking, same watts and price        | tokens x given_networking |
 | perf_per_watt | watts x watts, same tokens and price             | watts x given_watts      |
 """
@@ -31,7 +31,6 @@ class MoatTerms:
         networking: tokens in the rival's network over those in our own.
         watts: our tokens per watt over the rival's at equal software and network.
         charge: [platforms] factor on the price-linked charge without the software: a shorter life.
-        runs: False where a rival's stack does not run the work, and would with the vendor's software.
         cost_share: [platforms] production cost over list price. sold_share: [platforms] of the rack's price that the vendor is
             paid. box_price, box_watts: [platforms] price and watts of a box of the rival's domain over the platform's own.
     """
@@ -44,7 +43,6 @@ class MoatTerms:
     given_software: Array
     given_networking: Array
     given_watts: Array
-    runs: NDArray[np.bool_]
     cost_share: Array
     sold_share: Array
     box_price: Array = field(default_factory=lambda: np.ones(0))
@@ -64,7 +62,6 @@ class MoatTerms:
         given_software: ArrayLike = 1.0,
         given_networking: ArrayLike = 1.0,
         given_watts: ArrayLike = 1.0,
-        runs: ArrayLike = True,
         cost_share: ArrayLike = 1.0,
         sold_share: ArrayLike = 1.0,
         box_price: ArrayLike = 1.0,
@@ -97,7 +94,6 @@ class MoatTerms:
             matrix(given_software, ~ours),
             matrix(given_networking, ~ours),
             matrix(given_watts, ~ours),
-            np.array(np.broadcast_to(np.asarray(runs, dtype=np.bool_), (platforms, workloads))) | ours[:, None],
             by_platform(cost_share),
             by_platform(sold_share),
             by_platform(box_price),
@@ -112,6 +108,4 @@ class MoatTerms:
     def opened(self) -> MoatTerms:
         """The terms where every rival has the vendor's software already: nothing of it is the vendor's own any more."""
         one = np.ones_like(self.software)
-        return replace(
-            self, software=one, charge=np.ones_like(self.charge), given_software=one, runs=np.ones_like(self.runs)
-        )
+        return replace(self, software=one, charge=np.ones_like(self.charge), given_software=one)

@@ -1,9 +1,9 @@
 """`operate`: the best hours of a site, and what a MW more in each of them is worth. A pure function.
 
-Steps: the programme with every block running all the time, beside its relaxation; where these differ, each block may pause once
-a day for a span of whole hours, and the best span is taken; with the hours of the blocks held, a linear programme gives the
-prices; a last solve takes, of all schedules of this value, the one with the fewest hand-overs and racks in use. What was
-given up for whole hours and one pause is at most the distance to the relaxation, which is told.
+Steps: the programme with every block running all the time, beside its relaxation; where these differ, each block may
+pause once a day for a span of whole hours, and the best span is taken; with the hours of the blocks held, a linear
+programme gives the prices; a last solve takes, of all schedules of this value, the one with the fewest hand-overs and
+racks in use. What was given up for whole hours and one pause is at most the distance to the relaxation, which is told.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ class Operation:
         worth_usd_per_mwh: [H] of one MW more at the meter for the hour; last_usd_per_mwh: of the last one.
         rack_usd_per_h: [P, H] worth of a rack more. hall_usd_per_mwh: [H] of a MW of IT more in the building.
         value_usd: revenue less energy. bound_usd: what no schedule can exceed.
+        on: [blocks, H] 1 where a block runs.
     """
 
     inputs: OperateInputs
@@ -59,6 +60,7 @@ class Operation:
     hall_usd_per_mwh: Array
     value_usd: float
     bound_usd: float
+    on: Array
 
     def by_work(self, values: Array) -> Array:
         """[W, H] sums over ways of [J] values times racks at full load."""
@@ -114,18 +116,19 @@ class Operation:
         return np.asarray(self.sold_tokens_per_s * HOUR_S * price)
 
 
-def operate(inputs: OperateInputs, *, prices: bool = True) -> Operation:
+def operate(inputs: OperateInputs, *, prices: bool = True, on: Array | None = None) -> Operation:
     """The schedule of highest revenue less energy.
 
     Args:
         inputs: see `OperateInputs`.
         prices: work out what a MW more is worth from both sides (else the solver's dual stands for both).
+        on: [blocks, H] hours in which blocks run, as found before; taken where they fit, and no others looked for.
 
     Raises:
         Infeasible: what must run does not fit; names an irreducible set of what conflicts and the smallest changes that fit.
     """
     model = build(inputs)
-    program, bound = _with_blocks(model)
+    program, bound = _with_blocks(model, on)
     solver = Solver(program, relax=True)
     best = solver.solve()
     assert best.optimal
@@ -135,7 +138,7 @@ def operate(inputs: OperateInputs, *, prices: bool = True) -> Operation:
     return _read(model, _settled(model, program, best), best, (up, down), bound * THOUSAND)
 
 
-def _with_blocks(model: Model) -> tuple[LinearProgram, float]:
+def _with_blocks(model: Model, known: Array | None) -> tuple[LinearProgram, float]:
     """The programme with the best hours of its blocks, and what no schedule can exceed (thousand USD)."""
     always = np.ones(model.at.on.shape)
     relaxed = Solver(model.program, relax=True).solve()
@@ -143,6 +146,8 @@ def _with_blocks(model: Model) -> tuple[LinearProgram, float]:
         raise infeasible(model)
     if not model.block_lanes.size:
         return model.program, relaxed.value
+    if known is not None and Solver(held_on(model, known), relax=True).solve().optimal:
+        return held_on(model, known), relaxed.value
     steady = Solver(held_on(model, always), relax=True).solve()
     if steady.optimal and steady.value >= relaxed.value - GAP * max(1.0, abs(relaxed.value)):
         return held_on(model, always), relaxed.value
@@ -273,7 +278,7 @@ def _read(model: Model, x: Array, best: Answer, worth: tuple[Array, Array], boun
         inputs, busy, held, columns(at.gain), sold, off, gen, charge, discharge, columns(at.level),
         inputs.fixed_mw + inputs.per_it * mean, inputs.fixed_mw + inputs.per_it * peak, mean,
         *worth, _worth_of(model, best, "racks", len(inputs.platforms)), _worth_of(model, best, "hall", 1)[0],
-        best.value * THOUSAND, max(bound, best.value * THOUSAND),
+        best.value * THOUSAND, max(bound, best.value * THOUSAND), np.round(columns(at.on)),
     )  # fmt: skip
 
 

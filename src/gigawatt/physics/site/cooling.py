@@ -18,9 +18,9 @@ approach the sink alone does it; above, the chiller takes what is missing of the
 Fans and pumps follow the cube of their flow (affinity laws), the chiller the Carnot limit at its lift times a fixed share; a
 chiller's own loss at part load is left out. A circuit without a chiller lets T_s rise instead; `Cooled.over_k` says how far.
 
-Water: a tower evaporates the latent part of what its air takes up (air leaves saturated at the mean temperature of the water);
-wetted air evaporates what cools it, (T_db - T_sink) / (air rise x latent heat). Blow-down keeps the water at `cycles` times its
-salt: what is taken in is evaporation x cycles / (cycles - 1).
+Water: a tower evaporates the latent part of what its air takes up (air leaves saturated at the mean temperature of the
+water); wetted air evaporates what cools it, (T_db - T_sink) / (air rise x latent heat). Blow-down keeps the water at
+`cycles` times its salt: what is taken in is evaporation x cycles / (cycles - 1).
 """
 
 from __future__ import annotations

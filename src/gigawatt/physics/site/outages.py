@@ -1,14 +1,14 @@
 """Units that fail and are mended: how much of a plant stands in each hour, and how much can be counted on.
 
-Each unit is up or down by itself (a two-state Markov chain): with forced outage rate q and mean time to repair r it
-runs r (1 - q) / q hours between failures in the mean. Planned work takes each unit once a year for its share of the
-hours, one after another, spread evenly.
+Each unit is up or down by itself (a two-state Markov chain): with forced outage rate q and mean time to repair r it runs
+r (1 - q) / q hours between failures in the mean. Planned work takes each unit once a year for its share of the hours, spread
+round the year.
 
-What can be counted on is the capacity that lacks in at most `lack_hours` of a year: the quantile of the sum over all
-units, by convolution of their outages (the capacity outage probability table of Billinton and Allan, Reliability
-Evaluation of Power Systems, ch. 2), with a unit of each plant down for planned work besides. The standard is one day in
-ten years, 2.4 hours a year (the usual reading of it in North America), unless another is asked for. A plant of one unit
-has nothing to count on.
+What such a plant counts for by itself is the capacity that lacks in at most `lack_hours` of a year: the quantile of the
+sum over all units, by convolution of their outages (the capacity outage probability table of Billinton and Allan,
+Reliability Evaluation of Power Systems, ch. 2), with a unit of each plant down for planned work besides. The standard
+is one day in ten years, 2.4 hours a year (the usual reading of it in North America), unless another is asked for. A
+plant of one unit counts for nothing. Beside a grid, sun and batteries `firm` finds it by simulation.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from gigawatt.core.errors import InputError, Problem
 Array = NDArray[np.float64]
 LACK_HOURS = 2.4  # a year: one day in ten years
 HOURS = 8760.0
+GOLDEN = 0.6180339887498949
 MOST_UNITS = 256  # more are joined: their number tells no more of the sum
 STEPS = 4000  # of capacity in the convolution
 
@@ -68,34 +69,62 @@ class Units:
 
 
 def standing(units: Units, hours: int, rng: np.random.Generator) -> Array:
-    """[H] share of the plant's units that are up."""
-    if units.forced == 0:
-        up = np.ones((units.count, hours), dtype=bool)
-    else:
-        up = _chains(units, hours, rng)
-    span = round(units.planned * hours)
+    """[H] share of the plant's units that are up; hours beyond a year repeat its planned work.
+
+    Units are counted by the hours in which they go and come back, so that the work grows with outages and not with hours.
+    """
+    gone = np.zeros(hours + 1)
+    year = int(HOURS)
+    span = round(units.planned * year)
+    # Each unit's planned weeks, spread round the year from the first of March by the golden ratio: one unit more leaves the
+    # others where they were.
+    first = (59 * 24 + np.floor(np.arange(units.count) * GOLDEN % 1.0 * year)).astype(np.int64) % year
     if span:
-        # Each unit's planned weeks, one after another round the year, from the first of March.
-        first = (59 * 24 + np.arange(units.count) * hours // units.count) % hours
-        away = (np.arange(hours)[None, :] - first[:, None]) % hours < span
-        up &= ~away
-    return np.asarray(up.mean(axis=0))
+        starts = (first[:, None] + year * np.arange(-1, hours // year + 1)).ravel()
+        _count(gone, starts, starts + span, 1.0)
+    if units.forced > 0:
+        down, back, which = _forced(units, hours, rng)
+        _count(gone, down, back, 1.0)
+        if span:
+            # A unit that fails in its planned weeks was gone already.
+            before = first[which] + year * ((down - first[which]) // year)
+            for start in (before, before + year):
+                _count(gone, np.maximum(down, start), np.minimum(back, start + span), -1.0)
+    return np.asarray(1.0 - np.cumsum(gone)[:-1] / units.count)
 
 
-def _chains(units: Units, hours: int, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """[units, H] up or down: alternating exponential times, started in the steady state."""
+def _count(gone: Array, starts: NDArray[np.int64], ends: NDArray[np.int64], weight: float) -> None:
+    """Adds a weight to the differences of `gone` over spans of hours; empty spans and what lies outside count for nothing."""
+    last = gone.size - 1
+    kept = ends > starts
+    starts, ends = np.clip(starts[kept], 0, last), np.clip(ends[kept], 0, last)
+    gone += weight * (np.bincount(starts, minlength=last + 1) - np.bincount(ends, minlength=last + 1))
+
+
+def _forced(
+    units: Units, hours: int, rng: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Spans of hours [down, back) and the unit of each: alternating exponential times, started in the steady state.
+
+    An hour is lost where its middle is.
+    """
     between = units.repair_h * (1 - units.forced) / units.forced
     cycles = int(2 * hours / (between + units.repair_h)) + 20
-    lengths = np.empty((units.count, 2 * cycles))
-    starts_down = rng.random(units.count) < units.forced
-    even, odd = rng.standard_exponential((2, units.count, cycles))
+    # Drawn unit by unit: one unit more leaves the others as they were.
+    drawn = rng.standard_exponential((units.count, 2 * cycles + 1))
+    starts_down = (np.exp(-drawn[:, 0]) < units.forced)[:, None]
     # The first interval is of the state a unit starts in; exponential times have no memory, so it needs no correction.
-    lengths[:, 0::2] = even * np.where(starts_down, units.repair_h, between)[:, None]
-    lengths[:, 1::2] = odd * np.where(starts_down, between, units.repair_h)[:, None]
-    ends = np.cumsum(lengths, axis=1)
-    middle = np.arange(hours) + 0.5
-    flips = np.array([np.searchsorted(row, middle) for row in ends])
-    return np.asarray((flips % 2 == 0) ^ starts_down[:, None])
+    even = drawn[:, 1::2] * np.where(starts_down, units.repair_h, between)
+    odd = drawn[:, 2::2] * np.where(starts_down, between, units.repair_h)
+    ends = np.cumsum(np.stack([even, odd], axis=2).reshape(units.count, -1), axis=1)
+    begun = np.concatenate([np.zeros((units.count, 1)), ends[:, :-1]], axis=1)
+    # Intervals alternate: those of even number are outages of the units that start down, those of odd number of the others.
+    down = np.where(starts_down, begun[:, 0::2], begun[:, 1::2])
+    back = np.where(starts_down, ends[:, 0::2], ends[:, 1::2])
+    which = np.broadcast_to(np.arange(units.count)[:, None], down.shape)
+    inside = down < hours
+    whole = [np.ceil(column[inside] - 0.5).astype(np.int64) for column in (down, back)]
+    return whole[0], whole[1], which[inside]
 
 
 def counted_on_w(plants: Sequence[Units], lack_hours: float = LACK_HOURS) -> float:

@@ -2,9 +2,9 @@
 
     margin = 1 - cost of a year / (tokens/s x busy seconds x price)
 
-The published side gives margins and two ends of the cost, not which platform costs what, nor its tokens: at each end of the
-cost its margin implies tokens. Between those and ours the margin is taken apart into points that sum to the gap: each factor's
-effect is the mean of changing it first and changing it last.
+The published side gives margins and two ends of the cost, not which platform costs what, nor its tokens: at each end of
+the cost its margin implies tokens. Between those and ours the margin is taken apart into points that sum to the gap:
+each factor's effect is the mean of changing it first and changing it last.
 """
 
 from __future__ import annotations

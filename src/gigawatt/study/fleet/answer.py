@@ -24,6 +24,7 @@ from gigawatt.study.result import RunResult
 
 Policy = Literal["perfect", "rolling", "myopic"]
 POLICIES: tuple[Policy, ...] = ("perfect", "rolling", "myopic")
+SAME = 1e-9  # of a value: what two solves of one programme may differ by
 Progress = Callable[[str], Any]
 
 
@@ -46,6 +47,13 @@ class FleetAnswer:
     def npv_usd(self) -> float:
         """Present value for the objective's party."""
         return self.flows.npv_usd
+
+    def lost_usd(self, policy: str) -> float:
+        """What a policy loses against foresight of all quarters; differences within the arithmetic are none. NaN where it
+        ends where no plan fits."""
+        best = self.others["perfect"]
+        lost = best - self.others[policy]
+        return 0.0 if abs(lost) <= SAME * abs(best) else lost
 
 
 def work_out(
@@ -94,7 +102,8 @@ def work_out(
     others: dict[str, float] = {chosen: plan.npv_usd + plant_usd}
     if compare:
         progress("asking what foresight is worth")
-        others |= {name: _npv(inputs, name, width) + plant_usd for name in POLICIES if name != chosen}
+        others["perfect"] = plan.perfect_usd + plant_usd
+        others |= {name: _npv(inputs, name, width) + plant_usd for name in POLICIES if name not in others}
     progress("drawing bands")
     drawn = draw_bands(inputs, plan, flows) if bands else None
     return FleetAnswer(inputs, chosen, width, plan, flows, others, drawn)

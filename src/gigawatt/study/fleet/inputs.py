@@ -141,7 +141,7 @@ def _joined(
         opening_racks=opening,
         revenue_share=sums.revenue_share,
         reinvest_share=own.reinvest,
-        block_racks=own.block or (1 if scenario.integer_racks else 0),
+        block_racks=_block(resolved),
         opening_mw=_opening_mw(plan, opening),
         expiring_racks=_expiring(resolved, opening, life, len(line)),
     )
@@ -261,10 +261,28 @@ def _supply(resolved: Resolved, line: Quarters, first: NDArray[np.int64], lead: 
                 out[p, begun:] = step.per_quarter
             out[p, : here.start], out[p, here.stop :] = 0.0, 0.0
         elif offered.offer.supply is not None:
-            out[p, here] = offered.offer.supply / max(here.stop - here.start, 1)
+            out[p, here] = _equal_parts(offered.offer.supply, here.stop - here.start, _block(resolved))
         else:
             out[p, here] = np.inf
     return out
+
+
+def _block(resolved: Resolved) -> int:
+    """Racks of a block; 0: any part of one."""
+    scenario = resolved.scenario
+    return scenario.build_out.block or (1 if scenario.integer_racks else 0)
+
+
+def _equal_parts(total: float, count: int, block: int) -> Array:
+    """[count] of a total in equal parts; in whole blocks the first of them come as early as may be.
+
+    >>> _equal_parts(3.0, 4, 0).tolist(), _equal_parts(3.0, 4, 1).tolist()
+    ([0.75, 0.75, 0.75, 0.75], [1.0, 1.0, 1.0, 0.0])
+    """
+    so_far = total * np.arange(1, count + 1) / max(count, 1)
+    if block:
+        so_far = np.minimum(np.ceil(so_far / block - 1e-9), np.floor(total / block)) * block
+    return np.diff(so_far, prepend=0.0)
 
 
 def _owed(

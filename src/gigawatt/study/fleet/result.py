@@ -70,7 +70,6 @@ def metrics_table(answer: FleetAnswer) -> Table:
     served = [s for s, w in enumerate(build.segment_workload) if inputs.resolved.works[int(w)].is_serving]
     tokens = float(plan.sold[served].sum()) * SECONDS_PER_YEAR * QUARTER_YR
     mw_years = float(drawn.sum()) * QUARTER_YR
-    best = answer.others.get("perfect")
     rows: list[dict[str, Any]] = []
 
     def add(name: str, value: float | None, unit: str, formula: str, draws: Any = None) -> None:
@@ -110,7 +109,7 @@ def metrics_table(answer: FleetAnswer) -> Table:
     add("racks_bought", float(plan.bought.sum()), "racks", "all platforms and quarters")
     add("racks_retired", float(plan.retired.sum()), "racks", "racks that leave before the horizon's end")
     for name in ("rolling", "myopic"):
-        if best is not None and name in answer.others:
-            add(f"{name}_lost_usd", best - answer.others[name], "USD", f"perfect foresight less {name}")
+        if name in answer.others and "perfect" in answer.others:
+            add(f"{name}_lost_usd", answer.lost_usd(name), "USD", f"perfect foresight less {name}")
     columns = ["name", "value", "unit", "low", "p50", "high", "formula", "inputs"]
     return Table.from_rows("metrics", rows, columns, {}, "Headline numbers")

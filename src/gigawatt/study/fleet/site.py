@@ -1,4 +1,5 @@
-"""A site over the quarters: power that can be counted on as grid and own plant come, its energy's price, what own plant costs.
+"""A site over the quarters: power that can be counted on as grid and own plant come, its energy's price, what own plant
+costs.
 
 Each distinct state of the site (a step of the ramp, a plant that has come) is worked out once: what can be counted on, and
 the dispatch of a year at the load that this allows. A step or a plant counts from the first quarter that begins with it. Own

@@ -195,19 +195,21 @@ def limits_table(answer: FleetAnswer) -> Table:
             "used": limit.used,
             "available": limit.limit,
             "used_share": limit.used / limit.limit if limit.limit else None,
-            "shadow_price_up": limit.up,
-            "shadow_price_down": limit.down if np.isfinite(limit.down) else None,
+            "shadow_price_up": _finite(limit.up),
+            "shadow_price_down": _finite(limit.down),
+            "lasting_up": _finite(limit.lasting_up),
             "unit": limit.unit,
             "price_unit": limit.price_unit,
-            "binding": bool(max(abs(limit.up), abs(limit.down)) > 0),
+            "binding": limit.binding,
             "words": limit.words,
         }
         for limit in answer.plan.limits
     ]
-    columns = ["name", "kind", "quarter", "used", "available", "used_share", "shadow_price_up", "shadow_price_down", "unit",
-               "price_unit", "binding", "words"]  # fmt: skip
+    columns = ["name", "kind", "quarter", "used", "available", "used_share", "shadow_price_up", "shadow_price_down",
+               "lasting_up", "unit", "price_unit", "binding", "words"]  # fmt: skip
     note = (
-        "The worth of one more (up) and of the last one (down) of a quarter's limit, today's dollars of the objective."
+        "The worth of one more (up) and of the last one (down) of a limit in a quarter alone, and of one more from then on "
+        "(lasting), in today's dollars of the objective."
     )
     return Table.from_rows("limits", rows, columns, {"used_share": "share"}, "What limits you, by quarter", note)
 
@@ -226,14 +228,14 @@ def policies_table(answer: FleetAnswer) -> Table:
             "decides": words[name],
             "shown": "yes" if name == answer.policy else "",
             "npv_usd": _finite(answer.others[name]),
-            "lost_usd": _finite(best - answer.others[name]),
-            "lost_share": _finite((best - answer.others[name]) / best) if best > 0 else None,
+            "lost_usd": _finite(answer.lost_usd(name)),
+            "lost_share": _finite(answer.lost_usd(name) / best) if best > 0 else None,
         }
         for name in words
         if name in answer.others
     ]
     units = {"npv_usd": "USD", "lost_usd": "USD", "lost_share": "share"}
-    note = "A short window counts what racks and shell are worth at its end, as the whole horizon does at its own."
+    note = "Behind its last quarter a window expects no change: that quarter goes on to the end of the horizon."
     columns = ["policy", "decides", "shown", "npv_usd", "lost_usd", "lost_share"]
     return Table.from_rows("policies", rows, columns, units, "What foresight is worth", note)
 

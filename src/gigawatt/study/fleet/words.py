@@ -47,7 +47,7 @@ def binding_words(answer: FleetAnswer) -> str:
     count = len(answer.inputs.build.quarters)
     bound: dict[str, set[str]] = {}
     for limit in answer.plan.limits:
-        if limit.kind in ("power", "capital") and max(abs(limit.up), abs(limit.down)) > 0:
+        if limit.kind in ("power", "capital") and limit.binding:
             bound.setdefault(limit.kind, set()).add(limit.quarter)
     said = [f"{kind} binds in {len(quarters)}" for kind, quarters in bound.items()]
     return f"{AND.join(said)} of {count} quarters" if said else ""
@@ -70,12 +70,11 @@ def leaving_sentence(one: Leaving, quarters: tuple[str, ...]) -> str:
     head = f"{one.platform} leaves {when} ({one.racks:,.0f} racks): "
     if one.aged:
         return head + "its racks have reached the longest life in the catalog."
-    mine = f"{usd(one.earns)} a MW-year"
-    if not one.taker:
-        return head + f"a MW of it earns {mine} after energy and upkeep, less than its resale is worth in waiting."
+    mine = f"{usd(one.earns)} a year"
     if one.earns <= 0:
-        return head + f"it no longer earns its energy and upkeep ({mine}); a MW of {one.taker} earns {usd(one.under)}."
-    if one.short and one.under > one.earns:
+        beside = f"; a MW of {one.taker} earns {usd(one.under)}" if one.taker else ""
+        return head + f"it no longer earns its energy and upkeep ({mine} a MW){beside}."
+    if one.taker and one.short and one.under > one.earns:
         return (
             head + f"its MW earn {one.under / one.earns:,.3g} times as much under {one.taker}, {usd(one.under)} a year "
             f"against {usd(one.earns)}, energy and upkeep paid."
@@ -103,9 +102,9 @@ def foresight_sentence(answer: FleetAnswer) -> str:
         if not np.isfinite(value):
             said.append(f"{what} it ends where no plan meets what is owed")
             continue
-        lost = best - value
-        share = f" ({lost / best:.2%})" if best > 0 else ""
-        said.append(f"{what} it loses {usd(lost)}{share}")
+        lost = answer.lost_usd(name)
+        share = f" ({lost / best:.2%})" if best > 0 and lost > 0 else ""
+        said.append(f"{what} it loses {usd(lost) if lost > 0 else 'nothing'}{share}")
     return f"With all quarters known the plan is worth {usd(best)}; decided {AND.join(said)}."
 
 
@@ -141,6 +140,10 @@ def notes(answer: FleetAnswer) -> list[str]:
     if free:
         out.append(
             f"Nothing is said of the supply of {', '.join(free)}: as many racks as one likes from the first quarter on."
+        )
+    if scenario.site.provisioning.policy != "busy":
+        out.append(
+            f"MW are what is set aside for racks ({scenario.site.provisioning.policy}); energy is what they draw."
         )
     if not scenario.site.ramp:
         out.append("The site's power stands from the first quarter on: no ramp is given.")

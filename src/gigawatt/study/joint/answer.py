@@ -1,9 +1,9 @@
 """Every design of a scenario valued by its own plan, the best of them, and what one gets by choosing layer after layer.
 
-A design is one offer, one of its fabrics and one site, alone; its value is the optimum of the one-period plan there, every chip
-at list price. A design whose chips can not do what is owed, or whose fabric does not reach, is left out with the reason. The
-band draws the speeds (one latent error a calibration group, the same for a chip on every fabric and site) with the designs held
-as chosen: what the choice is worth when speeds are not as computed.
+A design is one offer, one of its fabrics and one site, alone; its value is the optimum of the one-period plan there,
+every chip at list price. A design whose chips can not do what is owed, or whose fabric does not reach, is left out with
+the reason. The band draws the speeds (one latent error a calibration group, the same for a chip on every fabric and
+site) with the designs held as chosen: what the choice is worth when speeds are not as computed.
 """
 
 from __future__ import annotations

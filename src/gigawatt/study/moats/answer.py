@@ -109,6 +109,7 @@ def _result(strengths: Strengths, began: float, say: Say) -> RunResult:
     ]
     said = sentences(found, strengths)
     metrics = _metrics(values)
+    origins = trees(values, strengths, metrics)
     manifest = {
         "question": "moats",
         "version": __version__,
@@ -124,12 +125,13 @@ def _result(strengths: Strengths, began: float, say: Say) -> RunResult:
         "scenario": setting.resolved.loaded.source.data,
         "scenario_file": setting.resolved.loaded.source.file,
         "scenario_hash": digest(setting.resolved.loaded.source.data)[:16],
-        "explain": trees(values, strengths, metrics),
+        "explain": origins,
         "wall_s": time.perf_counter() - began,
     }
     made = {table.name: table for table in tables if len(table)}
     title = f"Moats of {setting.vendor}: {scenario.title or scenario.name}"
-    texts = {"answer": said[1:], "notes": [*setting.notes, *_caveats(strengths)]}
+    onwards = [f"gigawatt explain {name}" for name in list(origins)[:1]]
+    texts = {"answer": said[1:], "notes": [*setting.notes, *_caveats(strengths)], "next": onwards}
     return RunResult(f"{scenario.name}-moats", title, said[0], made, metrics, texts, manifest)
 
 
@@ -232,8 +234,11 @@ def _caveats(strengths: Strengths) -> list[str]:
         "Token prices are held: with fewer chips on the market they would rise. Give a workload price tiers where the fleet is "
         "large enough to move them.",
         "Networking is switched off at equal price and watts; what a box of the rival's domain would save is a line by itself.",
-        "The site is one place: nothing crosses between sites, and scale-across is worth nothing here.",
     ]
+    if setting.spec.across is None:
+        said.append("The site is one place: nothing crosses between sites, and scale-across is worth nothing here.")
+    else:
+        said.append("Scale-across rests on a vendor's claim: the middle of 1 and its 1.9 times ordinary Ethernet.")
     if peaks:
         works = [n for n, b in zip(setting.inputs.workloads, strengths.bases, strict=True) if b != "measured here"]
         said.append(f"Performance per watt of {', '.join(works)} rests on {', '.join(peaks)}.")

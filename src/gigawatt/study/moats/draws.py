@@ -1,10 +1,11 @@
 """Draws for the bands of the moats: terms and worlds, the same for every regime (common random numbers).
 
-Draw i depends on the seed and on i alone, so that more samples never change the first ones. Six latents are triangular over
-their ranges (mode at the value): maturity of rivals' serving and training software (catalog), the network's gain (none of it
-to its square), the basis of performance per watt (between the smallest and largest of measured and the dense peaks), months of
-the port, years of life lost. Throughput, token prices, energy and list prices are drawn as for a run, by the scenario's own
-`uncertainty`; where it says nothing of token prices they move together by a factor of 1.25 (geometric standard deviation).
+Draw i depends on the seed and on i alone, so that more samples never change the first ones. Six latents are triangular
+over their ranges (mode at the value): maturity of rivals' serving and training software (catalog), the network's gain
+(none of it to its square), the basis of performance per watt (between the smallest and largest of measured and the
+dense peaks), months of the port, years of life lost. Throughput, token prices, energy and list prices are drawn as for
+a run, by the scenario's own `uncertainty`; where it says nothing of token prices they move together by a factor of 1.25
+(geometric standard deviation).
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ def moats_table(answer: Answer) -> Table | None:
     if not setting.per_mw[list(setting.focal)].any():
         return None
     strengths = strengths_of(setting)
-    terms = strengths.terms()
+    setting, terms = strengths.setting, strengths.terms()
     regime = Regime(NAME, setting.inputs, terms)
     found = assess(regime, draws_of(strengths, min(SAMPLES, spec.samples)))
     names = setting.names

@@ -1,6 +1,7 @@
 """How strong each moat is here, from facts and physics, so that no measurement feeds two of them.
 
-On a workload the vendor's best platform b makes T_b tokens a second and MW, the rival T_r. Between the two stand three factors,
+On a workload the vendor's best platform b makes T_b tokens a second and MW, the rival T_r. Between the two stand three
+factors,
 
     T_r / T_b = s x n / e
 
@@ -26,7 +27,7 @@ Given to a rival, each factor is the better of the two: software and network fir
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,7 @@ from gigawatt.physics.workload import from_config
 from gigawatt.study.moats.boxes import cheaper_boxes
 from gigawatt.study.moats.networks import PARTS, Networks
 from gigawatt.study.moats.setting import Setting
+from gigawatt.study.workloads import Training
 
 Array = NDArray[np.float64]
 PEAKS = ("fp8", "fp4", "bf16")  # the first stands in where nothing is measured
@@ -203,7 +205,9 @@ def strengths_of(setting: Setting, *, in_parts: bool = False) -> Strengths:
     """Work out every part of the terms; `in_parts`: also what the domain and its links give of a network, for `parts`."""
     resolved, priced = setting.resolved, setting.priced
     works, offers = resolved.works, resolved.offers
-    nets = Networks(resolved, priced)
+    nets = Networks(resolved, priced, setting.spec.across)
+    if setting.spec.across is not None:
+        setting = _spread(setting, nets)
     n_i, n_w = len(offers), len(works)
     level, carried = np.ones((n_i, n_w, 3)), np.ones((n_i, n_w), dtype=np.bool_)
     for i, offered in enumerate(offers):
@@ -232,6 +236,19 @@ def strengths_of(setting: Setting, *, in_parts: bool = False) -> Strengths:
         months, lost, np.array([years.value, *years.range]), float(resolved.costs.it_life_years.value),
         _peaks(setting), *boxes,
     )  # fmt: skip
+
+
+def _spread(setting: Setting, nets: Networks) -> Setting:
+    """The site with every platform's training over its own network between sites: what that costs it, it costs everywhere."""
+    here = Networks(setting.resolved, setting.priced)
+    crossing = np.ones_like(setting.per_mw)
+    for w, work in enumerate(setting.resolved.works):
+        for i in np.flatnonzero(setting.per_mw[:, w] > 0) if isinstance(work.spec, Training) else ():
+            one = here.rate(int(i), w, int(i), 0)
+            crossing[i, w] = nets.rate(int(i), w, int(i), 0) / one if one > 0 else 1.0
+    points = setting.inputs.points
+    spread = points.scaled(tokens=crossing[points.platform, points.workload])
+    return replace(setting, inputs=replace(setting.inputs, points=spread), per_mw=setting.per_mw * crossing)
 
 
 def _level(setting: Setting, i: int, w: int) -> tuple[float, float, float]:

@@ -182,8 +182,8 @@ def terms_table(strengths: Strengths) -> Table:
     units = dict.fromkeys(("tokens_out_per_s_per_mw", "rival_tokens_out_per_s_per_mw"), "token/s/MW")
     note = (
         "Off: tokens x software (speed of the rival's stack over ours) x after port (share of life left), tokens x networking "
-        f"(domain x links x fabric of {setting.names[setting.rival]}), watts x performance per watt. Measured, the three "
-        "multiply to the rival's tokens per MW on the platform named, so that nothing feeds two moats."
+        f"(domain x links x fabric x sites of {setting.names[setting.rival]}), watts x performance per watt. Measured, the "
+        "three multiply to the rival's tokens per MW on the platform named, so that nothing feeds two moats."
     )
     return Table.from_rows("terms", rows, columns, units, "What each moat is when it is off", note)
 

@@ -36,7 +36,7 @@ def _headline(values: Sequence[Value], vendor: str, rival: str) -> str:
 def regime_line(one: Value) -> str:
     """One regime: what binds, the three values with their bands, the share, the premium."""
     per_mw = one.per_mw
-    if one.base.accelerators <= 0 and one.total == 0:
+    if one.premium.volume <= 0 and not any(one.shapley.values()):
         return f"{one.regime.name} ({one.regime.short}): none of the vendor's chips is used, and no moat is worth anything."
     parts = []
     for moat in MOATS:

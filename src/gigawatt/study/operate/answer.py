@@ -30,6 +30,7 @@ from gigawatt.study.operate.tables import (
 from gigawatt.study.operate.words import notes, sentences
 from gigawatt.study.pipeline import work_out
 from gigawatt.study.result import RunResult
+from gigawatt.study.runs_tables import swings_table
 from gigawatt.study.source import digest
 from gigawatt.study.trust import assumptions_table
 
@@ -51,16 +52,17 @@ def run_operate(loaded: Loaded, progress: Progress = lambda text: None, catalog:
     progress("steering the hours")
     started = time.perf_counter()
     full = setting(answer)
-    first = operate(full.inputs, prices=False)
+    first = operate(full.inputs.divisible(), prices=False)  # only how full the building is
     made = setting(answer, first.it_mw / full.inputs.hall_it_mw)
     done = operate(made.inputs)
     solved = time.perf_counter() - started
     others = (static_split(made.inputs), priority(made.inputs))
-    ends = band(made)
+    ends = band(made, done)
     progress("writing tables")
     ledger = ledger_of(made, done)
     listed = [c.id for c in loaded.scenario.companies if c.id in ledger.companies]
     net = {company: float(net_by_hour(ledger, company).sum()) for company in listed}
+    swings = swings_table(answer)
     metrics = measures_table(made, done, ends, others, net)
     tables: list[Table] = [
         hours_table(made, done, ledger),
@@ -69,6 +71,7 @@ def run_operate(loaded: Loaded, progress: Progress = lambda text: None, catalog:
         stages_table(made, done),
         works_table(made, done),
         postings_table(made, ledger),
+        swings,
         assumptions_table(answer.resolved, answer.plan.racks.tolist()),
     ]
     words = sentences(made, done, others)
@@ -91,6 +94,6 @@ def run_operate(loaded: Loaded, progress: Progress = lambda text: None, catalog:
         words[0],
         {table.name: table for table in tables if len(table)},
         metrics,
-        {"answer": words[1:], "notes": notes(made, done)},
+        {"answer": words[1:], "notes": notes(made, done, swings)},
         manifest,
     )

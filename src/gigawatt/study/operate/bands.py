@@ -23,12 +23,12 @@ class Band:
     fast: Operation | None
 
 
-def band(setting: Setting) -> Band:
-    """Both ends."""
-    return Band(_at(setting, "low"), _at(setting, "high"))
+def band(setting: Setting, done: Operation) -> Band:
+    """Both ends; blocks run in the hours that were found, where these fit."""
+    return Band(_at(setting, "low", done), _at(setting, "high", done))
 
 
-def _at(setting: Setting, end: str) -> Operation | None:
+def _at(setting: Setting, end: str, done: Operation) -> Operation | None:
     inputs = setting.inputs
     points = setting.answer.priced.inputs.points
     factor = getattr(points, end)[list(setting.way_point)]
@@ -40,6 +40,6 @@ def _at(setting: Setting, end: str) -> Operation | None:
         tokens_out_per_s=inputs.ways.tokens_out_per_s * factor,
     )
     try:
-        return operate(replace(inputs, ways=ways), prices=False)
+        return operate(replace(inputs, ways=ways), prices=False, on=done.on)
     except Infeasible:
         return None

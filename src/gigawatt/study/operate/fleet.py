@@ -1,6 +1,7 @@
 """The fleet of a scenario's plan as it stands in one phase, as columns for the hours: racks, lanes, ways, demand, paces.
 
 Where it comes from: the one-period plan of `run`, in the first phase in which all work stands, with all its racks there.
+What the plan set aside for racks is what the building was built for; racks draw what they draw.
 
 A serving rack is sized for the peak of its demand, so at full load it makes its mean tokens times peak-to-mean; a run's rates
 hold its own failures and spares already, those of services do not. What a rack loses when it is handed over:
@@ -112,7 +113,7 @@ def setting(answer: Answer, load: ArrayLike = 1.0) -> Setting:
         fixed_mw=around.fixed_mw,
         may_stop=(held > 0) | around.called | (sources.available_mw.sum(axis=0) < 0.999 * plan.site_mw),
         stores=around.stores,
-        hall_it_mw=float(priced.it_w @ plan.use[:, busiest]) / 1e6,
+        hall_it_mw=float((priced.it_w * priced.reserved.factor) @ plan.use[:, busiest]) / 1e6,
     )
     planned = _planned(answer, works, phase, length)
     return Setting(
@@ -173,9 +174,10 @@ def _lanes(
 
 
 def _load(answer: Answer, rows: NDArray[np.int64]) -> Array:
-    """Mean draw over busy draw: of runs their own; a service's racks at full load are busy."""
-    serving = np.array([answer.resolved.works[w].is_serving for w in answer.priced.inputs.points.workload[rows]])
-    return np.where(serving, 1.0, answer.priced.mean_load[rows])
+    """Mean draw over busy draw: of runs their own (the plan has it over what is set aside); a service at full load is busy."""
+    priced = answer.priced
+    serving = np.array([answer.resolved.works[w].is_serving for w in priced.inputs.points.workload[rows]])
+    return np.where(serving, 1.0, priced.mean_load[rows] * priced.reserved.factor[rows])
 
 
 def _ways(answer: Answer, pairs: list[tuple[int, int]]) -> tuple[Ways, tuple[int, ...]]:
@@ -187,7 +189,8 @@ def _ways(answer: Answer, pairs: list[tuple[int, int]]) -> tuple[Ways, tuple[int
     ]
     lane.sort()
     rows = np.array([j for _, j in lane], dtype=np.int64)
-    peak = np.array([_peak_to_mean(answer, int(w)) for w in points.workload[rows]])
+    # The plan's rates are means: over the day's wave, and over the hours that the grid's calls leave.
+    peak = np.array([_peak_to_mean(answer, int(w)) for w in points.workload[rows]]) / answer.priced.plant.served_share
     it = answer.priced.it_w[rows] / 1e6
     ways = Ways(
         np.array([g for g, _ in lane], dtype=np.int64),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from gigawatt.core.table import Table
 from gigawatt.factory.operation import Dispatched, Operation
 from gigawatt.study.operate.conditions import DAY_H, ZERO_C_K
 from gigawatt.study.operate.fleet import Setting
@@ -19,7 +20,7 @@ def sentences(setting: Setting, done: Operation, others: tuple[Dispatched, ...])
     each = "" if days == 1 else " a day"
     head = (
         f"{what}{hot}: {_mw(done.meter_mw.min())} to {_mw(done.meter_mw.max())} at the meter, "
-        f"{done.meter_mw.sum() / days:,.4g} MWh{each}, {_usd(done.revenue_usd.sum() / days)} of revenue and "
+        f"{_count(done.meter_mw.sum() / days)} MWh{each}, {_usd(done.revenue_usd.sum() / days)} of revenue and "
         f"{_usd(done.value_usd / days)} after energy{each}."
     )
     return [head, _short_of_power(setting, done), *_lost(setting, done), *_steering(done, others, days)]
@@ -75,12 +76,12 @@ def _steering(done: Operation, others: tuple[Dispatched, ...], days: float) -> l
     return out
 
 
-def notes(setting: Setting, done: Operation) -> list[str]:
+def notes(setting: Setting, done: Operation, swings: Table) -> list[str]:
     """What was taken for granted."""
     answer, around = setting.answer, setting.around
     phase = answer.line.phases[setting.phase]
     racks = ", ".join(
-        f"{answer.plan.racks[p]:,.4g} racks of {answer.priced.inputs.platforms.names[p]}" for p in setting.platforms
+        f"{_count(answer.plan.racks[p])} racks of {answer.priced.inputs.platforms.names[p]}" for p in setting.platforms
     )
     out = [
         f"The fleet is the plan's, all of it there: {racks}; its work is that of the phase '{phase.name}', the first in which "
@@ -91,10 +92,20 @@ def notes(setting: Setting, done: Operation) -> list[str]:
         "Failures of services: the expected share of racks is down in every hour. Runs' rates hold their own failures and "
         "spares.",
     ]
+    for row in swings.rows():
+        out.append(
+            f"Hours are means: within a step of {row['workload']} on {row['platform']} the meter swings by "
+            f"{_mw(row['swing_mw'])} {row['frequency_hz']:.2g} times a second, unless {row['store_to_flatten_kwh']:,.3g} kWh "
+            "of stores flatten it."
+        )
     if done.bound_usd > done.value_usd * (1.0 + 1e-6) and "block" in setting.inputs.works.kind:
         gap = (done.bound_usd - done.value_usd) / abs(done.bound_usd)
         out.append(f"Blocks run whole hours; were they divisible at will, the margin would be {gap:.2%} higher.")
     return out
+
+
+def _count(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:,.4g}"
 
 
 def _mw(value: float) -> str:

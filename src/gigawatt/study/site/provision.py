@@ -3,8 +3,9 @@
 A plan's power row counts what is set aside: the draw when busy (the default), or what a policy of `physics.site.provision`
 says. Tokens fall by what caps then cost. Energy is paid for what is drawn, whatever is set aside.
 
-A rack that serves draws its busy watts at the peak of the day and `load` times them in the mean. Its share of the limit is
-taken to follow the day as a sine from that mean to that peak, together with all racks that serve, and to move by itself beside:
+A rack that serves draws its busy watts at the peak of the day and `load` times them in the mean. Its share of the limit
+is taken to follow the day as a sine from that mean to that peak, together with all racks that serve, and to move by
+itself beside:
 
     within^2 = (peak - mean)^2 / 2 + noise^2,    together = ((peak - mean)^2 / 2 + c noise^2) / within^2
 

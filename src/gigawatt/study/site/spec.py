@@ -54,7 +54,11 @@ class Provisioning(Strict):
 
 
 class Site(Strict):
-    """Where the watts come from. Power is at the meter; `ramp` is for a build-out over years, and `grid_power` its end."""
+    """Where the watts come from. Power is at the meter; `ramp` is for a build-out over years, and `grid_power` its end.
+
+    `lack_hours` a year, in the mean, may what is counted on fall short where plant of the site's own is part of it: 2.4 is
+    one day in ten years.
+    """
 
     grid_power: PowerOrNone = 1e9
     place: Id = "abilene-texas"
@@ -64,5 +68,6 @@ class Site(Strict):
     ramp: list[PowerStep] = []
     generation: list[Generator] = []
     storage: list[Storage] = []
+    lack_hours: Annotated[float, Field(ge=0, le=8760)] = 2.4
     flexibility: Flexibility = Flexibility()
     provisioning: Provisioning = Provisioning()

@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 
 from gigawatt.catalog import Catalog
 from gigawatt.core.errors import Change, Infeasible
-from gigawatt.economics.cost.energy import J_PER_MWH, PriceShape, price_series
+from gigawatt.economics.cost.energy import J_PER_MWH, PriceShape, blended_usd_per_mwh, price_series
 from gigawatt.physics.site import PowerChain
 from gigawatt.physics.site.carbon import Carbon, carbon_of
 from gigawatt.physics.site.dispatch import Dispatch, dispatch
-from gigawatt.physics.site.firm import Firm, firm_load, smallest_battery
+from gigawatt.physics.site.firm import Firm, FuelPlant, firm_load, smallest_battery
 from gigawatt.physics.site.flexibility import called_hours
 from gigawatt.physics.site.sources import HOURS, Place, battery_of, derating, grid_source, source_of, units_of
 from gigawatt.physics.site.storage import Battery
@@ -143,11 +143,19 @@ def standing_on(resolved: Resolved, day: date, grid_mw: float | None = None) -> 
     fuel = [plant for plant in plants if plant.record.works_by == "fuel"]
     firm = firm_load(
         grid.available_w,
-        [(units_of(p.record, p.asked.capacity), derating(p.record, place.dry_bulb_k)) for p in fuel],
+        [
+            FuelPlant(
+                units_of(p.record, p.asked.capacity),
+                derating(p.record, place.dry_bulb_k),
+                place.rng(f"{p.asked.id} firm"),
+            )
+            for p in fuel
+        ],
         [source.available_w for source in made if source.weather],
         batteries,
         # The few hours that go beyond the design hour lack a little, as the building does.
         shape=np.minimum(full / 1e9, 1.0) * np.where(called, 1.0 - flex.share, 1.0),
+        lack_hours=site.lack_hours if made or batteries else 0.0,
     )
     prices = {"grid": price}
     prices |= {p.asked.id: np.full(HOURS, p.record.running_usd_per_j * J_PER_MWH) for p in plants}
@@ -185,7 +193,7 @@ def supply_of(resolved: Resolved, load_mw: float | None = None, standing: Standi
         there,
         mean,
         (found, carbon),
-        total / served if served else 0.0,
+        blended_usd_per_mwh(found.source_w, [there.usd_per_mwh[name] for name in found.names], found.served_w),
         1.0 - paid.get("grid", 0.0) / total if total else 0.0,
         carbon.kg_per_j * J_PER_MWH,
         served / float(load.sum()) if load.any() else 1.0,

@@ -70,7 +70,7 @@ def sources_table(answer: Answer) -> Table | None:
     units = {"mw": "MW", "mwh": "MWh", "share": "share", "capacity_factor": "share", "usd_per_mwh": "USD/MWh",
              "all_in_usd_per_mwh": "USD/MWh", "kg_per_mwh": "kg/MWh", "curtailed_mwh": "MWh"}  # fmt: skip
     note = (
-        f"Of a year with the whole fleet; {supply.firm_mw:,.4g} MW can be counted on ({_counted(supply)}). All-in adds "
+        f"Of a year with the whole fleet; {supply.firm_mw:,.4g} MW can be counted on ({_counted(answer, supply)}). All-in adds "
         "capital as rent, fixed upkeep, insurance and property tax of own plant. "
         f"{carbon.annual_match:.0%} of the load are matched by carbon-free energy over the year, "
         f"{carbon.hourly_match:.0%} hour by hour; carbon is what leaves the stack.{_called(answer)}{_later(answer)}"
@@ -232,9 +232,11 @@ def _all_in(own: Own | None, mwh: float, running: float, rate: float) -> float |
     ).usd_per_mwh
 
 
-def _counted(supply: Supply) -> str:
+def _counted(answer: Answer, supply: Supply) -> str:
     firm = supply.standing.firm
     binds = f"{hour_words(firm.binding_hour)} binds"
-    if firm.counted_w <= 0:
+    if not any(source.own and not source.weather for source in supply.standing.sources):
         return binds
-    return f"plant of fuel counts {firm.counted_w / 1e6:,.4g} MW: what lacks at most 2.4 hours a year; {binds}"
+    allowed = answer.resolved.scenario.site.lack_hours
+    alone = f"plant of fuel alone would count {firm.fuel_alone_w / 1e6:,.4g} MW"
+    return f"what lacks at most {allowed:g} hours a year; {alone}; {binds}"
