@@ -177,22 +177,6 @@ def tables() -> dict[str, Table]:
             list(_hour("typical", 0)),
         ),
         table(
-            "energy_sources",
-            "source technology mw mwh share usd_per_mwh",
-            ("grid", None, 800.0, 5.0e6, 0.8, 60.0),
-            ("own gas", "gas-turbine", 300.0, 1.2e6, 0.2, 75.0),
-            units={"mw": "MW", "mwh": "MWh"},
-        ),
-        table(
-            "site_supply_months",
-            "month source mwh",
-            ("Jan", "grid", 4.1e5),
-            ("Jan", "own gas", 1.0e5),
-            ("Jul", "grid", 4.3e5),
-            ("Jul", "not served", 1.0e2),
-            units={"mwh": "MWh"},
-        ),
-        table(
             "provisioning",
             "policy chosen gpus_per_mw racks mw set_aside_over_busy exceeded capped_loss value_usd says",
             ("busy", "chosen", 695.0, 6470.0, 998.0, 1.0, 0.09, 0.0, 1.22e10, "what racks draw when busy"),
