@@ -17,6 +17,14 @@ def table(
     return Table.from_rows(name, [dict(zip(keys, row, strict=True)) for row in rows], keys, units, note=note)
 
 
+def _hour(day: str, hour: int) -> dict[str, Any]:
+    stages = ("IT", "distribution loss", "UPS loss", "fans", "pumps", "chillers", "house load", "transformer loss")
+    watts = (650.0, 7.0, 17.0, 8.0 + hour / 4, 9.0, 3.0 * hour, 10.0, 9.0)
+    mw = {f"{stage} MW": value for stage, value in zip(stages, watts, strict=True)}
+    air = {"dry_bulb": 14.0 + hour / 2, "wet_bulb": 12.0}
+    return {"day": day, "date": "3 Jan", "hour": hour} | mw | {"meter_mw": sum(watts), "pue": sum(watts) / 650.0} | air
+
+
 def tables() -> dict[str, Table]:
     made = [
         table(
@@ -154,6 +162,19 @@ def tables() -> dict[str, Table]:
             ("IT", "fans, pumps and supplies", 8.0e7),
             ("IT", "network and hosts", 1.12e8),
             ("IT", "chips", 6.6e8),
+        ),
+        table(
+            "site_months",
+            "month pue wue mean_mw peak_mw water_m3_per_h dry_bulb wet_bulb",
+            ("Jan", 1.09, 0.2, 706.0, 724.0, 130.0, 7.0, 3.0),
+            ("Jul", 1.13, 0.6, 737.0, 806.0, 390.0, 29.0, 22.0),
+            units={"wue": "L/kWh", "mean_mw": "MW", "peak_mw": "MW"},
+            note="Year: PUE 1.106.",
+        ),
+        Table.from_rows(
+            "site_hours",
+            [_hour(day, hour) for day in ("typical", "hottest") for hour in range(24)],
+            list(_hour("typical", 0)),
         ),
         table(
             "provisioning",

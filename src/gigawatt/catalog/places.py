@@ -23,11 +23,13 @@ from gigawatt.catalog.record import Record
 
 
 class Climate(Strict):
-    """Twelve monthly means, January first."""
+    """Twelve monthly means, January first; and, where somebody has them, 8,760 hours in local time, which then count."""
 
     dry_bulb: Temperatures
     wet_bulb: Temperatures
     elevation: Length | None = None
+    hourly_dry_bulb: Temperatures | None = None
+    hourly_wet_bulb: Temperatures | None = None
     kind: str = ""
     source: str = ""
     as_of: str = ""

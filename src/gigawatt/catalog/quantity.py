@@ -130,12 +130,20 @@ class Series(Strict):
     note: str = ""
 
 
+_LONG = 100
+
+
 def _read_series(dimension: str) -> Callable[[Any], Any]:
     def read(value: Any) -> Any:
         if not isinstance(value, Mapping) or not isinstance(value.get("values"), (list, tuple)):
             return value
         si, unit = units.DIMENSIONS[dimension][0], value.get("unit", "")
-        numbers = [_number(item, unit, dimension, si) for item in value["values"]]
+        given = value["values"]
+        if len(given) > _LONG and unit and all(type(item) in (int, float) for item in given):
+            # Units are affine: two readings of the unit say what it does to all of a year's hours.
+            zero, hundred = (_number(item, unit, dimension, si) or 0.0 for item in (0.0, 100.0))
+            return {**value, "values": [zero + (hundred - zero) / 100.0 * item for item in given], "unit": si}
+        numbers = [_number(item, unit, dimension, si) for item in given]
         return {**value, "values": numbers, "unit": si}
 
     return read

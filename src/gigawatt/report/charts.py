@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from gigawatt.report.building_charts import pue_months, stage_hours
 from gigawatt.report.chart_parts import axis, names_axis, whiskers
 from gigawatt.report.flows import cash_sankey, power_sankey
 from gigawatt.report.grid import company_columns, words_of
@@ -317,6 +318,8 @@ CHARTS: Mapping[str, Callable[[RunResult], Figure | None]] = {
     "limits": limits_bars,
     "power": power_sankey,
     "site_supply_months": supply_months,
+    "site_months": pue_months,
+    "site_hours": stage_hours,
     "companies": npv_whiskers,
     "cash_links": cash_sankey,
     "quarters": quarterly_cash,

@@ -197,6 +197,7 @@ _ACRONYMS = (
     "GW",
     "IT",
     "PUE",
+    "WUE",
     "TCO",
     "TTFT",
     "TPOT",

@@ -96,6 +96,15 @@ SECTIONS: tuple[Section, ...] = (
         folded=("power_links",),
     ),
     Section(
+        "site_months",
+        "PUE and water by month",
+        "The building through a year of hours at the plan's mean load.",
+        labels={"pue": "PUE", "wue": "water", "mean_mw": "mean", "peak_mw": "peak", "water_m3_per_h": "taken in"},
+        folded=("site_hours",),
+        charts=("site_hours",),
+        fold_words="Power by hour, stage by stage",
+    ),
+    Section(
         "provisioning",
         "Provisioning",
         "How much power is set aside for a rack decides how many fit; what racks then draw above it is risk.",

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from gigawatt.economics.cost import capital_charge
 from gigawatt.factory import Plan
 from gigawatt.finance import npv_usd
+from gigawatt.physics.site import SiteYear, site_year
 from gigawatt.study.bands import Bands
 from gigawatt.study.price import Priced
 from gigawatt.study.resolve import Resolved
 from gigawatt.study.settle import Settled
+from gigawatt.study.site.year import weather_at
 from gigawatt.study.timeline import Timeline
 
 Array = NDArray[np.float64]
@@ -73,6 +75,15 @@ class Answer:
         plant, points = self.priced.plant, self.priced.inputs.points
         mean = float(self.plan.mean_use @ (points.mw * self.priced.mean_load))
         return mean * plant.energy_share * plant.served_share
+
+    @cached_property
+    def site_year(self) -> SiteYear | None:
+        """The building through a year at the mean rack-input watts of the plan; None where no rack runs."""
+        plan, priced = self.plan, self.priced
+        it_w = float(plan.mean_use @ (priced.it_w * priced.mean_load))
+        if not it_w > 0:
+            return None
+        return site_year(priced.chain, weather_at(self.resolved), it_w, plan.site_mw * 1e6)
 
     @property
     def capex_usd(self) -> float:

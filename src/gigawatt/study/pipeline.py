@@ -42,6 +42,7 @@ from gigawatt.study.settle import settle
 from gigawatt.study.site.plant import plant_of
 from gigawatt.study.site.provision import provisioning_tables
 from gigawatt.study.site.supply_tables import follows_table, months_table, sources_table
+from gigawatt.study.site.year_tables import hours_table, year_table
 from gigawatt.study.software import software_table
 from gigawatt.study.source import digest
 from gigawatt.study.texts import headline, texts
@@ -168,6 +169,8 @@ def assemble(answer: Answer) -> RunResult:
         software_table(answer.resolved, answer.priced.performance.software),
         power,
         links,
+        hours_table(answer),
+        year_table(answer),
         sources_table(answer),
         months_table(answer),
         *provisioning_tables(answer),

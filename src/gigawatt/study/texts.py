@@ -42,7 +42,7 @@ def _left_out(answer: Answer) -> list[str]:
         "Taxes, working capital and inflation.",
         "Growth of demand, falling prices and new generations over the horizon: one representative fleet and price set.",
         "Fees for a late run: it is met or the plan is infeasible.",
-        "Hourly load, weather and curtailment: the design day for power, a mean load for energy.",
+        "Load that changes over the day: power is sized for the design hour, energy is a steady load in a year's weather.",
         "The value of the shares that a vendor's tranche buys.",
     ]
     if any(work.is_serving for work in answer.resolved.works):

@@ -176,7 +176,7 @@ def weather_of(
         constants: other than those of calibration `weather`.
 
     Raises:
-        InputError: not twelve means, a wet bulb above its dry bulb, or so near it that no hours can have it.
+        InputError: not twelve means or not 8,760 hours, a wet bulb above its dry bulb, or so near it that no hours can have it.
     """
     label = name
     if isinstance(place, Site):
@@ -184,12 +184,28 @@ def weather_of(
     if isinstance(place, Climate):
         if pressure is None and place.elevation is not None:
             pressure = pressure_pa(place.elevation.value)
+        if place.hourly_dry_bulb is not None or place.hourly_wet_bulb is not None:
+            return _measured(place, SEA_LEVEL_PA if pressure is None else pressure, label)
         place = place.dry_bulb.values, place.wet_bulb.values
     at = SEA_LEVEL_PA if pressure is None else pressure
     dry, wet = (np.asarray(column, dtype=np.float64) for column in place)
     if dry.shape != (12,) or wet.shape != (12,):
         raise InputError(Problem("wrong_length", f"climate '{label}': twelve monthly means of dry and of wet bulb"))
     return _made(Air(dry, wet, at), seed, label, constants or spread())
+
+
+def _measured(climate: Climate, pressure: float, name: str) -> Weather:
+    """The hours of a record as they stand."""
+    if climate.hourly_dry_bulb is None or climate.hourly_wet_bulb is None:
+        raise InputError(
+            Problem("missing_fact", f"climate '{name}': hours of both, hourly_dry_bulb and hourly_wet_bulb")
+        )
+    dry, wet = (np.array(column.values) for column in (climate.hourly_dry_bulb, climate.hourly_wet_bulb))
+    weather = Weather(dry, wet, pressure, name, "measured")
+    if not np.all(wet <= dry):
+        hour = int(np.argmax(wet > dry))
+        raise InputError(Problem("out_of_range", f"climate '{name}': hour {hour}: the wet bulb is above the dry bulb"))
+    return weather
 
 
 def _made(means: Air, seed: int, name: str, fit: Spread) -> Weather:
