@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from gigawatt.report.chart_parts import axis, line, panel_axes, panel_height, rows_with, value_of
+from gigawatt.report.chart_parts import ROOM, axis, line, panel_axes, panel_height, rows_with, value_of
 from gigawatt.report.numbers import canonical, scaled
 from gigawatt.report.sentences import rows_of
 from gigawatt.report.theme import GREY, INK, MUTED, PALETTE, RED, Figure, fade, layout, wrap
@@ -30,7 +30,7 @@ def _held(values: Iterable[Any]) -> list[Any]:
 
 def _hours_axis(count: int) -> dict[str, Any]:
     form = "%H:%M" if count <= 24 else "%d %b<br>%H:%M"
-    return {"type": "date", "tickformat": form, "showgrid": False, "automargin": True}
+    return {"type": "date", "tickformat": form, "showgrid": False, "automargin": True, **ROOM}
 
 
 def _right(title: str, **more: Any) -> dict[str, Any]:
