@@ -135,6 +135,7 @@ SECTIONS: tuple[Section, ...] = (
         },
         folded=("hosts",),
         fold_words="The hosts beside the chips",
+        most=12,
     ),
     Section(
         "metrics",

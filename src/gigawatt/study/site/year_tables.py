@@ -90,9 +90,9 @@ def year_table(answer: Answer) -> Table | None:
         else ""
     )
     note = (
-        f"Year: PUE {year.pue:.3f}, {f'{year.wue:.2f} L' if year.wue else 'no water'} a kWh of IT, peak "
+        f"Year: PUE {year.pue:.3f}, {f'{year.wue:.2f} L a kWh of IT' if year.wue else 'no water'}, peak "
         f"{year.peak_w * MW:,.4g} MW. PUE of a month is energy at the meter over energy at the racks' input, whose watts are "
-        f"held at the plan's mean.{warm}"
+        f"held at the plan's mean. Bars by hour begin just below the IT.{warm}"
     )
     return Table.from_rows("site_months", rows, list(rows[0]), units, "PUE and water by month", note)
 
