@@ -360,6 +360,43 @@ def tables() -> dict[str, Table]:
             ("power free", "perf_per_watt", -0.1e6, -0.2e6, -0.15e6, -0.5e6, 0.2e6),
         ),
         table(
+            "platforms",
+            "workload platform usd_per_mtok usd_per_mtok_low usd_per_mtok_high over_cheapest cost_usd_per_mw_yr",
+            ("chat", "blackwell-ultra", 0.36, 0.3, 0.43, 1.0, 1.1e7),
+            ("chat", "mi355x", 1.0, 0.6, 1.8, 2.8, 7.3e6),
+        ),
+        table(
+            "hosts",
+            "platform host host_w_per_chip",
+            ("blackwell-ultra", "grace", 250.0),
+            units={"host_w_per_chip": "W"},
+        ),
+        table(
+            "jobs",
+            "workload platform chips wall_days mwh mean_mw busy_share mean_racks",
+            ("pretrain", "ironwood", 4096, 118.0, 21498.0, 7.6, 0.979, 4.7),
+            units={"wall_days": "d", "mwh": "MWh", "mean_mw": "MW"},
+        ),
+        table(
+            "drift",
+            "chance all_usd_per_yr without_usd_per_yr alone_usd_per_yr flexibility_usd_per_yr "
+            "flexibility_usd_per_yr_low flexibility_usd_per_yr_high",
+            (0.0, 9e7, 9e7, 6e7, 0.0, 0.0, 0.0),
+            (0.5, 7e7, 6e7, 6e7, 1e7, 4e6, 2e7),
+        ),
+        table(
+            "drift_turn",
+            "measure chance value unit low high",
+            ("break-even chance", None, 0.42, "share", 0.3, 0.6),
+            ("lead", 0.3, -2.2e7, "USD/yr", -2.9e7, -1.7e7),
+        ),
+        table(
+            "joint",
+            "way chip fabric site value_usd_per_yr joint_worth_usd_per_yr",
+            ("joint", "b200", "two tiers", "virginia", 4.2e8, 0.0),
+            ("by value: chip, then fabric, then site", "mi355x", "two tiers", "norway", 3.1e8, 1.1e8),
+        ),
+        table(
             "assumptions",
             "name value unit low high kind source as_of path",
             (

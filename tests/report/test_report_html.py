@@ -7,9 +7,9 @@ import pytest
 from report_sample import NASTY, sample, table
 
 from gigawatt.core.table import Table
-from gigawatt.report.charts import CHARTS
 from gigawatt.report.html import page
-from gigawatt.report.sections import present
+from gigawatt.report.money_charts import BY_QUESTION
+from gigawatt.report.sections import SECTIONS, present
 
 
 class Reader(HTMLParser):
@@ -76,7 +76,7 @@ def test_every_table_is_shown(read):
 
 def test_every_chart_has_its_place_and_its_data(text, read):
     data = json.loads(re.search(r'id="charts">(.*?)</script>', text, re.S)[1])
-    assert set(data) == set(CHARTS)
+    assert set(data) == set(BY_QUESTION["plan"])
     places = {a["id"] for _, a in read.tags if a.get("class") == "chart"}
     assert places == {f"chart-{name}" for name in data}
 
@@ -84,8 +84,15 @@ def test_every_chart_has_its_place_and_its_data(text, read):
 def test_contents_lead_to_sections(read):
     ids = {a["id"] for _, a in read.tags if "id" in a}
     links = [a["href"][1:] for t, a in read.tags if t == "a"]
-    assert len(links) > len(present(sample()))
     assert set(links) <= ids
+    assert len(links) == len(set(links))
+    assert {one.table for one in present(sample())} == {one.table for one in SECTIONS} <= set(links)
+
+
+def test_the_site_stands_together_after_the_power():
+    order = [one.table for one in SECTIONS]
+    at = order.index("power")
+    assert order[at : at + 5] == ["power", "site_months", "provisioning", "kw_per_gpu", "energy_sources"]
 
 
 def test_a_hostile_name_stays_text(text, read):

@@ -20,6 +20,7 @@ ROW_UNITS: Mapping[str, tuple[str, ...]] = {
     "assumptions": ("value", "low", "high"),
     "limits": ("used", "available", "shadow_price_up", "shadow_price_down", "lasting_up"),
     "circularity": ("value",),
+    "drift_turn": ("value", "low", "high"),
 }
 INPUTS = "_inputs"  # tables of this ending are inputs of one section, each in its own unit
 # Of a column's largest number, what is below this share is noise of the arithmetic and shown as 0.
@@ -232,13 +233,12 @@ _CAPITALS = {word.lower(): word for word in _ACRONYMS}
 
 
 def words_of(name: str) -> str:
-    """A metric's name as words: acronyms in capitals, the first letter too; the currency is in the unit.
+    """A metric's name as words: acronyms in capitals, the first letter too; a currency at its end is in the unit.
 
     >>> words_of("system_npv"), words_of("revenue_per_mw_year"), words_of("peak_capital_usd")
     ('System NPV', 'Revenue per MW year', 'Peak capital')
     """
-    first, *more = name.split("_")
-    text = " ".join(_CAPITALS.get(word, word) for word in (first, *(word for word in more if word != "usd")))
+    text = " ".join(_CAPITALS.get(word, word) for word in name.removesuffix("_usd").split("_"))
     return text[:1].upper() + text[1:]
 
 

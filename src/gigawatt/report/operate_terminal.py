@@ -34,7 +34,8 @@ def render_operate(result: RunResult, console: Console, folder: Path | None = No
     page.heading("HOUR BY HOUR")
     table = shown_hours(result)
     page.grid(
-        fitted(table, page.width, (), ("wet_bulb_c", "binds"), hour_labels(result), most=MOST_HOURS), most=MOST_HOURS
+        fitted(table, page.width, (), ("wet_bulb_c", "binds", "pue", "cap_mw"), hour_labels(result), most=MOST_HOURS),
+        most=MOST_HOURS,
     )
     page.text("MW at the meter; a MW more is worth so much for the hour, its energy paid for", style="dim", hang=2)
     page.heading("WORK")

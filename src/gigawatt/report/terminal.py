@@ -5,6 +5,7 @@ Plain ASCII in our own words, so that a pipe with any encoding takes it; colour 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ MOST_ROWS = 14  # more than this is for the page
 MOST_EXCLUDED = 6
 MOST_LINES = 4
 MOST_WAYS = 4
+LEAST_WORDS = 14  # characters that a column of text keeps
 # What a scenario may ask besides the plan.
 FURTHER = ("drift_turn", "joint", "joint_scan")
 # Headlines that the tables above them show already.
@@ -116,6 +118,24 @@ class _Page:
             self.text(f"... and {len(shown.rows) - most} more rows in the report", style="dim")
 
 
+def _fit(
+    table: Table, page: _Page, columns: Sequence[str], drop: Sequence[str], labels: Mapping[str, str] | None = None
+) -> Grid:
+    """The columns that a line has room for; those of `drop` leave first."""
+    from gigawatt.report.money_terminal import fitted  # which stands on this page
+
+    return fitted(table, page.width, columns, drop, labels, least=LEAST_WORDS, most=len(table), cut=False)
+
+
+def _wide(shown: Grid) -> int:
+    """Characters of a grid and of the gap after it."""
+    cells = [
+        [label, f"[{unit}]", *column]
+        for label, unit, *column in zip(shown.labels, shown.units, *shown.rows, strict=True)
+    ]
+    return sum(max(map(len, column)) + 3 for column in cells)
+
+
 def _plan(result: RunResult, page: _Page) -> None:
     table = result.tables.get("plan")
     if table is None or not len(table):
@@ -133,7 +153,7 @@ def _plan(result: RunResult, page: _Page) -> None:
         "npv_high_usd",
     )
     merged = merge_points(table)
-    shown = grid(_with_total(merged), columns)
+    shown = _fit(_with_total(merged), page, columns, ("npv_low_usd", "npv_high_usd", "tokens_out_per_s"))
     *rows, total = shown.rows
     page.grid(replace(shown, rows=rows), total=total if len(rows) > 1 else None)
     out = list(result.tables["excluded"].rows()) if "excluded" in result.tables else []
@@ -201,8 +221,14 @@ def _limits(result: RunResult, page: _Page) -> None:
         return
     page.heading("WHAT LIMITS YOU")
     rows = list(table.rows())
-    shown = grid(table, ("name", "used", "available", "used_share"), {"name": "limit"})
     words = [say.worth_of_one_more(row) for row in rows]
+    columns = ["name", "used", "available", "used_share"]
+    wanted = max(map(len, words))
+    for leaves in ("available", "used"):  # where the line is too short for the worth, which is the answer
+        if _wide(shown := grid(table, columns, {"name": "limit"})) + wanted <= page.width:
+            break
+        columns.remove(leaves)
+    shown = grid(table, columns, {"name": "limit"})
     page.grid(
         Grid(
             [*shown.labels, "one more is worth"],
@@ -239,8 +265,8 @@ def _performance(result: RunResult, page: _Page) -> None:
     )
     if len(set(table.columns.get("mode", ()))) == 1:
         columns = tuple(name for name in columns if name != "mode")
-    shown = grid(table, columns, {"tokens_out_per_s_per_mw": "tokens", "bound": "bound by", "error_median": "error"})
-    page.grid(shown)
+    labels = {"tokens_out_per_s_per_mw": "tokens", "error_median": "error"}
+    page.grid(_fit(table, page, columns, ("mode", "ttft_s", "error_median"), labels))
     sources = dict.fromkeys(
         str(row["error_source"]).partition(";")[0] for row in table.rows() if row.get("error_source")
     )
@@ -259,9 +285,11 @@ def _jobs(result: RunResult, page: _Page) -> None:
     page.heading("JOBS")
     columns = ("workload", "platform", "chips", "wall_days", "chip_hours", "mwh", "mean_mw", "peak_mw", "busy_share")
     page.grid(
-        grid(
+        _fit(
             Table.from_rows("jobs", rows, columns, table.units),
+            page,
             columns,
+            ("busy_share", "chip_hours"),
             {"wall_days": "wall", "mwh": "energy", "mean_mw": "mean", "peak_mw": "peak"},
         )
     )
@@ -276,7 +304,7 @@ def _power(result: RunResult, page: _Page) -> None:
     if sources is not None and len(sources):
         page.heading("ENERGY")
         columns = ("source", "mw", "mwh", "share", "usd_per_mwh", "all_in_usd_per_mwh", "kg_per_mwh")
-        page.grid(grid(sources, columns, {"mw": "rated"}))
+        page.grid(_fit(sources, page, columns, ("kg_per_mwh", "mwh"), {"mw": "rated"}))
         page.text(sources.note)
     for row in say.rows_of(result, "plant_follows"):
         page.text(f"{row['workload']} on {row['platform']}, {row['words']}.", hang=2)
@@ -300,8 +328,7 @@ def _money(result: RunResult, page: _Page) -> None:
             "irr",
             "min_cash_usd",
         )
-        shown = grid(table, columns)
-        page.grid(shown)
+        page.grid(_fit(table, page, columns, ("min_cash_usd", "cash_out_usd", "npv_low_usd", "npv_high_usd")))
     page.text(say.contracts(result))
     if have_metrics:
         page.text("Headlines, with the fleet held [P10 - P90]:", style="dim")
@@ -328,7 +355,8 @@ def _further(result: RunResult, page: _Page) -> None:
         table = result.tables.get(name)
         if table is not None and len(table):
             page.heading((table.title or words_of(name)).upper())
-            page.grid(grid(table))
+            page.grid(_fit(table, page, (), ("fabric", "site", "chip")))
+            page.text(table.note, style="dim", hang=2)
 
 
 def _doubts(result: RunResult, page: _Page) -> None:
