@@ -21,7 +21,7 @@ def headline(answer: FleetAnswer) -> str:
     bought = plan.bought.sum(axis=1)
     order = [int(p) for p in np.argsort(_first_bought(answer), kind="stable") if bought[p] > DUST]
     if not order:
-        return "Nothing on offer earns its keep within this horizon: the best build-out is to build nothing."
+        return _nothing(answer)
     names = [
         f"{bought[p]:,.0f} racks of {build.platforms[p]} from {build.quarters[_first_bought(answer)[p]]}" for p in order
     ]
@@ -36,6 +36,21 @@ def headline(answer: FleetAnswer) -> str:
         f"{usd(answer.npv_usd)} to the {answer.inputs.priced.inputs.objective}{band}"
         + (f"; {binds}." if binds else ".")
     )
+
+
+def _nothing(answer: FleetAnswer) -> str:
+    """Why nothing is bought: it can not be had within the horizon, or it does not earn its keep; what stands and works."""
+    build, plan = answer.inputs.build, answer.plan
+    to_have = build.supply_racks.sum(axis=1) > 0
+    why = "nothing on offer earns its keep" if to_have.any() else "no racks can be had"
+    said = f"Nothing is bought: {why} within this horizon"
+    late = [name for p, name in enumerate(build.platforms) if answer.inputs.first[p] >= len(build.quarters)]
+    said += f" ({_joined(late)} {'come' if len(late) > 1 else 'comes'} after it)" if late else ""
+    works = [build.platforms[p] for p in np.flatnonzero(build.opening_racks > 0) if plan.racks[p].max() > DUST]
+    if works:
+        party = answer.inputs.priced.inputs.objective
+        return f"{said}; what stands ({_joined(works)}) works on, worth {usd(answer.npv_usd)} to the {party}."
+    return said + "."
 
 
 def _first_bought(answer: FleetAnswer) -> list[int]:
@@ -72,6 +87,8 @@ def leaving_sentence(one: Leaving, quarters: tuple[str, ...]) -> str:
     head = f"{one.platform} leaves {when} ({one.racks:,.0f} racks): "
     if one.aged:
         return head + "its racks have reached the longest life in the catalog."
+    if one.dark:
+        return head + "there is no power for them yet, and their resale is worth more than to wait for it."
     mine = f"{usd(one.earns)} a year"
     if one.earns <= 0:
         beside = f"; a MW of {one.taker} earns {usd(one.under)}" if one.taker else ""
