@@ -29,7 +29,7 @@ METRICS = Section(
     "metrics",
     "Headline numbers",
     "`gigawatt explain NAME` shows where each comes from.",
-    columns=("name", "value", "unit", "low", "p50", "high", "formula", "inputs"),
+    columns=("name", "value", "unit", "low", "high", "formula"),
 )
 
 
