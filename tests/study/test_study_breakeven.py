@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from gigawatt.core.errors import InputError
 from gigawatt.core.table import Table
 from gigawatt.study import breakeven
-from gigawatt.study.breakeven import break_even, crossing, run_file, split_number
+from gigawatt.study.breakeven import break_even, crossing, few_of, run_file, split_number
 from gigawatt.study.reading import Reading, read_of
 from gigawatt.study.result import RunResult
 
@@ -88,6 +88,17 @@ def test_a_wrong_path_or_metric_is_an_input_error():
         break_even(file, "series.window", 8, 12, Reading(metric="next_quater"))
     with pytest.raises(InputError, match="windwo"):
         break_even(file, "series.windwo", 8, 12, Reading(metric="next_quarter"))
+
+
+def test_a_name_may_ask_for_the_build_out_of_a_site():
+    """`fleet build-out-small` is what `gigawatt fleet` says of the file: worth more with more power, and by quarters."""
+    file = EXAMPLES / "build-out-small.yaml"
+    made = run_file(file, few_of(file, "fleet"), verb="fleet")
+    assert made.manifest["question"] == "fleet"
+    quarters = read_of(made, Reading.of({"table": "periods", "column": "quarter", "pick": "count"}))
+    assert quarters.number == 12
+    more = run_file(file, [*few_of(file, "fleet"), "build_out.capital.0.amount=300 million USD"], verb="fleet")
+    assert read_of(more, Reading.of("npv_usd")).number >= read_of(made, Reading.of("npv_usd")).number
 
 
 def test_a_back_test_is_no_run():

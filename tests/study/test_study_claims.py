@@ -26,6 +26,7 @@ FEW = {
     "market": ("samples=20",),
     "moats": ("uncertainty.samples=16", "moats.samples=4"),
     "operate": ("uncertainty.samples=16",),
+    "fleet": ("uncertainty.samples=16",),
 }
 # Plans whose own table of moats a claim reads; of the others it is left out, which saves its time.
 WITH_MOATS = ("one-gigawatt",)

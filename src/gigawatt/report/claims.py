@@ -213,7 +213,7 @@ def solved(claim: Claim, folder: Path) -> dict[str, BreakEven]:
 
 def filled(claim: Claim, runs: Mapping[str, RunResult], found: Mapping[str, BreakEven] | None = None) -> dict[str, Any]:
     """The claim with the numbers of its runs in its sentences, and under `computes` the metrics that it `shows`, what binds
-    and the moats where it says so.
+    and the moats where it says so, of the files that are answered by their own verb.
 
     A claim whose scenarios were not run keeps its texts, but for sentences that want numbers.
     """
@@ -223,7 +223,9 @@ def filled(claim: Claim, runs: Mapping[str, RunResult], found: Mapping[str, Brea
         **{name: Turned(one) for name, one in (found or {}).items()},
     }
     made |= {key: _with_numbers(made[key], known) for key in TEXTS if made.get(key)}
-    said = [line for name in scenarios_of(claim) if name in runs for line in _shown(claim, runs[name])]
+    # What another verb says of a file is told in sentences alone.
+    own = [name for name in scenarios_of(claim) if name in runs and not split_name(name)[0]]
+    said = [line for name in own for line in _shown(claim, runs[name])]
     if said:
         text = made.get("computes")
         made["computes"] = [*([text] if isinstance(text, str) and text else (text or [])), *said]

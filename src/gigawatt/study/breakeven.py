@@ -112,6 +112,10 @@ def _of_verb(path: Path, overrides: Sequence[str], catalog: Catalog | None, verb
         from gigawatt.study.operate.answer import run_operate
 
         return run_operate(load(path, overrides), catalog=catalog)
+    if verb == "fleet":
+        from gigawatt.study.fleet.answer import run_fleet
+
+        return run_fleet(load(path, overrides), catalog=catalog)
     raise InputError(unknown_name("verb of a file", verb, VERBS))
 
 

@@ -16,6 +16,8 @@ from gigawatt.study.result import RunResult
 PICKS = ("one", "first", "last", "sum", "count")
 # Columns whose unit may stand in the row's own column `unit`.
 _ROW_UNIT = ("value", "low", "high", "used", "available")
+# Columns whose unit may stand in the row's own column `price_unit`.
+_ROW_PRICE = ("shadow_price_up", "shadow_price_down", "lasting_up")
 FIELDS = ("metric", "table", "column", "where", "pick", "band", "minus", "over")
 
 
@@ -98,6 +100,15 @@ def _metric(result: RunResult, name: str) -> Read:
     return Read(row["value"], row.get("unit") or "", row.get("low"), row.get("high"))
 
 
+def _price_unit(text: str) -> str:
+    """Unit of a limit's worth as numbers are written with it.
+
+    >>> _price_unit("USD per MW"), _price_unit("USD per million tokens"), _price_unit("USD/MW/yr")
+    ('USD/MW', 'USD/Mtok', 'USD/MW/yr')
+    """
+    return text.replace(" per million tokens", "/Mtok").replace(" per ", "/")
+
+
 def _cell(result: RunResult, reading: Reading) -> Read:
     if reading.table not in result.tables:
         raise InputError(unknown_name("table", reading.table, list(result.tables), None))
@@ -112,6 +123,8 @@ def _cell(result: RunResult, reading: Reading) -> Read:
     unit = table.units.get(column, "")
     if not unit and column in _ROW_UNIT and rows:
         unit = str(rows[0].get("unit") or "")
+    if not unit and column in _ROW_PRICE and rows:
+        unit = _price_unit(str(rows[0].get("price_unit") or ""))
     if reading.pick == "sum":
         return Read(sum(float(row[column]) for row in rows if row[column] is not None), unit)
     if not rows:
