@@ -69,12 +69,16 @@ def test_json_has_the_keys_that_scripts_rely_on_and_the_folder_holds_a_report(gi
     for name in ("power_hours", "work_hours", "hours", "weather"):
         assert f'id="chart-{name}"' in page
     assert "NaN" not in page.partition("plotly.js")[0]
-    assert json.loads(Path("day/manifest.json").read_text())["question"] == "operate"
+    manifest = json.loads(Path("day/manifest.json").read_text())
+    assert manifest["question"] == "operate"
+    assert set(manifest["explain"]) == set(made["metrics"])
+    assert all(tree["children"] for tree in manifest["explain"].values())
 
 
 def test_the_day_reads_well_within_a_hundred_columns(gigawatt):
-    code, out, err = gigawatt("small.yaml", "--day", "2027-01-15", "--set", "operate.curtailments=[]")
+    code, out, err = gigawatt("small.yaml", "--day", "2027-01-15", "--set", "operate.curtailments=[]", "--no-report")
     assert (code, err) == (0, "")
+    assert not Path("runs").exists()
     for words in ("15 January 2027", "HOUR BY HOUR", "23:00", "WHAT STEERING IS WORTH", "[MW]", "hours steered in"):
         assert words in out
     assert max(map(len, out.splitlines())) <= 100

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from gigawatt.cli.options import OUT, AsJson, Changes, Overlays
-from gigawatt.cli.output import console, print_json, watched
+from gigawatt.cli.output import console, folder_for, print_json, watched
 
 HELP = """What happens in this site in a day, hour by hour?
 
@@ -32,8 +32,11 @@ def operate(
         str, typer.Option("--day", help="The (first) day: 2027-07-15 (default: the hottest).", rich_help_panel=OUT)
     ] = "",
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="A run folder with report.", rich_help_panel=OUT)
+        Path | None, typer.Option("-o", "--output", help="Run folder (default runs/NAME-operate).", rich_help_panel=OUT)
     ] = None,
+    no_report: Annotated[
+        bool, typer.Option("--no-report", help="Answer only; write nothing.", rich_help_panel=OUT)
+    ] = False,
     set_: Changes = [],
     overlay: Overlays = [],
     as_json: AsJson = False,
@@ -49,10 +52,10 @@ def operate(
     catalog = Catalog.load(tuple(overlay))
     found = watched(lambda say: run_operate(loaded, say, catalog), as_json)
     folder = None
-    if output is not None:
+    if not no_report:
         from gigawatt.report.files import write_run
 
-        folder = write_run(found, output)
+        folder = write_run(found, folder_for(found.name, output))
     if as_json:
         print_json(found.as_json() | ({"folder": str(folder)} if folder else {}))
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -40,6 +40,7 @@ def problems_of(
         elif kind.startswith(("greater_than", "less_than")):
             bound = item.get("ctx", {})
             limit = next(iter(bound.values()), "")
+            limit = f"{limit:g}" if isinstance(limit, float) else limit
             relation = {
                 "greater_than": "over",
                 "greater_than_equal": "at least",
@@ -47,6 +48,11 @@ def problems_of(
                 "less_than_equal": "at most",
             }[kind]
             message = f"{shown}: {_at(data, path)!r} is out of range; it must be {relation} {limit}"
+        elif kind in ("too_short", "too_long"):
+            bound = item.get("ctx", {})
+            count = bound.get("min_length") if kind == "too_short" else bound.get("max_length")
+            relation = "at least" if kind == "too_short" else "at most"
+            message = f"{shown} holds {bound.get('actual_length')}; it needs {relation} {count}"
         elif kind in ("union_tag_invalid", "union_tag_not_found"):
             expected = str(item.get("ctx", {}).get("expected_tags", "")).replace("'", "")
             tags = [tag.strip() for tag in expected.split(",") if tag.strip()]
@@ -123,14 +129,17 @@ def _fields(path: Path_, data: Any, root: type[BaseModel]) -> list[str]:
     """The fields that the model at `path` knows."""
     model: Any = root
     node = data
+    keyed = False
     for part in path:
         node = node.get(part) if isinstance(node, dict) else (node[part] if isinstance(part, int) else None)
-        if isinstance(part, int):
+        if isinstance(part, int) or keyed:  # an item of a list, a value of a mapping by id
+            keyed = False
             continue
         if not (isinstance(model, type) and issubclass(model, BaseModel)):
             return []
         info = next((f for n, f in model.model_fields.items() if part in (n, f.alias)), None)
         model = info.annotation if info else None
+        keyed = get_origin(model) is dict
         options = _models(model)
         if len(options) > 1:
             item = _at(data, path)

@@ -19,6 +19,7 @@ from gigawatt.study.fleet.site import SitePath
 
 Array = NDArray[np.float64]
 QUARTER_YR = 0.25
+DUST_MW = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,7 @@ def flows_of(
         own = site.own_capital_usd
         upkeep = upkeep + site.own_upkeep_usd
     added = np.diff(plan.site_mw, prepend=build.opening_mw)
+    added = np.where(np.abs(added) < DUST_MW, 0.0, added)
     shell = added * build.shell_usd_per_mw
     racks, counted = ((plan.bought * price).sum(axis=0) for price in (build.list_usd, build.cost_usd))
     resale = (plan.retired * build.resale_usd).sum(axis=0)

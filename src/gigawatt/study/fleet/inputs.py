@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from gigawatt.core.errors import InputError, Problem
 from gigawatt.economics.cost import quarterly_crf, quarterly_rate
 from gigawatt.factory import PlanInputs
 from gigawatt.factory.buildout.inputs import BuildInputs
@@ -64,6 +65,7 @@ def inputs_of(resolved: Resolved, performance: Performance | None = None) -> Fle
 
     Raises:
         Infeasible: a workload runs on no platform that may be had within the horizon; says why on each.
+        InputError: racks of the first day draw more than ever stands here.
     """
     line = quarters_of(resolved.scenario)
     site = site_path(resolved, line)
@@ -105,6 +107,7 @@ def _joined(
     shell, shell_end = _shell(priced, line, scenario.discount_rate)
     worth, ending = _resale(resolved, cost, first, line)
     opening = np.array([_path(resolved, i).opening.racks for i in range(len(resolved.offers))])
+    _check_opening(resolved, plan, opening, site.power_mw)
     life = np.array([_life(resolved, i) for i in range(len(resolved.offers))], dtype=np.int64)
     owned, demand = _owed(resolved, plan_line, first + lead, plan.points.workload, plan.points.platform)
     segment_demand, segment_price = _sales(resolved, priced, line, demand)
@@ -158,6 +161,23 @@ def _first(resolved: Resolved, i: int, line: Quarters) -> int:
 def _path(resolved: Resolved, i: int) -> OfferPath:
     """What the build-out says of an offer; nothing where it does not."""
     return resolved.scenario.build_out.offers.get(resolved.offers[i].offer.id, OfferPath())
+
+
+def _check_opening(resolved: Resolved, plan: PlanInputs, opening: Array, power_mw: Array) -> None:
+    """Refuse racks of the first day that draw more, each at its least, than ever stands here."""
+    least = np.full(len(opening), np.inf)
+    np.minimum.at(least, plan.points.platform, plan.points.mw)
+    drawn = np.where((opening > 0) & np.isfinite(least), least, 0.0) * opening
+    most = float(power_mw.max())
+    if drawn.sum() <= most * (1 + 1e-6):
+        return
+    p = int(np.argmax(drawn))
+    name = resolved.offers[p].offer.id
+    said = f"build_out.offers.{name}.opening: {opening[p]:,.0f} racks draw {drawn[p]:,.4g} MW when busy"
+    said += f" ({drawn.sum():,.4g} MW with the others')" if drawn.sum() > drawn[p] * (1 + 1e-9) else ""
+    said += f", and no more than {most:,.4g} MW ever stands here"
+    where = resolved.loaded.source.where(("build_out", "offers", name, "opening"))
+    raise InputError(Problem("contradiction", said, where, ("fewer racks, or more power",)))
 
 
 def _opening_mw(plan: PlanInputs, opening: Array) -> float:

@@ -27,7 +27,8 @@ class Leaving:
 
     `earns` and `under` are USD a MW-year when most leave: of the platform that leaves, and of `taker`, the best of those that
     draw more MW then than before, else of those that stand ('' where none does). `short` says that every MW that is built is
-    drawn then, so that one platform's MW are another's gain; `aged` that they have reached the end of their life.
+    drawn then, so that one platform's MW are another's gain; `aged` that they have reached the end of their life; `dark` that
+    no power stands yet.
     """
 
     platform: str
@@ -40,6 +41,7 @@ class Leaving:
     under: float
     short: bool
     aged: bool
+    dark: bool = False
 
 
 def earnings(build: BuildInputs, plan: BuildPlan) -> Array:
@@ -101,6 +103,7 @@ def leavings(build: BuildInputs, plan: BuildPlan) -> list[Leaving]:
                     float(rivals[best]) if best >= 0 else float("nan"),
                     bool(mw[:, most].sum() >= plan.site_mw[most] * (1 - 1e-6)),
                     _aged(build, plan, p, int(run[0]), int(run[-1])),
+                    bool(build.power_mw[most] <= 0),
                 )
             )
     return sorted(out, key=lambda one: (one.first, one.platform))

@@ -11,6 +11,8 @@ from gigawatt.study.fleet.leaving import DUST, Leaving, leavings
 from gigawatt.study.fleet.paths import speeds
 
 AND = " and "
+# The rule of what a window takes for what lies behind it: other rules give other losses.
+BEHIND = "Behind its last quarter a window expects no change: that quarter goes on to the end of the horizon."
 
 
 def headline(answer: FleetAnswer) -> str:
@@ -19,7 +21,7 @@ def headline(answer: FleetAnswer) -> str:
     bought = plan.bought.sum(axis=1)
     order = [int(p) for p in np.argsort(_first_bought(answer), kind="stable") if bought[p] > DUST]
     if not order:
-        return "Nothing on offer earns its keep within this horizon: the best build-out is to build nothing."
+        return _nothing(answer)
     names = [
         f"{bought[p]:,.0f} racks of {build.platforms[p]} from {build.quarters[_first_bought(answer)[p]]}" for p in order
     ]
@@ -34,6 +36,21 @@ def headline(answer: FleetAnswer) -> str:
         f"{usd(answer.npv_usd)} to the {answer.inputs.priced.inputs.objective}{band}"
         + (f"; {binds}." if binds else ".")
     )
+
+
+def _nothing(answer: FleetAnswer) -> str:
+    """Why nothing is bought: it can not be had within the horizon, or it does not earn its keep; what stands and works."""
+    build, plan = answer.inputs.build, answer.plan
+    to_have = build.supply_racks.sum(axis=1) > 0
+    why = "nothing on offer earns its keep" if to_have.any() else "no racks can be had"
+    said = f"Nothing is bought: {why} within this horizon"
+    late = [name for p, name in enumerate(build.platforms) if answer.inputs.first[p] >= len(build.quarters)]
+    said += f" ({_joined(late)} {'come' if len(late) > 1 else 'comes'} after it)" if late else ""
+    works = [build.platforms[p] for p in np.flatnonzero(build.opening_racks > 0) if plan.racks[p].max() > DUST]
+    if works:
+        party = answer.inputs.priced.inputs.objective
+        return f"{said}; what stands ({_joined(works)}) works on, worth {usd(answer.npv_usd)} to the {party}."
+    return said + "."
 
 
 def _first_bought(answer: FleetAnswer) -> list[int]:
@@ -70,6 +87,8 @@ def leaving_sentence(one: Leaving, quarters: tuple[str, ...]) -> str:
     head = f"{one.platform} leaves {when} ({one.racks:,.0f} racks): "
     if one.aged:
         return head + "its racks have reached the longest life in the catalog."
+    if one.dark:
+        return head + "there is no power for them yet, and their resale is worth more than to wait for it."
     mine = f"{usd(one.earns)} a year"
     if one.earns <= 0:
         beside = f"; a MW of {one.taker} earns {usd(one.under)}" if one.taker else ""
@@ -93,7 +112,7 @@ def foresight_sentence(answer: FleetAnswer) -> str:
     best = answer.others.get("perfect")
     if best is None or len(answer.others) < 2:
         return ""
-    words = {"rolling": f"a window of {answer.window} quarters that rolls", "myopic": "from quarter to quarter"}
+    words = {"rolling": f"by a rolling window of {answer.window} quarters", "myopic": "quarter by quarter"}
     said = []
     for name, what in words.items():
         value = answer.others.get(name)
@@ -103,14 +122,33 @@ def foresight_sentence(answer: FleetAnswer) -> str:
             said.append(f"{what} it ends where no plan meets what is owed")
             continue
         lost = answer.lost_usd(name)
-        share = f" ({lost / best:.2%})" if best > 0 and lost > 0 else ""
+        share = f" ({100 * lost / best:.2f} %)" if best > 0 and lost > 0 else ""
         said.append(f"{what} it loses {usd(lost) if lost > 0 else 'nothing'}{share}")
-    return f"With all quarters known the plan is worth {usd(best)}; decided {AND.join(said)}."
+    return (
+        f"With all quarters known the plan is worth {usd(best)}; decided {AND.join(said)}, where a window expects no change "
+        "behind its end."
+    )
+
+
+def software_sentence(answer: FleetAnswer) -> str:
+    """What the build-out is worth were software held where it goes along its curve, or the other way."""
+    value = answer.other_software_usd
+    if value is None:
+        return ""
+    held = answer.inputs.resolved.scenario.build_out.software == "release"
+    this, that = ("held as released", "along the catalog's curve")[:: 1 if held else -1]
+    said = f"it is worth {usd(value)}" if np.isfinite(value) else "no plan fits"
+    return f"That is with software {this}; {that}, all chosen anew, {said}."
 
 
 def answer_lines(answer: FleetAnswer) -> list[str]:
     """The answer in words: headline, retirements, foresight."""
-    return [headline(answer), *leaving_sentences(answer), *filter(None, [foresight_sentence(answer)])]
+    return [
+        headline(answer),
+        *filter(None, [software_sentence(answer)]),
+        *leaving_sentences(answer),
+        *filter(None, [foresight_sentence(answer)]),
+    ]
 
 
 def notes(answer: FleetAnswer) -> list[str]:
@@ -200,8 +238,9 @@ def left_out(answer: FleetAnswer) -> list[str]:
 def ways_on(answer: FleetAnswer) -> list[str]:
     """Commands to try next."""
     file = answer.inputs.resolved.loaded.source.file
+    other = "curve" if answer.inputs.resolved.scenario.build_out.software == "release" else "release"
     return [
         "gigawatt explain npv_usd",
         f"gigawatt fleet {file} --policy myopic",
-        f"gigawatt fleet {file} --set build_out.software=release",
+        f"gigawatt fleet {file} --set build_out.software={other}",
     ]

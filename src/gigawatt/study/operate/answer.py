@@ -16,6 +16,7 @@ from gigawatt.factory.operation import operate, priority, static_split
 from gigawatt.study.load import Loaded
 from gigawatt.study.operate.bands import band
 from gigawatt.study.operate.check import check_operate
+from gigawatt.study.operate.explained import trees
 from gigawatt.study.operate.fleet import setting
 from gigawatt.study.operate.measures import measures_table
 from gigawatt.study.operate.money import ledger_of, net_by_hour
@@ -85,11 +86,12 @@ def run_operate(loaded: Loaded, progress: Progress = lambda text: None, catalog:
         "seed": scenario.seed,
         "day": made.around.first.isoformat(),
         "phase": answer.line.phases[made.phase].name,
+        "explain": trees(made, done, metrics),
         "search_s": solved,
         "wall_s": time.perf_counter() - began,
     }
     return RunResult(
-        scenario.name,
+        f"{scenario.name}-operate",
         scenario.title or scenario.name,
         words[0],
         {table.name: table for table in tables if len(table)},

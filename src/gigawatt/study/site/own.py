@@ -41,7 +41,9 @@ def fetch_own(loaded: Loaded, cat: Catalog, problems: Problems) -> tuple[tuple[O
     for name in sorted({n for n in names if names.count(n) > 1} | ({"grid"} & set(names))):
         said = "the grid's own name" if name == "grid" else "the name of two of them"
         problems.add(
-            "duplicate_name", f"site: '{name}' is {said}; give each plant and battery its own", where(("site",))
+            "duplicate_name",
+            f"site: '{name}' is {said}; give each plant and battery its own",
+            where(("site", "generation")),
         )
     for index, asked in enumerate(site.generation):
         record = _record(asked.technology, cat, problems, loaded, "generation", index)

@@ -265,9 +265,12 @@ def _no_power(there: Standing, resolved: Resolved) -> Infeasible:
         if np.isfinite(energy):
             break
     target = share * mean
-    changes = [Change("plant of fuel that is counted on, or grid power", 0.0, target / 1e6, "MW")]
-    more = ""
+    changes = []
+    more = "; give it  grid_power: 100 MW,  say, or plant of its own"
+    if there.called.all():
+        more = "; the grid may ask all of it back in every hour: fewer hours or a smaller share of site.flexibility fit"
     if mean > 0:
+        changes.append(Change("plant of fuel that is counted on, or grid power", 0.0, target / 1e6, "MW"))
         held = sum(b.energy_j for b in there.batteries) / 3.6e9
         size = f"MWh, and {power / stands / 1e6:,.4g} MW"
         changes.append(Change("storage", held, energy / stands / 3.6e9, size))
