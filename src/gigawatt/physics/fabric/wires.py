@@ -79,7 +79,7 @@ def _spread(name: str, value: Any, count: int) -> NDArray[Any]:
     if len(column) not in (1, count):
         message = f"{name}: {len(column)} networks for {count} collectives"
         raise InputError(Problem("bad_length", message, None, ("one for all, or one for each",)))
-    return np.broadcast_to(column, (count,))
+    return column if len(column) == count else np.broadcast_to(column, (count,))
 
 
 def wires_of(fabrics: Networks) -> Wires:

@@ -98,8 +98,14 @@ class Block:
     def rows(self, cells: NDArray[np.intp]) -> Mapping:
         """The flat mappings of some cells."""
         at = np.unravel_index(cells, self.shape)
-        values = (getattr(self.mapping, f.name) for f in fields(Mapping))
-        return Mapping(*(np.broadcast_to(np.asarray(v, np.float64), self.shape)[at] for v in values))
+        return Mapping(*(_at(np.asarray(getattr(self.mapping, f.name), np.float64), at) for f in fields(Mapping)))
+
+
+def _at(values: Column, cells: tuple[NDArray[np.intp], ...]) -> Column:
+    """Values of some cells of the array that they broadcast to."""
+    axes = zip(values.shape, cells[len(cells) - values.ndim :], strict=True)
+    found = values[tuple(at if size > 1 else 0 for size, at in axes)]
+    return np.asarray(found) if np.ndim(found) else np.full(cells[-1].shape, found)
 
 
 @dataclass(frozen=True, slots=True)
