@@ -24,8 +24,9 @@ def air_words(resolved: Resolved, chain: PowerChain, used: Collection[int]) -> l
     if not names:
         return []
     counted, alone = float(meter_watts(1.0, chain)), pue_by_air(chain)
+    fewer = 1 - counted / alone
     return [
-        f"The hall takes {cooling.liquid_share:.0%} of all heat by liquid, that of {', '.join(names)} too, which air cools: by air "
-        f"alone the design hour's PUE is {alone:.2f} instead of {counted:.2f}, and the same power holds {1 - counted / alone:.0%} "
-        "fewer of these racks. A facility of its own answers for them: site.facility=air-cooled-2020."
+        f"The hall takes {cooling.liquid_share:.0%} of all heat by liquid, that of {', '.join(names)} too, which air cools: by "
+        f"air alone the design hour's PUE is {alone:.2f} instead of {counted:.2f}, and the same power holds {fewer:.0%} fewer "
+        "of these racks. A facility of its own answers for them: site.facility=air-cooled-2020."
     ]
