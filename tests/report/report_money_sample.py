@@ -1,10 +1,14 @@
-"""Runs of deals, market, project, network and serving for the tests of the report: examples with few draws, a small loop."""
+"""Runs of every question but the plan for the tests of the report: examples with few draws, small sites, a small loop."""
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from functools import cache
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "study"))
+from operate_sample import SMALL
 
 from gigawatt.catalog import Catalog
 from gigawatt.study.deals.load import load_deals
@@ -13,17 +17,22 @@ from gigawatt.study.fleet.answer import run_fleet
 from gigawatt.study.load import load
 from gigawatt.study.market.run import run_market
 from gigawatt.study.market.scenario import load_market
+from gigawatt.study.moats.answer import answer_moats
 from gigawatt.study.net.file import load_net, run_net
+from gigawatt.study.operate.answer import run_operate
 from gigawatt.study.project import load_project, run_project
 from gigawatt.study.result import RunResult
 from gigawatt.study.serve.file import load_serve, run_serve
 from gigawatt.study.train import answer, read_question
 
 EXAMPLES = Path(__file__).parents[2] / "src" / "gigawatt" / "examples"
-LOOP, BUILD_OUT = "a-small-loop", "build-out-small"
+STUDY = Path(__file__).parents[1] / "study"
+LOOP, BUILD_OUT, MOATS, HOURS = "a-small-loop", "build-out-small", "moats-small", "operate-small"
 NAMES = (
     LOOP,
     BUILD_OUT,
+    MOATS,
+    HOURS,
     *(f"deals/{file.stem}" for file in sorted((EXAMPLES / "deals").glob("*.yaml"))),
     *(f"market/{file.stem}" for file in sorted((EXAMPLES / "market").glob("*.yaml"))),
     *(f"projects/{file.stem}" for file in sorted((EXAMPLES / "projects").glob("*.yaml"))),
@@ -75,6 +84,14 @@ def sample(name: str) -> RunResult:
             return run_deals(load_deals(file))
     if name == BUILD_OUT:
         return run_fleet(load(EXAMPLES / f"{name}.yaml"))
+    if name == MOATS:
+        changes = ("moats.map=true", "moats.samples=5", "moats.regimes=[power, chips, export]")
+        return answer_moats(load(STUDY / "moats_small.yaml", changes))
+    if name == HOURS:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / f"{HOURS}.yaml"
+            file.write_text(SMALL, encoding="utf-8")
+            return run_operate(load(file))
     room, _, stem = name.partition("/")
     file = EXAMPLES / room / f"{stem}.yaml"
     if room == "deals":

@@ -40,9 +40,13 @@ def scale_of(values: Sequence[Any], unit: str = "USD") -> tuple[float, str]:
     return scaled(canonical(unit), max((abs(x) for v in values if (x := value_of(v)) is not None), default=0.0))
 
 
+# Ticks that are not seen keep labels off the bars, and the labels of both axes apart in the corner.
+ROOM: dict[str, Any] = {"ticks": "outside", "ticklen": 6, "tickcolor": "rgba(0,0,0,0)"}
+
+
 def axis(title: str, **more: Any) -> dict[str, Any]:
     """A value axis."""
-    return {"title": {"text": title}, "gridcolor": LINE, "zeroline": False, "automargin": True, **more}
+    return {"title": {"text": title}, "gridcolor": LINE, "zeroline": False, "automargin": True, **ROOM, **more}
 
 
 def zero_axis(title: str, **more: Any) -> dict[str, Any]:
@@ -58,6 +62,7 @@ def names_axis(**more: Any) -> dict[str, Any]:
         "ticksuffix": "  ",
         "showgrid": False,
         "type": "category",
+        **ROOM,
         **more,
     }
 
@@ -72,6 +77,7 @@ def steps_axis(names: Sequence[str], **more: Any) -> dict[str, Any]:
         "tickvals": list(names[::every]),
         "gridcolor": LINE,
         "automargin": True,
+        **ROOM,
         **more,
     }
 

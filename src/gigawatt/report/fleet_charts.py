@@ -234,35 +234,40 @@ def tokens_chart(result: RunResult) -> Figure | None:
             xaxis=steps_axis(quarters),
             yaxis=axis(f"output and trained tokens [{unit}]", rangemode="tozero"),
             yaxis2={"overlaying": "y", "side": "right", "title": {"text": "M USD/MW/yr"}, "rangemode": "tozero",
-                    "showgrid": False, "automargin": True},
+                    "showgrid": False, "automargin": True, "tickmode": "auto", "nticks": 6},
         ),
     }  # fmt: skip
 
 
 def policies_chart(result: RunResult) -> Figure | None:
-    """Present value of each way to decide."""
-    rows = [row for row in rows_of(result, "policies") if value_of(row.get("npv_usd")) is not None]
+    """What each way to decide loses against foresight of all quarters."""
+    rows = rows_with(rows_of(result, "policies"), "npv_usd", "lost_usd")
     if len(rows) < 2:
         return None
-    factor, unit = scale_of([row["npv_usd"] for row in rows])
-    values = [float(row["npv_usd"]) * factor for row in rows]
-    span = max(values) - min(values)
-    least = min(values) - 2 * span if min(values) > 0 and span < 0.2 * max(values) else min(0.0, *values)
+    factor, unit = scale_of([row["lost_usd"] for row in rows])
     return {
         "data": [
             {
                 "type": "bar",
                 "orientation": "h",
                 "y": [wrap(str(row["decides"]), 34) for row in rows],
-                "x": [value - least for value in values],
-                "base": least,
-                "text": [quantity(float(row["npv_usd"]), "USD") for row in rows],
+                "x": [float(row["lost_usd"]) * factor for row in rows],
+                "text": [
+                    f"{quantity(float(row['lost_usd']), 'USD')} of {quantity(float(row['npv_usd'] + row['lost_usd']), 'USD')}"
+                    if row["lost_usd"]
+                    else quantity(float(row["npv_usd"]), "USD")
+                    for row in rows
+                ],
                 "textposition": "auto",
                 "marker": {"color": [BLUE if row["shown"] else GREY for row in rows]},
                 "hovertemplate": "%{y}: %{text}<extra></extra>",
             }
         ],
-        "layout": layout(height=100 + 44 * len(rows), xaxis=axis(f"present value [{unit}]"), yaxis=names_axis()),
+        "layout": layout(
+            height=100 + 44 * len(rows),
+            xaxis=axis(f"loses against foresight of all quarters [{unit}]", rangemode="tozero"),
+            yaxis=names_axis(),
+        ),
     }
 
 

@@ -33,7 +33,7 @@ PARTS: tuple[Part, ...] = (
     Part("generations", "GENERATIONS", ("last_bought", "retired", "capital_usd", "earns_last_usd_per_mw_yr"),
          shown_generations, note=True),
     Part("limits", "WHAT LIMITS YOU, AND WHEN", shows=shown_limits, note=True),
-    Part("policies", "WHAT FORESIGHT IS WORTH", ("shown",), least=30),
+    Part("policies", "WHAT FORESIGHT IS WORTH", ("shown",), least=30, note=True),
     Part("performance", "PERFORMANCE", ("mapping", "speed_first", "speed_end", "precision", "mode", "bound"),
          shown_performance, note=True),
 )  # fmt: skip

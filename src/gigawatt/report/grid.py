@@ -107,16 +107,34 @@ LABELS: Mapping[str, str] = {
     "kg_per_mwh": "carbon",
     "curtailed_mwh": "curtailed",
     "mwh": "energy",
+    "usd_per_mtok": "cost",
+    "bound": "bound by",
 }
 # Endings of names that the unit in the header says already.
 _SAID = (
-    ("_usd_per_mw_yr", "USD/MW/yr"),
-    ("_usd_per_yr", "USD/yr"),
-    ("_gw_per_year", "GW/yr"),
-    ("_gw", "GW"),
-    ("_usd", "USD"),
+    ("usd_per_mw_yr", "USD/MW/yr"),
+    ("usd_per_yr", "USD/yr"),
+    ("usd_per_mw", "USD/MW"),
+    ("usd_per_mwh", "USD/MWh"),
+    ("usd", "USD"),
+    ("gw_per_year", "GW/yr"),
+    ("gw", "GW"),
+    ("mwh", "MWh"),
+    ("mw", "MW"),
+    ("kwh", "kWh"),
+    ("kw", "kW"),
+    ("w", "W"),
+    ("j", "J"),
+    ("hz", "Hz"),
+    ("gb_per_s", "GB/s"),
+    ("gb", "GB"),
+    ("days", "d"),
+    ("c", "C"),
 )
-_SHOUTED = ("cfads", "dscr", "llcr", "plcr", "irr", "npv", "ltv", "ebitda", "p10", "p50", "p90")
+_SHOUTED = (
+    "cfads", "dscr", "llcr", "plcr", "irr", "npv", "ltv", "ebitda", "p10", "p50", "p90", "mw", "gw", "usd", "pue", "wue",
+    "gpu", "slo",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,12 +170,14 @@ def label_of(name: str, unit: str = "") -> str:
 
     >>> label_of("capex_usd", "USD"), label_of("spend_usd_per_yr_low", "USD/yr"), label_of("dscr")
     ('capex', 'spend low', 'DSCR')
+    >>> label_of("host_w_per_chip", "W"), label_of("tokens_per_mw")
+    ('host per chip', 'tokens per MW')
     """
     if name in LABELS:
         return LABELS[name]
-    for ending, said in _SAID:
-        if said == unit and ending in name:
-            name = name.replace(ending, "", 1)
+    for part, said in _SAID:
+        if said == unit:
+            name = re.sub(rf"_{part}(?=_|$)", "", name, count=1)
     text = " ".join(word.upper() if word in _SHOUTED else word for word in name.split("_")).strip()
     return text or unit
 
@@ -205,17 +225,20 @@ _ACRONYMS = (
     "HBM",
     "MFU",
     "Mtok",
+    "MWh",
+    "GPU",
 )
 _CAPITALS = {word.lower(): word for word in _ACRONYMS}
 
 
 def words_of(name: str) -> str:
-    """A metric's name as words: acronyms in capitals, the first letter too.
+    """A metric's name as words: acronyms in capitals, the first letter too; the currency is in the unit.
 
-    >>> words_of("system_npv"), words_of("revenue_per_mw_year")
-    ('System NPV', 'Revenue per MW year')
+    >>> words_of("system_npv"), words_of("revenue_per_mw_year"), words_of("peak_capital_usd")
+    ('System NPV', 'Revenue per MW year', 'Peak capital')
     """
-    text = " ".join(_CAPITALS.get(word, word) for word in name.split("_"))
+    first, *more = name.split("_")
+    text = " ".join(_CAPITALS.get(word, word) for word in (first, *(word for word in more if word != "usd")))
     return text[:1].upper() + text[1:]
 
 

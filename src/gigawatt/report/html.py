@@ -117,6 +117,8 @@ def _header(result: RunResult) -> str:
 
 def _answer(result: RunResult) -> str:
     """What the run says beyond its headline, a line each."""
+    if question_of(result) == "moats":  # a line a regime: its table says the same
+        return ""
     more = [line for line in result.texts.get("answer", []) if line.strip() and line not in result.headline]
     return "".join(f'<p class="answer">{escape(line)}</p>' for line in more)
 
@@ -214,8 +216,8 @@ def _section(result: RunResult, one: sections.Section, charts: dict[str, Figure]
             parts.append(f'<div class="chart" id="chart-{name}" role="img" aria-label="{label}"></div>')
     if one.shows is not None or one.table not in one.folded:
         made = one.shows(result) if one.shows is not None else table
-        whole = grid(made, one.columns, {**_LABELS.get(one.table, {}), **one.labels}, bands=not planned)
-        parts.append(_table(whole, most=MOST_ROWS) if planned else _head_and_rest(whole))
+        whole = grid(made, one.columns, {**_LABELS.get(one.table, {}), **one.labels}, bands=True)
+        parts.append(_head_and_rest(whole, one.most or (MOST_ROWS if planned else money_sections.MOST_SHOWN)))
     if one.table == "performance":
         measured = dict.fromkeys(str(row["error_source"]) for row in table.rows() if row.get("error_source"))
         parts += [f'<p class="explains">Error measured on: {escape(source)}</p>' for source in measured]
@@ -283,12 +285,12 @@ def _table(shown: Grid, caption: str = "", most: int | None = None) -> str:
     return f'<div class="wide"><table>{words}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>{cut}'
 
 
-def _head_and_rest(whole: Grid) -> str:
+def _head_and_rest(whole: Grid, most: int) -> str:
     """A table of which only the first rows are seen at once."""
-    if len(whole.rows) <= money_sections.MOST_SHOWN + 4:
+    if len(whole.rows) <= most + 4:
         return _table(whole)
-    rest = replace(whole, rows=whole.rows[money_sections.MOST_SHOWN :])
-    head = _table(replace(whole, rows=whole.rows[: money_sections.MOST_SHOWN]))
+    rest = replace(whole, rows=whole.rows[most:])
+    head = _table(replace(whole, rows=whole.rows[:most]))
     words = f"{len(rest.rows):,} more rows"
     return f"{head}<details><summary>{words}</summary>{_table(rest, most=MOST_ROWS)}</details>"
 

@@ -22,6 +22,7 @@ from gigawatt.report.chart_parts import (
     value_of,
     whiskers,
 )
+from gigawatt.report.edge_charts import EDGE
 from gigawatt.report.market_worlds import WORLDS
 from gigawatt.report.numbers import number, quantity
 from gigawatt.report.sentences import rows_of
@@ -354,4 +355,5 @@ MARKET_CHARTS: Mapping[str, Callable[[RunResult], Figure | None]] = {
     "compare": reported_beside,
     **WORLDS,
     **ALLOCATION,
+    **EDGE,
 }

@@ -53,7 +53,7 @@ def moat_bars(result: RunResult) -> Figure | None:
 
 def scarcity_chart(result: RunResult) -> Figure | None:
     """Which moat is largest over site power and chips on offer; in each cell all three values."""
-    rows = rows_of(result, "map_scarcity")
+    rows = rows_with(rows_of(result, "map_scarcity"), "power_mw", "accelerators")
     if not rows:
         return None
     across = sorted({row["power_mw"] for row in rows})
@@ -119,7 +119,7 @@ def _told(row: dict[str, Any], x: str, y: str) -> str:
 
 def watts_chart(result: RunResult) -> Figure | None:
     """Value of performance per watt over the price of energy and of the building, where power is no limit."""
-    rows = rows_of(result, "map_watts")
+    rows = rows_with(rows_of(result, "map_watts"), "energy_usd_per_mwh", "shell_usd_per_mw")
     if not rows:
         return None
     across = sorted({row["energy_usd_per_mwh"] for row in rows})

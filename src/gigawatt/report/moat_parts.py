@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from gigawatt.core.table import Table
@@ -36,7 +37,7 @@ LABELS = {
 
 
 def shown_moats(result: RunResult) -> Table:
-    """One row a regime and moat: value with its band, share, both directions, in M USD/MW/yr; USD a GPU in thousands."""
+    """One row a regime and moat: value with its band, share, both directions; of a GPU over its life."""
     rows: list[dict[str, Any]] = []
     for row in rows_of(result, "moats"):
         each = row.get("shapley_usd_per_accelerator")
@@ -44,27 +45,24 @@ def shown_moats(result: RunResult) -> Table:
             {
                 "regime": row["regime"],
                 "moat": SHORT[str(row["moat"])],
-                "value": _m(row["shapley_usd_per_mw_yr"]),
-                "P10": _m(row.get("low")),
-                "P90": _m(row.get("high")),
-                "share": _percent(row.get("share")),
-                "largest in": _percent(row.get("largest_share")),
-                "removed": _m(row["removed_usd_per_mw_yr"]),
-                "given": _m(row["given_usd_per_mw_yr"]),
-                "k USD a GPU": "" if each is None else _thousand(each),
+                "value": row["shapley_usd_per_mw_yr"],
+                "P10": row.get("low"),
+                "P90": row.get("high"),
+                "share": row.get("share"),
+                "largest in": row.get("largest_share"),
+                "removed": row["removed_usd_per_mw_yr"],
+                "given": row["given_usd_per_mw_yr"],
+                "a GPU": each if each is None or abs(each) >= 1 else 0.0,
             }
         )
     table = result.tables["moats"]
-    note = f"M USD per MW and year. {table.note}"
-    return Table.from_rows("values", rows, list(rows[0]), {}, table.title, note)
+    units = dict.fromkeys(("value", "P10", "P90", "removed", "given"), "USD/MW/yr")
+    units |= {"share": "share", "largest in": "share", "a GPU": "USD"}
+    return Table.from_rows("values", rows, list(rows[0]), units, table.title, table.note)
 
 
 def _percent(value: float | None) -> str:
     return "" if value is None else f"{value:.0%}"
-
-
-def _thousand(value: float) -> str:
-    return "0" if abs(value) < 1 else number(value / 1e3)
 
 
 def _m(value: float | None) -> str:
@@ -104,17 +102,16 @@ def by_direction(result: RunResult) -> Table:
 
 
 def shown_regimes(result: RunResult) -> Table:
-    """One row a regime, money in M USD."""
+    """One row a regime; what binds by its kind."""
     rows = []
     for row in rows_of(result, "regimes"):
-        binding = [name for name in str(row.get("binding") or "").split(", ") if name]
         rows.append(
             {
                 "regime": row["regime"],
                 "short": row["short"],
-                "binding": ", ".join(binding[:3]) + (f" and {len(binding) - 3} more" if len(binding) > 3 else ""),
+                "binding": by_kind(result.manifest.get("binding", {}).get(row["regime"], ())) or row.get("binding"),
                 "site_mw": row.get("site_mw"),
-                "all three [M USD/MW/yr]": _m(row.get("total_usd_per_mw_yr")),
+                "total_usd_per_mw_yr": row.get("total_usd_per_mw_yr"),
                 "premium": row.get("premium"),
                 "premium_without": row.get("premium_without"),
                 "best_price": row.get("best_price"),
@@ -126,12 +123,27 @@ def shown_regimes(result: RunResult) -> Table:
         "short",
         "binding",
         "site_mw",
-        "all three [M USD/MW/yr]",
+        "total_usd_per_mw_yr",
         "premium",
         "premium_without",
         "best_price",
     )
     return Table.from_rows("regimes", rows, columns, table.units, table.title, table.note)
+
+
+def by_kind(names: Sequence[str]) -> str:
+    """Limits in few words: those of demand, of supply and what is owed as one each.
+
+    >>> by_kind(["power", "demand of chat", "demand of chat, tier 2", "supply of gb300"])
+    'power, demand (2), supply of gb300'
+    """
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(name.split()[0], []).append(name)
+    return ", ".join(
+        f"{kind} ({len(mine)})" if len(mine) > 1 else "an obligation" if kind == "obligation" else mine[0]
+        for kind, mine in found.items()
+    )
 
 
 MOAT: tuple[Section, ...] = (
@@ -152,7 +164,15 @@ MOAT: tuple[Section, ...] = (
         folded=("map_watts",),
     ),
     Section("curves", "What the buyer takes at each price", labels=LABELS, folded=("curves",)),
-    Section("terms", "What each moat is when it is off", labels=LABELS),
+    Section(
+        "terms",
+        "What each moat is when it is off",
+        labels=LABELS,
+        columns=("platform", "workload", "software", "after_port", "networking", "perf_per_watt", "basis"),
+        folded=("terms",),
+        shows=lambda result: result.tables["terms"],
+        fold_words="With the parts of networking, and tokens a MW",
+    ),
     Section("extras", "Further lines", folded=("extras",), fold_words="Every line by regime"),
-    Section("metrics", "Headline numbers", columns=("name", "value", "unit", "low", "p50", "high", "formula")),
+    Section("metrics", "Headline numbers", columns=("name", "value", "unit", "low", "high", "formula")),
 )

@@ -57,10 +57,10 @@ def render_moats(result: RunResult, console: Console, folder: Path | None = None
         page.grid(fitted(table, page.width, (), part.drop, LABELS, part.least, part.most), most=part.most)
         if part.note and table.note:
             page.text(table.note, style="dim", hang=2)
-    page.heading("IN WORDS")
-    for line in result.texts.get("answer", []):
-        page.text(line, hang=2)
+    page.console.print()
     for line in result.texts.get("notes", []):
         page.text(line, style="dim", hang=2)
     if folder is not None:
         page.console.print(page._safe(f"report: {folder / 'report.html'}"), markup=False, soft_wrap=True)
+    for line in result.texts.get("next", [])[:2]:
+        page.console.print(page._safe(f"next:   {line}"), markup=False, soft_wrap=True)

@@ -29,7 +29,7 @@ METRICS = Section(
     "metrics",
     "Headline numbers",
     "`gigawatt explain NAME` shows where each comes from.",
-    columns=("name", "value", "unit", "low", "p50", "high", "formula", "inputs"),
+    columns=("name", "value", "unit", "low", "high", "formula"),
 )
 
 
@@ -236,6 +236,10 @@ MARKET: tuple[Section, ...] = (
     Section("allocation", "What the budget serves"),
     Section("allocation_forms", "When the choice binds, by the form of a use"),
     Section("allocation_path", "The same uses at other budgets", folded=("allocation_path",)),
+    Section("edge_machines", "Machines beside the site"),
+    Section("edge_years", "Machines beside the site, year by year"),
+    Section("edge_places", "On board or at the site"),
+    Section("edge_alone", "Software where no chip may be sold"),
     METRICS,
 )
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from gigawatt.report.chart_parts import axis, line, panel_axes, panel_height, value_of
+from gigawatt.report.chart_parts import ROOM, axis, line, panel_axes, panel_height, rows_with, value_of
 from gigawatt.report.numbers import canonical, scaled
 from gigawatt.report.sentences import rows_of
 from gigawatt.report.theme import GREY, INK, MUTED, PALETTE, RED, Figure, fade, layout, wrap
@@ -30,7 +30,7 @@ def _held(values: Iterable[Any]) -> list[Any]:
 
 def _hours_axis(count: int) -> dict[str, Any]:
     form = "%H:%M" if count <= 24 else "%d %b<br>%H:%M"
-    return {"type": "date", "tickformat": form, "showgrid": False, "automargin": True}
+    return {"type": "date", "tickformat": form, "showgrid": False, "automargin": True, **ROOM}
 
 
 def _right(title: str, **more: Any) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def _area(name: str, x: list[str], y: list[float], colour: str, unit: str) -> di
 
 def power_chart(result: RunResult) -> Figure | None:
     """Watts at the meter, stacked by work, then racks without work, losses and cooling, house; the cap as a line."""
-    rows, hours = rows_of(result, "power_hours"), rows_of(result, "hours")
+    rows, hours = rows_with(rows_of(result, "power_hours"), "meter_mw"), rows_with(rows_of(result, "hours"), "cap_mw")
     if not rows or not hours:
         return None
     x = _when(rows)
@@ -90,7 +90,7 @@ def power_chart(result: RunResult) -> Figure | None:
 
 def work_chart(result: RunResult) -> Figure | None:
     """A panel a work: tokens served or made against what is asked for and what the plan meant."""
-    rows = rows_of(result, "work_hours")
+    rows = rows_with(rows_of(result, "work_hours"), "planned_tokens_per_s")
     names = list(dict.fromkeys(str(row["workload"]) for row in rows))
     if not names:
         return None
@@ -131,7 +131,7 @@ def work_chart(result: RunResult) -> Figure | None:
 
 def worth_chart(result: RunResult) -> Figure | None:
     """What energy costs and what a MW more is worth, by the hour."""
-    rows = rows_of(result, "hours")
+    rows = rows_with(rows_of(result, "hours"), "worth_usd_per_mwh", "usd_per_mwh")
     if not rows:
         return None
     x = _when(rows)
@@ -162,7 +162,7 @@ def worth_chart(result: RunResult) -> Figure | None:
 
 def weather_chart(result: RunResult) -> Figure | None:
     """PUE on the left, dry and wet bulb on the right."""
-    rows = rows_of(result, "hours")
+    rows = rows_with(rows_of(result, "hours"), "pue", "dry_bulb_c", "wet_bulb_c")
     if not rows:
         return None
     x = _when(rows)[:-1]

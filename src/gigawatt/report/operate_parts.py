@@ -67,7 +67,12 @@ OPERATE: tuple[Section, ...] = (
     ),
     Section("works", "What each work gets", labels=LABELS),
     Section(
-        "hours", "Price of energy, and what a MW more is worth", charts=("weather",), shows=shown_hours, labels=LABELS
+        "hours",
+        "Price of energy, and what a MW more is worth",
+        charts=("weather",),
+        shows=shown_hours,
+        labels=LABELS,
+        most=8,
     ),
     Section("policies", "What steering is worth", labels=LABELS),
     Section("metrics", "Headline numbers", columns=("name", "value", "unit", "low", "high", "formula")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gigawatt.report.grid import words_of
 from gigawatt.report.money_terminal import fitted
 from gigawatt.report.numbers import quantity, span
 from gigawatt.report.operate_parts import LABELS, MOST_HOURS, hour_labels, shown_hours
@@ -44,7 +45,7 @@ def render_operate(result: RunResult, console: Console, folder: Path | None = No
         page.grid(fitted(result.tables["policies"], page.width, (), ("energy_mwh_per_day",), LABELS))
     page.heading("HEADLINES")
     for row in result.metrics.rows():
-        name = str(row["name"]).replace("_", " ")
+        name = words_of(str(row["name"]))
         band = span(row["low"], row["high"], str(row["unit"]))
         said = f"  {name:<36}{quantity(row['value'], str(row['unit'])):>18}{f'   [{band}]' if band else ''}"
         page.console.print(page._safe(said.rstrip()), markup=False, soft_wrap=True)
@@ -54,3 +55,5 @@ def render_operate(result: RunResult, console: Console, folder: Path | None = No
     page.text(seconds, style="dim")
     if folder is not None:
         page.console.print(page._safe(f"report: {folder / 'report.html'}"), markup=False, soft_wrap=True)
+    for line in result.texts.get("next", [])[:2]:
+        page.console.print(page._safe(f"next:   {line}"), markup=False, soft_wrap=True)

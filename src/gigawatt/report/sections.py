@@ -16,7 +16,7 @@ class Section:
     `table` names the main table (its chart and sentence go by the same name); `beside` tables follow it; `folded` ones
     are behind a click, since the chart already shows them; `columns` limits and orders the main table's, `labels` names
     them otherwise than usual; `shows` makes of the run a shorter table for the main one; `charts` are further charts;
-    `fold_words` say what is behind the click.
+    `fold_words` say what is behind the click; of the main table `most` rows are seen at once (0: as many as usual).
     """
 
     table: str
@@ -29,6 +29,7 @@ class Section:
     shows: Callable[[RunResult], Table] | None = None
     charts: tuple[str, ...] = ()
     fold_words: str = ""
+    most: int = 0
 
 
 SECTIONS: tuple[Section, ...] = (
@@ -36,7 +37,9 @@ SECTIONS: tuple[Section, ...] = (
     Section(
         "excluded",
         "What was not bought, and why",
-        "The price change is what its price must do, all else held, before the plan would take it.",
+        "Nearest first. The price change is what its price must do, all else held, before the plan would take it; the value "
+        "gap is what a MW of it earns less than a MW of the plan.",
+        most=6,
     ),
     Section(
         "limits",
@@ -54,7 +57,6 @@ SECTIONS: tuple[Section, ...] = (
             "mapping",
             "precision",
             "mode",
-            "racks",
             "tokens_out_per_s_per_chip",
             "tokens_out_per_s_per_mw",
             "joules_per_token",
@@ -63,23 +65,8 @@ SECTIONS: tuple[Section, ...] = (
             "bound",
             "error_median",
         ),
-        beside=("runs", "availability"),
-    ),
-    Section(
-        "platforms",
-        "Every platform per MW, per dollar, per token",
-        columns=(
-            "workload",
-            "platform",
-            "usd_per_mtok",
-            "usd_per_mtok_low",
-            "usd_per_mtok_high",
-            "over_cheapest",
-            "tokens_out_per_s_per_mw",
-            "cost_usd_per_mw_yr",
-            "capex_usd_per_mw",
-        ),
-        beside=("hosts",),
+        folded=("runs", "availability"),
+        fold_words="Training runs: where their time goes",
     ),
     Section(
         "jobs",
@@ -93,23 +80,25 @@ SECTIONS: tuple[Section, ...] = (
         "Power",
         "From the meter to the chips; every stage balances.",
         beside=("swings",),
-        folded=("power_links",),
+        folded=("power", "power_links"),
     ),
     Section(
         "site_months",
         "PUE and water by month",
         "The building through a year of hours at the plan's mean load.",
         labels={"pue": "PUE", "wue": "water", "mean_mw": "mean", "peak_mw": "peak", "water_m3_per_h": "taken in"},
-        folded=("site_hours",),
+        folded=("site_months", "site_hours"),
         charts=("site_hours",),
-        fold_words="Power by hour, stage by stage",
+        fold_words="Month by month",
     ),
     Section(
         "provisioning",
         "Provisioning",
         "How much power is set aside for a rack decides how many fit; what racks then draw above it is risk.",
-        beside=("provisioning_gain", "provisioning_claims"),
+        beside=("provisioning_claims",),
+        folded=("provisioning_gain",),
         charts=("provisioning_gain",),
+        fold_words="What measured power gains, load by load",
     ),
     Section(
         "kw_per_gpu",
@@ -126,10 +115,33 @@ SECTIONS: tuple[Section, ...] = (
         fold_words="Supply by month",
     ),
     Section(
+        "platforms",
+        "Every platform per MW, per dollar, per token",
+        columns=(
+            "workload",
+            "platform",
+            "usd_per_mtok",
+            "usd_per_mtok_low",
+            "usd_per_mtok_high",
+            "over_cheapest",
+            "tokens_out_per_s_per_mw",
+            "cost_usd_per_mw_yr",
+            "capex_usd_per_mw",
+        ),
+        labels={
+            "usd_per_mtok": "cost (80 % band)",
+            "cost_usd_per_mw_yr": "cost of a MW",
+            "capex_usd_per_mw": "capex of a MW",
+        },
+        folded=("hosts",),
+        fold_words="The hosts beside the chips",
+        most=12,
+    ),
+    Section(
         "metrics",
         "Headline numbers",
         "P10 to P90 from the run's draws with the fleet held; `gigawatt explain NAME` shows where each comes from.",
-        columns=("name", "value", "unit", "low", "p50", "high", "formula", "inputs"),
+        columns=("name", "value", "unit", "low", "high", "formula"),
     ),
     Section(
         "contracts_beside",

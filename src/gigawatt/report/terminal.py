@@ -24,6 +24,7 @@ WIDTH = 100
 MOST_ROWS = 14  # more than this is for the page
 MOST_EXCLUDED = 6
 MOST_LINES = 4
+MOST_WAYS = 4
 # What a scenario may ask besides the plan.
 FURTHER = ("drift_turn", "joint", "joint_scan")
 # Headlines that the tables above them show already.
@@ -91,15 +92,20 @@ class _Page:
         from rich.table import Table as RichTable
         from rich.text import Text
 
+        class _Bottom(Text):
+            """A header that stands at the bottom of its line, over cells that stand at the top."""
+
+            vertical = "bottom"
+
         table = RichTable(
             box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False, safe_box=True, header_style="dim"
         )
         for label, unit, numeric in zip(shown.labels, shown.units, shown.numeric, strict=True):
-            header = Text(self._safe(f"{label}\n[{unit}]" if unit else label))
+            header = _Bottom(self._safe(f"{label}\n[{unit}]" if unit else label))
             # Numbers and the first column stay whole; other text folds when the line is full.
             whole = numeric or not table.columns
             justify: JustifyMethod = "right" if numeric else "left"
-            table.add_column(header, justify=justify, overflow="fold", vertical="bottom", no_wrap=whole)
+            table.add_column(header, justify=justify, overflow="fold", vertical="top", no_wrap=whole)
         for row in shown.rows[:most]:
             table.add_row(*(Text(self._safe(cell)) for cell in row))
         if total:
@@ -339,5 +345,5 @@ def _ways_on(result: RunResult, page: _Page, folder: Path | None) -> None:
     page.console.print()
     if folder is not None:
         page.console.print(page._safe(f"report: {folder / 'report.html'}"), markup=False, soft_wrap=True)
-    for line in result.texts.get("next", [])[:2]:
+    for line in result.texts.get("next", [])[:MOST_WAYS]:
         page.console.print(page._safe(f"next:   {line}"), markup=False, soft_wrap=True)

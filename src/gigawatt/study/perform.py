@@ -10,7 +10,8 @@ from typing import Any
 from gigawatt.physics.chip import Box, box_from_record
 from gigawatt.physics.fabric import Fabric
 from gigawatt.physics.jobs import JobRun
-from gigawatt.physics.serving import Frontier, frontiers
+from gigawatt.physics.jobs.searches import frontiers
+from gigawatt.physics.serving import Frontier
 from gigawatt.physics.serving.engine.speculation import Draft
 from gigawatt.physics.workload import from_config
 from gigawatt.physics.workload.architecture import Architecture

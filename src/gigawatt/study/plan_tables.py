@@ -78,6 +78,7 @@ def excluded_table(answer: Answer) -> Table:
                 "value_gap_usd_per_mw_yr": other.worse_usd_per_mw_yr,
             }
         )
+    rows.sort(key=lambda row: float(row["value_gap_usd_per_mw_yr"]))
     names = [o.offer.id for o in answer.resolved.offers]
     for why in answer.priced.performance.refusals:
         rows.append(

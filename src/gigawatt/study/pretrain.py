@@ -16,7 +16,8 @@ import numpy as np
 
 from gigawatt.physics.chip import Box, PowerMode
 from gigawatt.physics.fabric import Fabric
-from gigawatt.physics.training import TrainingPoints, best_mapping
+from gigawatt.physics.jobs.searches import best_mapping
+from gigawatt.physics.training import TrainingPoints
 from gigawatt.physics.training.step.power import phase_watts
 from gigawatt.physics.workload import parameters
 from gigawatt.physics.workload.architecture import Architecture

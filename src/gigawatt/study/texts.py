@@ -43,9 +43,11 @@ def texts(answer: Answer) -> dict[str, list[str]]:
 def _left_out(answer: Answer) -> list[str]:
     out = [
         "Taxes, working capital and inflation.",
-        "Growth of demand, falling prices and new generations over the horizon: one representative fleet and price set.",
+        "Growth of demand, falling prices and new generations over the horizon: one representative fleet and price set "
+        "(`gigawatt fleet` chooses what is built when).",
         "Fees for a late run: it is met or the plan is infeasible.",
-        "Load that changes over the day: power is sized for the design hour, energy is a steady load in a year's weather.",
+        "Load that changes over the day: power is sized for the design hour, energy is a steady load in a year's weather "
+        "(`gigawatt operate` steers the hours).",
         "The value of the shares that a vendor's tranche buys.",
     ]
     if any(work.is_serving for work in answer.resolved.works):
@@ -82,7 +84,7 @@ def _next(answer: Answer) -> list[str]:
     name = answer.resolved.loaded.source.file
     scenario = answer.resolved.scenario
     more = scenario.site.grid_power * 1.1 / 1e6
-    return [
-        "gigawatt explain system_npv",
-        f"gigawatt run {name} --set site.grid_power='{more:,.6g} MW'".replace(",", ""),
-    ]
+    further = [verb for verb, able in (("fleet", scenario.objective.for_ != "lab"), ("moats", scenario.moats is not None),
+                                       ("operate", True)) if able]  # fmt: skip
+    out = ["gigawatt explain system_npv", *(f"gigawatt {verb} {name}" for verb in further)]
+    return [*out, f"gigawatt run {name} --set site.grid_power='{more:,.6g} MW'".replace(",", "")]

@@ -21,7 +21,7 @@ from gigawatt.physics.chip import Box, Chip, PowerMode
 from gigawatt.physics.chip.power import FULL
 from gigawatt.physics.fabric import Fabric
 from gigawatt.physics.jobs.run import JobRun, Phase, job_run, waiting_w
-from gigawatt.physics.serving import frontier
+from gigawatt.physics.jobs.searches import frontier
 from gigawatt.physics.workload import DataWork, data_work
 from gigawatt.physics.workload.architecture import Architecture
 from gigawatt.physics.workload.data_work import STAGES

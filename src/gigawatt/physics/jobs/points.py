@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from gigawatt.core.errors import Infeasible
 from gigawatt.physics.chip import Chip, PowerMode
 from gigawatt.physics.fabric import Fabric
-from gigawatt.physics.training import TrainingPoints, best_mapping
+from gigawatt.physics.jobs.searches import best_mapping
+from gigawatt.physics.training import TrainingPoints
 from gigawatt.physics.workload.architecture import Architecture
 
 

@@ -20,9 +20,9 @@ from gigawatt.physics.fabric import Fabric
 from gigawatt.physics.jobs.loop import Mode, Parts, step_seconds
 from gigawatt.physics.jobs.points import Found, fastest
 from gigawatt.physics.jobs.rollout import Batch, Sampling, Stream, batch, stream
+from gigawatt.physics.jobs.searches import best_mapping, frontier
 from gigawatt.physics.jobs.weights import constants, switch_seconds, sync_seconds
-from gigawatt.physics.serving import frontier
-from gigawatt.physics.training import best_mapping, evaluate
+from gigawatt.physics.training import evaluate
 from gigawatt.physics.workload import parameters
 from gigawatt.physics.workload.architecture import Architecture
 

@@ -219,19 +219,25 @@ def tokens_lost(loads: Loads, racks: ArrayLike, share: ArrayLike) -> Array:
     """
     from scipy.special import betaincinv
 
-    c = np.asarray(share, dtype=np.float64)
-    over = exceeded_share(loads, racks, c)
-    a, b, steady = _shape(loads, racks)
-    middles = (np.arange(QUANTILES) + 0.5) / QUANTILES
-    at = 1.0 - over[..., None] * (1.0 - middles)
-    width = (loads.high - loads.low)[..., None]
-    drawn = np.where(
-        np.broadcast_to(steady, over.shape)[..., None],
-        loads.mean[..., None],
-        loads.low[..., None] + width * betaincinv(np.asarray(a)[..., None], np.asarray(b)[..., None], at),
+    over = exceeded_share(loads, racks, share)
+    held = (
+        np.asarray(share, dtype=np.float64),
+        *_shape(loads, racks),
+        loads.low,
+        loads.high,
+        loads.mean,
+        loads.cap_exponent,
     )
-    left = np.minimum(np.asarray(c)[..., None] / np.maximum(drawn, 1e-12), 1.0) ** loads.cap_exponent[..., None]
-    return np.asarray(over * (1.0 - left).mean(axis=-1))
+    lost = np.zeros_like(over)
+    # Most loads lose nothing: they stay below, or their work does not follow the clock.
+    some = (over > 0) & (np.broadcast_to(loads.cap_exponent, over.shape) != 0)
+    c, a, b, steady, low, high, mean, exponent = (np.broadcast_to(column, over.shape)[some][:, None] for column in held)
+    middles = (np.arange(QUANTILES) + 0.5) / QUANTILES
+    at = 1.0 - over[some][:, None] * (1.0 - middles)
+    drawn = np.where(steady, mean, low + (high - low) * betaincinv(a, b, at))
+    left = np.minimum(c / np.maximum(drawn, 1e-12), 1.0) ** exponent
+    lost[some] = over[some] * (1.0 - left).mean(axis=-1)
+    return lost
 
 
 def _shape(loads: Loads, racks: ArrayLike) -> tuple[Array, Array, NDArray[np.bool_]]:

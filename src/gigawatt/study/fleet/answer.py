@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
 from gigawatt.catalog import Catalog
+from gigawatt.core.errors import Infeasible
 from gigawatt.factory.buildout import BuildPlan, build_out
 from gigawatt.study.bands import check_varied
 from gigawatt.study.fleet.bands import FleetBands, draw_bands
@@ -32,7 +33,9 @@ Progress = Callable[[str], Any]
 class FleetAnswer:
     """A build-out: what it was chosen from, the plan of the policy asked for, and the plans of the others by name.
 
-    `bands` is None where none were asked for.
+    `bands` is None where none were asked for. `other_software_usd` is what the same policy reaches with software held as
+    released where the scenario takes the catalog's curve, and along the curve where it holds it: chosen anew, points and all
+    (NaN where no plan then fits); None where it was not asked for.
     """
 
     inputs: FleetInputs
@@ -42,6 +45,7 @@ class FleetAnswer:
     flows: Flows
     others: dict[str, float]
     bands: FleetBands | None
+    other_software_usd: float | None = None
 
     @property
     def npv_usd(self) -> float:
@@ -104,15 +108,31 @@ def work_out(
         progress("asking what foresight is worth")
         others["perfect"] = plan.perfect_usd + plant_usd
         others |= {name: _npv(inputs, name, width) + plant_usd for name in POLICIES if name not in others}
+    other = None
+    if compare:
+        progress("asking what software decides")
+        other = _other_software(resolved, chosen, width)
     progress("drawing bands")
     drawn = draw_bands(inputs, plan, flows) if bands else None
-    return FleetAnswer(inputs, chosen, width, plan, flows, others, drawn)
+    return FleetAnswer(inputs, chosen, width, plan, flows, others, drawn, other)
+
+
+def _other_software(resolved: Resolved, policy: Policy, window: int) -> float:
+    """What the scenario is worth with software held instead of along its curve, or the other way; NaN where nothing fits."""
+    scenario = resolved.scenario
+    other = "curve" if scenario.build_out.software == "release" else "release"
+    build_out_ = scenario.build_out.model_copy(update={"software": other})
+    changed = replace(resolved.loaded, scenario=scenario.model_copy(update={"build_out": build_out_}))
+    try:
+        return work_out(
+            replace(resolved, loaded=changed), policy=policy, window=window, prices=False, compare=False, bands=False
+        ).npv_usd
+    except Infeasible:
+        return float("nan")
 
 
 def _npv(inputs: FleetInputs, policy: Policy, window: int) -> float:
     """What another policy reaches; NaN where, without foresight, it ends where no plan fits."""
-    from gigawatt.core.errors import Infeasible
-
     try:
         return build_out(inputs.build, policy=policy, window=window, prices=False).npv_usd
     except Infeasible:

@@ -82,6 +82,14 @@ def metrics_table(answer: FleetAnswer) -> Table:
     party = inputs.priced.inputs.objective
     add("npv_usd", answer.npv_usd, "USD", f"discounted flows of the {party}, racks and shell at the end as worth then",
         bands.npv_usd if bands else None)  # fmt: skip
+    held = inputs.resolved.scenario.build_out.software == "release"
+    other = "along the catalog's curve" if held else "held as released"
+    add(
+        f"npv_software_{'curve' if held else 'held'}",
+        answer.other_software_usd,
+        "USD",
+        f"the same with software {other}",
+    )
     add("capital_usd", float(flows.capital_usd.sum()), "USD", "racks at list price and shell, all quarters",
         bands.capital_usd if bands else None)  # fmt: skip
     add("peak_capital_usd", float(flows.funding_usd.max(initial=0.0)), "USD",

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from gigawatt.core.table import Table
 from gigawatt.study.fleet.answer import FleetAnswer
 from gigawatt.study.fleet.leaving import DUST, earnings, leavings
-from gigawatt.study.fleet.words import leaving_sentence
+from gigawatt.study.fleet.words import BEHIND, leaving_sentence
 
 Array = NDArray[np.float64]
 IDLE = "idle"
@@ -219,8 +219,8 @@ def policies_table(answer: FleetAnswer) -> Table:
     best = answer.others.get("perfect", answer.npv_usd)
     words = {
         "perfect": "all quarters known at the start",
-        "rolling": f"a window of {answer.window} quarters, which rolls",
-        "myopic": "from quarter to quarter",
+        "rolling": f"a rolling window of {answer.window} quarters",
+        "myopic": "quarter by quarter",
     }
     rows: list[dict[str, Any]] = [
         {
@@ -235,7 +235,7 @@ def policies_table(answer: FleetAnswer) -> Table:
         if name in answer.others
     ]
     units = {"npv_usd": "USD", "lost_usd": "USD", "lost_share": "share"}
-    note = "Behind its last quarter a window expects no change: that quarter goes on to the end of the horizon."
+    note = BEHIND
     columns = ["policy", "decides", "shown", "npv_usd", "lost_usd", "lost_share"]
     return Table.from_rows("policies", rows, columns, units, "What foresight is worth", note)
 
@@ -298,7 +298,7 @@ def performance_table(answer: FleetAnswer) -> Table:
     units = {
         "tokens_out_per_s_per_mw": "token/s/MW",
         "tokens_out_per_s_per_mw_end": "token/s/MW",
-        "joules_per_token": "J",
+        "joules_per_token": "J/token",
     }
     note = "At the speed of software in the quarter in which the platform may first be bought, and in the last one."
     place = {name: at for at, name in enumerate(build.workloads)}

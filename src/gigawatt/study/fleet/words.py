@@ -12,6 +12,8 @@ from gigawatt.study.fleet.paths import speeds
 from gigawatt.study.site.hall import air_words
 
 AND = " and "
+# The rule of what a window takes for what lies behind it: other rules give other losses.
+BEHIND = "Behind its last quarter a window expects no change: that quarter goes on to the end of the horizon."
 
 
 def headline(answer: FleetAnswer) -> str:
@@ -111,7 +113,7 @@ def foresight_sentence(answer: FleetAnswer) -> str:
     best = answer.others.get("perfect")
     if best is None or len(answer.others) < 2:
         return ""
-    words = {"rolling": f"a window of {answer.window} quarters that rolls", "myopic": "from quarter to quarter"}
+    words = {"rolling": f"by a rolling window of {answer.window} quarters", "myopic": "quarter by quarter"}
     said = []
     for name, what in words.items():
         value = answer.others.get(name)
@@ -121,14 +123,33 @@ def foresight_sentence(answer: FleetAnswer) -> str:
             said.append(f"{what} it ends where no plan meets what is owed")
             continue
         lost = answer.lost_usd(name)
-        share = f" ({lost / best:.2%})" if best > 0 and lost > 0 else ""
+        share = f" ({100 * lost / best:.2f} %)" if best > 0 and lost > 0 else ""
         said.append(f"{what} it loses {usd(lost) if lost > 0 else 'nothing'}{share}")
-    return f"With all quarters known the plan is worth {usd(best)}; decided {AND.join(said)}."
+    return (
+        f"With all quarters known the plan is worth {usd(best)}; decided {AND.join(said)}, where a window expects no change "
+        "behind its end."
+    )
+
+
+def software_sentence(answer: FleetAnswer) -> str:
+    """What the build-out is worth were software held where it goes along its curve, or the other way."""
+    value = answer.other_software_usd
+    if value is None:
+        return ""
+    held = answer.inputs.resolved.scenario.build_out.software == "release"
+    this, that = ("held as released", "along the catalog's curve")[:: 1 if held else -1]
+    said = f"it is worth {usd(value)}" if np.isfinite(value) else "no plan fits"
+    return f"That is with software {this}; {that}, all chosen anew, {said}."
 
 
 def answer_lines(answer: FleetAnswer) -> list[str]:
     """The answer in words: headline, retirements, foresight."""
-    return [headline(answer), *leaving_sentences(answer), *filter(None, [foresight_sentence(answer)])]
+    return [
+        headline(answer),
+        *filter(None, [software_sentence(answer)]),
+        *leaving_sentences(answer),
+        *filter(None, [foresight_sentence(answer)]),
+    ]
 
 
 def notes(answer: FleetAnswer) -> list[str]:
@@ -219,8 +240,9 @@ def left_out(answer: FleetAnswer) -> list[str]:
 def ways_on(answer: FleetAnswer) -> list[str]:
     """Commands to try next."""
     file = answer.inputs.resolved.loaded.source.file
+    other = "curve" if answer.inputs.resolved.scenario.build_out.software == "release" else "release"
     return [
         "gigawatt explain npv_usd",
         f"gigawatt fleet {file} --policy myopic",
-        f"gigawatt fleet {file} --set build_out.software=release",
+        f"gigawatt fleet {file} --set build_out.software={other}",
     ]

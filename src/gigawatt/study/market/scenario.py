@@ -15,7 +15,7 @@ from gigawatt.core.errors import InputError, Problem, Problems, nearest
 from gigawatt.study.claim import Claim
 from gigawatt.study.door import Day, Strict
 from gigawatt.study.load import Default, defaults_of
-from gigawatt.study.market import allocate, contest, loop, ramp, rents, series, supply, tokens
+from gigawatt.study.market import allocate, contest, edge, loop, ramp, rents, series, supply, tokens
 from gigawatt.study.market.section import Section
 from gigawatt.study.source import Source, override, read, validated
 
@@ -29,6 +29,7 @@ SECTIONS: dict[str, Section] = {
     **loop.SECTIONS,
     **contest.SECTIONS,
     **allocate.SECTIONS,
+    **edge.SECTIONS,
 }
 VERBS = {"deals": "deals", "market": "market", "run": "run"}
 

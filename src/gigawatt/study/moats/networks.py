@@ -25,8 +25,7 @@ from typing import Any
 from gigawatt.physics.chip import Box
 from gigawatt.physics.fabric import Fabric
 from gigawatt.physics.fabric.across.constants import packaged
-from gigawatt.physics.serving import frontiers
-from gigawatt.physics.training import best_mapping
+from gigawatt.physics.jobs.searches import best_mapping, frontiers
 from gigawatt.physics.training.step.sites import Between
 from gigawatt.physics.workload import from_config
 from gigawatt.study.jobs.perform import place_of

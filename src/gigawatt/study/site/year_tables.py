@@ -50,7 +50,7 @@ def hours_table(answer: Answer) -> Table | None:
             rows.append(row)
     columns = list(rows[0])
     units = {name: "MW" for name in columns if name.endswith(("MW", "_mw"))}
-    units |= {"dry_bulb": "degC", "wet_bulb": "degC"}
+    units |= {"dry_bulb": "C", "wet_bulb": "C"}
     note = (
         "The typical day has the median energy of the year's, the hottest the most. Rack-input watts are held at the plan's "
         "mean; weather is synthetic, drawn about the monthly means of the place."
@@ -81,8 +81,8 @@ def year_table(answer: Answer) -> Table | None:
         }
         for m in range(12)
     ]
-    units = {"wue": "L/kWh", "mean_mw": "MW", "peak_mw": "MW", "water_m3_per_h": "m3/h", "dry_bulb": "degC",
-             "wet_bulb": "degC"}  # fmt: skip
+    units = {"wue": "L/kWh", "mean_mw": "MW", "peak_mw": "MW", "water_m3_per_h": "m3/h", "dry_bulb": "C",
+             "wet_bulb": "C"}  # fmt: skip
     over = int(np.sum(year.over_k > 0))
     warm = (
         f" In {over} hours coolant is supplied up to {year.over_k.max():.1f} K too warm: there is no chiller."
@@ -90,8 +90,9 @@ def year_table(answer: Answer) -> Table | None:
         else ""
     )
     note = (
-        f"Year: PUE {year.pue:.3f}, {year.wue:.2f} L/kWh of IT, peak {year.peak_w * MW:,.1f} MW. Energies of the month over "
-        f"energies; rack-input watts held at the plan's mean.{warm}"
+        f"Year: PUE {year.pue:.3f}, {f'{year.wue:.2f} L a kWh of IT' if year.wue else 'no water'}, peak "
+        f"{year.peak_w * MW:,.4g} MW. PUE of a month is energy at the meter over energy at the racks' input, whose watts are "
+        f"held at the plan's mean. Bars by hour begin just below the IT.{warm}"
     )
     return Table.from_rows("site_months", rows, list(rows[0]), units, "PUE and water by month", note)
 

@@ -13,6 +13,7 @@ from gigawatt.physics.fabric.across.diloco import (
     streaming,
     utilisation,
 )
+from gigawatt.physics.fabric.across.offload import PLACES, away_s, farthest_km, pass_floor_s, places
 from gigawatt.physics.fabric.across.routes import Exchange, Paths, even_exchange, exchanges, paths
 from gigawatt.physics.fabric.across.serving import (
     Shared,
@@ -37,6 +38,7 @@ from gigawatt.physics.fabric.across.sites import (
 from gigawatt.physics.fabric.across.sync import Step, Within, synchronous_step
 
 __all__ = [
+    "PLACES",
     "Across",
     "Claim",
     "Exchange",
@@ -51,6 +53,7 @@ __all__ = [
     "Step",
     "Within",
     "added_ttft_s",
+    "away_s",
     "blocking",
     "break_even_bytes_per_s",
     "break_even_one_way_s",
@@ -60,6 +63,7 @@ __all__ = [
     "decoupled",
     "even_exchange",
     "exchanges",
+    "farthest_km",
     "fibre",
     "great_circle_km",
     "largest_distance_km",
@@ -68,7 +72,9 @@ __all__ = [
     "movable_share",
     "one_way_s",
     "packaged",
+    "pass_floor_s",
     "paths",
+    "places",
     "published_claims",
     "required_bytes_per_s",
     "shared_capacity",

@@ -57,12 +57,19 @@ def distinct(*columns: Column) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     >>> [x.tolist() for x in distinct(np.array([3.0, 1.0, 3.0]), np.array([2.0, 2.0, 2.0]))]
     [[1, 0], [1, 0, 1]]
     """
-    code = np.zeros(np.size(columns[0]), dtype=np.intp)
-    for column in columns:
-        values, index = np.unique(column, return_inverse=True)
-        _, code = np.unique(code * values.size + index.ravel(), return_inverse=True)
-    _, first, inverse = np.unique(code, return_index=True, return_inverse=True)
-    return first, inverse.ravel()
+    moving = [column for column in map(np.ravel, columns) if column.size and np.any(column != column[0])]
+    count = np.size(columns[0])
+    if not moving:
+        return np.zeros(min(count, 1), dtype=np.intp), np.zeros(count, dtype=np.intp)
+    order = np.lexsort(moving[::-1])  # the first column counts most; equal rows stay in their order
+    new = np.zeros(count, dtype=np.bool_)
+    for column in moving:
+        ordered = column[order]
+        new[1:] |= ordered[1:] != ordered[:-1]
+    inverse = np.empty(count, dtype=np.intp)
+    inverse[order] = np.cumsum(new)
+    new[0] = True
+    return order[new], inverse
 
 
 @dataclass(frozen=True, slots=True)
