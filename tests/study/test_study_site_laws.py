@@ -13,11 +13,14 @@ from study_moats_sample import site
 
 from gigawatt.catalog import Catalog
 from gigawatt.factory.buildout import build_out, rental_of
+from gigawatt.physics.site import meter_watts
 from gigawatt.study.fleet.inputs import inputs_of
 from gigawatt.study.load import from_data, load
 from gigawatt.study.moats.answer import answer_moats
 from gigawatt.study.pipeline import chosen, work_out
 from gigawatt.study.resolve import resolve
+from gigawatt.study.site.hall import air_words, pue_by_air
+from gigawatt.study.site.plant import plant_of
 from gigawatt.study.timeline import timeline
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -104,3 +107,15 @@ def test_a_rival_twice_as_efficient_lowers_the_moat_of_watts(tmp_path: Path) -> 
     fp8 = {"basis": "fp8", "regimes": ["power"]}
     now, then = shapley(moats=fp8), shapley(tmp_path, moats=fp8)
     assert then["power-limited"]["perf_per_watt"] < now["power-limited"]["perf_per_watt"] - 1e5
+
+
+def test_racks_that_air_cools_in_a_liquid_hall_are_named_with_what_they_would_take() -> None:
+    resolved = resolve(load(EXAMPLES / "hundred-megawatts.yaml"))
+    chain = plant_of(resolved).chain
+    rows = {offered.offer.id: i for i, offered in enumerate(resolved.offers)}
+    assert air_words(resolved, chain, [rows["gb300"]]) == []
+    (said,) = air_words(resolved, chain, rows.values())
+    assert "that of b200 too" in said
+    assert pue_by_air(chain) > meter_watts(1.0, chain) + 0.1
+    other = resolve(load(EXAMPLES / "hundred-megawatts.yaml", ["site.facility=air-cooled-2020"]))
+    assert air_words(other, plant_of(other).chain, rows.values()) == []

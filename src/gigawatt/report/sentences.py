@@ -250,6 +250,8 @@ def provisioning(result: RunResult) -> str:
         f"With {mine['policy']} provisioning a MW holds {number(mine['gpus_per_mw'])} GPUs, and racks draw more than is set "
         f"aside for them in {number(100 * mine['exceeded'])} % of the time."
     )
+    if mine["policy"] == "busy" and mine["exceeded"] > 0 and mine.get("capped_loss") is not None:
+        text += f" Caps that hold them to it would cost {number(100 * mine['capped_loss'])} % of tokens, which is not counted."
     others = [row for row in rows if not row["chosen"] and row.get("gpus_per_mw") is not None]
     if others:
         low, high = (f(others, key=lambda row: row["gpus_per_mw"]) for f in (min, max))

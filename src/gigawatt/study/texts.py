@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from gigawatt.study.answer import Answer
 from gigawatt.study.bands import percentiles
 from gigawatt.study.money_tables import revenue_per_mw_year
+from gigawatt.study.site.hall import air_words
 
 
 def headline(answer: Answer) -> str:
@@ -73,7 +76,8 @@ def _notes(answer: Answer) -> list[str]:
     hypothetical = [c.id for c in answer.resolved.scenario.contracts if "hypothetical" in c.status]
     if hypothetical:
         out.append(f"Hypothetical contracts that count as cash here: {', '.join(hypothetical)}.")
-    return out
+    bought = np.flatnonzero(answer.plan.racks > 0).tolist()
+    return out + air_words(answer.resolved, answer.priced.chain, bought)
 
 
 def _next(answer: Answer) -> list[str]:

@@ -9,6 +9,7 @@ from gigawatt.study.bands import percentiles
 from gigawatt.study.fleet.answer import FleetAnswer
 from gigawatt.study.fleet.leaving import DUST, Leaving, leavings
 from gigawatt.study.fleet.paths import speeds
+from gigawatt.study.site.hall import air_words
 
 AND = " and "
 # The rule of what a window takes for what lies behind it: other rules give other losses.
@@ -196,7 +197,8 @@ def notes(answer: FleetAnswer) -> list[str]:
         out.append(f"The shell is taken to stand for the whole horizon, longer than its life of {shell_years:g} years.")
     if inputs.priced.inputs.objective == "operator" and any(c.kind == "take_or_pay" for c in scenario.contracts):
         out.append("The rent of the take-or-pay contracts is taken to go on for the whole horizon.")
-    return out
+    held = np.flatnonzero(answer.plan.racks.max(axis=1) > DUST).tolist()
+    return out + air_words(inputs.resolved, inputs.priced.chain, held)
 
 
 def _unlimited(answer: FleetAnswer, name: str) -> bool:

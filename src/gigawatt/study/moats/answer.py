@@ -46,6 +46,7 @@ from gigawatt.study.moats.words import sentences
 from gigawatt.study.pipeline import chosen
 from gigawatt.study.resolve import resolve
 from gigawatt.study.result import RunResult
+from gigawatt.study.site.hall import air_words
 from gigawatt.study.source import digest
 from gigawatt.study.timeline import timeline
 
@@ -242,4 +243,5 @@ def _caveats(strengths: Strengths) -> list[str]:
     if peaks:
         works = [n for n, b in zip(setting.inputs.workloads, strengths.bases, strict=True) if b != "measured here"]
         said.append(f"Performance per watt of {', '.join(works)} rests on {', '.join(peaks)}.")
-    return said
+    compared = sorted({*strengths.best, setting.rival})
+    return said + air_words(setting.resolved, setting.priced.chain, compared)

@@ -9,6 +9,7 @@ from gigawatt.factory.operation import Dispatched, Operation
 from gigawatt.study.operate.conditions import DAY_H, ZERO_C_K
 from gigawatt.study.operate.fleet import Setting
 from gigawatt.study.operate.measures import BINDS, served_tokens_per_s
+from gigawatt.study.site.hall import air_words
 
 
 def sentences(setting: Setting, done: Operation, others: tuple[Dispatched, ...]) -> list[str]:
@@ -92,6 +93,7 @@ def notes(setting: Setting, done: Operation, swings: Table) -> list[str]:
         "Failures of services: the expected share of racks is down in every hour. Runs' rates hold their own failures and "
         "spares.",
     ]
+    out += air_words(answer.resolved, answer.priced.chain, setting.platforms)
     for row in swings.rows():
         out.append(
             f"Hours are means: within a step of {row['workload']} on {row['platform']} the meter swings by "
