@@ -89,8 +89,9 @@ def test_unknown_models_and_chips_are_said_to_be_assumed():
 
 
 def test_facts_without_a_model_are_skipped_with_a_reason():
-    assert published_fact("a", "PUE", "Google fleet", "", "ratio").predicted is None
-    assert published_fact("a", "PUE", "Google fleet", "", "ratio").reason
+    headroom = published_fact("a", "flexible load headroom", "US 22 balancing authorities", "", "GW")
+    assert headroom.predicted is None and headroom.reason
+    assert 1.0 < published_fact("a", "PUE", "Google fleet", "", "ratio").predicted < 1.2
     assert chips_in("100k H100 (Jul 2024)") == 100_000
 
 
