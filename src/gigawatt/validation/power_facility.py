@@ -17,8 +17,8 @@ from gigawatt.physics.chip import Box, Chip, box_from_record, box_watts, chip_fr
 from gigawatt.physics.chip.clocks import locked
 from gigawatt.physics.chip.kernel_power import floor_w, operator_watts
 from gigawatt.physics.chip.node import node_of
-from gigawatt.physics.site import chain_from_record, meter_watts
 from gigawatt.study.network import network_of
+from gigawatt.study.site.allin import hall_factor
 from gigawatt.validation.base import Prediction
 from gigawatt.validation.fleet_pue import pue_of_subject
 from gigawatt.validation.power_training import training_node
@@ -165,7 +165,10 @@ def _system(text: str, chip: Chip, scale: float) -> tuple[float | None, str]:
 
 
 def meter_watts_per_chip(chip: Chip) -> float | None:
-    """Watts at the meter for each chip at its limit: platform, scale-out network and the facility its cooling needs."""
+    """Watts at the meter for each chip at its limit: platform, scale-out network and the hall its cooling needs.
+
+    The hall counts with a year's mean, as published all-in figures multiply by an annual PUE.
+    """
     box = box_of(chip.name)
     if box is None:
         return None
@@ -173,8 +176,12 @@ def meter_watts_per_chip(chip: Chip) -> float | None:
     fabric, accelerator = catalog().get("fabric", platform.fabric), catalog().get("accelerator", platform.accelerator)
     network = network_of(fabric, platform, accelerator, catalog())
     rack_w = float(box_watts(box, chip.tdp_w).total_w) + box.chips * network.power.value
-    facility = "liquid-cooled-2026" if platform.cooling == "liquid" else "air-cooled-2020"
-    return float(meter_watts(rack_w, chain_from_record(catalog().get("facility", facility)))) / box.chips
+    return rack_w * _hall_factor(platform.cooling) / box.chips
+
+
+@lru_cache(maxsize=2)
+def _hall_factor(cooling: str) -> float:
+    return hall_factor(cooling, catalog())
 
 
 def _profile_saving(chip: Chip, speed: float) -> float:

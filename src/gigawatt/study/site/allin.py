@@ -133,6 +133,11 @@ def _halls(catalog: Catalog) -> dict[str, dict[str, float]]:
     return out
 
 
+def hall_factor(cooling: str, catalog: Catalog) -> float:
+    """Watts at the meter for each watt at the rack input, mean of a year, in the hall that a platform's cooling needs."""
+    return 1.0 + sum(_halls(catalog)[cooling].values())
+
+
 def _by_rating(name: str, catalog: Catalog) -> float | None:
     """(Rating of the box + network outside) x the publisher's PUE, kW for each accelerator; None without a rating."""
     platform = catalog.get("platform", name)
