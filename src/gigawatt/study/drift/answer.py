@@ -264,7 +264,7 @@ def _turn_table(told: _Told) -> Table:
     )  # fmt: skip
     turned = [one for one in told.turns if one is not None]
     part = len(turned) / len(told.turns) if told.turns else None
-    rows.append({"measure": "turns at some chance", "chance": None, "value": part, "unit": "share of draws",
+    rows.append({"measure": "turns at some chance", "chance": None, "value": part, "unit": "share",
                  "low": None, "high": None})  # fmt: skip
     columns = ("measure", "chance", "value", "unit", "low", "high")
     note = "Break-even: the smallest chance of change at which the lead of the focal platforms changes sign, where it does."

@@ -56,7 +56,7 @@ def run(
                "uses", _watts(needed)),
         metric("budget_used", needed[0] / budget[0], "share", "power needed / budget", "uses, budget",
                band(needed / budget)),
-        metric("choice_binds_share", float(made.binds.mean()), "share of draws", "draws in which not all uses fit", "uses"),
+        metric("choice_binds_share", float(made.binds.mean()), "share", "draws in which not all uses fit", "uses"),
         metric("worth_served", made.worth_usd_per_yr[0], "USD/yr", "worth of what is served", "uses",
                band(made.worth_usd_per_yr)),
         metric("worth_of_the_next_mw", made.next_usd_per_mw_yr[0], "USD/MW/yr", "gain of the next hundredth of the budget",
@@ -71,7 +71,7 @@ def run(
     if pair is not None:
         choose = either_or(uses, *pair, budget)[1]
         words = "draws in which each fits alone and both do not"
-        metrics.append(metric("either_or_share", float(choose.mean()), "share of draws", words, "uses, budget"))
+        metrics.append(metric("either_or_share", float(choose.mean()), "share", words, "uses, budget"))
         both_need = needed_mw(uses.only(list(pair)))
         metrics.append(
             metric("power_of_both", both_need[0] * MW, "W", "power that the two need", "uses", _watts(both_need))
@@ -134,7 +134,7 @@ def _allocation(section: AllocateSection, uses: Uses, made: Allocation, budget: 
     columns = ("use", "form", *ended(["mean_mw"]), "peak_mw", *ended(["served"]), "served_in_full", "worth_usd_per_yr",
                *ended(["worth_usd_per_mw_yr", "turns_at_factor"]))  # fmt: skip
     units = dict.fromkeys((*ended(["mean_mw"]), "peak_mw"), "MW") | dict.fromkeys(ended(["served"]), "share")
-    units |= {"served_in_full": "share of draws", "worth_usd_per_yr": "USD/yr"}
+    units |= {"served_in_full": "share", "worth_usd_per_yr": "USD/yr"}
     units |= dict.fromkeys(ended(["worth_usd_per_mw_yr"]), "USD/MW/yr") | dict.fromkeys(ended(["turns_at_factor"]), "x")
     note = (
         "Peak: of what can not wait. Served: share of the demand at the budget. Turns at: how many times as heavy the use "
@@ -167,7 +167,7 @@ def _forms(
     columns = ("use", "form", "chosen", *ended(["mean_gw", "all_need_gw"]), "alone_fits_share", "all_fit_share", "either_or",
                "either_or_share")  # fmt: skip
     units = dict.fromkeys(ended(["mean_gw", "all_need_gw"]), "GW") | {
-        name: "share of draws" for name in columns if name.endswith("_share")
+        name: "share" for name in columns if name.endswith("_share")
     }
     note = (
         "One form in place of the chosen one, all other uses as they are. All need: the budget at which nothing is given up. "
@@ -193,7 +193,7 @@ def _path(section: AllocateSection, uses: Uses, budget: Array) -> Table:
         )  # fmt: skip
     columns = tuple(rows[0])
     units = {"budget_mw": "MW", "worth_usd_per_yr": "USD/yr", "next_usd_per_mw_yr": "USD/MW/yr"}
-    units |= {"binds_share": "share of draws"} | {name: "share" for name in columns if name.startswith("served_")}
+    units |= {"binds_share": "share"} | {name: "share" for name in columns if name.startswith("served_")}
     note = "Shares and worth at the stated values; binds: share of the draws in which not all fit."
     return Table.from_rows("allocation_path", rows, columns, units, "The same uses at other budgets", note)
 
