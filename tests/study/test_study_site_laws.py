@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import yaml
 from study_moats_sample import site
 
 from gigawatt.catalog import Catalog
@@ -85,7 +85,7 @@ def test_watts_are_worth_nothing_where_they_and_their_shell_cost_nothing_and_are
     halls.mkdir()
     free = {"extends": "liquid-cooled-2026", "name": "Free hall", "kind": "assumed", "source": "a law's own case",
             "as_of": "2026", "shell_price": "0 USD/MW"}  # fmt: skip
-    (halls / "free-hall.yaml").write_text(yaml.safe_dump(free), encoding="utf-8")
+    (halls / "free-hall.yaml").write_text(json.dumps(free), encoding="utf-8")
     ample = {"grid_power": "5 GW", "energy_price": "0 USD/MWh"}
     paid = shapley(capital="300 billion USD", site=ample)
     given = shapley(tmp_path, capital="300 billion USD", site={**ample, "facility": "free-hall"})
@@ -102,7 +102,7 @@ def test_a_rival_twice_as_efficient_lowers_the_moat_of_watts(tmp_path: Path) -> 
     record = Catalog.load().get("accelerator", "mi355x")
     peak = {name: f"{2 * datum.value:.6g} FLOP/s" for name, datum in record.peak_flops.items()}
     (chips / "mi355x.yaml").write_text(
-        yaml.safe_dump({"extends": "mi355x", "name": "twice", "kind": "assumed", "source": "a law's own case",
+        json.dumps({"extends": "mi355x", "name": "twice", "kind": "assumed", "source": "a law's own case",
                         "as_of": "2026", "peak_flops": peak}), encoding="utf-8")  # fmt: skip
     fp8 = {"basis": "fp8", "regimes": ["power"]}
     now, then = shapley(moats=fp8), shapley(tmp_path, moats=fp8)
