@@ -10,26 +10,17 @@ import pytest
 from typer.main import get_command
 
 from gigawatt.cli.fleet_verbs import HELP
-from gigawatt.cli.main import app, run
+from gigawatt.cli.main import app
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SMALL = str(EXAMPLES / "build-out-small.yaml")
 
 
 @pytest.fixture
-def gigawatt(capsys, monkeypatch, tmp_path):
+def gigawatt(command, monkeypatch):
     """Runs the command; (exit code, stdout, stderr)."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.delenv("GIGAWATT_TRUTH", raising=False)
-
-    def call(*words: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as done:
-            run(list(words))
-        printed = capsys.readouterr()
-        return int(done.value.code or 0), printed.out, printed.err
-
-    return call
+    return command
 
 
 def test_json_has_the_keys_that_scripts_rely_on_and_the_folder_explains_them(gigawatt):

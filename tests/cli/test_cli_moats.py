@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import shlex
+from functools import partial
 from pathlib import Path
 
 import pytest
 from typer.main import get_command
 
-from gigawatt.cli.main import app, run
+from gigawatt.cli.main import app
 from gigawatt.cli.moat_verbs import HELP
 
 SITE = Path(__file__).parent.parent / "study" / "moats_small.yaml"
@@ -17,19 +18,10 @@ ROW = {"regime", "moat", "removed_usd_per_mw_yr", "given_usd_per_mw_yr", "shaple
 
 
 @pytest.fixture
-def gigawatt(capsys, monkeypatch, tmp_path):
+def gigawatt(command):
     """Runs the command; (exit code, stdout, stderr)."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "100")
     Path("small.yaml").write_text(SITE.read_text(encoding="utf-8"), encoding="utf-8")
-
-    def call(*words: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as done:
-            run(["moats", *words])
-        printed = capsys.readouterr()
-        return int(done.value.code or 0), printed.out, printed.err
-
-    return call
+    return partial(command, "moats")
 
 
 def test_json_has_the_keys_that_scripts_rely_on(gigawatt):

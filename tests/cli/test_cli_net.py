@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import shlex
+from functools import partial
 from importlib import resources
 from pathlib import Path
 
 import pytest
 
-from gigawatt.cli.main import run
 from gigawatt.cli.net_verbs import HELP
 
 EXAMPLES = resources.files("gigawatt") / "examples"
@@ -17,19 +17,10 @@ KEYS = {"collective", "nbytes", "n", "time_us", "busbw_gb_per_s", "bound", "low"
 
 
 @pytest.fixture
-def gigawatt(capsys, monkeypatch, tmp_path):
+def gigawatt(command, monkeypatch):
     """Runs the command; (exit code, stdout, stderr)."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.delenv("GIGAWATT_TRUTH", raising=False)
-
-    def call(*words: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as done:
-            run(["net", *words])
-        printed = capsys.readouterr()
-        return int(done.value.code or 0), printed.out, printed.err
-
-    return call
+    return partial(command, "net")
 
 
 def test_json_has_the_keys_that_scripts_rely_on(gigawatt):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,24 +13,14 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "study"))
 from operate_sample import SMALL
 
-from gigawatt.cli.main import run
 from gigawatt.cli.operate_verbs import HELP
 
 
 @pytest.fixture
-def gigawatt(capsys, monkeypatch, tmp_path):
+def gigawatt(command):
     """Runs the command in a folder that holds the small site; (exit code, stdout, stderr)."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "100")
     Path("small.yaml").write_text(SMALL, encoding="utf-8")
-
-    def call(*words: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as done:
-            run(["operate", *words])
-        printed = capsys.readouterr()
-        return int(done.value.code or 0), printed.out, printed.err
-
-    return call
+    return partial(command, "operate")
 
 
 def test_json_has_the_keys_that_scripts_rely_on_and_the_folder_holds_a_report(gigawatt):

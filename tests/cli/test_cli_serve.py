@@ -4,30 +4,22 @@ from __future__ import annotations
 
 import json
 import shlex
+from functools import partial
 
 import pytest
 from typer.main import get_command
 
-from gigawatt.cli.main import app, run
+from gigawatt.cli.main import app
 from gigawatt.cli.serve_verbs import HELP
 
 SHORT = ("llama3-8b", "--on", "hgx-h100", "--isl", "512", "--osl", "256", "--slo", "ttft=1s,tpot=20ms")
 
 
 @pytest.fixture
-def gigawatt(capsys, monkeypatch, tmp_path):
+def gigawatt(command, monkeypatch):
     """Runs the command; (exit code, stdout, stderr)."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.delenv("GIGAWATT_TRUTH", raising=False)
-
-    def call(*words: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as done:
-            run(["serve", *words])
-        printed = capsys.readouterr()
-        return int(done.value.code or 0), printed.out, printed.err
-
-    return call
+    return partial(command, "serve")
 
 
 def test_json_has_the_keys_that_scripts_rely_on(gigawatt):

@@ -139,8 +139,7 @@ def _gibibytes(record: Accelerator) -> Iterator[Finding]:
 
 def _rack(record: Platform) -> Iterator[Finding]:
     """The parts beside the accelerators must leave room for them in the rating; the meter must see the whole rack."""
-    parts = (record.host_power, record.scaleup_power, record.nic_power, record.fan_power, record.storage_power)
-    beside = sum(part.value for part in parts) / (record.supply_efficiency.value or 1.0)
+    beside = record.beside_power_w / (record.supply_efficiency.value or 1.0)
     rated = record.rack_power_rated
     if rated is not None and beside > 0.6 * rated.value:
         finding = f"the parts beside the accelerators take {beside / rated.value:.0%} of the rating"

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from gigawatt.catalog.quantity import Bytes, ComputeRate, Count, DataRate, Money, Power, Share, Strict, Time
 from gigawatt.catalog.record import Record
+from gigawatt.core.datum import Datum
 
 Precision = Literal["fp64", "tf32", "bf16", "fp8", "fp6", "fp4", "int8"]
 
@@ -125,3 +126,13 @@ class Platform(Record):
     fabric: str
     life_years: Count
     flags: tuple[str, ...] = ()
+
+    @property
+    def beside_power(self) -> tuple[Datum, ...]:
+        """Watts of a rack beside its accelerators, part by part: host, scale-up, NICs, fans, storage."""
+        return (self.host_power, self.scaleup_power, self.nic_power, self.fan_power, self.storage_power)
+
+    @property
+    def beside_power_w(self) -> float:
+        """Their sum."""
+        return float(sum(part.value for part in self.beside_power))

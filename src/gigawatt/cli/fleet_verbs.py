@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from gigawatt.cli.options import OUT, AsJson, Changes, Overlays
-from gigawatt.cli.output import console, folder_for, print_json, watched
+from gigawatt.cli.options import OUT, AsJson, Changes, NoReport, Overlays
+from gigawatt.cli.output import console, kept, print_result, watched
 
 HELP = """What do I build when, over years?
 
@@ -41,9 +41,7 @@ def fleet(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Run folder (default runs/NAME-fleet).", rich_help_panel=OUT)
     ] = None,
-    no_report: Annotated[
-        bool, typer.Option("--no-report", help="Answer only; write nothing.", rich_help_panel=OUT)
-    ] = False,
+    no_report: NoReport = False,
     as_json: AsJson = False,
 ) -> None:
     """Answer with a build-out; see `HELP`."""
@@ -60,13 +58,9 @@ def fleet(
     loaded = load(file, set_)
     catalog = Catalog.load(tuple(overlay))
     found = watched(lambda say: run_fleet(loaded, say, catalog, chosen, window), as_json)
-    folder = None
-    if not no_report:
-        from gigawatt.report.files import write_run
-
-        folder = write_run(found, folder_for(found.name, output))
+    folder = kept(found, output, no_report)
     if as_json:
-        print_json(found.as_json() | ({"folder": str(folder)} if folder else {}))
+        print_result(found, folder)
         return
     from gigawatt.report.fleet_terminal import render_fleet
 

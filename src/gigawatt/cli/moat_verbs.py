@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from gigawatt.cli.options import AsJson, Changes, Overlays
-from gigawatt.cli.output import console, folder_for, print_json, watched
+from gigawatt.cli.output import console, kept, print_result, watched
 
 HELP = """What is each moat worth, to whom, under which limit?
 
@@ -64,16 +64,11 @@ def moats(
     loaded = load_moats(file, set_, given)
     catalog = Catalog.load(tuple(overlay))
     result = watched(lambda say: answer_moats(loaded, say, catalog), as_json)
-    folder = None
-    if not no_report:
-        from gigawatt.report.files import write_run
-
-        folder = write_run(result, folder_for(result.name, output))
+    folder = kept(result, output, no_report)
     if as_json:
         rows = result.tables["moats"].as_json() if "moats" in result.tables else []
-        whole = result.as_json()
-        print_json({"rows": rows, "total": whole["total"], "premium": whole["premium"], "extras": []} | whole
-                   | ({"folder": str(folder)} if folder else {}))  # fmt: skip
+        keys = {"rows": rows, "total": {}, "premium": {}, "extras": []}
+        print_result(result, folder, first=keys)
         return
     from gigawatt.report.moat_terminal import render_moats
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gigawatt.cli.output import console, folder_for, print_json, print_table, watched
+from gigawatt.cli.output import console, kept, print_json, print_result, print_table, watched
 
 if TYPE_CHECKING:
     from gigawatt.study.result import RunResult
@@ -83,19 +83,14 @@ def _ask(
     if isinstance(found, dict):
         show_outputs(found, as_json)
         return
-    folder = None
-    if not no_report:
-        from gigawatt.report.files import write_run
-
-        folder = write_run(found, folder_for(found.name, output))
+    folder = kept(found, output, no_report)
     show_result(found, folder, as_json)
 
 
 def show_result(found: RunResult, folder: Path | None, as_json: bool) -> None:
     """A result of either verb, as JSON or in the terminal."""
     if as_json:
-        whole: dict[str, Any] = {key: [] for key in ALWAYS.get(str(found.manifest.get("question")), ())}
-        print_json(whole | found.as_json() | ({"folder": str(folder)} if folder else {}))
+        print_result(found, folder, first={key: [] for key in ALWAYS.get(str(found.manifest.get("question")), ())})
         return
     from gigawatt.report.money_terminal import render_money
 

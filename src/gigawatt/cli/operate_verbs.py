@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from gigawatt.cli.options import OUT, AsJson, Changes, Overlays
-from gigawatt.cli.output import console, folder_for, print_json, watched
+from gigawatt.cli.options import OUT, AsJson, Changes, NoReport, Overlays
+from gigawatt.cli.output import console, kept, print_result, watched
 
 HELP = """What happens in this site in a day, hour by hour?
 
@@ -34,9 +34,7 @@ def operate(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Run folder (default runs/NAME-operate).", rich_help_panel=OUT)
     ] = None,
-    no_report: Annotated[
-        bool, typer.Option("--no-report", help="Answer only; write nothing.", rich_help_panel=OUT)
-    ] = False,
+    no_report: NoReport = False,
     set_: Changes = [],
     overlay: Overlays = [],
     as_json: AsJson = False,
@@ -51,13 +49,9 @@ def operate(
     loaded = load(file, [*set_, *([f"operate.day={day}"] if day else [])])
     catalog = Catalog.load(tuple(overlay))
     found = watched(lambda say: run_operate(loaded, say, catalog), as_json)
-    folder = None
-    if not no_report:
-        from gigawatt.report.files import write_run
-
-        folder = write_run(found, folder_for(found.name, output))
+    folder = kept(found, output, no_report)
     if as_json:
-        print_json(found.as_json() | ({"folder": str(folder)} if folder else {}))
+        print_result(found, folder)
         return
     from gigawatt.report.operate_terminal import render_operate
 

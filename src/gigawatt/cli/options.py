@@ -35,3 +35,4 @@ Overlays = Annotated[
     list[Path], typer.Option("--overlay", help="A folder with your own records. Repeatable.", rich_help_panel=OUT)
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.", rich_help_panel=OUT)]
+NoReport = Annotated[bool, typer.Option("--no-report", help="Answer only; write nothing.", rich_help_panel=OUT)]

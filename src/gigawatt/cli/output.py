@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from gigawatt.core.errors import Problems
     from gigawatt.core.table import Table
+    from gigawatt.study.result import RunResult
 
 WIDTH = 100
 T = TypeVar("T")
@@ -154,3 +155,23 @@ def watched(made: Callable[[Callable[[str], Any]], T], as_json: bool) -> T:
 def folder_for(name: str, asked: Path | None) -> Path:
     """The run folder: as asked, else runs/NAME below the current folder."""
     return asked if asked is not None else Path("runs") / name
+
+
+def kept(result: RunResult, asked: Path | None, no_report: bool = False) -> Path | None:
+    """Write the run folder, as asked or else runs/NAME; None where nothing is to be written."""
+    if no_report:
+        return None
+    from gigawatt.report.files import write_run
+
+    return write_run(result, folder_for(result.name, asked))
+
+
+def print_result(
+    result: RunResult,
+    folder: Path | None,
+    first: Mapping[str, Any] | None = None,
+    more: Mapping[str, Any] | None = None,
+) -> None:
+    """A result as one JSON object: `first` is what it has even where the result lacks it; then the folder, then `more`."""
+    named = {"folder": str(folder)} if folder else {}
+    print_json({**(first or {}), **result.as_json(), **named, **(more or {})})

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from gigawatt.cli.output import console, folder_for, print_json, print_table
+from gigawatt.cli.output import console, kept, print_json, print_result, print_table, watched
 
 Set = Annotated[list[str], typer.Option("--set", help="Change an input: path=value. Repeatable.", metavar="PATH=VALUE")]
 Overlay = Annotated[list[Path], typer.Option("--overlay", help="A folder with your own catalog records. Repeatable.")]
@@ -119,21 +118,10 @@ def run(
         loaded = load(file, [*extra, *overrides])
         saved = None
     catalog = Catalog.load(tuple(overlay))
-    show_progress = sys.stderr.isatty() and not as_json
-    if show_progress:
-        with console(stderr=True).status("reading") as status:
-            result = run_scenario(loaded, status.update, catalog)
-    else:
-        result = run_scenario(loaded, catalog=catalog)
-    folder = None
-    if not no_report:
-        from gigawatt.report.files import write_run
-
-        folder = write_run(result, folder_for(loaded.scenario.name, output))
+    result = watched(lambda say: run_scenario(loaded, say, catalog), as_json)
+    folder = kept(result, output, no_report)
     if as_json:
-        print_json(
-            result.as_json() | ({"folder": str(folder)} if folder else {}) | ({"assumed": str(saved)} if saved else {})
-        )
+        print_result(result, folder, more={"assumed": str(saved)} if saved else None)
         return
     from gigawatt.report.terminal import render
 

@@ -7,6 +7,9 @@ of those shares is least. A run for each limit alone then tells which of them ca
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 
 from gigawatt.core.errors import Change, Infeasible
@@ -21,36 +24,53 @@ def infeasible(model: Model) -> Infeasible:
     solver.solve()
     rows = set(solver.conflict())
     clash = [limit for limit in movable if limit.row in rows]
-    changes = _smallest(model, movable)
-    singles = [(limit, _smallest(model, [limit])) for limit in clash]
+    return told(model.program, movable, clash, clash)
+
+
+def told(
+    program: LinearProgram,
+    movable: Sequence[LimitRow],
+    clash: Sequence[LimitRow],
+    alone: Sequence[LimitRow],
+    *,
+    why: str = "",
+    hints: Sequence[str] = (),
+    presolve: bool = False,
+) -> Infeasible:
+    """The error in words: `clash` can not all hold; the least change of `movable` limits, and of each of `alone` by itself.
+
+    Args:
+        why: words for where this happened. hints: what no limit says, a sentence each.
+        presolve: worth its time from some ten thousand columns on.
+    """
+    singles = [(limit, _smallest(program, [limit], presolve)) for limit in alone]
     words = [str(found[0]) if found else f"{limit.name} alone can not mend it" for limit, found in singles]
     names = [limit.name for limit in clash]
-    message = "no plan meets " + (" together with ".join(names) if names else "all limits")
+    message = f"{why}no plan meets " + (" together with ".join(names) if names else "all limits")
     if words:
         message += ". One change alone: " + "; ".join(words)
-    return Infeasible(message, conflict=names, changes=changes)
+    for hint in hints:
+        message += f". {hint}"
+    return Infeasible(message, conflict=names, changes=_smallest(program, movable, presolve))
 
 
-def _smallest(model: Model, movable: list[LimitRow]) -> list[Change]:
+def _smallest(program: LinearProgram, movable: Sequence[LimitRow], presolve: bool) -> list[Change]:
     """The least sum of relative changes of `movable` limits that fits; [] where none does."""
-    program = model.program
     n, extra = program.cost.size, len(movable)
     # A limit of zero has no relative change: one unit of its row costs as much as doubling another limit.
     weight = np.array([1 / limit.bound if limit.bound > 0 else 1.0 for limit in movable])
     sign = np.array([1.0 if limit.lower else -1.0 for limit in movable])
-    elastic = LinearProgram(
-        np.concatenate([np.zeros(n), -weight]),
-        np.concatenate([program.col_low, np.zeros(extra)]),
-        np.concatenate([program.col_high, [limit.bound if limit.lower else np.inf for limit in movable]]),
-        program.row_low,
-        program.row_high,
-        np.concatenate([program.rows, np.array([limit.row for limit in movable], dtype=np.int64)]),
-        np.concatenate([program.columns, n + np.arange(extra)]),
-        np.concatenate([program.values, sign]),
-        program.row_names,
-        np.zeros(n + extra, dtype=np.bool_),
+    elastic = replace(
+        program,
+        cost=np.concatenate([np.zeros(n), -weight]),
+        col_low=np.concatenate([program.col_low, np.zeros(extra)]),
+        col_high=np.concatenate([program.col_high, [limit.bound if limit.lower else np.inf for limit in movable]]),
+        rows=np.concatenate([program.rows, np.array([limit.row for limit in movable], dtype=np.int64)]),
+        columns=np.concatenate([program.columns, n + np.arange(extra)]),
+        values=np.concatenate([program.values, sign]),
+        integer=np.zeros(n + extra, dtype=np.bool_),
     )
-    answer = Solver(elastic).solve()
+    answer = Solver(elastic, presolve=presolve).solve()
     if not answer.optimal:
         return []
     out = []

@@ -178,7 +178,7 @@ def _behind(model: Model, probe: Solver, row: LimitRow, bound: float, usage: Arr
 
 
 # How one more of each kind is said: the words, and how many units of the limit they are.
-_ONE_MORE = {
+ONE_MORE = {
     "power": ("1 MW", 1.0),
     "capital": ("1 B USD", 1e9),
     "supply": ("1 rack", 1.0),
@@ -202,8 +202,8 @@ def dollars(value: float) -> str:
 
 
 def _worth(limit: Limit, value: float) -> str:
-    """A worth in words, for as much as `_ONE_MORE` says; tokens are priced each and not by the year."""
-    each = dollars(value * _ONE_MORE[limit.kind][1])
+    """A worth in words, for as much as `ONE_MORE` says; tokens are priced each and not by the year."""
+    each = dollars(value * ONE_MORE[limit.kind][1])
     return each if limit.price_unit == "USD per million tokens" else f"{each} a year"
 
 
@@ -224,7 +224,7 @@ def amount(value: float, unit: str) -> str:
 def sentence(limit: Limit) -> str:
     """One limit in a sentence, with its price and how far it holds."""
     name = limit.name[0].upper() + limit.name[1:]
-    more = _ONE_MORE[limit.kind][0]
+    more = ONE_MORE[limit.kind][0]
     if limit.kind == "obligation":
         if not limit.binding:
             return f"{name} costs nothing: the plan does more than is owed."

@@ -69,14 +69,15 @@ Value of `examples/one-gigawatt.yaml` to the system, when its site came to be wo
 | step | system NPV [B USD] |
 |---|---|
 | before: cooling on a line over monthly means, energy at the design day's PUE of 1.15 | 20.589 [6.311 to 38.13] |
-| weather by the hour, cooling from physics: 1.23 in the hour that sizes the site, 1.11 over a year | 20.349 [6.189 to 37.75] |
+| weather by the hour, cooling and conversion from physics: 1.23 in the hour that sizes the site | 20.213 |
+| energy paid for the mean of a year's hours, at 1.11 | 20.349 [6.189 to 37.75] |
 
-Two effects nearly cancel. The hall takes more in its hottest hours (39 C dry bulb, chillers trim), so that a megawatt carries
-fewer racks and the plan runs more of them at lower clocks; energy is paid for the mean hour, no longer for the worst.
-A megawatt more falls from 959 to 898 thousand USD a year.
+The hall takes more in its hottest hours, when chillers trim, so that a megawatt carries fewer racks and the plan runs more of
+them at lower clocks; energy is paid for the mean hour, no longer for the worst. A megawatt more falls from 959 to 898
+thousand USD a year.
 
 The hall is one for all racks, 85 % of their heat in liquid. Boxes cooled by air alone, as the catalog has the B200 of this
-plan, would have a design-hour PUE of about 1.40 there: 12 to 14 % fewer of them to the megawatt. The run says so.
+plan, would have a design-hour PUE of 1.40 there, and 12 % fewer of them would fit the megawatt. The run says so.
 """
 # What a near-zero error of a kind does not mean.
 NOTES = {

@@ -134,6 +134,29 @@ def whiskers(values: Sequence[float], lows: Sequence[Any], highs: Sequence[Any])
     return {"type": "data", "symmetric": False, "array": plus, "arrayminus": minus, **look}
 
 
+def marks(
+    names: Sequence[str],
+    values: Sequence[float],
+    words: str,
+    colour: str,
+    unit: str,
+    lows: Sequence[Any],
+    highs: Sequence[Any],
+    size: int = 11,
+) -> dict[str, Any]:
+    """A mark a name, beside each other along x, with whiskers where ends are given."""
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": words,
+        "y": list(names),
+        "x": list(values),
+        "marker": {"size": size, "color": colour},
+        "error_x": whiskers(values, lows, highs),
+        "hovertemplate": f"%{{y}}, {words}: %{{x:,.3g}} {unit}<extra></extra>",
+    }
+
+
 def bars(
     names: Sequence[str],
     values: Sequence[float],

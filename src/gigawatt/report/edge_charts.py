@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from gigawatt.report.chart_parts import axis, names_axis, rows_with, whiskers
+from gigawatt.report.chart_parts import axis, marks, names_axis, rows_with
 from gigawatt.report.numbers import number
 from gigawatt.report.sentences import rows_of
 from gigawatt.report.theme import BLUE, ORANGE, RED, Figure, layout
@@ -20,19 +20,8 @@ def edge_places(result: RunResult) -> Figure | None:
     data = []
     for column, words, colour in (("on_board_ms", "on board", BLUE), ("by_site_ms", "by the site", ORANGE)):
         values = [row[column] for row in rows]
-        ends = ([row.get(f"{column}_{end}") for row in rows] for end in ("low", "high"))
-        data.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "name": words,
-                "y": names,
-                "x": values,
-                "marker": {"size": 10, "color": colour},
-                "error_x": whiskers(values, *ends),
-                "hovertemplate": f"%{{y}}, {words}: %{{x:,.3g}} ms<extra></extra>",
-            }
-        )
+        low, high = ([row.get(f"{column}_{end}") for row in rows] for end in ("low", "high"))
+        data.append(marks(names, values, words, colour, "ms", low, high, size=10))
     data.append(
         {
             "type": "scatter",

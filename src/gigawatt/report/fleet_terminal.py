@@ -69,10 +69,7 @@ def render_fleet(result: RunResult, console: Console, folder: Path | None = None
     _headlines(result, page)
     _doubts(result, page)
     page.console.print()
-    if folder is not None:
-        page.console.print(page._safe(f"report: {folder / 'report.html'}"), markup=False, soft_wrap=True)
-    for line in result.texts.get("next", [])[:2]:
-        page.console.print(page._safe(f"next:   {line}"), markup=False, soft_wrap=True)
+    page.ending(folder, result.texts.get("next", [])[:2])
 
 
 def _each(result: RunResult) -> str:

@@ -10,12 +10,12 @@ from gigawatt.report.chart_parts import (
     band,
     bars,
     line,
+    marks,
     names_axis,
     note,
     rows_with,
     scale_of,
     value_of,
-    whiskers,
     zero_axis,
 )
 from gigawatt.report.chart_parts import steps_axis as steps
@@ -176,22 +176,11 @@ def labs(result: RunResult) -> Figure | None:
         ("marginal_usd_per_mw_yr", "one more MW", BLUE),
     ):
         values = [row[column] / 1e6 for row in rows]
-        ends = [
+        low, high = (
             [None if (v := value_of(r.get(f"{column}_{e}"))) is None else v / 1e6 for r in rows]
             for e in ("low", "high")
-        ]
-        data.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "name": words,
-                "y": names,
-                "x": values,
-                "marker": {"size": 11, "color": colour},
-                "error_x": whiskers(values, *ends),
-                "hovertemplate": f"%{{y}}, {words}: %{{x:,.3g}} M USD/MW/yr<extra></extra>",
-            }
         )
+        data.append(marks(names, values, words, colour, "M USD/MW/yr", low, high))
     shapes, said = [], []
     rent = _rent(result)
     if rent is not None:

@@ -60,7 +60,4 @@ def render_moats(result: RunResult, console: Console, folder: Path | None = None
     page.console.print()
     for line in result.texts.get("notes", []):
         page.text(line, style="dim", hang=2)
-    if folder is not None:
-        page.console.print(page._safe(f"report: {folder / 'report.html'}"), markup=False, soft_wrap=True)
-    for line in result.texts.get("next", [])[:2]:
-        page.console.print(page._safe(f"next:   {line}"), markup=False, soft_wrap=True)
+    page.ending(folder, result.texts.get("next", [])[:2])

@@ -268,10 +268,7 @@ def _doubts(result: RunResult, page: _Page) -> None:
 
 def _ways_on(result: RunResult, page: _Page, folder: Path | None) -> None:
     page.console.print()
-    if folder is not None:
-        page.console.print(page._safe(f"report: {folder / 'report.html'}"), markup=False, soft_wrap=True)
-    for line in result.texts.get("next", [])[:2]:
-        page.console.print(page._safe(f"next:   {line}"), markup=False, soft_wrap=True)
+    page.ending(folder, result.texts.get("next", [])[:2])
 
 
 WEAK = "* C: secondary source, in no headline; D: our own arithmetic. -: the file's own. Assumed: of the file, counted as cash."

@@ -99,4 +99,4 @@ def render_net(result: RunResult, console: Console, folder: Path | None = None, 
         page.text(line, style="dim", hang=2)
     if folder is not None:
         page.console.print()
-        page.console.print(page._safe(f"report: {folder / 'report.html'}"), markup=False, soft_wrap=True)
+    page.ending(folder)

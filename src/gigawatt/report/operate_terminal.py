@@ -54,7 +54,4 @@ def render_operate(result: RunResult, console: Console, folder: Path | None = No
         page.text(note, style="dim", hang=2)
     seconds = f"{len(result.tables['hours'])} hours steered in {result.manifest['search_s']:.2f} s"
     page.text(seconds, style="dim")
-    if folder is not None:
-        page.console.print(page._safe(f"report: {folder / 'report.html'}"), markup=False, soft_wrap=True)
-    for line in result.texts.get("next", [])[:2]:
-        page.console.print(page._safe(f"next:   {line}"), markup=False, soft_wrap=True)
+    page.ending(folder, result.texts.get("next", [])[:2])

@@ -106,5 +106,4 @@ def render_serve(result: RunResult, console: Console, folder: Path | None = None
         page.text(line, style="dim", hang=2)
     looked = f"{result.manifest['candidates']:,} candidates in {result.manifest['search_s']:.2f} s"
     page.text(looked, style="dim")
-    if folder is not None:
-        page.console.print(page._safe(f"report: {folder / 'report.html'}"), markup=False, soft_wrap=True)
+    page.ending(folder)

@@ -89,6 +89,12 @@ class _Page:
             line.rstrip()
             self.console.print(Text(" " * indent + (lead if at else "")) + line, soft_wrap=True)
 
+    def ending(self, folder: Path | None, ways: Sequence[str] = ()) -> None:
+        """Where the report is, and what one may ask next."""
+        lines = [f"report: {folder / 'report.html'}"] if folder is not None else []
+        for line in [*lines, *(f"next:   {way}" for way in ways)]:
+            self.console.print(self._safe(line), markup=False, soft_wrap=True)
+
     def grid(self, shown: Grid, total: list[str] | None = None, most: int = MOST_ROWS) -> None:
         from rich import box
         from rich.table import Table as RichTable
@@ -371,7 +377,4 @@ def _doubts(result: RunResult, page: _Page) -> None:
 
 def _ways_on(result: RunResult, page: _Page, folder: Path | None) -> None:
     page.console.print()
-    if folder is not None:
-        page.console.print(page._safe(f"report: {folder / 'report.html'}"), markup=False, soft_wrap=True)
-    for line in result.texts.get("next", [])[:MOST_WAYS]:
-        page.console.print(page._safe(f"next:   {line}"), markup=False, soft_wrap=True)
+    page.ending(folder, result.texts.get("next", [])[:MOST_WAYS])

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from gigawatt.core.table import Table
 from gigawatt.economics.cost import capital_charge
 from gigawatt.factory import Plan
 from gigawatt.finance import npv_usd
@@ -21,6 +22,14 @@ from gigawatt.study.timeline import Timeline
 
 Array = NDArray[np.float64]
 SECONDS_PER_YEAR = 8760 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Further:
+    """What a scenario asks for besides its plan: tables, and the sentences of the answer."""
+
+    tables: list[Table]
+    sentences: list[str]
 
 
 @dataclass(frozen=True)

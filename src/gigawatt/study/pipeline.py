@@ -12,14 +12,14 @@ from gigawatt import __version__
 from gigawatt.catalog import Catalog
 from gigawatt.core.table import Table
 from gigawatt.factory import Plan, plan, plan_all_objectives, value_of
-from gigawatt.study.answer import Answer
+from gigawatt.study.answer import Answer, Further
 from gigawatt.study.bands import check_varied, draw_bands, percentiles
-from gigawatt.study.drift.answer import Drifted, drifted
 from gigawatt.study.drift.answer import check as check_drift
+from gigawatt.study.drift.answer import drifted
 from gigawatt.study.headline import metrics_table
 from gigawatt.study.jobs.answer import answers, job_trees, jobs_tables
-from gigawatt.study.joint.answer import Joined, joined
 from gigawatt.study.joint.answer import check as check_joint
+from gigawatt.study.joint.answer import joined
 from gigawatt.study.load import Loaded
 from gigawatt.study.moats.short import moats_table
 from gigawatt.study.money_tables import (
@@ -150,8 +150,8 @@ def assemble(answer: Answer) -> RunResult:
     metrics = metrics_table(answer)
     runs = list(answers(answer))
     jobs, phases = jobs_tables(runs)
-    drift = drifted(answer) if scenario.drift else Drifted([], [])
-    joint = joined(answer) if scenario.joint else Joined([], [])
+    drift = drifted(answer) if scenario.drift else Further([], [])
+    joint = joined(answer) if scenario.joint else Further([], [])
     swings = swings_table(answer)
     made: list[Table | None] = [
         plan_table(answer),

@@ -206,11 +206,6 @@ def _production_share(resolved: Resolved, i: int) -> float:
     return share.value if share is not None else 1.0
 
 
-def _box_w(resolved: Resolved, i: int) -> float:
-    p = resolved.offers[i].platform
-    return sum(x.value for x in (p.host_power, p.scaleup_power, p.nic_power, p.fan_power, p.storage_power))
-
-
 def _it_watts(resolved: Resolved, performance: Performance, used: Sequence[int]) -> Array:
     """Watts at the rack input, one a point: what the chain carries to the meter."""
     out = []
@@ -218,7 +213,7 @@ def _it_watts(resolved: Resolved, performance: Performance, used: Sequence[int])
         point = performance.points[k]
         platform, network = resolved.offers[point.offer].platform, resolved.offers[point.offer].network
         chips = platform.chips_per_rack
-        inside = (chips * point.chip_w + _box_w(resolved, point.offer)) / platform.supply_efficiency.value
+        inside = (chips * point.chip_w + platform.beside_power_w) / platform.supply_efficiency.value
         out.append(inside + chips * network.power.value)
     return np.array(out)
 
@@ -244,7 +239,7 @@ def _points(
         tokens_out_per_s_per_chip=[row.tokens_out_per_s for row in rows],
         tokens_in_per_s_per_chip=[row.tokens_in_per_s for row in rows],
         chips_per_rack=[float(o.platform.chips_per_rack) for o in offers],
-        box_w=[_box_w(resolved, i) for i in range(len(offers))],
+        box_w=[o.platform.beside_power_w for o in offers],
         supply_efficiency=[o.platform.supply_efficiency.value for o in offers],
         fabric_w_per_chip=[o.network.power.value for o in offers],
         derate=plant.served_share / np.array(peak),

@@ -7,12 +7,11 @@ sum of those shares is least. A run for each limit alone then tells which of the
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
-from gigawatt.core.errors import Change, Infeasible
+from gigawatt.core.errors import Infeasible
 from gigawatt.factory.buildout.programme import Programme
+from gigawatt.factory.conflict import told
 from gigawatt.factory.model import LimitRow
 from gigawatt.factory.solver import Solver
 
@@ -29,16 +28,8 @@ def infeasible(programme: Programme, solver: Solver, why: str = "") -> Infeasibl
     movable = programme.limits()
     rows = set(solver.conflict())
     clash = [limit for limit in movable if limit.row in rows]
-    changes = _smallest(programme, list(movable))
-    singles = [(limit, _smallest(programme, [limit])) for limit in clash[:_SINGLES]]
-    words = [str(found[0]) if found else f"{limit.name} alone can not mend it" for limit, found in singles]
-    names = [limit.name for limit in clash]
-    message = f"{why}no plan meets " + (" together with ".join(names) if names else "all limits")
-    if words:
-        message += ". One change alone: " + "; ".join(words)
-    for hint in _hints(programme, clash):
-        message += f". {hint}"
-    return Infeasible(message, conflict=names, changes=changes)
+    hints = _hints(programme, clash)
+    return told(programme.program, movable, clash, clash[:_SINGLES], why=why, hints=hints, presolve=True)
 
 
 def _hints(programme: Programme, clash: list[LimitRow]) -> list[str]:
@@ -57,31 +48,3 @@ def _hints(programme: Programme, clash: list[LimitRow]) -> list[str]:
         if len(late) == able.size:
             out.append(f"every platform that runs {inputs.workloads[w]} would arrive after the horizon")
     return list(dict.fromkeys(out))
-
-
-def _smallest(programme: Programme, movable: list[LimitRow]) -> list[Change]:
-    """The least sum of relative changes of `movable` limits that fits; [] where none does."""
-    program = programme.program
-    n, extra = program.cost.size, len(movable)
-    # A limit of zero has no relative change: one unit of its row costs as much as doubling another limit.
-    weight = np.array([1 / limit.bound if limit.bound > 0 else 1.0 for limit in movable])
-    sign = np.array([1.0 if limit.lower else -1.0 for limit in movable])
-    elastic = replace(
-        program,
-        cost=np.concatenate([np.zeros(n), -weight]),
-        col_low=np.concatenate([program.col_low, np.zeros(extra)]),
-        col_high=np.concatenate([program.col_high, [limit.bound if limit.lower else np.inf for limit in movable]]),
-        rows=np.concatenate([program.rows, np.array([limit.row for limit in movable], dtype=np.int64)]),
-        columns=np.concatenate([program.columns, n + np.arange(extra)]),
-        values=np.concatenate([program.values, sign]),
-        integer=np.zeros(n + extra, dtype=np.bool_),
-    )
-    answer = Solver(elastic, presolve=True).solve()
-    if not answer.optimal:
-        return []
-    out = []
-    for limit, slack, direction in zip(movable, answer.x[n:], sign, strict=True):
-        if slack * max(1 / limit.bound if limit.bound > 0 else 1.0, 1e-12) > 1e-9:
-            needed = float((limit.bound - direction * slack) * limit.scale)
-            out.append(Change(limit.name, limit.bound * limit.scale, needed, limit.unit))
-    return out

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigawatt.factory.buildout.programme import Programme
-from gigawatt.factory.limits import amount, dollars, listed
+from gigawatt.factory.limits import ONE_MORE, amount, dollars, listed
 from gigawatt.factory.model import LimitRow
 from gigawatt.factory.solver import Solver
 
@@ -276,16 +276,6 @@ def _told_as(
     return _with_words(told)
 
 
-# How one more of each kind is said: the words, and how many units of the limit they are.
-_ONE_MORE = {
-    "power": ("1 MW", 1.0),
-    "capital": ("1 B USD", 1e9),
-    "supply": ("1 rack", 1.0),
-    "demand": ("1 M tokens", 1.0),
-    "obligation": ("1 M tokens", 1.0),
-}
-
-
 def _with_words(limit: PeriodLimit) -> PeriodLimit:
     return replace(limit, words=sentence(limit))
 
@@ -307,7 +297,7 @@ def sentence(limit: PeriodLimit) -> str:
 
     Worths are present values; capital's is what is earned beyond the dollars themselves.
     """
-    more, units = _ONE_MORE[limit.kind]
+    more, units = ONE_MORE[limit.kind]
     what = limit.name.removesuffix(f" in {limit.quarter}")
     if not limit.binding:
         if limit.kind == "obligation":

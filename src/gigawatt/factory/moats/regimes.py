@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,15 +41,7 @@ RegimeName = Literal[
     "export-limited",
     "open-software",
 ]
-REGIMES: tuple[RegimeName, ...] = (
-    "as given",
-    "power-limited",
-    "capital-limited",
-    "chip-limited",
-    "demand-limited",
-    "export-limited",
-    "open-software",
-)
+REGIMES: tuple[RegimeName, ...] = get_args(RegimeName)
 AMPLE = (4.0, 16.0, 64.0)  # times the power that the power-limited plan takes
 SCARCE = 0.5  # of what that plan uses
 _NEAR = 1e-6

@@ -27,7 +27,7 @@ from gigawatt.economics.market.draws import ranged, uniforms
 from gigawatt.factory import PlanInputs
 from gigawatt.factory.drift import Curve, Drift, TwoStage, break_even, curve
 from gigawatt.physics.chip.software import support
-from gigawatt.study.answer import Answer
+from gigawatt.study.answer import Answer, Further
 from gigawatt.study.drift.spec import Change
 from gigawatt.study.drift.spec import Drift as Spec
 from gigawatt.study.resolve import Resolved
@@ -47,15 +47,7 @@ KEEP: dict[Level, tuple[float, float, float]] = {
 KEEPS = (0.2, 0.35, 0.5, 0.7, 0.85)
 
 
-@dataclass(frozen=True, slots=True)
-class Drifted:
-    """Tables, and the sentences of the answer."""
-
-    tables: list[Table]
-    sentences: list[str]
-
-
-def drifted(answer: Answer) -> Drifted:
+def drifted(answer: Answer) -> Further:
     """The drift of a scenario that states one.
 
     Raises:
@@ -81,7 +73,7 @@ def drifted(answer: Answer) -> Drifted:
     told = _Told(spec, [names[p] for p in focal], base, turn, curves, turns, few, names)
     by_keep = _by_keep(stated, inputs, focal, spec.chance)
     tables = [_curve_table(told), _turn_table(told), by_keep, _keep_table(answer, spec, kept)]
-    return Drifted(tables, _sentences(told))
+    return Further(tables, _sentences(told))
 
 
 def _chances(steps: int, also: float) -> Array:

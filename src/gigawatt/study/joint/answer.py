@@ -24,7 +24,7 @@ from gigawatt.factory import Draws, PlanInputs, draw_throughput, replan
 from gigawatt.factory.joint import Choice, by_measure, by_value, joint, worth
 from gigawatt.factory.model import MILLION, build
 from gigawatt.factory.solver import Solver
-from gigawatt.study.answer import Answer
+from gigawatt.study.answer import Answer, Further
 from gigawatt.study.joint.spec import Joint, JointSite
 from gigawatt.study.perform import perform
 from gigawatt.study.price import price
@@ -39,14 +39,6 @@ SAID = {
     "speed_per_usd": "the most speed per dollar",
     "speed_per_watt": "the most speed per watt",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Joined:
-    """Tables, and the sentences of the answer."""
-
-    tables: list[Table]
-    sentences: list[str]
 
 
 def check(resolved: Resolved) -> None:
@@ -111,7 +103,7 @@ class _Space:
         return out
 
 
-def joined(answer: Answer) -> Joined:
+def joined(answer: Answer) -> Further:
     """The joint design of a scenario that asks for it.
 
     Raises:
@@ -124,7 +116,7 @@ def joined(answer: Answer) -> Joined:
     ways = _ways(space, value, spec)
     drawn = _drawn(space, list(ways.values()), spec.samples, answer.resolved.scenario.seed)
     tables = [_ways_table(space, value, ways, drawn), _scan_table(space, spec), _designs_table(space, value)]
-    return Joined(tables, _sentences(space, value, ways, spec))
+    return Further(tables, _sentences(space, value, ways, spec))
 
 
 def _space(answer: Answer, spec: Joint) -> _Space:

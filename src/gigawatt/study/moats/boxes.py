@@ -53,12 +53,5 @@ def _nearest(setting: Setting, mine: Platform, chip: Accelerator, wanted: int) -
 
 def _rack_w(platform: Platform, chip_w: float) -> float:
     """Watts of a chip's share at the rack input, with the chip at `chip_w`."""
-    parts = (
-        platform.host_power,
-        platform.scaleup_power,
-        platform.nic_power,
-        platform.fan_power,
-        platform.storage_power,
-    )
-    beside = sum(x.value for x in parts) / platform.chips_per_rack
+    beside = platform.beside_power_w / platform.chips_per_rack
     return float((chip_w + beside) / platform.supply_efficiency.value)

@@ -84,14 +84,7 @@ def rating_w(platform: Any) -> float | None:
 
 def static_range(platform: Any) -> float:
     """80 % half-width of the watts beside the chips over their value, the parts' ranges taken together."""
-    parts = (
-        platform.host_power,
-        platform.scaleup_power,
-        platform.nic_power,
-        platform.fan_power,
-        platform.storage_power,
-    )
-    total = sum(part.value for part in parts)
+    parts, total = platform.beside_power, platform.beside_power_w
     half = sum((part.range[1] - part.range[0]) / 2 for part in parts)
     return float(half / total) if total else 0.0
 
