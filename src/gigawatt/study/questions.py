@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gigawatt.core.errors import InputError, Problem, Where, unknown_name
+from gigawatt.study.source import Source, read
 
 if TYPE_CHECKING:
     from gigawatt.catalog import Catalog
@@ -180,34 +181,65 @@ def answer(
     asked = refuse_other(file, allowed[0], (*allowed, "backtest"))
     if asked == "backtest":
         return backtest_answer(file, overrides)
+    return answer_source(VERBS.get(asked, asked), read(file), catalog, as_of, progress, overrides)
+
+
+def answer_source(
+    verb: str,
+    source: Source,
+    catalog: Catalog,
+    as_of: str | date | None = None,
+    progress: Progress = lambda text: None,
+    overrides: Sequence[str] = (),
+) -> RunResult:
+    """The whole answer of a verb to a question that is read already: every verb that takes a file.
+
+    Raises:
+        InputError: the question is wrong.
+        Infeasible: no plan fits.
+    """
     day = day_of(as_of) if isinstance(as_of, str) else as_of
-    if asked == "market":
+    if verb == "market":
         from gigawatt.study.market.run import run_market
-        from gigawatt.study.market.scenario import load_market
+        from gigawatt.study.market.scenario import check_market
 
-        return run_market(load_market(file, overrides, day), progress, catalog)
-    if asked == "project":
-        from gigawatt.study.project import load_project, run_project
+        return run_market(check_market(source, overrides, day), progress, catalog)
+    if verb == "deals" and source.data.get("question") == "project":
+        from gigawatt.study.project import check_project, run_project
 
-        return run_project(load_project(file, overrides), progress)
-    if asked == "network":
-        from gigawatt.study.net.file import load_net, run_net
+        return run_project(check_project(source, overrides), progress)
+    if verb == "deals":
+        from gigawatt.study.deals.load import check as check_deals
+        from gigawatt.study.deals.run import run_deals
 
-        return run_net(load_net(file, overrides, catalog), progress)
-    if asked == "serve":
-        from gigawatt.study.serve.file import load_serve, run_serve
+        return run_deals(check_deals(source, overrides, day, catalog), progress)
+    if verb == "net":
+        from gigawatt.study.net.file import check_net, run_net
 
-        return run_serve(load_serve(file, overrides, catalog), progress)
-    if asked == "train":
-        from gigawatt.study.train.file import load_train, run_train
+        return run_net(check_net(source, overrides, catalog), progress)
+    if verb == "serve":
+        from gigawatt.study.serve.file import check_serve, run_serve
 
-        return run_train(load_train(file, overrides, catalog), progress)
-    if asked == "operate":
-        from gigawatt.study.load import load
+        return run_serve(check_serve(source, overrides, catalog), progress)
+    if verb == "train":
+        from gigawatt.study.train.file import check_train, run_train
+
+        return run_train(check_train(source, overrides, catalog), progress)
+    from gigawatt.study.load import check
+
+    loaded = check(source, overrides)
+    if verb == "fleet":
+        from gigawatt.study.fleet.answer import run_fleet
+
+        return run_fleet(loaded, progress, catalog)
+    if verb == "moats":
+        from gigawatt.study.moats.answer import answer_moats
+
+        return answer_moats(loaded, progress, catalog)
+    if verb == "operate":
         from gigawatt.study.operate.answer import run_operate
 
-        return run_operate(load(file, overrides), progress, catalog)
-    from gigawatt.study.deals.load import load_deals
-    from gigawatt.study.deals.run import run_deals
+        return run_operate(loaded, progress, catalog)
+    from gigawatt.study.pipeline import run
 
-    return run_deals(load_deals(file, overrides, day, catalog), progress)
+    return run(loaded, progress, catalog)

@@ -163,40 +163,51 @@ def override(source: Source, overrides: Sequence[str], problems: Problems) -> So
                 "bad_set", f"'{text}' is not 'path=value'", where, "for example: --set site.grid_power='500 MW'"
             )
             continue
-        path = split_path(name.strip(), data)
-        node: Any = data
-        for depth, part in enumerate(path[:-1]):
-            if isinstance(node, list):
-                if not isinstance(part, int) or part >= len(node):
-                    ids = [str(item.get("id", n)) for n, item in enumerate(node) if isinstance(item, dict)]
-                    near = nearest(str(part), ids)
-                    problems.add(
-                        "unknown_path",
-                        f"'{name}': there is no '{part}' in {dotted(path[:depth])}",
-                        where,
-                        *([f"did you mean '{near}'?"] if near else []),
-                        "known: " + ", ".join(ids),
-                    )
-                    node = None
-                    break
-                node = node[part]
-            elif isinstance(node, dict):
-                node = node.setdefault(str(part), {})
-            else:
-                problems.add("unknown_path", f"'{name}': {dotted(path[:depth])} has no parts", where)
-                node = None
-                break
-        if isinstance(node, dict):
-            node[str(path[-1])] = document.parse(raw, f"--set {text}").data
-            for known in [p for p in places if p[: len(path)] == path]:
-                del places[known]
-            places[path] = where
-        elif isinstance(node, list) and isinstance(path[-1], int) and path[-1] < len(node):
-            node[path[-1]] = document.parse(raw, f"--set {text}").data
-            places[path] = where
-        elif node is not None:
-            problems.add("unknown_path", f"'{name}' names nothing that can be set", where)
+        _put(data, places, name.strip(), document.parse(raw, f"--set {text}").data, where, problems)
     return Source(source.file, data, places)
+
+
+def changed(source: Source, changes: Mapping[str, Any], problems: Problems) -> Source:
+    """The source with values put at dotted paths, as a file would say them; what names nothing is added to `problems`."""
+    data, places = _copy(source.data), dict(source.places)
+    for name, value in changes.items():
+        _put(data, places, name, _copy(value), Where(f"{name}={value}"), problems)
+    return Source(source.file, data, places)
+
+
+def _put(data: Any, places: dict[Path_, Where], name: str, value: Any, where: Where, problems: Problems) -> None:
+    """Put a value at a dotted path of plain data."""
+    path = split_path(name, data)
+    node: Any = data
+    for depth, part in enumerate(path[:-1]):
+        if isinstance(node, list):
+            if not isinstance(part, int) or part >= len(node):
+                ids = [str(item.get("id", n)) for n, item in enumerate(node) if isinstance(item, dict)]
+                near = nearest(str(part), ids)
+                problems.add(
+                    "unknown_path",
+                    f"'{name}': there is no '{part}' in {dotted(path[:depth])}",
+                    where,
+                    *([f"did you mean '{near}'?"] if near else []),
+                    "known: " + ", ".join(ids),
+                )
+                return
+            node = node[part]
+        elif isinstance(node, dict):
+            node = node.setdefault(str(part), {})
+        else:
+            problems.add("unknown_path", f"'{name}': {dotted(path[:depth])} has no parts", where)
+            return
+    if isinstance(node, dict):
+        node[str(path[-1])] = value
+        for known in [p for p in places if p[: len(path)] == path]:
+            del places[known]
+        places[path] = where
+    elif isinstance(node, list) and isinstance(path[-1], int) and path[-1] < len(node):
+        node[path[-1]] = value
+        places[path] = where
+    else:
+        problems.add("unknown_path", f"'{name}' names nothing that can be set", where)
 
 
 def _copy(node: Any) -> Any:

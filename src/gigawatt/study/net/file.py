@@ -135,8 +135,13 @@ def load_net(path: Path | str, overrides: Sequence[str] = (), catalog: Catalog |
     Raises:
         InputError: with every problem found, each at its place.
     """
+    return check_net(read(Path(path)), overrides, catalog)
+
+
+def check_net(source: Source, overrides: Sequence[str] = (), catalog: Catalog | None = None) -> LoadedNet:
+    """The same from a source that is read already."""
     told = Problems()
-    merged = override(read(Path(path)), overrides, told)
+    merged = override(source, overrides, told)
     file = validated(NetFile, merged, told)
     check_duplicates(merged, ("networks",), told)
     told.raise_if_any()

@@ -115,8 +115,13 @@ def load_serve(path: Path | str, overrides: Sequence[str] = (), catalog: Catalog
     Raises:
         InputError: with every problem found, each at its place.
     """
+    return check_serve(read(Path(path)), overrides, catalog)
+
+
+def check_serve(source: Source, overrides: Sequence[str] = (), catalog: Catalog | None = None) -> LoadedServe:
+    """The same from a source that is read already."""
     told = Problems()
-    merged = override(read(Path(path)), overrides, told)
+    merged = override(source, overrides, told)
     file = validated(ServeFile, merged, told)
     told.raise_if_any()
     assert file is not None
@@ -125,7 +130,7 @@ def load_serve(path: Path | str, overrides: Sequence[str] = (), catalog: Catalog
     question = read_question(file.model, disaggregate=file.disaggregate, pareto=file.pareto, told=found, **words)
     replayed = None
     if file.trace is not None:
-        beside = Path(path).parent / file.trace.file
+        beside = Path(source.file).parent / file.trace.file
         replayed = read_replay(beside, file.trace.format, _pairs(file.trace.options), question.rate_per_s, found)
     for problem in found.found:
         told.extend([placed(problem, merged, WORDS)])

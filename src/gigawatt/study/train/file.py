@@ -105,8 +105,13 @@ def load_train(path: Path | str, overrides: Sequence[str] = (), catalog: Catalog
     Raises:
         InputError: with every problem found, each at its place.
     """
+    return check_train(read(Path(path)), overrides, catalog)
+
+
+def check_train(source: Source, overrides: Sequence[str] = (), catalog: Catalog | None = None) -> LoadedTrain:
+    """The same from a source that is read already."""
     told = Problems()
-    merged = override(read(Path(path)), overrides, told)
+    merged = override(source, overrides, told)
     file = validated(TrainFile, merged, told)
     told.raise_if_any()
     assert file is not None
