@@ -7,6 +7,8 @@ set aside    = meter x what the policy of provisioning sets aside over busy draw
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from gigawatt.catalog.records import Facility
@@ -23,17 +25,18 @@ PROVISIONING = "provision-loads"
 
 
 def chain_node(resolved: Resolved, chain: PowerChain) -> Node:
+    """Watts at the meter for each watt at the rack input in the design hour of a scenario's place."""
+    return meter_node(resolved.facility, chain, _redundancy(resolved), [climate(resolved)])
+
+
+def meter_node(facility: Facility, chain: PowerChain, redundancy: Sequence[Node], weather: Sequence[Node]) -> Node:
     """Watts at the meter for each watt at the rack input in the design hour, by where they go."""
     one = balance(1.0, chain)
-    facility = resolved.facility
     behind = {
         "distribution": (float(one.distribution_loss_w), loss_data(facility, "distribution")),
-        "UPS": (float(one.ups_loss_w), [*loss_data(facility, "ups"), *_redundancy(resolved)]),
-        "cooling": (float(one.cooling_w), [*cooling_data(facility), climate(resolved)]),
-        "house load": (
-            float(one.house_w),
-            [of_datum("house load over what the site is built for", facility.house_load)],
-        ),
+        "UPS": (float(one.ups_loss_w), [*loss_data(facility, "ups"), *redundancy]),
+        "cooling": (float(one.cooling_w), [*cooling_data(facility), *weather]),
+        "house load": (float(one.house_w), [of_datum("house load over what the site is built for", facility.house_load)]),
         "transformer": (float(one.transformer_loss_w), loss_data(facility, "transformer")),
     }
     parts = [defined("rack input", 1.0, "W/W of IT", "what the others are counted over")]
