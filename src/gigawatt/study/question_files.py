@@ -103,7 +103,7 @@ def fleet_hosts(
 def filed(made: RunResult, loaded: Loaded) -> RunResult:
     """An answer under the name of its file, with a manifest that says where it comes from."""
     trees = made.manifest.get("explain", {})
-    at_places(trees.values(), loaded.source, loaded.name.rpartition("-")[2] if "workloads" in loaded.source.data else "")
+    at_places(trees.values(), loaded.source, loaded.name if "workloads" in loaded.source.data else "")
     files = made.manifest.get("explain_files", {}) | kept({}, None, loaded.source)["explain_files"]
     manifest = {
         **made.manifest,

@@ -1,7 +1,7 @@
 """A platform as `serve` and `train` meet it: watts of a chip up to the meter, and the facts that its speed rests on.
 
-    rack input of a chip = (watts of the chip + watts beside the chips / chips) / efficiency of supplies + its network
-    meter                = rack input x meter watts per watt of IT, in the design hour of the facility
+rack input of a chip = (watts of the chip + watts beside the chips / chips) / efficiency of supplies + its network
+meter                = rack input x meter watts per watt of IT, in the design hour of the facility
 """
 
 from __future__ import annotations
@@ -35,7 +35,14 @@ class HostTrees(Keeper):
     """
 
     def __init__(
-        self, host: Host, catalog: Catalog, task: Task, fabric: str, facility: str, maturity: float | None, given: Sequence[str]
+        self,
+        host: Host,
+        catalog: Catalog,
+        task: Task,
+        fabric: str,
+        facility: str,
+        maturity: float | None,
+        given: Sequence[str],
     ) -> None:
         super().__init__()
         self.host, self.catalog, self.task, self.given = host, catalog, task, given
@@ -64,7 +71,9 @@ class HostTrees(Keeper):
 
     def wires(self) -> list[Node]:
         """The scale-out network."""
-        return [fact("fabric", self.fabric, "name", self.fabric.name or self.fabric.id)] if self.fabric is not None else []
+        return (
+            [fact("fabric", self.fabric, "name", self.fabric.name or self.fabric.id)] if self.fabric is not None else []
+        )
 
     @once
     def software(self) -> Node:
@@ -78,7 +87,9 @@ class HostTrees(Keeper):
         level = of_datum(f"{self.task} software over the calibrations' own", getattr(self.platform.software, self.task))
         if level["value"] == self.host.speed:
             return level
-        return node("formula", "speed of software", self.host.speed, "x", "its level is in the constants of the fit", [level])
+        return node(
+            "formula", "speed of software", self.host.speed, "x", "its level is in the constants of the fit", [level]
+        )
 
     @once
     def power_facts(self, mode: str) -> list[Node]:
@@ -86,7 +97,9 @@ class HostTrees(Keeper):
         chip = self.accelerator
         rows = [fitted(self.catalog.get("calibration", "chip-power"))]
         rows += [of_datum(f"rating of {chip.name or chip.id}", chip.tdp)] if chip.tdp is not None else []
-        rows += [of_datum(f"idle power of {chip.name or chip.id}", chip.idle_power)] if chip.idle_power is not None else []
+        rows += (
+            [of_datum(f"idle power of {chip.name or chip.id}", chip.idle_power)] if chip.idle_power is not None else []
+        )
         modes = self.platform.modes if self.platform is not None else ()
         rows += [of_datum(f"mode {m.name}: share of full power", m.power_share) for m in modes if m.name == mode]
         return rows
@@ -98,7 +111,9 @@ class HostTrees(Keeper):
             return chip
         count = fact("chips of a rack", platform, "chips_per_rack", platform.chips_per_rack, "chips")
         beside = [of_datum(f"{name} of a rack", part) for name, part in zip(BESIDE, platform.beside_power, strict=True)]
-        rack = worked("sum", "beside the chips of a rack", "W", [b for b in beside if b["value"]] or beside, host.beside_w)
+        rack = worked(
+            "sum", "beside the chips of a rack", "W", [b for b in beside if b["value"]] or beside, host.beside_w
+        )
         each = worked("ratio", "beside a chip", "W", [rack, count])
         inside = worked("sum", "a chip and what stands beside it", "W", [chip, each])
         supply = of_datum("efficiency of supplies", platform.supply_efficiency)
@@ -106,7 +121,9 @@ class HostTrees(Keeper):
         power = network_of(self.fabric, platform, self.accelerator, self.catalog).power
         network = of_datum("scale-out network of a chip", power)
         if abs(power.value - host.network_w) > 1e-9 * host.network_w:
-            network = node("formula", "scale-out network of a chip", host.network_w, "W", "of the fabric asked for", self.wires())
+            network = node(
+                "formula", "scale-out network of a chip", host.network_w, "W", "of the fabric asked for", self.wires()
+            )
         it = worked("sum", "a chip at the rack's input", "W", [supplied, network])
         return worked("product", "a chip at the meter", "W", [it, self.pue()])
 

@@ -32,7 +32,8 @@ def at_places(trees: Iterable[Node], source: Source, workload: str = "") -> None
 
     Args:
         trees: made for a question that a file asked.
-        source: the file; of a plan's scenario where `workload` is one of its workloads.
+        source: the file that asked.
+        workload: of a plan's scenario the name of the question, which ends in the workload's id; '' for a file of its own.
     """
     for tree in trees:
         for one in walk(tree):
@@ -46,7 +47,13 @@ def _path_in(source: Source, name: str, workload: str) -> Path_ | None:
     works = source.data.get("workloads")
     if not workload or not isinstance(works, list):
         return (name,) if name in source.data else None
-    index = next((n for n, one in enumerate(works) if isinstance(one, dict) and workload.startswith(str(one.get("id")))), None)
+    ids = {str(one.get("id")): n for n, one in enumerate(works) if isinstance(one, dict)}
+    mine = max(
+        (name_ for name_ in ids if f"{workload}-".endswith(f"-{name_}-") or f"-{name_}-" in workload),
+        key=len,
+        default=None,
+    )
+    index = ids[mine] if mine is not None else None
     if name in _OF_WORKLOAD and index is not None:
         return ("workloads", index, _OF_WORKLOAD[name])
     return _OF_SCENARIO.get(name)

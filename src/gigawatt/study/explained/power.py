@@ -36,7 +36,10 @@ def meter_node(facility: Facility, chain: PowerChain, redundancy: Sequence[Node]
         "distribution": (float(one.distribution_loss_w), loss_data(facility, "distribution")),
         "UPS": (float(one.ups_loss_w), [*loss_data(facility, "ups"), *redundancy]),
         "cooling": (float(one.cooling_w), [*cooling_data(facility), *weather]),
-        "house load": (float(one.house_w), [of_datum("house load over what the site is built for", facility.house_load)]),
+        "house load": (
+            float(one.house_w),
+            [of_datum("house load over what the site is built for", facility.house_load)],
+        ),
         "transformer": (float(one.transformer_loss_w), loss_data(facility, "transformer")),
     }
     parts = [defined("rack input", 1.0, "W/W of IT", "what the others are counted over")]

@@ -1,7 +1,7 @@
 """Where the headline numbers of `gigawatt serve` come from: the best point's rates, times and watts.
 
-    output tokens of a chip = requests a second x output tokens / chips
-    output tokens of a MW   = requests a second x output tokens / (chips that work x MW of a chip at the meter)
+output tokens of a chip = requests a second x output tokens / chips
+output tokens of a MW   = requests a second x output tokens / (chips that work x MW of a chip at the meter)
 """
 
 from __future__ import annotations
@@ -82,7 +82,14 @@ class ServeTrees:
     def time_of_token(self) -> Node:
         """TPOT by what it is spent on."""
         spent = [
-            node("formula", name.removesuffix("_ms").replace("_", " "), self.row[name] / 1e3, "s", "mean of a step", self._speed())
+            node(
+                "formula",
+                name.removesuffix("_ms").replace("_", " "),
+                self.row[name] / 1e3,
+                "s",
+                "mean of a step",
+                self._speed(),
+            )
             for name in SPENT_MS
             if self.row[name]
         ]
@@ -90,20 +97,35 @@ class ServeTrees:
         made = worked("sum", "time of a token", "s", spent) if spent else None
         if made is not None and abs(made["value"] - value) <= 1e-6 * value:
             return {**made, "value": value}
-        return node("formula", "time of a token", value, "s", "mean step of the engine at its load", [*spent, *self._speed()])
+        return node(
+            "formula", "time of a token", value, "s", "mean step of the engine at its load", [*spent, *self._speed()]
+        )
 
     def first_token(self) -> Node:
         record = self.catalog.get("calibration", SERVING)
         error = fitted(record, error=float(record.error["ttft_model_left_out"]["median"]),
                        of="median error of TTFT, whole models left out of the fit")  # fmt: skip
-        mean = node("formula", "mean time to first token", self.row["ttft_mean_ms"] / 1e3, "s", "queue, prefill, first step", self._speed())
+        mean = node(
+            "formula",
+            "mean time to first token",
+            self.row["ttft_mean_ms"] / 1e3,
+            "s",
+            "queue, prefill, first step",
+            self._speed(),
+        )
         return node("formula", "time to first token, p99", self.row["ttft_p99_ms"] / 1e3, "s", "of the requests of the steady state",
                     [mean, error])  # fmt: skip
 
     def working(self) -> Node:
         """Chips that work, which watts are counted for."""
         row = self.row
-        used = row["requests_per_s"] * self.question.output_tokens / row["tokens_out_per_s_per_mw"] / row["meter_w_per_chip"] * 1e6
+        used = (
+            row["requests_per_s"]
+            * self.question.output_tokens
+            / row["tokens_out_per_s_per_mw"]
+            / row["meter_w_per_chip"]
+            * 1e6
+        )
         return choice("chips that work", used, "chips", "whole replicas of the layout", self.chosen)
 
     def trees(self) -> dict[str, Node]:
@@ -117,13 +139,21 @@ class ServeTrees:
             out["ttft_p99"] = self.first_token()
         if self.row["tokens_out_per_s_per_mw"] is not None:
             watts = worked("product", "watts at the meter", "W", [self.working(), self.meter])
-            out["tokens_out_per_mw"] = worked("ratio", "tokens / MW", "token/s/MW", [self.tokens, watts], scale=1e6, scale_of="W per MW")
+            out["tokens_out_per_mw"] = worked(
+                "ratio", "tokens / MW", "token/s/MW", [self.tokens, watts], scale=1e6, scale_of="W per MW"
+            )
             out["energy_per_token"] = worked("ratio", "watts / tokens", "J/token", [watts, self.tokens])
         return out
 
 
 def trees(
-    row: Row, others: Sequence[Row], host: Host, question: Question, catalog: Catalog, given: Sequence[str], metrics: Table
+    row: Row,
+    others: Sequence[Row],
+    host: Host,
+    question: Question,
+    catalog: Catalog,
+    given: Sequence[str],
+    metrics: Table,
 ) -> dict[str, Node]:
     """A tree of every headline number of the best point."""
     made = ServeTrees(row, others, host, question, catalog, given).trees()
@@ -131,7 +161,12 @@ def trees(
 
 
 def service_trees(
-    result: RunResult, options: Mapping[str, Any], host: Host, question: Question, catalog: Catalog, given: Sequence[str]
+    result: RunResult,
+    options: Mapping[str, Any],
+    host: Host,
+    question: Question,
+    catalog: Catalog,
+    given: Sequence[str],
 ) -> dict[str, Node]:
     """A tree of every headline number of a service beside chat: images, speech, video, embeddings, ..."""
     row, unit = result.manifest["best"], result.manifest["unit"]
@@ -144,8 +179,17 @@ def service_trees(
         asked.append(node("datum", name.replace("_", " "), plain, "", "the question", where=f"--with {name}={plain}"))
     record = catalog.get("calibration", "serving-services")
     rests = [point, fitted(record), *on.speed_facts(), *asked]
-    rate = node("formula", "units a second of a chip", row["units_per_s_per_chip"], f"{unit}/s", f"time of every operator; {row['bound']} binds", rests)
-    chip = node("formula", "chip_power", row["chip_w"], "W", "mean of the work", [*on.power_facts(str(row["mode"])), point])
+    rate = node(
+        "formula",
+        "units a second of a chip",
+        row["units_per_s_per_chip"],
+        f"{unit}/s",
+        f"time of every operator; {row['bound']} binds",
+        rests,
+    )
+    chip = node(
+        "formula", "chip_power", row["chip_w"], "W", "mean of the work", [*on.power_facts(str(row["mode"])), point]
+    )
     made = {
         "rate_per_chip": rate,
         "latency": node("formula", "time of a batch", row["latency_ms"] / 1e3, "s", "time of every operator of the batch", rests),

@@ -1,8 +1,8 @@
 """Where the headline numbers of `gigawatt train` come from: the best mapping's step by part, its watts, its whole job.
 
-    rate            = tokens of a step / seconds of a step
-    MFU             = model FLOPs of a step / (chips x dense peak x seconds)
-    wall time       = tokens / rate / share of the time that counts
+rate            = tokens of a step / seconds of a step
+MFU             = model FLOPs of a step / (chips x dense peak x seconds)
+wall time       = tokens / rate / share of the time that counts
 """
 
 from __future__ import annotations
@@ -32,12 +32,20 @@ class TrainTrees:
     """The trees of the best point; `jobs` of the budget where the question has one."""
 
     def __init__(
-        self, chosen: Chosen, question: Question, jobs: list[Job], catalog: Catalog, given: tuple[str, ...], others: list[dict[str, Any]]
+        self,
+        chosen: Chosen,
+        question: Question,
+        jobs: list[Job],
+        catalog: Catalog,
+        given: tuple[str, ...],
+        others: list[dict[str, Any]],
     ) -> None:
         self.one, self.points, self.at = chosen[0]
         self.chosen, self.question, self.jobs, self.catalog, self.given = chosen, question, jobs, catalog, given
         self.row = point_rows(self.one.host, self.points, [self.at], question)[0]
-        self.host = HostTrees(self.one.host, catalog, "training", question.fabric, question.facility, question.maturity, given)
+        self.host = HostTrees(
+            self.one.host, catalog, "training", question.fabric, question.facility, question.maturity, given
+        )
         self.picks = self._picks(others)
         self.asked = [
             option("model", "model", question.model, "", given),
@@ -48,15 +56,24 @@ class TrainTrees:
         ]
         self.tokens = worked("product", "tokens of a step", "token", [self.asked[4], self.asked[3]])
         self.step = self._step()
-        self.rate = worked("ratio", "tokens of a step / its seconds", "token/s", [self.tokens, self.step], self.row["tokens_per_s"])
+        self.rate = worked(
+            "ratio", "tokens of a step / its seconds", "token/s", [self.tokens, self.step], self.row["tokens_per_s"]
+        )
         power = self.host.power_facts(str(self.row["mode"]))
-        self.chip = node("formula", "chip_power", self.row["chip_w"], "W", "mean over the phases of a step", [*power, *self.picks])
+        self.chip = node(
+            "formula", "chip_power", self.row["chip_w"], "W", "mean over the phases of a step", [*power, *self.picks]
+        )
         self.power = self._power()
 
     def _picks(self, others: list[dict[str, Any]]) -> list[Node]:
         row = self.row
         made = [
-            choice("mapping", row["mapping"], "", f"best of all tried for {self.question.value.words}; bound by {row['bound']}"),
+            choice(
+                "mapping",
+                row["mapping"],
+                "",
+                f"best of all tried for {self.question.value.words}; bound by {row['bound']}",
+            ),
             choice("precision and power mode", f"{row['precision']}, {row['mode']}", "", "tried beside the others"),
         ]
         rest = [o for o in others if o["mapping"] != row["mapping"] and o["meets_limit"]]
@@ -84,13 +101,26 @@ class TrainTrees:
         host, used = self.one.host, float(self.points.found.chips_used[self.at])
         idle = float(np.asarray(self.points.found.idle_chips)[self.at])
         busy = choice("chips that work", used, "chips", "those of the mapping", self.picks)
-        rows = [worked("product", "chips that work, at the meter", "MW", [busy, self.host.meter(self.chip)], scale=1e-6, scale_of="MW per W")]
+        rows = [
+            worked(
+                "product",
+                "chips that work, at the meter",
+                "MW",
+                [busy, self.host.meter(self.chip)],
+                scale=1e-6,
+                scale_of="MW per W",
+            )
+        ]
         if idle:
             watts = float(standing_w(host, np.array([host.chip.idle_w]))[0])
             each = node("formula", "an idle chip at the meter", watts, "W", "its idle draw, with what stands beside it",
                         self.host.power_facts(str(self.row["mode"])))  # fmt: skip
-            left = choice("chips that the mapping leaves idle", idle, "chips", "chips less those of the mapping", self.picks)
-            rows.append(worked("product", "idle chips, at the meter", "MW", [left, each], scale=1e-6, scale_of="MW per W"))
+            left = choice(
+                "chips that the mapping leaves idle", idle, "chips", "chips less those of the mapping", self.picks
+            )
+            rows.append(
+                worked("product", "idle chips, at the meter", "MW", [left, each], scale=1e-6, scale_of="MW per W")
+            )
         return worked("sum", "job_power", "MW", rows, self.row["job_mw"])
 
     def mfu(self) -> Node:
@@ -103,7 +133,12 @@ class TrainTrees:
                     [self.asked[0], self.asked[3], self.asked[4]])  # fmt: skip
         if datum is None or not peak:
             return node("formula", "mfu", row["mfu"], "share", "model FLOPs over dense peak", [work, self.step])
-        most = worked("product", "FLOPs at dense peak of a step", "flop", [self.asked[2], of_datum(f"dense peak, {name}", datum), self.step])
+        most = worked(
+            "product",
+            "FLOPs at dense peak of a step",
+            "flop",
+            [self.asked[2], of_datum(f"dense peak, {name}", datum), self.step],
+        )
         return worked("ratio", "model FLOPs / FLOPs at dense peak", "share", [work, most])
 
     def memory(self) -> Node:
@@ -111,7 +146,10 @@ class TrainTrees:
         chip = self.host.accelerator
         has = [of_datum(f"memory of {chip.name or chip.id}", chip.memory)] if chip.memory is not None else []
         rests = [record, *self.picks, *self.asked]
-        rows = [node("formula", str(p["kind"]), p["gb"], "GB", "bytes of the fullest rank", rests) for p in memory_table([self.chosen[0]]).rows()]
+        rows = [
+            node("formula", str(p["kind"]), p["gb"], "GB", "bytes of the fullest rank", rests)
+            for p in memory_table([self.chosen[0]]).rows()
+        ]
         made = worked("sum", "memory", "GB", rows, rests_on=has, source="of the fullest rank")
         value = self.row["memory_gb"]
         if abs(made["value"] - value) <= NEAR * value:
@@ -131,7 +169,9 @@ class TrainTrees:
             for name, share in job.effective.parts().items()
             if name != "productive" and float(share) > 0
         ]
-        return worked("difference", "time that counts", "share", [whole, *lost], float(job.effective.productive), rests_on=rates)
+        return worked(
+            "difference", "time that counts", "share", [whole, *lost], float(job.effective.productive), rests_on=rates
+        )
 
     def job(self, job: Job) -> dict[str, Node]:
         """Wall time, chip-hours and MWh of a budget of tokens."""
@@ -139,7 +179,15 @@ class TrainTrees:
         work = worked("ratio", "seconds of work", "s", [budget, self.rate], job.work_s)
         wall = worked("ratio", "work / time that counts", "day", [work, self.counts(job)], job.wall_s / DAY_S, scale=1 / DAY_S,
                       scale_of="days per second")  # fmt: skip
-        hours = worked("product", "GPUs x wall time", "h", [self.asked[2], wall], job.chip_hours, scale=24.0, scale_of="hours of a day")
+        hours = worked(
+            "product",
+            "GPUs x wall time",
+            "h",
+            [self.asked[2], wall],
+            job.chip_hours,
+            scale=24.0,
+            scale_of="hours of a day",
+        )
         return {"wall_time": wall, "chip_hours": hours, "energy": self._energy(job, wall)}
 
     def _energy(self, job: Job, wall: Node) -> Node:
@@ -147,13 +195,26 @@ class TrainTrees:
         idle = self.question.chips * float(standing_w(host, np.array([waiting_w(host.chip)]))[0])
         waiting = node("formula", "MW of the job while it waits", idle / 1e6, "MW", "chips that wait, at the meter",
                        self.host.power_facts(str(self.row["mode"])))  # fmt: skip
-        parts = {"productive": 1.0} if job.effective is None else {n: float(v) for n, v in job.effective.parts().items()}
+        parts = (
+            {"productive": 1.0} if job.effective is None else {n: float(v) for n, v in job.effective.parts().items()}
+        )
         counts, rows = self.counts(job), []
         for watts, kinds, words in ((self.power, True, "steps run"), (waiting, False, "it waits")):
             share = sum(v for name, v in parts.items() if (name in WORKING) is kinds)
             if share:
-                part = node("formula", f"share of the time in which {words}", share, "share", "parts of the time", [counts])
-                rows.append(worked("product", f"MWh while {words}", "MWh", [wall, part, watts], scale=24.0, scale_of="hours of a day"))
+                part = node(
+                    "formula", f"share of the time in which {words}", share, "share", "parts of the time", [counts]
+                )
+                rows.append(
+                    worked(
+                        "product",
+                        f"MWh while {words}",
+                        "MWh",
+                        [wall, part, watts],
+                        scale=24.0,
+                        scale_of="hours of a day",
+                    )
+                )
         return worked("sum", "MWh of the wall time", "MWh", rows, job.mwh)
 
     def trees(self) -> dict[str, Node]:
@@ -182,4 +243,3 @@ def trees(
     """A tree of every headline number of the best point; `others` are rows of the fronts that it was chosen from."""
     made = TrainTrees(chosen, question, jobs, catalog, given, others or []).trees()
     return made | {row["name"]: headed(row, made[row["name"]]) for row in metrics.rows()}
-
