@@ -116,10 +116,10 @@ class Catalog:
         reached: Where | None = None
         for file in self.layers(kind, name):
             doc = self._documents[file] = self._documents.get(file) or document.read(file)
-            along, whole = _along(doc.data, words)
+            path_, whole = along(doc.data, words)
             if whole:
-                return doc.where(along)
-            reached = reached or doc.where(along)
+                return doc.where(path_)
+            reached = reached or doc.where(path_)
             base = doc.data.get("extends") if isinstance(doc.data, dict) else None
             if isinstance(base, str) and base != name:
                 return self.where(f"{kind}/{base}.{words}")
@@ -281,7 +281,7 @@ def _merge(low: dict[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
     return out
 
 
-def _along(data: Any, words: str) -> tuple[Path_, bool]:
+def along(data: Any, words: str) -> tuple[Path_, bool]:
     """The path in a document of the dotted rest of a datum's path, as far as the document goes, and whether it goes all along.
 
     An item of a list goes by its name, its day or its number, and two may share one; names and keys may hold dots themselves.
@@ -296,7 +296,7 @@ def _along(data: Any, words: str) -> tuple[Path_, bool]:
     furthest: Path_ = ()
     for word, key in sorted(keys, key=lambda pair: -len(pair[0])):
         if f"{words}.".startswith(f"{word}."):
-            below, whole = _along(data[key], words[len(word) + 1 :])
+            below, whole = along(data[key], words[len(word) + 1 :])
             if whole:
                 return (key, *below), True
             furthest = furthest or (key, *below)

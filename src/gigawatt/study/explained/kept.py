@@ -24,19 +24,24 @@ PART = "part"
 PACKAGED = "catalog/data"
 
 
-def kept(trees: Mapping[str, Node], catalog: Catalog | None, source: Source | None) -> dict[str, Any]:
+def kept(
+    trees: Mapping[str, Node], catalog: Catalog | None, source: Source | None, folder: Path | None = None
+) -> dict[str, Any]:
     """The entries of a manifest: `explain`, `explain_files`, `explain_overlays`.
 
     Args:
         trees: by the name of the metric.
         catalog: that the run read.
         source: the scenario's file; None where there was none.
+        folder: of further files that trees name by their lines.
     """
     files = _records(trees, catalog) if catalog is not None else {}
     if source is not None:
         named = dict.fromkeys([source.file, *(place.file for place in source.places.values())])
         files |= {name: [[name, found]] for name in named if (found := digest_of(Path(name)))}
-    overlays = [str(folder) for folder in catalog.overlays] if catalog is not None else []
+    for file in sorted(folder.iterdir()) if folder is not None else ():
+        files[shown(file)] = [[shown(file), digest_of(file)]]
+    overlays = [str(overlay) for overlay in catalog.overlays] if catalog is not None else []
     return {"explain": dict(trees), "explain_files": files} | ({"explain_overlays": overlays} if overlays else {})
 
 
