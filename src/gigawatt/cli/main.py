@@ -13,6 +13,7 @@ import typer
 
 from gigawatt.cli import (
     catalog_verbs,
+    explain_verbs,
     fleet_verbs,
     later,
     moat_verbs,
@@ -66,6 +67,7 @@ train_verbs.add(app)
 fleet_verbs.add(app)
 moat_verbs.add(app)
 operate_verbs.add(app)
+explain_verbs.add(app)
 results_verbs.add(app)
 catalog_verbs.add(app)
 trust_verbs.add(app)
