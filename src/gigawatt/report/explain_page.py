@@ -51,7 +51,9 @@ class _Page:
         mark = f"<i>{escape(sign)}</i> " if sign.strip() else ""
         value = f" <span class='value'>{escape(shown(one))}</span>"
         if key is not None and key in self.drawn:
-            link = f"<a href='#part-{key}'>{escape(str(one['name']))}</a>" if one["children"] else escape(str(one["name"]))
+            link = (
+                f"<a href='#part-{key}'>{escape(str(one['name']))}</a>" if one["children"] else escape(str(one["name"]))
+            )
             return f"<div>{mark}{link}{value}</div>"
         anchor = ""
         if key is not None:

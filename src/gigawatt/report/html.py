@@ -67,7 +67,9 @@ def page(result: RunResult) -> str:
     known = sections.known_tables(money_sections.sections_of(result))
     other = [t for name, t in result.tables.items() if name not in known and len(t)]
     top = [_header(result), _claim(result)]
-    body = "\n".join([*top, *_parts(result, shown, charts), *map(_further, other), explained_section(result), _footer(result)])
+    body = "\n".join(
+        [*top, *_parts(result, shown, charts), *map(_further, other), explained_section(result), _footer(result)]
+    )
     return Template(_own("page.html")).substitute(
         policy=POLICY,
         title=escape(result.title or result.name),
