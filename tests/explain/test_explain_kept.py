@@ -39,7 +39,10 @@ def test_every_value_of_the_catalog_has_its_line() -> None:
                 where = catalog.where(datum.path)
                 text = lines.setdefault(where.file, Path(where.file).read_text(encoding="utf-8").splitlines())
                 told = text[where.line - 1]
-                assert datum.path.rsplit(".", 1)[-1] in told or told.strip().startswith("value:"), (datum.path, str(where))
+                assert datum.path.rsplit(".", 1)[-1] in told or told.strip().startswith("value:"), (
+                    datum.path,
+                    str(where),
+                )
     assert set(KINDS) >= {"platform", "company"}
 
 
@@ -47,7 +50,9 @@ def test_a_written_manifest_keeps_shared_branches_once_and_gives_the_same_tree()
     whole = answer("run").manifest
     made = json.loads(json.dumps(packed(whole)))
     assert made["explain_parts"]
-    assert len(json.dumps(made["explain"])) + len(json.dumps(made["explain_parts"])) < 0.4 * len(json.dumps(whole["explain"]))
+    assert len(json.dumps(made["explain"])) + len(json.dumps(made["explain_parts"])) < 0.4 * len(
+        json.dumps(whole["explain"])
+    )
     for name in whole["explain"]:
         assert tree_in(made, name) == json.loads(json.dumps(whole["explain"][name]))
     assert packed(made) == made

@@ -30,7 +30,15 @@ def leaf(name: str, value: float = 1.0) -> dict:  # type: ignore[type-arg]
 
 def test_signs_say_how_operands_join() -> None:
     two, why = [leaf("a"), leaf("b", 2.0)], [leaf("c")]
-    expected = {"sum": "++~", "product": "xx~", "ratio": " /~", "difference": " -~", "min": "<<~", "max": ">>~", "zero": "++~"}
+    expected = {
+        "sum": "++~",
+        "product": "xx~",
+        "ratio": " /~",
+        "difference": " -~",
+        "min": "<<~",
+        "max": ">>~",
+        "zero": "++~",
+    }
     for operation, signs in expected.items():
         made = worked(operation, "whole", "USD", two, 1.0, rests_on=why)  # type: ignore[arg-type]
         assert "".join(signs_of(made)) == signs
@@ -80,7 +88,7 @@ def test_the_page_holds_every_tree_and_draws_shared_branches_once() -> None:
         assert f"<b>{row['name']}</b>" in text
     anchors = re.findall(r"id='part-(\w+)'", text)
     assert len(anchors) == len(set(anchors))
-    assert {link for link in re.findall(r"href='#part-(\w+)'", text)} <= set(anchors)
+    assert set(re.findall(r"href='#part-(\w+)'", text)) <= set(anchors)
     assert text.count("<details") == text.count("</details>")
 
 
@@ -89,7 +97,12 @@ def test_the_verb_reads_a_run_folder(case: str, tmp_path: Path, capsys: pytest.C
     result = answer(case)
     folder = write_run(result, tmp_path / "run")
     name = next(iter(result.manifest["explain"]))
-    for words in (["explain", name], ["explain", name, "--depth", "1"], ["explain", "list"], ["explain", name, "--json"]):
+    for words in (
+        ["explain", name],
+        ["explain", name, "--depth", "1"],
+        ["explain", "list"],
+        ["explain", name, "--json"],
+    ):
         with pytest.raises(SystemExit) as ended:
             command([*words, "--run", str(folder)])
         assert ended.value.code == 0
