@@ -17,7 +17,6 @@ from gigawatt.study.project_tables import column_of
 from gigawatt.study.source import Source
 
 Array = NDArray[np.float64]
-NEAR = 1e-9
 SAID = ("source", "note")
 # What each column follows from: sections of `project` in the file.
 SECTIONS = {
