@@ -16,6 +16,7 @@ from gigawatt.study.sweep.schema import CASE, INDEX, STATUS, Schema
 
 MOST_BEST = 10
 MOST_DRAWN = 1000  # rows in a chart of all inputs at once
+SMALL_SHARE = 0.005  # of the variance; below it an input is not named in the answer
 MOST_BESIDE = 3  # metrics beside the one that decides, where none is asked for
 STATUS_WORDS = {
     OK: "answered",
@@ -240,7 +241,7 @@ def _number(value: Any) -> str:
 
 def _sentences(swept: Swept, tables: Mapping[str, Table], metric: str, effects: Sequence[Effect]) -> list[str]:
     lines: list[str] = []
-    told = [effect for effect in effects if effect.share is not None][:3]
+    told = [effect for effect in effects if effect.share is not None and effect.share >= SMALL_SHARE][:3]
     if told:
         shares = ", ".join(f"{effect.factor.name} {effect.share:.0%}" for effect in told)
         lines.append(f"What moves {metric} most (share of its variance): {shares}.")

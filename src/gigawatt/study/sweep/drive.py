@@ -38,6 +38,7 @@ class Tally:
     metric: str
     lowest: bool
     total: int
+    unit: str = ""
     done: int = 0
     found: int = 0  # of those, how many were there already
     statuses: dict[str, int] = field(default_factory=dict)
@@ -124,7 +125,12 @@ def drive(
         seen.say("reading the question")
         schema = begun(store, sweep, sweep.recipe.evaluator(), fresh)
         metric = metric_of(sweep, schema)
-        tally = Tally(metric, lower_is_better(metric) if lowest is None else lowest, sweep.design.rows)
+        tally = Tally(
+            metric,
+            lower_is_better(metric) if lowest is None else lowest,
+            sweep.design.rows,
+            schema.metrics.get(metric, ""),
+        )
         try:
             seconds = _run(store, sweep, schema, executor, seen, tally)
         except KeyboardInterrupt:
