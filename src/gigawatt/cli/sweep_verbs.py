@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gigawatt.cli.options import AsJson, Changes, Overlays
 from gigawatt.cli.output import console, folder_for, print_result
+from gigawatt.core.errors import Interrupted
+
+if TYPE_CHECKING:
+    from gigawatt.study.executors import Executor
 
 HELP = """How does it change over a grid?
 
@@ -36,6 +40,7 @@ Examples:
 
   gigawatt query 'select "site.place", max(system_npv) from runs group by 1' --run runs/overnight
 """
+ENGINES = ("serial", "pool")
 JSON_RUNS = 10_000  # rows in --json; all are in the folder
 DESIGN, HOW, OUT = "What changes", "How it is worked out", "Results"
 
@@ -86,7 +91,7 @@ def sweep(
     overlay: Overlays = [],
     engine: Annotated[
         str, typer.Option("--engine", help="serial, pool (processes), ray (a cluster).", rich_help_panel=HOW)
-    ] = "",
+    ] = "pool",
     workers: Annotated[
         int | None, typer.Option("--workers", help="How many (one a core).", rich_help_panel=HOW)
     ] = None,
@@ -112,7 +117,7 @@ def sweep(
 ) -> None:
     """Ask a question over a design; see `HELP`."""
     from gigawatt.report.files import add_run
-    from gigawatt.study.sweep import Sweep, answer_sweep, drive, first_runs
+    from gigawatt.study.sweep import Stopped, Sweep, answer_sweep, drive, first_runs
 
     asked = Sweep.of(
         file,
@@ -131,11 +136,14 @@ def sweep(
     )
     executor = _executor(engine, workers, address)
     folder = folder_for(asked.name, output)
-    with _watch(as_json, verbose) as watch, drive(asked, folder, executor, watch, fresh, _lowest(best)) as swept:
-        watch.say("reading the parts")
-        result = answer_sweep(swept)
-        add_run(result, folder)
-        runs = first_runs(swept, JSON_RUNS) if as_json else []
+    try:
+        with _watch(as_json, verbose) as watch, drive(asked, folder, executor, watch, fresh, _lowest(best)) as swept:
+            watch.say("reading the parts")
+            result = answer_sweep(swept)
+            add_run(result, folder)
+            runs = first_runs(swept, JSON_RUNS) if as_json else []
+    except Stopped as stop:
+        raise Interrupted(str(stop)) from None
     tally = swept.tally
     if as_json:
         more = {"seconds": swept.seconds, "engine": swept.engine, "resumed": tally.found}
@@ -158,10 +166,26 @@ def _lowest(best: str) -> bool | None:
     return {"highest": False, "lowest": True}.get(best)
 
 
-def _executor(engine: str, workers: int | None, address: str | None) -> Any:
-    from gigawatt.study.executors import Serial
+def _executor(engine: str, workers: int | None, address: str | None) -> Executor:
+    """Who works the chunks out.
 
-    return Serial()
+    Raises:
+        InputError: there is no such engine, or an option says nothing to it.
+    """
+    from gigawatt.core.errors import Problems, unknown_name
+    from gigawatt.study.executors import Serial
+    from gigawatt.study.executors.pool import Pool
+
+    told = Problems()
+    if engine not in ENGINES:
+        told.extend([unknown_name("engine", engine, ENGINES)])
+    if address is not None and engine != "ray":
+        told.add("contradiction", "--address does nothing without --engine ray")
+    if workers is not None and (workers < 1 or engine == "serial"):
+        said = "serial is this process alone" if engine == "serial" else "--workers is 1 or more"
+        told.add("contradiction", said)
+    told.raise_if_any()
+    return Serial() if engine == "serial" else Pool(workers)
 
 
 def _watch(as_json: bool, verbose: bool) -> Any:
