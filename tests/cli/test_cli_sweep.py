@@ -12,11 +12,11 @@ import pytest
 from typer.main import get_command
 
 import gigawatt
-from gigawatt.cli import sweep_verbs
 from gigawatt.cli.main import app
 from gigawatt.cli.sweep_verbs import HELP
+from gigawatt.study import executors
 from gigawatt.study.evaluate import Evaluator, Outcome
-from gigawatt.study.executors import Done
+from gigawatt.study.executors import Done, WorkerLost
 
 RACK = Path(gigawatt.__file__).parent / "examples" / "one-rack.yaml"
 PRICES = "site.energy_price=30..60 USD/MWh/2"
@@ -77,7 +77,7 @@ def test_bad_input_is_told_at_once(gigawatt_sweep):
     assert code == 2 and "highest or lowest" in err
     code, _, err = gigawatt_sweep("--grid", PRICES, "--engine", "pol")
     assert code == 2 and "did you mean 'pool'" in err
-    code, _, err = gigawatt_sweep("--grid", PRICES, "--workers", "2")
+    code, _, err = gigawatt_sweep("--grid", PRICES, "--workers", "0")
     assert (code == 2 and "--workers" in err) or "serial" in err
     assert not Path("runs").exists()
 
@@ -92,7 +92,7 @@ def test_ctrl_c_says_how_to_go_on(gigawatt_sweep, monkeypatch, tmp_path):
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(sweep_verbs, "_executor", lambda *_: Interrupted())
+        patched.setattr(executors, "executor_of", lambda *_: Interrupted())
         code, _, err = gigawatt_sweep("--grid", PRICES, "--chunk", "1", "-o", "made")
     assert code == 130
     assert "1 of 2 scenarios are kept in 'made'" in " ".join(err.split()) and "goes on from there" in " ".join(
@@ -100,6 +100,20 @@ def test_ctrl_c_says_how_to_go_on(gigawatt_sweep, monkeypatch, tmp_path):
     )
     code, _, _ = gigawatt_sweep("--grid", PRICES, "--chunk", "1", "-o", "made")
     assert code == 0 and pl.read_parquet(tmp_path / "made" / "parts").height == 2
+
+
+def test_workers_that_are_lost_again_and_again(gigawatt_sweep, monkeypatch):
+    class Doomed:
+        name = "serial"
+
+        def run(self, make, chunks):
+            raise WorkerLost(0, "killed")
+            yield
+
+    monkeypatch.setattr(executors, "executor_of", lambda *_: Doomed())
+    code, _, err = gigawatt_sweep("--grid", PRICES, "-o", "made")
+    said = " ".join(err.split())
+    assert code == 3 and "chunk 0 has lost three workers: killed; what is finished is kept in 'made'" in said
 
 
 def test_examples_of_the_help_are_options_that_exist():

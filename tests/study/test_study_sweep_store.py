@@ -16,8 +16,7 @@ import pytest
 from study_sweep_sample import PLACE, PRICE, Quick, cases, grid, sweep_of
 
 from gigawatt.core.errors import InputError
-from gigawatt.study.executors import Done, Serial
-from gigawatt.study.executors.pool import Pool
+from gigawatt.study.executors import Done, Pool, Serial
 from gigawatt.study.sweep import Stopped, answer_sweep, drive
 from gigawatt.study.sweep import schema as schema_module
 from gigawatt.study.sweep import store as store_module
@@ -64,9 +63,7 @@ def whole(tmp_path_factory):
     return bytes_of(folder)
 
 
-@pytest.mark.parametrize(
-    "executor", [Shuffled(1), Shuffled(2), Pool(2)], ids=["order", "other order", "pool"]
-)
+@pytest.mark.parametrize("executor", [Shuffled(1), Shuffled(2), Pool(2)], ids=["order", "other order", "pool"])
 def test_the_same_bytes_whoever_works_and_in_whatever_order(tmp_path, whole, executor):
     run(tmp_path, executor)
     assert bytes_of(tmp_path) == whole

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from gigawatt.cli.options import AsJson, Changes, Overlays
 from gigawatt.cli.output import console, folder_for, print_result
-from gigawatt.core.errors import Interrupted
-
-if TYPE_CHECKING:
-    from gigawatt.study.executors import Executor
+from gigawatt.core.errors import GigawattError, Interrupted
 
 HELP = """How does it change over a grid?
 
@@ -40,7 +37,6 @@ Examples:
 
   gigawatt query 'select "site.place", max(system_npv) from runs group by 1' --run runs/overnight
 """
-ENGINES = ("serial", "pool")
 JSON_RUNS = 10_000  # rows in --json; all are in the folder
 DESIGN, HOW, OUT = "What changes", "How it is worked out", "Results"
 
@@ -117,6 +113,7 @@ def sweep(
 ) -> None:
     """Ask a question over a design; see `HELP`."""
     from gigawatt.report.files import add_run
+    from gigawatt.study.executors import WorkerLost, executor_of
     from gigawatt.study.sweep import Stopped, Sweep, answer_sweep, drive, first_runs
 
     asked = Sweep.of(
@@ -134,7 +131,7 @@ def sweep(
         overlays=overlay,
         as_of=as_of,
     )
-    executor = _executor(engine, workers, address)
+    executor = executor_of(engine, workers, address)
     folder = folder_for(asked.name, output)
     try:
         with _watch(as_json, verbose) as watch, drive(asked, folder, executor, watch, fresh, _lowest(best)) as swept:
@@ -144,6 +141,9 @@ def sweep(
             runs = first_runs(swept, JSON_RUNS) if as_json else []
     except Stopped as stop:
         raise Interrupted(str(stop)) from None
+    except WorkerLost as lost:
+        kept = f"what is finished is kept in '{folder}', and the same command goes on from there"
+        raise GigawattError(f"{lost}; {kept}") from None
     tally = swept.tally
     if as_json:
         more = {"seconds": swept.seconds, "engine": swept.engine, "resumed": tally.found}
@@ -164,28 +164,6 @@ def _lowest(best: str) -> bool | None:
     if best not in ("", "highest", "lowest"):
         raise InputError(Problem("bad_option", f"--best is highest or lowest, not '{best}'", Where("--best")))
     return {"highest": False, "lowest": True}.get(best)
-
-
-def _executor(engine: str, workers: int | None, address: str | None) -> Executor:
-    """Who works the chunks out.
-
-    Raises:
-        InputError: there is no such engine, or an option says nothing to it.
-    """
-    from gigawatt.core.errors import Problems, unknown_name
-    from gigawatt.study.executors import Serial
-    from gigawatt.study.executors.pool import Pool
-
-    told = Problems()
-    if engine not in ENGINES:
-        told.extend([unknown_name("engine", engine, ENGINES)])
-    if address is not None and engine != "ray":
-        told.add("contradiction", "--address does nothing without --engine ray")
-    if workers is not None and (workers < 1 or engine == "serial"):
-        said = "serial is this process alone" if engine == "serial" else "--workers is 1 or more"
-        told.add("contradiction", said)
-    told.raise_if_any()
-    return Serial() if engine == "serial" else Pool(workers)
 
 
 def _watch(as_json: bool, verbose: bool) -> Any:
