@@ -23,6 +23,7 @@ from gigawatt.cli import (
     results_verbs,
     scenario_verbs,
     serve_verbs,
+    sweep_verbs,
     train_verbs,
     trust_verbs,
 )
@@ -68,6 +69,7 @@ fleet_verbs.add(app)
 moat_verbs.add(app)
 operate_verbs.add(app)
 explain_verbs.add(app)
+sweep_verbs.add(app)
 results_verbs.add(app)
 catalog_verbs.add(app)
 trust_verbs.add(app)
