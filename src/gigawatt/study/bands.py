@@ -1,8 +1,8 @@
 """Bands: what the plan is worth when prices, catalog ranges and calibrations are drawn, the fleet held.
 
-Draws are rows of a Sobol' sequence (`study.risk.world`); row d depends on the seed and d alone, so that more samples never change
-the first ones. They are worked out in blocks of one size, so that a number does not depend on how many stand beside it. With
-`reoptimise` the fleet is chosen again for each draw too; which of the two a band is, is said beside it.
+Draws are rows of a Sobol' sequence (`study.risk.world`); row d depends on the seed and d alone, so that more samples never
+change the first ones. They are worked out in blocks of one size, so that a number does not depend on how many stand beside it.
+With `reoptimise` the fleet is chosen again for each draw too; which of the two a band is, is said beside it.
 """
 
 from __future__ import annotations
@@ -30,18 +30,15 @@ BLOCK = 2048  # draws at once: what a block takes stays in the second cache
 MISSED = "missed."
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Bands:
     """The draws of a plan.
 
     Attributes:
-        inputs: what was drawn. held: the plan, ready for other worlds.
         columns: metrics of the held plan by name, [draws]; see `Held.columns`.
         replanned: value of the objective where the fleet was chosen anew for each draw, USD, else None.
     """
 
-    inputs: Inputs
-    held: Held
     columns: Mapping[str, Array]
     replanned: Array | None
     count: int
@@ -56,6 +53,11 @@ class Bands:
         return {
             name.removeprefix(MISSED): float(x.mean()) for name, x in self.columns.items() if name.startswith(MISSED)
         }
+
+
+def no_bands() -> Bands:
+    """Of a plan that nobody asked the bands of."""
+    return Bands({}, None, 0)
 
 
 def groups_of(priced: Priced) -> list[str]:
@@ -75,7 +77,7 @@ def draw_bands(resolved: Resolved, priced: Priced, plan: Plan, line: Timeline, s
     held = Held(resolved, priced, plan, line, settled)
     columns = evaluate(held.columns, (inputs.draw(first, last) for first, last in blocks(law.samples)), law.samples)
     replanned = reoptimised(held, inputs, law.samples) if law.reoptimise else None
-    return Bands(inputs, held, columns, replanned, law.samples)
+    return Bands(columns, replanned, law.samples)
 
 
 def blocks(count: int) -> Iterator[tuple[int, int]]:
