@@ -20,6 +20,7 @@ from gigawatt.study.workloads import Serving
 
 Target = tuple[str, object]  # (column of the world, which one of it)
 EVERY_PRICE = "fleet.list_price"
+SAID = "the scenario:"  # source of a value that a file gives in place of the catalog's: no range is guessed around it
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,13 +195,14 @@ def _fact(words: str, datum: Datum, target: Target, most: float = inf) -> Channe
 
 
 def uncertain_facts(found: dict[str, Channel], varied: list[str]) -> list[Channel]:
-    """The catalog's facts that have a range and that the file does not vary itself."""
+    """The catalog's facts that have a range and that the file neither varies nor says itself."""
     stood_for = {path for name in varied for path in found[name].replaces} | set(varied)
     out = []
     for one in found.values():
         if one.datum is None or one.path in stood_for or not one.base:
             continue
         low, high = one.datum.range
-        if low < high:
+        said = one.datum.source.startswith(SAID) and one.datum.low is None and one.datum.high is None
+        if low < high and not said:
             out.append(one)
     return out
