@@ -15,6 +15,7 @@ from gigawatt.study.result import RunResult
 
 # A fixed date of making, so that the same run gives the same bytes.
 MADE = dt.datetime(2026, 1, 1)
+NOT_IN_BOOK = ("draws",)  # tens of thousands of rows: the run folder has them as Parquet
 
 
 def write_workbook(result: RunResult, path: Path) -> None:
@@ -36,6 +37,8 @@ def write_workbook(result: RunResult, path: Path) -> None:
         taken: set[str] = set()
         _summary(book.add_worksheet(_sheet_name("summary", taken)), result, styles)
         for table in (result.metrics, *result.tables.values()):
+            if table.name in NOT_IN_BOOK:
+                continue
             _sheet(book.add_worksheet(_sheet_name(table.name, taken)), table, styles)
         _sources(book.add_worksheet(_sheet_name("sources", taken)), result, styles)
     finally:
