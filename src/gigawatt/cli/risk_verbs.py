@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -30,7 +31,7 @@ Examples:
 
   gigawatt risk examples/projects/cloud-contract-with-debt.yaml --metric dscr_min
 
-  gigawatt risk examples/projects/cloud-contract-with-debt.yaml --vary 'project.revenue.cloud.availability=pert(low=0.8, high=1)'
+  gigawatt risk examples/projects/cloud-contract-with-debt.yaml --vary 'project.opex.running.share_of_revenue=10..25 %'
 """
 
 
@@ -87,17 +88,14 @@ def risk(
     result = watched(lambda say: run_risk(file, set_, said, catalog, say), as_json)
     folder = kept(result, output, no_report)
     if as_json:
-        rows = result.tables["sensitivity"].as_json() if "sensitivity" in result.tables else []
-        print_result(result, folder, first={"sensitivity": rows, "covenants": []}, more={"draws": asked_rows(result)})
+        shown = {
+            name: table for name, table in result.tables.items() if name != "draws"
+        }  # those stay in the run folder
+        print_result(replace(result, tables=shown), folder, first={"sensitivity": [], "covenants": []})
         return
     from gigawatt.report.risk_terminal import render_risk
 
     render_risk(result, console(), folder)
-
-
-def asked_rows(result: object) -> int:
-    """Draws stay in the run folder; JSON says how many there are."""
-    return len(result.tables["draws"])  # type: ignore[attr-defined]
 
 
 def add(app: typer.Typer) -> None:

@@ -51,7 +51,8 @@ class Table:
         import polars as pl
 
         columns = {
-            key: values if hasattr(values, "dtype") else [plain(v) for v in values] for key, values in self.columns.items()
+            key: values if hasattr(values, "dtype") else [plain(v) for v in values]
+            for key, values in self.columns.items()
         }
         return pl.DataFrame(columns, strict=False)
 

@@ -11,11 +11,11 @@ from typing import Any
 from gigawatt.core.table import Table, plain
 from gigawatt.report.grid import cell_text, row_units, unit_in
 from gigawatt.report.money_sentences import claim_of, said
+from gigawatt.report.sections import UNSHOWN
 from gigawatt.study.result import RunResult
 
 # A fixed date of making, so that the same run gives the same bytes.
 MADE = dt.datetime(2026, 1, 1)
-NOT_IN_BOOK = ("draws",)  # tens of thousands of rows: the run folder has them as Parquet
 
 
 def write_workbook(result: RunResult, path: Path) -> None:
@@ -37,7 +37,7 @@ def write_workbook(result: RunResult, path: Path) -> None:
         taken: set[str] = set()
         _summary(book.add_worksheet(_sheet_name("summary", taken)), result, styles)
         for table in (result.metrics, *result.tables.values()):
-            if table.name in NOT_IN_BOOK:
+            if table.name in UNSHOWN:
                 continue
             _sheet(book.add_worksheet(_sheet_name(table.name, taken)), table, styles)
         _sources(book.add_worksheet(_sheet_name("sources", taken)), result, styles)

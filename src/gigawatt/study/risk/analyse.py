@@ -1,9 +1,9 @@
 """How sure a model is, and what matters: percentiles with their errors, the bad end, promises broken, causes.
 
-    tornado      each input at its P10 and P90, all others at their medians
-    Sobol'       share of the variance that an input causes alone (first) and with all it acts with (total); independent inputs
-    Shapley      the variance shared out among inputs that are correlated; sums to 1
-    known        how much narrower P10 to P90 would be were the input known to lie at its median, in the middle of the others
+tornado      each input at its P10 and P90, all others at their medians
+Sobol'       share of the variance that an input causes alone (first) and with all it acts with (total); independent inputs
+Shapley      the variance shared out among inputs that are correlated; sums to 1
+known        how much narrower P10 to P90 would be were the input known to lie at its median, in the middle of the others
 """
 
 from __future__ import annotations
@@ -148,7 +148,9 @@ def _filled(values: Array, name: str) -> Array:
     return np.where(np.isfinite(values), values, worst)
 
 
-def _causes(model: Model, asked: Asked, normal: Array, target: Array, notes: list[str]) -> tuple[tuple[Cause, ...], float]:
+def _causes(
+    model: Model, asked: Asked, normal: Array, target: Array, notes: list[str]
+) -> tuple[tuple[Cause, ...], float]:
     """Every input that moves the metric, the widest bar first."""
     name, count = asked.metric, len(model.inputs)
 
@@ -204,7 +206,9 @@ def _indices(
         # Given z_i = 0 the other normals keep what they do not share with it.
         known = sample - np.outer(sample[:, i], matrix[:, i])
         if width > 0:
-            out[k]["known"] = 1.0 - float(np.subtract(*np.quantile(of(known), [0.9, 0.1]))) / _width(target[: len(sample)])
+            out[k]["known"] = 1.0 - float(np.subtract(*np.quantile(of(known), [0.9, 0.1]))) / _width(
+                target[: len(sample)]
+            )
     return out
 
 

@@ -1,7 +1,7 @@
 """`gigawatt risk`: how sure are we, and what matters? A question of any kind to metrics with bands, causes and promises.
 
-A plan is drawn by columns (`plan_model`), a project in one solution (`project_model`), any other question by asking it whole for
-each draw of the paths that are varied (`boxed`).
+A plan is drawn by columns (`plan_model`), a project in one solution (`project_model`), any other question by asking it whole
+for each draw of the paths that are varied (`boxed`).
 """
 
 from __future__ import annotations
@@ -57,7 +57,9 @@ class Words:
     overlays: tuple[Path, ...] = ()
 
 
-def run_risk(file: Path, overrides: list[str], words: Words, catalog: Catalog, say: Say = lambda text: None) -> RunResult:
+def run_risk(
+    file: Path, overrides: list[str], words: Words, catalog: Catalog, say: Say = lambda text: None
+) -> RunResult:
     """The risk of a file's question.
 
     Raises:
@@ -73,7 +75,9 @@ def run_risk(file: Path, overrides: list[str], words: Words, catalog: Catalog, s
     return of_recipe(recipe, words, say)
 
 
-def of_source(source: Source, overrides: list[str], words: Words, catalog: Catalog | None = None, say: Say = lambda text: None) -> RunResult:
+def of_source(
+    source: Source, overrides: list[str], words: Words, catalog: Catalog | None = None, say: Say = lambda text: None
+) -> RunResult:
     """The risk of a scenario's plan."""
     began = time.perf_counter()
     loaded = check(with_words(source, words), overrides)
@@ -83,14 +87,23 @@ def of_source(source: Source, overrides: list[str], words: Words, catalog: Catal
     further: dict[str, Array] = {}
     more: list[tuple[Metric, str]] = []
     if law.reoptimise:
-        anew = reoptimised(model.held_plan, model.drawn, samples, lambda n: say(f"choosing the fleet of {n:,} of {samples:,} draws"))
+        anew = reoptimised(
+            model.held_plan, model.drawn, samples, lambda n: say(f"choosing the fleet of {n:,} of {samples:,} draws")
+        )
         further[ANEW] = anew
         more.append((_anew_metric(model), ANEW_WORDS))
-    asked = Asked(_metric(model, words.metric, model.objective), samples, model.promises(), loaded.scenario.seed, further)
+    asked = Asked(
+        _metric(model, words.metric, model.objective), samples, model.promises(), loaded.scenario.seed, further
+    )
     found = analyse(model, asked, say)
     if law.reoptimise:
         found = _with_gain(model, found, further[ANEW])
-        more.append((Metric(GAIN, None, "USD", f"{ANEW} less the same plan's value with the fleet held, in the same draw"), ANEW_WORDS))
+        more.append(
+            (
+                Metric(GAIN, None, "USD", f"{ANEW} less the same plan's value with the fleet held, in the same draw"),
+                ANEW_WORDS,
+            )
+        )
     return _result(loaded.source, loaded.scenario.name, loaded.scenario.title, model, asked, found, more, began)
 
 
@@ -100,7 +113,9 @@ def of_project(source: Source, overrides: list[str], words: Words, say: Say = la
     loaded = check_project(with_words(source, words), overrides)
     law = loaded.file.uncertainty
     if not law.vary:
-        raise InputError(Problem("nothing_varies", "uncertainty.vary is empty: there is nothing to draw", Where(source.file)))
+        raise InputError(
+            Problem("nothing_varies", "uncertainty.vary is empty: there is nothing to draw", Where(source.file))
+        )
     say("sizing the debt")
     model = project_risk(loaded)
     samples = max(law.samples, 16) if "samples" in law.model_fields_set else SAMPLES
@@ -116,7 +131,9 @@ def of_recipe(recipe: Recipe, words: Words, say: Say = lambda text: None) -> Run
     began = time.perf_counter()
     if not words.vary:
         hint = "for example: --vary 'PATH=lognormal(gsd=1.2)'; `gigawatt check FILE --inputs` lists the paths"
-        raise InputError(Problem("nothing_varies", f"'{recipe.source.file}' asks '{recipe.verb}': say what to vary", None, (hint,)))
+        raise InputError(
+            Problem("nothing_varies", f"'{recipe.source.file}' asks '{recipe.verb}': say what to vary", None, (hint,))
+        )
     problems = Problems()
     given = {path: _model(Distribution, law, f"--vary {path}", problems) for path, law in words.vary.items()}
     correlated = [_model(Correlated, one, "--correlate", problems) for one in words.correlated]
@@ -125,7 +142,9 @@ def of_recipe(recipe: Recipe, words: Words, say: Say = lambda text: None) -> Run
     seed = int(recipe.source.data.get("seed", 20260101))
     model = boxed_model(_quiet(recipe), given, pairs_of(correlated), seed)
     say("answering the question as it stands")
-    default = next((m.name for m in model.metrics if m.name.endswith("npv")), model.metrics[0].name if model.metrics else "")
+    default = next(
+        (m.name for m in model.metrics if m.name.endswith("npv")), model.metrics[0].name if model.metrics else ""
+    )
     metric = _metric(model, words.metric, default)
     asked = Asked(metric, words.samples or BOXED_SAMPLES, _promises(model, bounds), seed)
     found = analyse(model, asked, say)
@@ -153,7 +172,10 @@ def with_words(source: Source, words: Words) -> Source:
     if words.vary:
         law["vary"] = {**(law.get("vary") or {}), **{path: dict(one) for path, one in words.vary.items()}}
         places |= {("uncertainty", "vary", path): Where(f"--vary {path}") for path in words.vary}
-    for name, option, more in (("correlated", "--correlate", words.correlated), ("covenants", "--covenant", words.covenants)):
+    for name, option, more in (
+        ("correlated", "--correlate", words.correlated),
+        ("covenants", "--covenant", words.covenants),
+    ):
         if more:
             before = list(law.get(name) or [])
             law[name] = [*before, *map(dict, more)]
@@ -163,7 +185,9 @@ def with_words(source: Source, words: Words) -> Source:
 
 def _quiet(recipe: Recipe) -> Recipe:
     """The same question without bands of its own: they would be drawn anew in each draw."""
-    least = {"project": 0}.get(str(recipe.source.data.get("question")), 16 if recipe.verb in ("fleet", "moats", "operate") else None)
+    least = {"project": 0}.get(
+        str(recipe.source.data.get("question")), 16 if recipe.verb in ("fleet", "moats", "operate") else None
+    )
     if least is None:
         return recipe
     problems = Problems()
@@ -215,12 +239,20 @@ def _promises(model: Model, given: list[Covenant]) -> tuple[Promise, ...]:
             problems.found.append(unknown_name("metric", one.metric, unit, Where("--covenant")))
             continue
         try:
-            value = units.parse(level, "money" if unit[one.metric] == "USD" else "share") if isinstance(level, str) else level
+            value = (
+                units.parse(level, "money" if unit[one.metric] == "USD" else "share")
+                if isinstance(level, str)
+                else level
+            )
         except ValueError as error:
             problems.add("bad_covenant", f"covenant on {one.metric}: {error}", Where("--covenant"))
             continue
         assert value is not None
-        out.append(Promise(one.id or f"{one.metric} {'at least' if least else 'at most'} {level}", one.metric, float(value), least))
+        out.append(
+            Promise(
+                one.id or f"{one.metric} {'at least' if least else 'at most'} {level}", one.metric, float(value), least
+            )
+        )
     problems.raise_if_any()
     return tuple(out)
 
@@ -228,7 +260,9 @@ def _promises(model: Model, given: list[Covenant]) -> tuple[Promise, ...]:
 def _anew_metric(model: PlanModel) -> Metric:
     plan, line = model.answer.plan, model.answer.line
     words = f"best value of the plan for the {model.answer.priced.inputs.objective} in each draw, loans left out"
-    return Metric(ANEW, plan.value_usd_per_yr * line.annuity_years, "USD", words, "the fleet programme, solved again in each draw")
+    return Metric(
+        ANEW, plan.value_usd_per_yr * line.annuity_years, "USD", words, "the fleet programme, solved again in each draw"
+    )
 
 
 def _with_gain(model: PlanModel, found: Found, anew: Array) -> Found:
@@ -274,6 +308,7 @@ def _result(
         "samples": asked.samples,
         "metric": asked.metric,
         "bands": model.held,
+        "at_medians": found.middle,
         "inputs": len(model.inputs),
         "converged": found.steady.enough if found.steady is not None else None,
         "wall_s": time.perf_counter() - began,

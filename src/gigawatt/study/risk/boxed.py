@@ -74,7 +74,15 @@ class BoxedModel:
     def inputs(self) -> tuple[Input, ...]:
         """What is varied, as shown."""
         return tuple(
-            Input(path, path.rpartition(".")[2].replace("_", " "), one.law, one.known.unit or "", "file", "as asked", one.scale)
+            Input(
+                path,
+                path.rpartition(".")[2].replace("_", " "),
+                one.law,
+                one.known.unit or "",
+                "file",
+                "as asked",
+                one.scale,
+            )
             for path, one in self.varied.items()
         )
 
@@ -94,7 +102,9 @@ class BoxedModel:
         names = [one.name for one in self.metrics]
         out = {name: np.full(len(normal), np.nan) for name in names}
         for d in range(len(normal)):
-            made = self.evaluator.outcome({path: one.written(float(drawn[path][d])) for path, one in self.varied.items()})
+            made = self.evaluator.outcome(
+                {path: one.written(float(drawn[path][d])) for path, one in self.varied.items()}
+            )
             if made.status == "ok":
                 for name in names:
                     out[name][d] = made.values.get(name, np.nan)
@@ -135,9 +145,9 @@ def boxed_model(
         share = mass_outside(one.law, *(end / one.scale for end in _bounds(one.known)))
         if share > SMALL:
             low, high = (f"{end * one.scale:.4g}" for end in one.law.support)
-            problems.add("out_of_range", f"{path}: a {given.dist} from {low} to {high} leaves the field's range in {share:.2g} of "
-                         f"the draws; it must be {one.known.range_words}", where(path),
-                         "a law with both ends fits: {dist: pert, low: .., high: ..}")  # fmt: skip
+            said = f"{path}: a {given.dist} from {low} to {high} leaves the field's range in {share:.2g} of the draws"
+            hint = "a law with both ends fits: {dist: pert, low: .., high: ..}"
+            problems.add("out_of_range", f"{said}; it must be {one.known.range_words}", where(path), hint)
         varied[path] = one
     problems.extend(pair_problems(list(varied), pairs, Where("--correlate")) if not problems.found else [])
     problems.raise_if_any()

@@ -46,7 +46,7 @@ class Metric:
 class Model(Protocol):
     """A question whose inputs may be drawn.
 
-    `quick`: a draw costs so little that an analysis may ask for tens of thousands. `held`: what a draw leaves as it is, in words.
+    `quick`: a draw costs so little that an analysis may ask for tens of thousands. `held`: what a draw leaves as it is.
     """
 
     quick: bool

@@ -48,7 +48,9 @@ class PlanModel:
                 out.append(Input(one.name, one.words, one.law, "x", one.kind, one.source))
                 continue
             unit, times = _SHOWN.get(channel.dimension, ("", 1.0))
-            out.append(Input(one.name, one.words, one.law, unit, one.kind, one.source, one.scale * channel.base * times))
+            out.append(
+                Input(one.name, one.words, one.law, unit, one.kind, one.source, one.scale * channel.base * times)
+            )
         return tuple(out)
 
     @property
@@ -59,7 +61,9 @@ class PlanModel:
     def metrics(self) -> tuple[Metric, ...]:
         """Every headline that the plan has."""
         found = values(self.answer)
-        return tuple(Metric(h.name, found[h.name][0], h.unit, h.formula, h.inputs) for h in HEADLINES if h.name in found)
+        return tuple(
+            Metric(h.name, found[h.name][0], h.unit, h.formula, h.inputs) for h in HEADLINES if h.name in found
+        )
 
     def values(self, normal: Array, say: Callable[[int], Any] = lambda done: None) -> dict[str, Array]:
         """Headlines of every row, in blocks of one size, so that a row does not depend on how many stand beside it."""
@@ -91,7 +95,9 @@ class PlanModel:
             out.append(Promise(one.id or words, one.metric, level(one, units[one.metric]), least))
         for deal in self.answer.resolved.scenario.contracts:
             if isinstance(deal, TermLoan) and deal.covenant is not None:
-                out.append(Promise(f"{deal.id}: cover at least {deal.covenant.dscr:g}", "dscr_min", deal.covenant.dscr, True))
+                out.append(
+                    Promise(f"{deal.id}: cover at least {deal.covenant.dscr:g}", "dscr_min", deal.covenant.dscr, True)
+                )
         return tuple(out)
 
 
@@ -107,7 +113,9 @@ _SHOWN = {
 }
 
 
-def plan_model(loaded: Loaded, say: Callable[[str], Any] = lambda text: None, catalog: Catalog | None = None) -> PlanModel:
+def plan_model(
+    loaded: Loaded, say: Callable[[str], Any] = lambda text: None, catalog: Catalog | None = None
+) -> PlanModel:
     """Work the plan out and make it ready to be drawn.
 
     Raises:

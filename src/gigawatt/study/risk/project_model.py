@@ -73,7 +73,9 @@ class ProjectRisk:
         for name in ("lock_up", "default"):
             level = getattr(given, name, None)
             if level:
-                out.append(Promise(f"{name.replace('_', '-')}: cover at least {level:g}", "dscr_min", float(level), True))
+                out.append(
+                    Promise(f"{name.replace('_', '-')}: cover at least {level:g}", "dscr_min", float(level), True)
+                )
         return tuple(out)
 
 

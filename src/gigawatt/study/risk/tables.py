@@ -36,11 +36,24 @@ def metrics_table(model: Model, asked: Asked, found: Found, more: Sequence[tuple
 
 
 def _metric_row(one: Metric, held: str, found: Found) -> dict[str, Any]:
-    row: dict[str, Any] = {"name": one.name, "value": one.value, "unit": one.unit, "formula": one.formula, "inputs": one.inputs}
+    row: dict[str, Any] = {
+        "name": one.name,
+        "value": one.value,
+        "unit": one.unit,
+        "formula": one.formula,
+        "inputs": one.inputs,
+    }
     spread = found.spreads.get(one.name)
     if spread is None or np.isnan(spread.p50):
         return row
-    low = {"low": spread.p10, "p50": spread.p50, "high": spread.p90, "p10": spread.p10, "p90": spread.p90, "mean": spread.mean}
+    low = {
+        "low": spread.p10,
+        "p50": spread.p50,
+        "high": spread.p90,
+        "p10": spread.p10,
+        "p90": spread.p90,
+        "mean": spread.mean,
+    }
     errors = dict(zip(("p10_error", "p50_error", "p90_error"), map(float, spread.errors), strict=True))
     row |= low | errors | {"without": spread.without, "held": held}
     row |= {"shortfall_5": spread.shortfall_5, "shortfall_10": spread.shortfall_10}
@@ -71,8 +84,9 @@ def sensitivity_table(model: Model, asked: Asked, found: Found) -> Table:
     units |= dict.fromkeys(columns[9:16], "share")
     note = (
         f"Of {asked.metric}, {model.held}. Bars move one input from its P10 to its P90, all others at their medians. First and "
-        "total are Sobol' indices (shares of the variance, alone and with all it acts with); where inputs are correlated Shapley "
-        "effects stand in their place, which sum to 1; narrower: what P10 to P90 would lose were the input known to be its median."
+        "total are Sobol' indices (shares of the variance, alone and with all it acts with); where inputs are correlated "
+        "Shapley effects stand in their place, which sum to 1; narrower: what P10 to P90 would lose were the input known to be "
+        "its median."
     )
     return Table.from_rows("sensitivity", rows, columns, units, "What matters", note)
 
@@ -94,7 +108,9 @@ def covenants_table(model: Model, promises: Sequence[Promise], found: Found) -> 
         )  # fmt: skip
     note = "Probability that a draw breaks it, with a 90 % interval (Wilson); a draw without a value counts as broken."
     columns = list(rows[0])
-    return Table.from_rows("covenants", rows, columns, dict.fromkeys(("probability", "low", "high"), "share"), "Covenants", note)
+    return Table.from_rows(
+        "covenants", rows, columns, dict.fromkeys(("probability", "low", "high"), "share"), "Covenants", note
+    )
 
 
 def convergence_table(asked: Asked, found: Found, unit: str) -> Table | None:
@@ -122,9 +138,20 @@ def histogram_table(asked: Asked, found: Found, unit: str) -> Table:
     edges = np.linspace(low, high, BINS + 1)
     counts, _ = np.histogram(np.clip(kept, low, high), edges)
     share = counts / max(len(values), 1)
-    columns = {"from": edges[:-1].tolist(), "to": edges[1:].tolist(), "share": share.tolist(), "below": np.cumsum(share).tolist()}
+    columns = {
+        "from": edges[:-1].tolist(),
+        "to": edges[1:].tolist(),
+        "share": share.tolist(),
+        "below": np.cumsum(share).tolist(),
+    }
     units = {"from": unit, "to": unit, "share": "share", "below": "share"}
-    return Table("histogram", columns, units, f"{asked.metric} over the draws", "The first and the last bin hold what lies beyond.")
+    return Table(
+        "histogram",
+        columns,
+        units,
+        f"{asked.metric} over the draws",
+        "The first and the last bin hold what lies beyond.",
+    )
 
 
 def draws_table(model: Model, asked: Asked, found: Found) -> Table:
@@ -148,4 +175,3 @@ def draws_table(model: Model, asked: Asked, found: Found) -> Table:
 
 def _told(model: Model) -> Iterator[tuple[str, str]]:
     yield from ((one.name, one.unit) for one in model.metrics)
-

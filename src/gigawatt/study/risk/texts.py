@@ -55,31 +55,44 @@ def notes(model: Model, asked: Asked, found: Found) -> list[str]:
     if steady is not None:
         worst = float(max(steady.change.max(), 2 * steady.error.max()))
         if steady.enough:
-            out.append(f"The percentiles hold still: halving the draws or twice their error moves them by at most {worst:.1%} of P10 to P90.")  # fmt: skip
+            out.append(
+                f"The percentiles hold still: halving the draws, or twice their error, moves them by at most {worst:.1%} of P10 to "
+                "P90."
+            )
         else:
-            out.append(f"The percentiles do not hold still yet: {worst:.1%} of P10 to P90 by halving or twice the error; about "
-                       f"{steady.needed:,} draws would do (--samples {steady.needed}).")  # fmt: skip
+            out.append(
+                f"The percentiles do not hold still yet: {worst:.1%} of P10 to P90 by halving, or by twice their error; about "
+                f"{steady.needed:,} draws would do (--samples {steady.needed})."
+            )
     known = sorted((c for c in found.causes if c.known is not None), key=lambda c: -(c.known or 0.0))[:3]
     told = [f"{model.inputs[c.at].words} ({(c.known or 0) * 100:.2g} %)" for c in known if (c.known or 0.0) > 0.005]
     if told:
         out.append("Nailed down, these would narrow P10 to P90 most: " + ", ".join(told) + ".")
     gain = found.spreads.get("gain_of_reoptimising")
     if gain is not None:
-        out.append(f"Choosing the fleet anew in each draw would be worth {shown(gain.mean, 'USD')} in the mean (P90 {shown(gain.p90, 'USD')}): "
-                   "what it is worth to wait until prices are known.")  # fmt: skip
+        worth, most = shown(gain.mean, "USD"), shown(gain.p90, "USD")
+        out.append(
+            f"Choosing the fleet anew in each draw would be worth {worth} in the mean (P90 {most}): what it is worth to wait until "
+            "prices are known."
+        )
     if model.sampler.correlation is not None:
         out += [line for line in (model.sampler.correlation.sentence(),) if line]
     out += found.notes
     late = [name for name in found.spreads if name.startswith("missed.") and found.spreads[name].mean > 0]
-    out += [f"With this fleet and its use held, '{name.removeprefix('missed.')}' is missed in {found.spreads[name].mean:.0%} of the draws."
-            for name in late]  # fmt: skip
+    for name in late:
+        share = found.spreads[name].mean
+        out.append(
+            f"With this fleet and its use held, '{name.removeprefix('missed.')}' is missed in {share:.0%} of the draws."
+        )
     return out
 
 
 def _held(model: Model) -> str:
     if model.held == "the fleet held":
-        return ("Bands hold the fleet and its use: they are the risk of this plan, not the spread of plans (--reoptimise chooses a "
-                "fleet for each draw).")  # fmt: skip
+        return (
+            "Bands hold the fleet and its use: they are the risk of this plan, not the spread of plans (--reoptimise chooses a "
+            "fleet for each draw)."
+        )
     return f"Bands are with {model.held}."
 
 
@@ -88,8 +101,8 @@ def left_out(model: Model) -> list[str]:
     if not isinstance(model, PlanModel):
         return ["Everything that is not varied stands as the file says it."]
     return [
-        "Facts that change seconds or watts (bandwidth, peaks, power of chips and boxes, losses): the calibrations' bands hold their "
-        "error on throughput; watts, and so the racks that fit behind the meter, are held.",
+        "Facts that change seconds or watts (bandwidth, peaks, power of chips and boxes, losses): the calibrations' bands hold "
+        "their error on throughput; watts, and so the racks that fit behind the meter, are held.",
         "Lives of racks, network and building; dates; what is on offer.",
         "The dispatch of own plant: each source gives what it gives in the plan, at the price drawn.",
         "Capital: a fleet held is bought whatever it costs, and a new one is not held to the capital limit at drawn prices.",
@@ -102,4 +115,3 @@ def _words(name: str) -> str:
     for short in ("npv", "irr", "dscr"):
         made = made.replace(short, short.upper())
     return made[:1].upper() + made[1:]
-

@@ -1,9 +1,9 @@
 """What the command line says of uncertainty: `PATH=LAW`, `A,B=0.5`, `METRIC>=LEVEL`, in the words of a file.
 
-    site.energy_price=lognormal(gsd=1.2)          a law with its numbers
-    site.energy_price={dist: uniform, low: 40 USD/MWh, high: 75 USD/MWh}
-    site.energy_price=40 USD/MWh..75 USD/MWh      80 % within, the value in the middle of the draws
-    fleet.list_price=x1.2                         80 % within a factor of 1.2 either way
+site.energy_price=lognormal(gsd=1.2)          a law with its numbers
+site.energy_price={dist: uniform, low: 40 USD/MWh, high: 75 USD/MWh}
+site.energy_price=40 USD/MWh..75 USD/MWh      80 % within, the value in the middle of the draws
+fleet.list_price=x1.2                         80 % within a factor of 1.2 either way
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def laws(said: list[str], problems: Problems) -> dict[str, dict[str, Any]]:
         made = law_words(law) if equals and path and law else None
         if made is None:
             problems.add("bad_vary", f"'{text}' is not PATH=LAW", Where(f"--vary {text}"),
-                         "for example: --vary 'site.energy_price=lognormal(gsd=1.2)'  or  site.energy_price='40 USD/MWh..75 USD/MWh'",
+                         "for example: --vary 'site.energy_price=lognormal(gsd=1.2)'  or  'site.energy_price=40..75 USD/MWh'",
                          "laws: " + ", ".join(DOORS))  # fmt: skip
         else:
             out[path] = made
