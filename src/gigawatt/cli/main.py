@@ -21,6 +21,7 @@ from gigawatt.cli import (
     net_verbs,
     operate_verbs,
     results_verbs,
+    risk_verbs,
     scenario_verbs,
     serve_verbs,
     sweep_verbs,
@@ -70,6 +71,7 @@ moat_verbs.add(app)
 operate_verbs.add(app)
 explain_verbs.add(app)
 sweep_verbs.add(app)
+risk_verbs.add(app)
 results_verbs.add(app)
 catalog_verbs.add(app)
 trust_verbs.add(app)

@@ -50,7 +50,11 @@ class Table:
     def polars(self) -> pl.DataFrame:
         import polars as pl
 
-        return pl.DataFrame({key: [plain(v) for v in values] for key, values in self.columns.items()}, strict=False)
+        columns = {
+            key: values if hasattr(values, "dtype") else [plain(v) for v in values]
+            for key, values in self.columns.items()
+        }
+        return pl.DataFrame(columns, strict=False)
 
     @classmethod
     def from_rows(
