@@ -13,6 +13,7 @@ import typer
 
 from gigawatt.cli import (
     catalog_verbs,
+    compare_verbs,
     fleet_verbs,
     later,
     moat_verbs,
@@ -67,6 +68,7 @@ fleet_verbs.add(app)
 moat_verbs.add(app)
 operate_verbs.add(app)
 results_verbs.add(app)
+compare_verbs.add(app)
 catalog_verbs.add(app)
 trust_verbs.add(app)
 later.add(app)
