@@ -40,9 +40,9 @@ class Inline(Catalog):
     def where(self, path: str) -> Where:
         for name, said in self._said.items():
             if path.startswith(name + "."):
-                words = path[len(name) + 1 :].split(".")
-                if words[0] in said:
-                    return self._place((name, *along(said, words)))
+                reached, _ = along(said, path[len(name) + 1 :])
+                if reached:
+                    return self._place((name, *reached))
         return self._below.where(path)
 
     def _lay(self, name: str, said: Any, source: str, told: Problems) -> None:

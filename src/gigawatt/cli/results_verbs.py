@@ -22,7 +22,8 @@ def explain(
 
     Example:  gigawatt explain revenue_per_mw_year
     """
-    from gigawatt.study.explain import explain_metric, newest_run
+    from gigawatt.study.explain import newest_run
+    from gigawatt.study.explained.asked import explain_metric
 
     tree = explain_metric(newest_run(run), metric)
     if as_json:
