@@ -167,7 +167,7 @@ def folder(plugin: Plugin) -> Path:
 
 @contextmanager
 def guarded(plugin: Plugin, doing: str) -> Iterator[None]:
-    """Whatever a plug-in's own code raises becomes a `PluginError` that says where in it; our own errors pass, with its name."""
+    """Whatever a plug-in's own code raises becomes a `PluginError` that says where in it; our own pass, with its name."""
     try:
         yield
     except PluginError:
