@@ -80,6 +80,11 @@ def test_points_do_not_depend_on_what_is_called_money(asked):
     for changes in (
         {"fleet.rack.supply": 3, "fleet.rack.list_price": "5 million USD"},
         {"workloads.chat.price": {"output": "3 USD/Mtok"}, "workloads.chat.demand": {"output": "2e5 tokens/s"}},
+        {
+            "catalog.platform/gb300-nvl72": {"list_price": "5 million USD", "network_share": 0.2, "storage_share": 0.1},
+            "catalog.site/abilene-texas.energy_price": "90 USD/MWh",
+            "catalog.cost/baseline-2026.load_factor": 0.5,
+        },
     ):
         other = _resolved(asked, changes)
         assert content(perform(other, line)) == points and physics_of(other) == physics_of(first)

@@ -23,6 +23,9 @@ MONEY = (
 )  # fmt: skip
 OFFER_MONEY = ("supply", "list_price")
 WORK_MONEY = ("price", "price_per_run", "demand", "at")
+# Of records said in the scenario: whole kinds, and fields of the others.
+RECORD_KINDS = ("site", "facility", "cost", "generation")
+RECORD_MONEY = ("list_price", "price", "production_cost_share", "network_share", "storage_share")
 
 
 class RememberedPhysics(Physics):
@@ -65,6 +68,12 @@ def physics_of(resolved: Resolved) -> str:
         | ({"slo_tiers": [_without(tier, WORK_MONEY) for tier in work["slo_tiers"]]} if "slo_tiers" in work else {})
         for work in whole["workloads"]
     ]
+    said = {
+        name: _without(values, RECORD_MONEY)
+        for name, values in whole["catalog"].items()
+        if name.partition("/")[0] not in RECORD_KINDS
+    }
+    whole["catalog"] = {name: values for name, values in said.items() if values}
     return json.dumps(whole, sort_keys=True)
 
 
