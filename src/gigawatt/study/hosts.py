@@ -140,8 +140,7 @@ def hosts_of(
 
 def platform_of(accelerator: str, catalog: Catalog) -> str:
     """The first platform in the order of ids that holds an accelerator; '' where none does."""
-    ids = catalog.ids("platform")
-    return next((name for name in ids if catalog.get("platform", name).accelerator == accelerator), "")
+    return next((str(one.id) for one in catalog.platforms_of(accelerator)), "")
 
 
 def _host(name: str, question: Asks, arch: Architecture, catalog: Catalog, task: Task) -> Host:

@@ -83,7 +83,7 @@ def _named(name: str, catalog: Catalog) -> tuple[Any, Chip, int]:
     if name not in chips:
         raise InputError(unknown_name("platform or accelerator", name, [*platforms, *chips]))
     chip = _chip(catalog.get("accelerator", name))
-    hosts = [p.chips_per_node for p in (catalog.get("platform", i) for i in platforms) if p.accelerator == name]
+    hosts = [platform.chips_per_node for platform in catalog.platforms_of(name)]
     return None, chip, int(min(hosts, default=min(8, max(1, chip.scaleup_domain))))
 
 
