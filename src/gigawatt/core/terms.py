@@ -1,4 +1,4 @@
-"""Terms at the door: a mapping of a file, with units, to a frozen dataclass of floats; what contracts and cost models are given.
+"""Terms at the door: a mapping of a file, with units, to a frozen dataclass of floats; for contracts and cost models.
 
 A door says how each term is written: `{"share": Term("share", "share"), "cap": Term("cap_usd", "money")}`.
 """
