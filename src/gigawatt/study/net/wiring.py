@@ -11,9 +11,9 @@ from gigawatt.physics.chip import Chip
 from gigawatt.physics.fabric import Fabric, default_fabric, fabric_from_record
 from gigawatt.physics.fabric.constants import packaged
 from gigawatt.physics.fabric.design import NET_CLASS
-from gigawatt.physics.fabric.models import fabric_model
 from gigawatt.study.net.question import MOE, Overrides, Question
 from gigawatt.study.network import balanced_within, scaleup_of
+from gigawatt.study.plugged import models_said
 
 GBIT = 8e-9
 
@@ -185,8 +185,7 @@ def _assumptions(
             why = f"of {chip.name}, which is slower than the fabric's"
         out.append(Assumed("NIC rate", nic, f"{why}; --nic states another"))
     if fabric.collective_model:
-        said = fabric_model(fabric.collective_model).says
-        out.append(Assumed("collectives", f"fabric model {fabric.collective_model}", said))
+        out += [Assumed(what, model, said) for what, model, said in models_said(None, record)]
     kinds = set(question.collectives)
     if kinds & {"all_to_all"} and question.overrides.ports_per_pair is None:
         ports = max(1, round(fabric.nic_bytes_per_s / fabric.port_bytes_per_s))
