@@ -40,6 +40,7 @@ from gigawatt.study.platforms import hosts_table, platforms_table
 from gigawatt.study.price import Priced, price
 from gigawatt.study.resolve import Resolved, resolve
 from gigawatt.study.result import RunResult
+from gigawatt.study.risk.check import check_varied
 from gigawatt.study.runs_tables import availability_table, runs_table, swings_table
 from gigawatt.study.settle import settle
 from gigawatt.study.site.plant import plant_of
@@ -88,7 +89,7 @@ def work_out(loaded: Loaded, progress: Progress = lambda text: None, catalog: Ca
     progress("settling who pays whom")
     settled = settle(resolved, priced, best, line)
     progress("drawing bands")
-    bands = draw_bands(resolved, priced, best, line)
+    bands = draw_bands(resolved, priced, best, line, settled)
     return Answer(resolved, line, priced, best, settled, bands, others)
 
 

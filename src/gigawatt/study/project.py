@@ -26,7 +26,6 @@ from gigawatt import __version__
 from gigawatt.core.errors import Problems
 from gigawatt.finance.project import Loan, ProjectModel, Terms, debt_usd, faults, held, price_factor, solve
 from gigawatt.finance.project.terms import Number, level
-from gigawatt.study.bands import factors
 from gigawatt.study.claim import Claim
 from gigawatt.study.door import QuestionName, Strict
 from gigawatt.study.explained.kept import kept
@@ -36,7 +35,8 @@ from gigawatt.study.project_tables import inputs_table, metrics_table, tables_of
 from gigawatt.study.project_terms import Project
 from gigawatt.study.project_texts import headline, texts
 from gigawatt.study.result import RunResult
-from gigawatt.study.scenario import Distribution
+from gigawatt.study.risk.spec import Distribution
+from gigawatt.study.sampling import uniforms
 from gigawatt.study.source import Source, digest, override, read, validated
 
 Array = NDArray[np.float64]
@@ -201,12 +201,14 @@ def run_project(loaded: LoadedProject, progress: Progress = lambda text: None) -
 def draw(file: ProjectFile, model: ProjectModel) -> dict[str, Array]:
     """Metrics over the draws, [samples] each, with the debt held as signed; `resized_debt_usd` sizes it anew.
 
-    Rows are read one by one from one counter-based stream: the first n draws are the same whatever the number of samples.
+    Rows are those of a Sobol' sequence by number: the first n draws are the same whatever the number of samples.
     """
     law = file.uncertainty
-    normal = np.random.Generator(np.random.Philox(file.seed)).standard_normal((law.samples, len(VARIED)))
+    u = uniforms(file.seed, 0, law.samples, len(VARIED))
     laws: dict[str, Distribution] = {str(name): one for name, one in law.vary.items()}
-    made = {name: factors(normal[:, at], laws[name])[:, None] for at, name in enumerate(VARIED) if name in laws}
+    made = {
+        name: laws[name].law(middle=1.0).quantile(u[:, at])[:, None] for at, name in enumerate(VARIED) if name in laws
+    }
     signed = solve(varied(held(model.terms, model), made))
     out = {name: np.broadcast_to(values, (law.samples,)) for name, values in signed.metrics.items()}
     out["resized_debt_usd"] = np.broadcast_to(debt_usd(varied(model.terms, made)), (law.samples,))

@@ -47,6 +47,7 @@ from gigawatt.study.moats.words import sentences
 from gigawatt.study.pipeline import chosen
 from gigawatt.study.resolve import resolve
 from gigawatt.study.result import RunResult
+from gigawatt.study.risk.check import check_varied
 from gigawatt.study.site.hall import air_words
 from gigawatt.study.source import digest
 from gigawatt.study.timeline import timeline
