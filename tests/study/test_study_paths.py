@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import gigawatt
 from gigawatt.core.errors import InputError
 from gigawatt.study.evaluate import Recipe
-from gigawatt.study.paths import check_path
+from gigawatt.study.paths import check_path, inputs_table
 
 EXAMPLES = Path(gigawatt.__file__).parent / "examples"
 FILES = [
@@ -70,3 +70,12 @@ def test_below_what_the_user_names_any_path_may_be_right():
 def test_a_verb_that_does_not_answer_a_file_is_refused():
     with pytest.raises(InputError, match="does not answer"):
         Recipe.of(EXAMPLES / "one-gigawatt.yaml", "deals")
+
+
+def test_the_table_of_inputs_shows_a_part_and_refuses_what_is_none():
+    known = Recipe.of(EXAMPLES / "one-gigawatt.yaml").inputs()
+    rows = {row["path"]: row for row in inputs_table(known, "site").rows()}
+    assert all(path.startswith("site.") for path in rows)
+    assert rows["site.energy_price"]["now"] == "48 USD/MWh" and rows["site.redundancy"]["from"] == "default"
+    with pytest.raises(InputError, match=r"did you mean 'site'"):
+        inputs_table(known, "sit")

@@ -16,7 +16,9 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from gigawatt.core.errors import Problem, Where, nearest
+from gigawatt.core.errors import InputError, Problem, Where, nearest
+from gigawatt.core.table import Table
+from gigawatt.core.units import DIMENSIONS
 from gigawatt.study.door import Measured
 from gigawatt.study.source import Source
 
@@ -100,6 +102,39 @@ def check_path(path: str, known: Mapping[str, Input], where: Where | None = None
         f"known{' in ' + above if above else ''}: " + ", ".join(inside[:24]) + (", ..." if len(inside) > 24 else "")
     )
     return Problem("unknown_path", f"there is no input '{path}'", where, tuple(hints))
+
+
+def inputs_table(known: Mapping[str, Input], part: str = "") -> Table:
+    """What may be set at or below a path, as a table for people: how to write it, what stands there, what is allowed.
+
+    Raises:
+        InputError: there is no such path.
+    """
+    wrong = check_path(part, known) if part else None
+    if wrong is not None:
+        raise InputError(wrong)
+    rows = []
+    for one in known.values():
+        if one.kind == "group" or not (not part or one.path == part or one.path.startswith(part + ".")):
+            continue
+        allowed = ", ".join(one.choices) or one.range_words
+        like = DIMENSIONS[one.dimension][1] if one.dimension else one.kind
+        rows.append({"path": one.path, "now": _short(one.value), "write": like, "allowed": allowed, "from": _from(one)})
+    columns = ["path", "now", "write", "allowed", "from"]
+    note = "'allowed' is in the engine's own unit (W, USD, s, USD/J); ids are those of 'gigawatt catalog list'."
+    return Table.from_rows("inputs", rows, columns, {}, "What may be set", note)
+
+
+def _from(one: Input) -> str:
+    return "the file" if one.written else "default" if one.optional else "missing"
+
+
+def _short(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, (list, dict)):
+        return f"{len(value)} of them" if value else "none"
+    return str(value) if len(str(value)) <= 40 else str(value)[:37] + "..."
 
 
 def _parents(path: str) -> Iterator[str]:
