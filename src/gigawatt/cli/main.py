@@ -22,6 +22,7 @@ from gigawatt.cli import (
     results_verbs,
     scenario_verbs,
     serve_verbs,
+    sweep_verbs,
     train_verbs,
     trust_verbs,
 )
@@ -66,6 +67,7 @@ train_verbs.add(app)
 fleet_verbs.add(app)
 moat_verbs.add(app)
 operate_verbs.add(app)
+sweep_verbs.add(app)
 results_verbs.add(app)
 catalog_verbs.add(app)
 trust_verbs.add(app)
@@ -82,8 +84,9 @@ def run(arguments: Sequence[str] | None = None) -> None:
     except GigawattError as error:
         print_error(error, as_json)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print_error(InputError(Problem("interrupted", "stopped by the user; nothing was left half-written")), as_json)
+    except KeyboardInterrupt as stop:
+        said = str(stop) or "stopped by the user; nothing was left half-written"
+        print_error(InputError(Problem("interrupted", said)), as_json)
         sys.exit(130)
     except BrokenPipeError:
         sys.stderr.close()

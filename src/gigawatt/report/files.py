@@ -63,6 +63,33 @@ def write_run(result: RunResult, folder: Path) -> Path:
     return folder
 
 
+def add_run(result: RunResult, folder: Path) -> Path:
+    """Write the files of a run into a folder that holds other things of the same run, such as the parts of a sweep.
+
+    Each takes its name when it is whole, the manifest last. It lists only its own files, so that no later run takes the
+    folder's place.
+
+    Returns:
+        The folder.
+
+    Raises:
+        InputError: it can not be written.
+    """
+    try:
+        made = Path(tempfile.mkdtemp(prefix=".run.", suffix=".tmp", dir=folder))
+        try:
+            _fill(result, made)
+            for file in sorted(made.iterdir(), key=lambda file: (file.name == MANIFEST, file.name)):
+                file.replace(folder / file.name)
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
+    except OSError as error:
+        hint = "what is finished is kept: make room, and the same command goes on from there"
+        message = f"can not write '{folder}': {error.strerror or error}"
+        raise InputError(Problem("not_writable", message, Where(str(folder)), (hint,))) from None
+    return folder
+
+
 def _fill(result: RunResult, folder: Path) -> None:
     tables = {"metrics": result.metrics, **result.tables}
     for name, table in tables.items():

@@ -20,6 +20,7 @@ from gigawatt.report.operate_parts import OPERATE
 from gigawatt.report.sections import Section
 from gigawatt.report.sentences import rows_of
 from gigawatt.report.serve_parts import SERVE, SERVICE
+from gigawatt.report.sweep_parts import SWEEP
 from gigawatt.report.train_parts import TRAIN
 from gigawatt.study.result import RunResult
 
@@ -270,6 +271,7 @@ BY_QUESTION = {
     "moats": MOAT,
     "operate": OPERATE,
     "fleet": FLEET,
+    "sweep": SWEEP,
 }
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gigawatt.study.load import Default
     from gigawatt.study.result import RunResult
 
-QUESTIONS = ("deals", "market", "project", "network", "serve", "train", "operate", "plan")
+QUESTIONS = ("deals", "market", "project", "network", "serve", "train", "operate", "plan", "sweep")
 # Who answers what asks for something else than its own name.
 VERBS = {"plan": "run", "project": "deals", "network": "net", "backtest": "market"}
 Progress = Callable[[str], Any]
