@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import polars as pl
+
+SHOWN = 40  # rows of a table that a notebook shows
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,15 @@ class Table:
 
         return pl.DataFrame({key: [plain(v) for v in values] for key, values in self.columns.items()}, strict=False)
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: numbers as they are, at most 40 rows."""
+        from gigawatt.core.markup import framed, table_html
+
+        headers = [(name.replace("_", " "), self.units.get(name, "")) for name in self.columns]
+        numeric = [all(_is_number(plain(v)) for v in values) for values in self.columns.values()]
+        rows = [[_said(value) for value in row.values()] for row in islice(self.rows(), SHOWN)]
+        return framed(table_html(headers, numeric, rows, self.title, self.note, max(0, len(self) - SHOWN)))
+
     @classmethod
     def from_rows(
         cls,
@@ -64,6 +76,18 @@ class Table:
     ) -> Table:
         """A table of `rows` in the order of `columns`; a missing value is None."""
         return cls(name, {key: [row.get(key) for row in rows] for key in columns}, units or {}, title, note)
+
+
+def _is_number(value: Any) -> bool:
+    return value is None or (isinstance(value, (int, float)) and not isinstance(value, bool))
+
+
+def _said(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,.6g}" if isinstance(value, float) else str(value)
 
 
 def plain(value: Any) -> Any:

@@ -13,7 +13,7 @@ from gigawatt.catalog import Catalog
 from gigawatt.core.table import Table
 from gigawatt.factory import Plan, plan, plan_all_objectives, value_of
 from gigawatt.study.answer import Answer, Further
-from gigawatt.study.bands import check_varied, draw_bands, percentiles
+from gigawatt.study.bands import draw_bands, percentiles
 from gigawatt.study.charges import charges_table
 from gigawatt.study.drift.answer import check as check_drift
 from gigawatt.study.drift.answer import drifted

@@ -1,0 +1,24 @@
+"""Answers that were kept: run folders, as results again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gigawatt.api.result import Result
+
+
+def open(folder: Path | str) -> Result:
+    """The result that a run folder holds, whoever wrote it: `gigawatt run -o`, `.save()`.
+
+    Raises:
+        InputError: it is no run folder, or not whole.
+
+    >>> import tempfile
+    >>> import gigawatt as gw
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     gw.open(gw.run("one-rack").save(f"{folder}/rack")).scenario
+    <Scenario 'one-rack', answered by 'run', 37 inputs assumed>
+    """
+    from gigawatt.report.files import read_run
+
+    return Result(read_run(Path(folder)))
