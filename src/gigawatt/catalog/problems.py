@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from gigawatt.core.document import Document, Path_
-from gigawatt.core.errors import Problem, nearest
+from gigawatt.core.document import Path_
+from gigawatt.core.errors import Problem, Where, nearest
 
 
-def problems_of(error: ValidationError, model: type[BaseModel], doc: Document) -> list[Problem]:
+def problems_of(error: ValidationError, model: type[BaseModel], place: Callable[[Path_], Where]) -> list[Problem]:
     """One problem for each place that is wrong, with file, line and column."""
     found: dict[Path_, Problem] = {}
     for item in error.errors(include_url=False):
         path = tuple(part for part in item["loc"] if part != "[key]")
-        where, shown = doc.where(path), ".".join(str(part) for part in path)
+        where, shown = place(path), ".".join(str(part) for part in path)
         kind = item["type"]
         hints: tuple[str, ...] = ()
         if kind == "extra_forbidden":

@@ -64,6 +64,10 @@ class Catalog:
         return cls(folders)
 
     @property
+    def folders(self) -> tuple[Path, ...]:
+        return self._folders
+
+    @property
     def kinds(self) -> tuple[str, ...]:
         return tuple(KINDS)
 
@@ -109,7 +113,7 @@ class Catalog:
         for name in sorted(self.ids(kind), key=len, reverse=True):  # ids may hold dots
             if rest == name or rest.startswith(name + "."):
                 doc = document.read(self.file(kind, name))
-                return doc.where(_along(doc.data, rest[len(name) + 1 :].split(".")))
+                return doc.where(along(doc.data, rest[len(name) + 1 :].split(".")))
         raise InputError(unknown_name(kind, rest, self.ids(kind)))
 
     def find_model(self, name: str) -> Model | None:
@@ -163,7 +167,7 @@ class Catalog:
                 pass
         record = self._parse(file, kind, seen)
         if key:
-            cache.write(kind, file.stem, key, _dump(record))
+            cache.write(kind, file.stem, key, dumped(record))
         return record
 
     def _parse(self, file: Path, kind: str, seen: tuple[Path, ...]) -> Record:
@@ -192,13 +196,13 @@ class Catalog:
             names = " -> ".join(p.stem for p in (*chain[chain.index(below) :], below))
             raise InputError(Problem("circular_extends", f"'extends' runs in a circle: {names}", where))
         # What is inherited keeps its own source: the base is merged as read, every value with its source spelled out.
-        return _merge(_dump(self._read(below, kind, chain)), data)
+        return merged(dumped(self._read(below, kind, chain)), data)
 
     def _validate(self, data: Mapping[str, Any], kind: str, doc: Document) -> Record:
         try:
             return KINDS[kind].model_validate(data)
         except ValidationError as error:
-            raise InputError(problems_of(error, KINDS[kind], doc)) from None
+            raise InputError(problems_of(error, KINDS[kind], doc.where)) from None
 
     def _key(self, file: Path, kind: str, seen: tuple[Path, ...]) -> str:
         """A hash of the record's text, of all it extends, and of the reader; '' where 'extends' is broken."""
@@ -223,12 +227,13 @@ def _reader() -> str:
     return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
 
 
-def _dump(record: Record) -> dict[str, Any]:
+def dumped(record: Record) -> dict[str, Any]:
+    """A record as plain data, each value with its own source."""
     plain: dict[str, Any] = json.loads(record.model_dump_json(exclude_defaults=True))
     return plain
 
 
-def _merge(low: dict[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
+def merged(low: dict[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
     """`high` over `low`; mappings are merged, values and lists replaced.
 
     The head (kind, source, as_of) of a mapping that `high` touches is not taken over: values of `low` spell out theirs,
@@ -238,11 +243,11 @@ def _merge(low: dict[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
     for key, item in high.items():
         old = out.get(key)
         both = isinstance(old, dict) and isinstance(item, Mapping) and "value" not in old and "value" not in item
-        out[key] = _merge(old, item) if both and isinstance(old, dict) else item
+        out[key] = merged(old, item) if both and isinstance(old, dict) else item
     return out
 
 
-def _along(data: Any, words: Sequence[str]) -> Path_:
+def along(data: Any, words: Sequence[str]) -> Path_:
     """The path in a document of the words of a datum's path: a list's item goes by its name or its number."""
     path: list[str | int] = []
     for word in words:

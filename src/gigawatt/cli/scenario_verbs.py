@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from gigawatt.core.table import Table
 
 from gigawatt.cli.output import console, kept, print_json, print_result, print_table, watched
 
@@ -50,11 +53,18 @@ def check(
     ],
     set_: Set = [],
     overlay: Overlay = [],
+    inputs: Annotated[
+        str | None,
+        typer.Option(
+            "--inputs", metavar="PART", help="List what may be set below a path ('all', 'site', 'fleet.gb300')."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Is my scenario right, and what was assumed for me?
+    """Is my scenario right, what was assumed for me, and what may I set?
 
-    Example:  gigawatt check examples/one-gigawatt.yaml --set site.grid_power='500 MW'
+    Examples:  gigawatt check examples/one-gigawatt.yaml --set site.grid_power='500 MW'
+               gigawatt check examples/one-gigawatt.yaml --inputs site
     """
     from gigawatt.catalog import Catalog
     from gigawatt.core.errors import InputError
@@ -73,11 +83,22 @@ def check(
         {"path": d.path, "value": d.value if isinstance(d.value, (int, float, str, type(None))) else str(d.value)}
         for d in defaults
     ]
+    listed = _inputs(file, set_, inputs) if inputs is not None else None
     if as_json:
-        print_json({"ok": True, "errors": [], "defaults": rows})
+        print_json({"ok": True, "errors": [], "defaults": rows} | ({"inputs": listed.as_json()} if listed else {}))
+        return
+    if listed is not None:
+        print_table(listed)
         return
     console().print(f"{file} is right. Assumed for you ({len(rows)}):")
     print_table(Table("defaults", {"path": [r["path"] for r in rows], "value": [str(r["value"]) for r in rows]}))
+
+
+def _inputs(file: Path, overrides: list[str], part: str) -> Table:
+    from gigawatt.study.evaluate import Recipe
+    from gigawatt.study.paths import inputs_table
+
+    return inputs_table(Recipe.of(file, overrides=overrides).inputs(), "" if part == "all" else part)
 
 
 def run(

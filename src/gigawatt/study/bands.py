@@ -43,6 +43,12 @@ class Bands:
     count: int
 
 
+def no_bands() -> Bands:
+    """Of a plan that nobody asked the bands of."""
+    none = np.zeros(0)
+    return Bands({}, none, none, none, none, {}, None, 0)
+
+
 def varied(resolved: Resolved) -> dict[str, str]:
     """Dotted paths that may be varied, and what each is."""
     scenario = resolved.scenario

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol, runtime_checkable
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -14,15 +15,40 @@ from gigawatt.core import units
 ID = re.compile(r"^[a-z0-9]+(?:[.\-][a-z0-9]+)*$")
 
 
-def _quantity(dimension: str) -> Callable[[Any], Any]:
-    def read(value: Any) -> Any:
+@runtime_checkable
+class Measured(Protocol):
+    """A reader of which one can ask what its field is measured in: `unit` of a number inside, and its bounds."""
+
+    def __call__(self, value: Any) -> Any: ...
+
+    @property
+    def dimension(self) -> str: ...
+    @property
+    def unit(self) -> str: ...
+    @property
+    def bounds(self) -> Mapping[str, float]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """Reads text with a unit of one dimension."""
+
+    dimension: str
+
+    @property
+    def unit(self) -> str:
+        return units.DIMENSIONS[self.dimension][0]
+
+    @property
+    def bounds(self) -> Mapping[str, float]:
+        return {}
+
+    def __call__(self, value: Any) -> Any:
         if value is None or value == "auto":
             return value
         if isinstance(value, (dict, list)):
             raise ValueError(f"a number with its unit is meant, not {value}")
-        return units.parse(value, dimension)
-
-    return read
+        return units.parse(value, self.dimension)
 
 
 def _days(value: Any) -> Any:
@@ -53,36 +79,42 @@ def _named(value: str) -> str:
 
 Id = Annotated[str, BeforeValidator(str), Field(min_length=1, max_length=80)]
 QuestionName = Annotated[str, Field(max_length=120), AfterValidator(_named)]
-Power = Annotated[float, BeforeValidator(_quantity("power")), Field(gt=0)]
-PowerOrNone = Annotated[float, BeforeValidator(_quantity("power")), Field(ge=0)]
-Money = Annotated[float, BeforeValidator(_quantity("money")), Field(ge=0)]
-Seconds = Annotated[float, BeforeValidator(_quantity("time")), Field(gt=0)]
-TokenRate = Annotated[float, BeforeValidator(_quantity("token_rate")), Field(gt=0)]
-TokenPrice = Annotated[float, BeforeValidator(_quantity("token_price")), Field(ge=0)]
-EnergyPrice = Annotated[float, BeforeValidator(_quantity("energy_price")), Field(ge=0)]
-Rent = Annotated[float, BeforeValidator(_quantity("rent")), Field(ge=0)]
-Rate = Annotated[float, BeforeValidator(_quantity("share")), Field(ge=0, lt=1)]
-Share = Annotated[float, BeforeValidator(_quantity("share")), Field(ge=0, le=1)]
-Multiple = Annotated[float, BeforeValidator(_quantity("share")), Field(gt=0, le=100)]
-Length = Annotated[float, BeforeValidator(_quantity("length")), Field(gt=0)]
-DataRate = Annotated[float, BeforeValidator(_quantity("data_rate")), Field(gt=0)]
-MoneyRate = Annotated[float, BeforeValidator(_quantity("money_rate")), Field(ge=0)]
+Power = Annotated[float, BeforeValidator(Quantity("power")), Field(gt=0)]
+PowerOrNone = Annotated[float, BeforeValidator(Quantity("power")), Field(ge=0)]
+Money = Annotated[float, BeforeValidator(Quantity("money")), Field(ge=0)]
+Seconds = Annotated[float, BeforeValidator(Quantity("time")), Field(gt=0)]
+TokenRate = Annotated[float, BeforeValidator(Quantity("token_rate")), Field(gt=0)]
+TokenPrice = Annotated[float, BeforeValidator(Quantity("token_price")), Field(ge=0)]
+EnergyPrice = Annotated[float, BeforeValidator(Quantity("energy_price")), Field(ge=0)]
+Rent = Annotated[float, BeforeValidator(Quantity("rent")), Field(ge=0)]
+Rate = Annotated[float, BeforeValidator(Quantity("share")), Field(ge=0, lt=1)]
+Share = Annotated[float, BeforeValidator(Quantity("share")), Field(ge=0, le=1)]
+Multiple = Annotated[float, BeforeValidator(Quantity("share")), Field(gt=0, le=100)]
+Length = Annotated[float, BeforeValidator(Quantity("length")), Field(gt=0)]
+DataRate = Annotated[float, BeforeValidator(Quantity("data_rate")), Field(gt=0)]
+MoneyRate = Annotated[float, BeforeValidator(Quantity("money_rate")), Field(ge=0)]
 Day = Annotated[date, BeforeValidator(_days)]
 
 
-def _tokens(value: Any) -> Any:
-    return units.parse(value, "token") if isinstance(value, str) and re.search(r"[A-Za-z]", value) else value
+@dataclass(frozen=True, slots=True)
+class NumberOrQuantity:
+    """A bare number of `unit`, or text with a unit of the dimension: years as 5 or '5 yr'."""
+
+    dimension: str
+    unit: str
+    size: float = 1.0  # of one `unit` in the engine's own
+
+    @property
+    def bounds(self) -> Mapping[str, float]:
+        return {}
+
+    def __call__(self, value: Any) -> Any:
+        named = isinstance(value, str) and re.search(r"[A-Za-z]", value)
+        return units.parse(value, self.dimension) / self.size if named else value
 
 
-def _years(value: Any) -> Any:
-    """Years as a bare number or a time such as '5 yr'."""
-    if isinstance(value, str) and re.search(r"[A-Za-z]", value):
-        return units.parse(value, "time") / (8760 * 3600)
-    return value
-
-
-Tokens = Annotated[float, BeforeValidator(_tokens), Field(gt=0)]
-Years = Annotated[float, BeforeValidator(_years), Field(gt=0, le=60)]
+Tokens = Annotated[float, BeforeValidator(NumberOrQuantity("token", "token")), Field(gt=0)]
+Years = Annotated[float, BeforeValidator(NumberOrQuantity("time", "yr", 8760 * 3600.0)), Field(gt=0, le=60)]
 
 
 class Strict(BaseModel):

@@ -244,6 +244,12 @@ def _party_npv(answer: Answer, party: str) -> float:
     return value_of(answer.plan, party) * answer.line.annuity_years
 
 
+def values(answer: Answer) -> dict[str, tuple[float, str]]:
+    """Every headline that the scenario has, as value and unit, without its band."""
+    found = ((one, one.value(answer)) for one in HEADLINES)
+    return {one.name: (float(value), one.unit) for one, value in found if value is not None}
+
+
 def metrics_table(answer: Answer) -> Table:
     """All headlines that the scenario has."""
     rows: list[dict[str, Any]] = []

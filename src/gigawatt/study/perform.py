@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
@@ -49,6 +49,18 @@ class Performance:
         """Chips of each run's job and those standing by, by (offer, work)."""
         held = {pair: guard.owned_chips for pair, guard in self.guards.items()}
         return held | {pair: run.chips + run.spare_chips for pair, run in self.jobs.items()}
+
+
+class Physics:
+    """Who is asked for operating points: physics itself. One that remembers stands in for it where many scenarios ask."""
+
+    def perform(self, resolved: Resolved, line: Timeline) -> Performance:
+        return perform(resolved, line)
+
+    def alone(
+        self, performance: Performance, pairs: Collection[tuple[int, int]], resolved: Resolved, line: Timeline
+    ) -> Performance:
+        return alone(performance, pairs, resolved, line)
 
 
 def perform(

@@ -31,7 +31,7 @@ from gigawatt.study.money_tables import (
     quarters_table,
 )
 from gigawatt.study.network import network_table
-from gigawatt.study.perform import Performance, alone, perform
+from gigawatt.study.perform import Performance, Physics
 from gigawatt.study.plan_tables import excluded_table, limits_table, performance_table, plan_table, power_tables
 from gigawatt.study.platforms import hosts_table, platforms_table
 from gigawatt.study.price import Priced, price
@@ -89,26 +89,41 @@ def work_out(loaded: Loaded, progress: Progress = lambda text: None, catalog: Ca
     return Answer(resolved, line, priced, best, settled, bands, others)
 
 
-def chosen(resolved: Resolved, line: Timeline, progress: Progress = lambda text: None) -> tuple[Priced, Plan]:
+def chosen(
+    resolved: Resolved,
+    line: Timeline,
+    progress: Progress = lambda text: None,
+    physics: Physics | None = None,
+    *,
+    limits: bool = True,
+) -> tuple[Priced, Plan]:
     """The operating points with their prices, and the fleet of highest value.
 
     A run that the plan has no room for is sized again for the fleet that it has for itself.
+
+    Args:
+        resolved: the scenario.
+        line: its time.
+        progress: is told of each step.
+        physics: who gives the operating points.
+        limits: price what limits the plan, and what was not chosen.
 
     Raises:
         Infeasible: no plan fits.
     """
     progress("working out seconds and watts")
-    performance = perform(resolved, line)
+    physics = physics or Physics()
+    performance = physics.perform(resolved, line)
     priced = price(resolved, performance, line)
     owned_alone: set[tuple[int, int]] = set()
     progress("choosing the fleet")
-    best = plan(priced.inputs)
+    best = plan(priced.inputs, prices=limits)
     while small := _too_small(priced, best, owned_alone):
         owned_alone |= small
-        performance = alone(performance, small, resolved, line)
+        performance = physics.alone(performance, small, resolved, line)
         priced = price(resolved, performance, line)
-        best = plan(priced.inputs)
-    return _at_its_own_load(resolved, performance, line, priced, best)
+        best = plan(priced.inputs, prices=limits)
+    return _at_its_own_load(resolved, performance, line, priced, best, limits)
 
 
 def _too_small(priced: Priced, best: Plan, but: set[tuple[int, int]]) -> set[tuple[int, int]]:
@@ -127,7 +142,7 @@ def _too_small(priced: Priced, best: Plan, but: set[tuple[int, int]]) -> set[tup
 
 
 def _at_its_own_load(
-    resolved: Resolved, performance: Performance, line: Timeline, priced: Priced, best: Plan
+    resolved: Resolved, performance: Performance, line: Timeline, priced: Priced, best: Plan, limits: bool
 ) -> tuple[Priced, Plan]:
     """Price and plan again until the price of energy is that of the load which the plan draws from its own plant."""
     if priced.plant.supply.found is None:
@@ -138,7 +153,7 @@ def _at_its_own_load(
         if abs(drawn - priced.plant.supply.load_mw) <= SAME_LOAD * max(drawn, 1e-9):
             break
         priced = price(resolved, performance, line, plant_of(resolved, drawn))
-        best = plan(priced.inputs)
+        best = plan(priced.inputs, prices=limits)
     return priced, best
 
 

@@ -8,6 +8,7 @@ source: "...", as_of: 2025-11, grade: D, note: "..."}`. What changes over the ye
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any, Literal
 
@@ -35,19 +36,34 @@ ORIGIN = ("value", "by_year", "low", "high", "kind", "source", "as_of", "grade",
 _PER_YEAR = 8760 * 3600.0
 # The engine's unit of a dimension in the unit that the finance room counts in.
 _SCALE = {"rent": 1e6 * _PER_YEAR, "power": 1e-6, "money_rate": _PER_YEAR, "energy_price": 3.6e9, "time": 1 / _PER_YEAR}
+_UNIT = {"rent": "USD/MW/yr", "power": "MW", "money_rate": "USD/yr", "energy_price": "USD/MWh", "time": "yr"}
 
 Varying = float | dict[int, float]
 
 
-def _number(dimension: str, low: float | None, high: float | None) -> Callable[[Any], Any]:
+@dataclass(frozen=True, slots=True)
+class Figure:
     """Reads text, a plain number or a mapping with its origin; in USD, MW, years, USD/MW/yr, USD/yr, USD/MWh, shares."""
 
-    def one(value: Any) -> float:
-        if dimension == "time" and isinstance(value, (int, float)) and not isinstance(value, bool):
+    dimension: str
+    low: float | None
+    high: float | None
+
+    @property
+    def unit(self) -> str:
+        return _UNIT.get(self.dimension, units.DIMENSIONS[self.dimension][0])
+
+    @property
+    def bounds(self) -> Mapping[str, float]:
+        both = {"ge": self.low, "le": self.high}
+        return {name: bound for name, bound in both.items() if bound is not None}
+
+    def _one(self, value: Any) -> float:
+        if self.dimension == "time" and isinstance(value, (int, float)) and not isinstance(value, bool):
             made = float(value)
         else:
-            made = units.parse(value, dimension) * _SCALE.get(dimension, 1.0)
-        floor, ceiling = -np.inf if low is None else low, np.inf if high is None else high
+            made = units.parse(value, self.dimension) * _SCALE.get(self.dimension, 1.0)
+        floor, ceiling = -np.inf if self.low is None else self.low, np.inf if self.high is None else self.high
         if not floor <= made <= ceiling:
             limits = [f"at least {floor:g}"] * bool(np.isfinite(floor)) + [f"at most {ceiling:g}"] * bool(
                 np.isfinite(ceiling)
@@ -55,11 +71,11 @@ def _number(dimension: str, low: float | None, high: float | None) -> Callable[[
             raise ValueError(f"{value!r} is out of range; it must be {' and '.join(limits)}")
         return made
 
-    def read(value: Any) -> Any:
+    def __call__(self, value: Any) -> Any:
         if value is None:
             return None
         if not isinstance(value, Mapping):
-            return one(value)
+            return self._one(value)
         unknown = [str(key) for key in value if key not in ORIGIN]
         if unknown:
             raise ValueError(f"unknown field '{unknown[0]}' beside a value; known: {', '.join(ORIGIN)}")
@@ -69,16 +85,14 @@ def _number(dimension: str, low: float | None, high: float | None) -> Callable[[
                 raise ValueError("'by_year' is a mapping of years of operation, such as {1: 60 %, 2: 85 %}")
             if any(not str(year).isdigit() or int(year) < 1 for year in years):
                 raise ValueError("years of operation are whole and count from 1")
-            return {int(year): one(item) for year, item in years.items()}
+            return {int(year): self._one(item) for year, item in years.items()}
         if "value" not in value:
             raise ValueError("a value with its origin needs 'value'")
-        return one(value["value"])
-
-    return read
+        return self._one(value["value"])
 
 
 def _steady(dimension: str, low: float | None = 0.0, high: float | None = None) -> BeforeValidator:
-    return BeforeValidator(_number(dimension, low, high))
+    return BeforeValidator(Figure(dimension, low, high))
 
 
 Usd = Annotated[float, _steady("money")]

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from gigawatt.core import units
 from gigawatt.physics.chip import Box
 from gigawatt.physics.reliability import (
     Effective,
@@ -21,14 +20,9 @@ from gigawatt.physics.reliability import (
     state_bytes,
 )
 from gigawatt.physics.reliability.failures import DAY_S, node_rate_per_s
-from gigawatt.study.door import Id, Multiple, Seconds, Share, Strict
+from gigawatt.study.door import Id, Multiple, Quantity, Seconds, Share, Strict
 
-
-def _data_rate(value: Any) -> Any:
-    return value if value == "auto" else units.parse(value, "data_rate")
-
-
-DataRate = Annotated[float, BeforeValidator(_data_rate), Field(gt=0)]
+DataRate = Annotated[float, BeforeValidator(Quantity("data_rate")), Field(gt=0)]
 
 
 class Reliability(Strict):

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from gigawatt.catalog import Catalog
+from gigawatt.catalog.inline import with_values
 from gigawatt.catalog.records import Accelerator, CostSet, Fabric, Facility, Model, Platform, Site
 from gigawatt.core.datum import Datum
 from gigawatt.core.errors import InputError, Problems, unknown_name
@@ -119,8 +120,14 @@ def resolve(loaded: Loaded, catalog: Catalog | None = None) -> Resolved:
         InputError: unknown ids, or a request that the model or the platform can not do, all of them.
         Infeasible: a fabric does not reach the endpoints that an offer asks it for.
     """
-    cat = catalog or Catalog.load()
     scenario, problems = loaded.scenario, Problems()
+    source = loaded.source
+    cat = with_values(
+        catalog or Catalog.load(),
+        scenario.catalog,
+        lambda path: source.where(("catalog", *path)),
+        f"the scenario: {source.file}",
+    )
 
     def fetch(kind: str, name: str, *path: str | int) -> Any:
         try:

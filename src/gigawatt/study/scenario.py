@@ -158,6 +158,7 @@ class Scenario(Strict):
     """A whole question: site, capital, what may be bought, what is to be done, who pays whom.
 
     `software`: as released (what calibrations and the catalog were measured on), or as it should be on the first day.
+    `catalog`: values of records said here, such as `platform/gb300-nvl72: {list_price: 4.2 million USD}`.
     """
 
     schema_: Literal[1] = Field(1, alias="schema")
@@ -174,6 +175,7 @@ class Scenario(Strict):
     discount_rate: Rate = 0.10
     fleet: Annotated[list[Offer], Field(min_length=1)]
     workloads: Annotated[list[Workload], Field(min_length=1)]
+    catalog: dict[str, dict[str, Any]] = {}
     companies: list[Company] = list(DEFAULT_COMPANIES)
     contracts: list[Contract] = []
     uncertainty: Uncertainty = Uncertainty()

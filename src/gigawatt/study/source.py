@@ -135,7 +135,7 @@ def split_path(text: str, data: Any) -> Path_:
     """
     node: Any = data
     path: list[str | int] = []
-    for part in text.split("."):
+    for part in _parts(text, data):
         if isinstance(node, list):
             at = next((n for n, item in enumerate(node) if isinstance(item, dict) and item.get("id") == part), None)
             if at is None and part.isdigit():
@@ -150,6 +150,34 @@ def split_path(text: str, data: Any) -> Path_:
             path.append(part)
             node = node.get(part) if isinstance(node, dict) else None
     return tuple(path)
+
+
+def _parts(text: str, data: Any) -> list[str]:
+    """The parts of a dotted path; ids with a dot in them stay whole.
+
+    >>> _parts("catalog.model/qwen2.5-7b.name", {}), _parts("fleet.v1.5.supply", {"fleet": [{"id": "v1.5"}]})
+    (['catalog', 'model/qwen2.5-7b', 'name'], ['fleet', 'v1.5', 'supply'])
+    """
+    out: list[str] = []
+    for part in text.split("."):
+        # A record is `kind/id`; after a dot of an id comes a digit, and no field begins with one.
+        if out and "/" in out[-1] and part[:1].isdigit():
+            out[-1] += f".{part}"
+        else:
+            out.append(part)
+    node, at = data, 0
+    while at < len(out) and isinstance(node, (dict, list)):
+        names = list(node) if isinstance(node, dict) else [one.get("id") for one in node if isinstance(one, dict)]
+        for end in range(len(out), at + 1, -1):
+            if ".".join(out[at:end]) in names:
+                out[at:end] = [".".join(out[at:end])]
+                break
+        found = node.get(out[at]) if isinstance(node, dict) else None
+        if isinstance(node, list):
+            found = next((one for one in node if isinstance(one, dict) and one.get("id") == out[at]), None)
+            found = node[int(out[at])] if found is None and out[at].isdigit() and int(out[at]) < len(node) else found
+        node, at = found, at + 1
+    return out
 
 
 def override(source: Source, overrides: Sequence[str], problems: Problems) -> Source:

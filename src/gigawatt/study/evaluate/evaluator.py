@@ -10,9 +10,20 @@ from typing import Any
 from gigawatt.catalog import Catalog
 from gigawatt.core.errors import Infeasible, InputError, Problems
 from gigawatt.core.table import Table
+from gigawatt.study.answer import Answer
+from gigawatt.study.bands import no_bands
+from gigawatt.study.evaluate.physics import RememberedPhysics
 from gigawatt.study.evaluate.recipe import Changes, Outcome, Recipe
+from gigawatt.study.headline import values
+from gigawatt.study.load import check
+from gigawatt.study.perform import Physics
+from gigawatt.study.pipeline import chosen
+from gigawatt.study.questions import answer_source
+from gigawatt.study.resolve import resolve
 from gigawatt.study.result import RunResult
+from gigawatt.study.settle import settle
 from gigawatt.study.source import Source, changed
+from gigawatt.study.timeline import timeline
 
 Progress = Callable[[str], Any]
 
@@ -23,6 +34,7 @@ class Evaluator:
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
         self.units: dict[str, str] = {}  # of every metric seen so far
+        self._physics = RememberedPhysics()
 
     @cached_property
     def catalog(self) -> Catalog:
@@ -42,16 +54,22 @@ class Evaluator:
     def outcome(self, changes: Changes | None = None) -> Outcome:
         """Headline metrics; what can not be is told, not raised, so that one bad scenario spoils no sweep."""
         try:
-            metrics = self.metrics(changes)
+            found = self._numbers(self.source(changes or {}))
         except Infeasible as error:
             return Outcome("infeasible", {}, str(error))
         except InputError as error:
             return Outcome("wrong", {}, "; ".join(problem.message for problem in error.problems))
         except Exception as error:
             return Outcome("failed", {}, f"{type(error).__name__}: {error}")
-        rows = [row for row in metrics.rows() if isinstance(row["value"], (int, float))]
-        self.units |= {row["name"]: row["unit"] for row in rows}
-        return Outcome("ok", {row["name"]: float(row["value"]) for row in rows})
+        self.units |= {name: unit for name, (_, unit) in found.items()}
+        return Outcome("ok", {name: value for name, (value, _) in found.items()})
+
+    def _numbers(self, source: Source) -> dict[str, tuple[float, str]]:
+        """Headline metrics with their units, by the shortest way that gives the same numbers as the whole answer."""
+        if self.recipe.verb == "run":
+            return planned(source, self.catalog, self._physics)
+        rows = self._answer(source).metrics.rows()
+        return {row["name"]: (float(row["value"]), row["unit"]) for row in rows if _is_number(row["value"])}
 
     def metrics(self, changes: Changes | None = None) -> Table:
         """The table of headline metrics (name, value, unit, ...).
@@ -69,7 +87,25 @@ class Evaluator:
             InputError: the changed input is wrong.
             Infeasible: no plan fits.
         """
-        from gigawatt.study.questions import answer_source
+        return self._answer(self.source(changes or {}), progress)
 
-        recipe = self.recipe
-        return answer_source(recipe.verb, self.source(changes or {}), self.catalog, recipe.as_of, progress)
+    def _answer(self, source: Source, progress: Progress = lambda text: None) -> RunResult:
+        return answer_source(self.recipe.verb, source, self.catalog, self.recipe.as_of, progress)
+
+
+def planned(source: Source, catalog: Catalog, physics: Physics | None = None) -> dict[str, tuple[float, str]]:
+    """Headline metrics of a scenario's plan, with their units: what `run` says of them, without tables and bands.
+
+    Raises:
+        InputError: the scenario is wrong.
+        Infeasible: no plan fits.
+    """
+    resolved = resolve(check(source), catalog)
+    line = timeline(resolved.scenario)
+    priced, best = chosen(resolved, line, physics=physics, limits=False)
+    settled = settle(resolved, priced, best, line)
+    return values(Answer(resolved, line, priced, best, settled, no_bands(), {}))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gigawatt.core.errors import InputError, Problem, Where
+from gigawatt.study.paths import Input, inputs_of
 from gigawatt.study.questions import verb_of
 from gigawatt.study.source import Source, override, read
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from gigawatt.study.evaluate.evaluator import Evaluator
 
 # Verbs whose answer has headline metrics; the first four read the same scenario.
@@ -66,6 +69,42 @@ class Recipe:
         source = override(read(Path(file)), overrides, problems)
         problems.raise_if_any()
         return cls(asked, source, tuple(str(folder) for folder in overlays), as_of)
+
+    @property
+    def model(self) -> type[BaseModel]:
+        """What reads the file: the model of its question."""
+        question = self.source.data.get("question")
+        if self.verb in SCENARIO_VERBS:
+            from gigawatt.study.scenario import Scenario
+
+            return Scenario
+        if question == "project":
+            from gigawatt.study.project import ProjectFile
+
+            return ProjectFile
+        if self.verb == "deals":
+            from gigawatt.study.deals.scenario import DealsScenario
+
+            return DealsScenario
+        if self.verb == "market":
+            from gigawatt.study.market.scenario import market_model
+
+            return market_model()
+        if self.verb == "serve":
+            from gigawatt.study.serve.file import ServeFile
+
+            return ServeFile
+        if self.verb == "train":
+            from gigawatt.study.train.file import TrainFile
+
+            return TrainFile
+        from gigawatt.study.net.file import NetFile
+
+        return NetFile
+
+    def inputs(self) -> dict[str, Input]:
+        """Every input that may be set, by dotted path; see `study.paths`."""
+        return inputs_of(self.source, self.model)
 
     def evaluator(self) -> Evaluator:
         """Answers changes of this question, in this process."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gigawatt.core.remembered import remembered_of_records
 from gigawatt.physics.site import (
     PowerChain,
     SiteYear,
@@ -16,12 +17,18 @@ from gigawatt.physics.site import (
 )
 
 if TYPE_CHECKING:
+    from gigawatt.catalog.records import Site
     from gigawatt.study.resolve import Resolved
 
 
 def weather_at(resolved: Resolved) -> Weather:
     """The hours of a scenario's place, drawn from its seed."""
-    return weather_of(resolved.site, resolved.scenario.seed)
+    return _weather(resolved.site, resolved.scenario.seed)
+
+
+@remembered_of_records(32)
+def _weather(site: Site, seed: int) -> Weather:
+    return weather_of(site, seed)
 
 
 def chain_at(resolved: Resolved, weather: Weather) -> PowerChain:
