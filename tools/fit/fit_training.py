@@ -30,6 +30,7 @@ from training_start import START
 
 from gigawatt.physics.training import coefficients, step_times
 from gigawatt.physics.training.calibration import kin_of
+from gigawatt.validation.outside import SINGLE_NODE, read_by_training
 from gigawatt.validation.training import candidates_of, choose
 from gigawatt.validation.training_layouts import xla_recompute
 from gigawatt.validation.training_metrics import step_of
@@ -37,7 +38,6 @@ from gigawatt.validation.training_rows import Case, case_of
 
 SCALE = 0.08  # ln residual beyond which a row counts linearly
 POOLED = "derate.pooled"
-FLAGGED = "source flags known"  # what the notes say of rows that the source itself calls a regression
 
 
 class Rows:
@@ -98,13 +98,11 @@ class Rows:
 def read(folder: Path) -> tuple[list[Case], list[float], list[str], list[dict[str, str]]]:
     """Cases, measured step times (times to a target divided by its steps) and sources."""
     cases, measured, source, rows = [], [], [], []
-    for name in ("train_truth.csv", "train_truth_single_node.csv"):
+    for name in ("train_truth.csv", SINGLE_NODE):
         path = folder / "truth" / name
         table = list(csv.DictReader(path.open(encoding="utf-8"))) if path.is_file() else []
         for i, row in enumerate(table):
-            if FLAGGED in row["notes"] or _own_stack(row):
-                continue
-            if "single" in name and i % 3:
+            if not read_by_training(row, i, name):
                 continue
             case, hidden = _informed(row)
             cases.append(case)
@@ -112,12 +110,6 @@ def read(folder: Path) -> tuple[list[Case], list[float], list[str], list[dict[st
             source.append(hidden)
             rows.append(row)
     return cases, measured, source, rows
-
-
-def _own_stack(row: Mapping[str, str]) -> bool:
-    """Times to a target of software that no constants are for: one submitter's DeepSpeed, Gaudi."""
-    target = row["measured_metric"] == "time_to_train_min"
-    return target and ("deepspeed" in row["source"].lower() or "gaudi" in row["gpu"].lower())
 
 
 def _informed(row: Mapping[str, str]) -> tuple[Case, str]:

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr
 
 from gigawatt.study.sampling.correlation import Correlation, factor_of
-from gigawatt.study.sampling.laws import Law
+from gigawatt.study.sampling.laws import Law, NormalLaw
 from gigawatt.study.sampling.sequence import normals
 
 Array = NDArray[np.float64]
@@ -128,10 +128,14 @@ class Sampler:
 
 def columns_of(laws: Mapping[str, Law], normal: Array) -> dict[str, Array]:
     """Values of each law from its column of normals."""
-    u = ndtr(normal)
+    return {name: _drawn(law, normal[:, k]) for k, (name, law) in enumerate(laws.items())}
+
+
+def _drawn(law: Law, z: Array) -> Array:
+    if isinstance(law, NormalLaw):
+        return law.of_normal(z)
     # beyond 8.2 sigma a share rounds to 1, whose inverse is infinite
-    np.clip(u, 1e-300, 1 - 2**-53, out=u)
-    return {name: law.quantile(u[:, k]) for k, (name, law) in enumerate(laws.items())}
+    return law.quantile(np.clip(ndtr(z), 1e-300, 1 - 2**-53))
 
 
 def group_pairs(groups: Iterable[GroupFactor]) -> list[tuple[str, str, float]]:
