@@ -53,7 +53,11 @@ class Table:
     def polars(self) -> pl.DataFrame:
         import polars as pl
 
-        return pl.DataFrame({key: [plain(v) for v in values] for key, values in self.columns.items()}, strict=False)
+        columns = {
+            key: values if hasattr(values, "dtype") else [plain(v) for v in values]
+            for key, values in self.columns.items()
+        }
+        return pl.DataFrame(columns, strict=False)
 
     def _repr_html_(self) -> str:
         """What a notebook shows: numbers as they are, at most 40 rows."""
