@@ -24,6 +24,7 @@ from gigawatt.study.sampling.laws import Law, NormalLaw
 from gigawatt.study.sampling.sequence import normals
 
 Array = NDArray[np.float64]
+_BLOCK = 256  # rows that are mixed at once; divides the number of rows that there are
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +113,19 @@ class Sampler:
         return tuple(self.laws)
 
     def normals(self, start: int, stop: int, *, replicate: int = 0) -> Array:
-        """Rows `start` to `stop` as correlated standard normals, [stop - start, laws]."""
+        """Rows `start` to `stop` as correlated standard normals, [stop - start, laws]; the same bytes in chunks of any size.
+
+        A library's matrix product rounds differently for one row and for many: rows are mixed in whole blocks by number.
+        """
         numbers = range(self.first, self.first + len(self.laws))
-        z = normals(self.seed, start, stop, numbers, replicate=replicate)
-        return z if self._factor is None else np.asarray(z @ self._factor.T)
+        if self._factor is None or start == stop:
+            return normals(self.seed, start, stop, numbers, replicate=replicate)
+        first, last = start // _BLOCK * _BLOCK, -(-stop // _BLOCK) * _BLOCK
+        z = normals(self.seed, first, last, numbers, replicate=replicate)
+        out = np.empty((len(self.laws), last - first))
+        for at in range(0, last - first, _BLOCK):
+            out[:, at : at + _BLOCK] = self._factor @ np.ascontiguousarray(z[at : at + _BLOCK].T)
+        return out[:, start - first : stop - first].T
 
     def draw(self, start: int, stop: int, *, replicate: int = 0) -> dict[str, Array]:
         """Rows `start` to `stop` as values of the laws, a column a name."""
