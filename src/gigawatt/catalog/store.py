@@ -152,10 +152,10 @@ class Catalog:
         reached: Where | None = None
         for file in self.layers(kind, name):
             doc = self._documents[file] = self._documents.get(file) or document.read(file)
-            found, whole = along(doc.data, words)
+            path_, whole = along(doc.data, words)
             if whole:
-                return doc.where(found)
-            reached = reached or doc.where(found)
+                return doc.where(path_)
+            reached = reached or doc.where(path_)
             base = doc.data.get("extends") if isinstance(doc.data, dict) else None
             if isinstance(base, str) and base != name:
                 return self.where(f"{kind}/{base}.{words}")
@@ -181,11 +181,6 @@ class Catalog:
         """Every file that holds a record, the topmost first."""
         found = (folder / kind / f"{name}.yaml" for folder in reversed(self._folders))
         return [file for file in found if file.is_file()]
-
-    @property
-    def overlays(self) -> tuple[Path, ...]:
-        """The folders that lie over the packaged data."""
-        return self._folders[1:]
 
     def find_model(self, name: str) -> Model | None:
         """The model that `name` means, or None.

@@ -14,6 +14,7 @@ import typer
 from gigawatt.cli import (
     catalog_verbs,
     compare_verbs,
+    explain_verbs,
     fleet_verbs,
     later,
     moat_verbs,
@@ -72,6 +73,7 @@ moat_verbs.add(app)
 operate_verbs.add(app)
 risk_verbs.add(app)
 sweep_verbs.add(app)
+explain_verbs.add(app)
 results_verbs.add(app)
 compare_verbs.add(app)
 catalog_verbs.add(app)

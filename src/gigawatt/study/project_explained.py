@@ -59,22 +59,49 @@ class ProjectTrees(Keeper):
             if name in given:
                 rows += self._below(given[name], ("project", name), name.replace("_", " "), "")
             else:
-                rows.append(node("datum", f"{name.replace('_', ' ')}: none stated", None, "", "assumed by default", where=DEFAULT, input=f"project.{name}"))
+                rows.append(
+                    node(
+                        "datum",
+                        f"{name.replace('_', ' ')}: none stated",
+                        None,
+                        "",
+                        "assumed by default",
+                        where=DEFAULT,
+                        input=f"project.{name}",
+                    )
+                )
         return rows
 
     def _below(self, value: Any, path: Path_, words: str, said: str) -> list[Node]:
         if isinstance(value, Mapping) and ("value" in value or "by_year" in value):
-            shown = value["value"] if "value" in value else ", ".join(f"year {year}: {item}" for year, item in value["by_year"].items())
+            shown = (
+                value["value"]
+                if "value" in value
+                else ", ".join(f"year {year}: {item}" for year, item in value["by_year"].items())
+            )
             known = {key: str(value[key]) for key in ("as_of", "grade") if key in value}
             low, high = value.get("low"), value.get("high")
-            made = node("datum", words, shown, "", str(value.get("source") or said or "the file"), where=place_of(self.source, path),
-                        known=str(value.get("kind") or ""), low=low, high=high)  # fmt: skip
+            made = node(
+                "datum",
+                words,
+                shown,
+                "",
+                str(value.get("source") or said or "the file"),
+                where=place_of(self.source, path),
+                known=str(value.get("kind") or ""),
+                low=low,
+                high=high,
+            )
             return [made | known]
         if isinstance(value, Mapping):
             line = str(value.get("source") or said)
             named = f"{words} {value['id']}" if "id" in value else words
-            return [leaf for key, item in value.items() if key not in ("id", *SAID)
-                    for leaf in self._below(item, (*path, key), f"{named}: {str(key).replace('_', ' ')}", line)]  # fmt: skip
+            return [
+                leaf
+                for key, item in value.items()
+                if key not in ("id", *SAID)
+                for leaf in self._below(item, (*path, key), f"{named}: {str(key).replace('_', ' ')}", line)
+            ]
         if isinstance(value, list):
             return [leaf for at, item in enumerate(value) for leaf in self._below(item, (*path, at), words, said)]
         return [node("datum", words, value, "", said or "the file", where=place_of(self.source, path))]
@@ -85,8 +112,20 @@ class ProjectTrees(Keeper):
     def rate(self, name: str, value: float) -> Node:
         given = self.source.data.get("project", {})
         if name in given:
-            return {**self._below(given[name], ("project", name), name.replace("_", " "), "")[0], "value": value, "unit": "share/yr"}
-        return node("datum", name.replace("_", " "), value, "share/yr", "assumed by default", where=DEFAULT, input=f"project.{name}")
+            return {
+                **self._below(given[name], ("project", name), name.replace("_", " "), "")[0],
+                "value": value,
+                "unit": "share/yr",
+            }
+        return node(
+            "datum",
+            name.replace("_", " "),
+            value,
+            "share/yr",
+            "assumed by default",
+            where=DEFAULT,
+            input=f"project.{name}",
+        )
 
     # Columns of the model.
 
@@ -95,7 +134,7 @@ class ProjectTrees(Keeper):
 
     def wide(self, column: Array) -> Array:
         """A column of the first draw over all periods."""
-        return np.broadcast_to(column, (*column.shape[:-1], self.n)).reshape(-1, self.n)[0]
+        return np.asarray(np.broadcast_to(column, (*column.shape[:-1], self.n)).reshape(-1, self.n)[0])
 
     def term(self, words: str, column: Array, *kinds: str) -> tuple[str, Array, tuple[str, ...]]:
         return words, np.asarray(column, dtype=np.float64), kinds
@@ -126,7 +165,9 @@ class ProjectTrees(Keeper):
     def metric(self, key: str) -> float:
         return float(self.model.metrics[key].reshape(-1)[0])
 
-    def fitting(self, operation: Any, words: str, unit: str, rows: list[Node], value: float, rests: Sequence[Node] = ()) -> Node:
+    def fitting(
+        self, operation: Any, words: str, unit: str, rows: list[Node], value: float, rests: Sequence[Node] = ()
+    ) -> Node:
         """The operation where it gives the model's own value, else the same children without one."""
         made = worked(operation, words, unit, rows, rests_on=rests)
         scale = max([abs(value), *(abs(row["value"]) for row in rows if isinstance(row["value"], float))], default=1.0)
@@ -155,7 +196,11 @@ class ProjectTrees(Keeper):
                 rows.append(node("formula", f"most by {name}", most, "USD", f"limit of the loan by {name}", data))
         second = sorted(row["value"] for row in rows)[1:2]
         why = [choice(f"{binds} binds", value, "USD", "the least limit")]
-        why += [choice("runner-up: the next limit would allow", second[0], "USD", "the second least limit")] if second else []
+        why += (
+            [choice("runner-up: the next limit would allow", second[0], "USD", "the second least limit")]
+            if second
+            else []
+        )
         return self.fitting("min", "least of the limits", "USD", rows or self.behind(kind), value, why)
 
     @once
@@ -169,23 +214,56 @@ class ProjectTrees(Keeper):
     def equity(self) -> Node:
         built = self.model.sizing.construction
         left = float(self.column("sizing.construction.cash_usd")[self.timing.first - 1])
-        kept = node("formula", "cash at the start of operation", left, "USD", "what is left of a prepayment", self.behind("revenue"))
+        kept = node(
+            "formula",
+            "cash at the start of operation",
+            left,
+            "USD",
+            "what is left of a prepayment",
+            self.behind("revenue"),
+        )
         need = worked("sum", "uses, and cash that is kept", "USD", [*self.uses(), *([kept] if left else [])])
         names = [n for n, loan in (("senior", self.terms.senior), ("sub", self.terms.subordinated)) if loan]
-        paid = [self.total(f"{name} debt drawn", self.wide(d), name) for name, d in zip(names, built.draws_usd, strict=True)]
-        ahead = node("formula", "prepaid by customers", self.metric("prepaid_usd"), "USD", "share of the contract", self.behind("revenue"))
-        return self.fitting("difference", "need less loans and prepayment", "USD", [need, *paid, ahead], self.metric("equity_usd"))
+        paid = [
+            self.total(f"{name} debt drawn", self.wide(d), name) for name, d in zip(names, built.draws_usd, strict=True)
+        ]
+        ahead = node(
+            "formula",
+            "prepaid by customers",
+            self.metric("prepaid_usd"),
+            "USD",
+            "share of the contract",
+            self.behind("revenue"),
+        )
+        return self.fitting(
+            "difference", "need less loans and prepayment", "USD", [need, *paid, ahead], self.metric("equity_usd")
+        )
 
     # Cover.
 
     def cover_at(self, k: int) -> Node:
         day = self.timing.ends[k].isoformat()
         w = self.model.waterfall
-        cash = node("formula", f"CFADS, period to {day}", float(self.wide(w.cfads_usd)[k]), "USD", "cash after costs and tax",
-                    self.behind("revenue", "costs", "tax"))  # fmt: skip
+        cash = node(
+            "formula",
+            f"CFADS, period to {day}",
+            float(self.wide(w.cfads_usd)[k]),
+            "USD",
+            "cash after costs and tax",
+            self.behind("revenue", "costs", "tax"),
+        )
         parts = [("interest", w.senior_interest_usd), ("principal", w.senior_due_usd)]
-        due = [node("formula", f"{name}, period to {day}", float(self.wide(column)[k]), "USD", "schedule of the loan",
-                    self.behind("senior")) for name, column in parts]  # fmt: skip
+        due = [
+            node(
+                "formula",
+                f"{name}, period to {day}",
+                float(self.wide(column)[k]),
+                "USD",
+                "schedule of the loan",
+                self.behind("senior"),
+            )
+            for name, column in parts
+        ]
         service = worked("sum", f"service, period to {day}", "USD", due)
         return worked("ratio", f"cover of the period to {day}", "x", [cash, service])
 
@@ -208,8 +286,14 @@ class ProjectTrees(Keeper):
         cash, value = self.wide(self.model.before.cfads_usd), 0.0
         for k in range(min(until, self.n) - 1, first - 1, -1):
             value = (value + float(cash[k])) / (1 + float(rate[k]))
-        present = node("formula", "CFADS until then, at the loan's rate", value, "USD", "present value at the start of operation",
-                       self.behind("revenue", "costs", "tax", "senior"))  # fmt: skip
+        present = node(
+            "formula",
+            "CFADS until then, at the loan's rate",
+            value,
+            "USD",
+            "present value at the start of operation",
+            self.behind("revenue", "costs", "tax", "senior"),
+        )
         owed = float(self.wide(self.model.before.senior_balance_usd)[first - 1])
         balance = node("formula", "owed at the start of operation", owed, "USD", "the loan, as sized", [self.senior()])
         return self.fitting("ratio", "present value of CFADS / debt", "x", [present, balance], self.metric(key))
@@ -233,7 +317,9 @@ class ProjectTrees(Keeper):
             self.term("residual", end, "capital"),
         ]
         if taxed:
-            rows.append(self.term("less tax of the project without debt", -self.wide(self.model.flows.unlevered_tax_usd), "tax"))
+            rows.append(
+                self.term("less tax of the project without debt", -self.wide(self.model.flows.unlevered_tax_usd), "tax")
+            )
         return rows
 
     def equity_parts(self) -> list[tuple[str, Array, tuple[str, ...]]]:
@@ -251,7 +337,13 @@ class ProjectTrees(Keeper):
             self.term("less draws", -draws, kind),
             self.term("fees", fees, kind),
             self.term("interest while building", interest, kind),
-            self.term("interest, principal, sweep and what a refinancing repays", flows + draws - fees - interest, kind, "revenue", "costs"),
+            self.term(
+                "interest, principal, sweep and what a refinancing repays",
+                flows + draws - fees - interest,
+                kind,
+                "revenue",
+                "costs",
+            ),
         ]
 
     def valued(self, parts: Sequence[tuple[str, Array, tuple[str, ...]]], weights: Array, source: str) -> list[Node]:
@@ -270,7 +362,9 @@ class ProjectTrees(Keeper):
         total, scale = sum(r["value"] for r in rows), max(abs(r["value"]) for r in rows)
         if abs(total) <= 1e-6 * scale:
             return made
-        return node("formula", "rate at which the flows are worth nothing", value, "share", "without what is rounding", rows)
+        return node(
+            "formula", "rate at which the flows are worth nothing", value, "share", "without what is rounding", rows
+        )
 
     def present(self, key: str, parts: Sequence[tuple[str, Array, tuple[str, ...]]], rate: str, value: float) -> Node:
         weights = (1 + value) ** -self.timing.discount_years
@@ -286,47 +380,110 @@ class ProjectTrees(Keeper):
         k = int(np.flatnonzero(total < 0)[-1]) + 1
         until = np.where(np.arange(self.n) < k, 1.0, 0.0)
         hole = worked("sum", "cumulative flow before that period", "USD", self.valued(parts, until, "sum until then"))
-        gain = worked("sum", "flow of the period", "USD", self.valued(parts, np.where(np.arange(self.n) == k, 1.0, 0.0), "of that period"))
+        gain = worked(
+            "sum",
+            "flow of the period",
+            "USD",
+            self.valued(parts, np.where(np.arange(self.n) == k, 1.0, 0.0), "of that period"),
+        )
         step = float(self.timing.time_years[k] - self.timing.time_years[k - 1])
-        share = worked("ratio", "time into it until nothing is owed", "yr", [hole, gain], scale=-step, scale_of="less, years of a period")
-        before = defined("end of the last period in the red", float(self.timing.time_years[k - 1]), "yr", "calendar of the project")
-        return self.fitting("sum", "years until the cumulative flow stays positive", "yr", [before, share], self.metric("payback_years"))
+        share = worked(
+            "ratio",
+            "time into it until nothing is owed",
+            "yr",
+            [hole, gain],
+            scale=-step,
+            scale_of="less, years of a period",
+        )
+        before = defined(
+            "end of the last period in the red", float(self.timing.time_years[k - 1]), "yr", "calendar of the project"
+        )
+        return self.fitting(
+            "sum", "years until the cumulative flow stays positive", "yr", [before, share], self.metric("payback_years")
+        )
 
     def equity_multiple(self) -> Node:
-        back, into = (node("formula", words, float(np.maximum(sign * self.wide(self.model.flows.equity_usd), 0.0).sum()), "USD",
-                           "sum of its periods", self.behind(*kinds))
-                      for words, sign, kinds in (("distributions, net", 1.0, ("revenue", "costs", "tax", "senior", "equity")),
-                                                 ("contributions, net", -1.0, ("equity", "capital"))))  # fmt: skip
+        back, into = (
+            node(
+                "formula",
+                words,
+                float(np.maximum(sign * self.wide(self.model.flows.equity_usd), 0.0).sum()),
+                "USD",
+                "sum of its periods",
+                self.behind(*kinds),
+            )
+            for words, sign, kinds in (
+                ("distributions, net", 1.0, ("revenue", "costs", "tax", "senior", "equity")),
+                ("contributions, net", -1.0, ("equity", "capital")),
+            )
+        )
         return self.fitting("ratio", "distributions / contributions", "x", [back, into], self.metric("equity_multiple"))
 
     def revenue_per_mw(self) -> Node:
         ops = self.model.operations
-        years = node("formula", "MW-years on offer", float(self.wide(ops.mw).sum()) / self.timing.per_year, "MW-years",
-                     "MW of every period", self.behind("revenue", "timing"))  # fmt: skip
+        years = node(
+            "formula",
+            "MW-years on offer",
+            float(self.wide(ops.mw).sum()) / self.timing.per_year,
+            "MW-years",
+            "MW of every period",
+            self.behind("revenue", "timing"),
+        )
         earned = self.total("revenue", self.wide(ops.revenue_usd), "revenue")
-        return self.fitting("ratio", "revenue / MW-years", "USD/MW/yr", [earned, years], self.metric("revenue_usd_per_mw_yr"))
+        return self.fitting(
+            "ratio", "revenue / MW-years", "USD/MW/yr", [earned, years], self.metric("revenue_usd_per_mw_yr")
+        )
 
     def unpaid(self) -> Node:
         w = self.model.waterfall
-        kinds = (("senior debt", w.senior_balance_usd, "senior"), ("subordinated debt", w.sub_balance_usd, "sub"), ("costs", w.costs_unpaid_usd, "costs"))
-        rows = [node("formula", f"{words} owed at the end", float(self.wide(column)[-1]), "USD", "last period", self.behind(kind))
-                for words, column, kind in kinds]  # fmt: skip
+        kinds = (
+            ("senior debt", w.senior_balance_usd, "senior"),
+            ("subordinated debt", w.sub_balance_usd, "sub"),
+            ("costs", w.costs_unpaid_usd, "costs"),
+        )
+        rows = [
+            node(
+                "formula",
+                f"{words} owed at the end",
+                float(self.wide(column)[-1]),
+                "USD",
+                "last period",
+                self.behind(kind),
+            )
+            for words, column, kind in kinds
+        ]
         return self.fitting("sum", "owed at the end", "USD", rows, self.metric("unpaid_usd"))
 
     def refinanced(self) -> Node:
         w, data = self.model.waterfall, self.inputs("refinancing")
-        rows = [node("formula", words, float(self.wide(column).sum()), "USD", "at the refinancing", data)
-                for words, column in (("new loan", w.new_loan_usd), ("balance repaid", w.repaid_usd), ("fee", w.refinancing_fee_usd))]  # fmt: skip
-        return self.fitting("difference", "new loan less balance and fee", "USD", rows, self.metric("refinancing_proceeds_usd"))
+        rows = [
+            node("formula", words, float(self.wide(column).sum()), "USD", "at the refinancing", data)
+            for words, column in (
+                ("new loan", w.new_loan_usd),
+                ("balance repaid", w.repaid_usd),
+                ("fee", w.refinancing_fee_usd),
+            )
+        ]
+        return self.fitting(
+            "difference", "new loan less balance and fee", "USD", rows, self.metric("refinancing_proceeds_usd")
+        )
 
     def gain(self) -> Node:
         rate = float(np.asarray(level(self.terms.equity_discount_rate)).reshape(-1)[0])
         weights = np.asarray((1 + rate) ** -self.timing.discount_years)
         within = float(self.wide(self.model.flows.equity_usd) @ weights)
         value = self.metric("refinancing_gain_usd")
-        rows = [node("formula", f"equity's value {words}", amount, "USD", "present value of its flows",
-                     [*self.inputs("refinancing"), self.rate("equity_discount_rate", rate)])
-                for words, amount in (("with the refinancing", within), ("without it", within - value))]  # fmt: skip
+        rows = [
+            node(
+                "formula",
+                f"equity's value {words}",
+                amount,
+                "USD",
+                "present value of its flows",
+                [*self.inputs("refinancing"), self.rate("equity_discount_rate", rate)],
+            )
+            for words, amount in (("with the refinancing", within), ("without it", within - value))
+        ]
         return worked("difference", "equity's value with less without", "USD", rows)
 
     # Shares of draws, searches.
@@ -334,19 +491,37 @@ class ProjectTrees(Keeper):
     def of_draws(self, words: str, share: float) -> Node:
         vary = self.source.data.get("uncertainty", {})
         laws = self._below(vary.get("vary", {}), ("uncertainty", "vary"), "what is drawn", "")
-        count = node("formula", words, share * self.samples, "draws", "the project solved anew in each, debt as signed",
-                     [*laws, *self.behind("revenue", "costs", "senior")])  # fmt: skip
+        count = node(
+            "formula",
+            words,
+            share * self.samples,
+            "draws",
+            "the project solved anew in each, debt as signed",
+            [*laws, *self.behind("revenue", "costs", "senior")],
+        )
         path = ("uncertainty", "samples")
         draws = node("datum", "draws", float(self.samples), "draws", "the file", where=place_of(self.source, path))
         return worked("ratio", words, "share", [count, draws])
 
     def price_factor(self, value: float) -> Node:
-        return node("formula", "least factor on all prices that carries the debt", value, "x", "bisection on the sizing",
-                    [*self.behind("revenue", "senior", "costs"), self.senior()])  # fmt: skip
+        return node(
+            "formula",
+            "least factor on all prices that carries the debt",
+            value,
+            "x",
+            "bisection on the sizing",
+            [*self.behind("revenue", "senior", "costs"), self.senior()],
+        )
 
     def residual(self, value: float) -> Node:
-        return node("formula", f"last move of the fixed point, of {self.model.iterations} rounds", value, "USD",
-                    "debt, interest and need solved together", self.behind("senior", "capital", "timing"))  # fmt: skip
+        return node(
+            "formula",
+            f"last move of the fixed point, of {self.model.iterations} rounds",
+            value,
+            "USD",
+            "debt, interest and need solved together",
+            self.behind("senior", "capital", "timing"),
+        )
 
 
 def trees(source: Source, model: ProjectModel, samples: int, metrics: Table) -> dict[str, Node]:
@@ -360,9 +535,16 @@ def trees(source: Source, model: ProjectModel, samples: int, metrics: Table) -> 
         "sub_debt": t.sub,
         "equity": t.equity,
         "total_uses": t.total_uses,
-        "gearing": lambda: t.fitting("ratio", "debt / uses", "share", [worked("sum", "all debt", "USD", [t.senior(), t.sub()]), t.total_uses()],
-                                     t.metric("gearing")),
-        "debt_over_capital": lambda: t.fitting("ratio", "debt / capital", "share", [t.senior(), t.capital()], t.metric("debt_over_capital")),
+        "gearing": lambda: t.fitting(
+            "ratio",
+            "debt / uses",
+            "share",
+            [worked("sum", "all debt", "USD", [t.senior(), t.sub()]), t.total_uses()],
+            t.metric("gearing"),
+        ),
+        "debt_over_capital": lambda: t.fitting(
+            "ratio", "debt / capital", "share", [t.senior(), t.capital()], t.metric("debt_over_capital")
+        ),
         "dscr_min": t.dscr_min,
         "dscr_average": t.dscr_average,
         "llcr": lambda: t.life_cover("llcr", model.timing.first + tenor),
@@ -380,9 +562,11 @@ def trees(source: Source, model: ProjectModel, samples: int, metrics: Table) -> 
         "unpaid": t.unpaid,
         "refinancing_proceeds": t.refinanced,
         "refinancing_gain": t.gain,
-        "cover_below_one_share": lambda: t.of_draws("draws in which the least cover is below 1", values["cover_below_one_share"]),
+        "cover_below_one_share": lambda: t.of_draws(
+            "draws in which the least cover is below 1", values["cover_below_one_share"]
+        ),
         "arrears_share": lambda: t.of_draws("draws in which something is overdue", values["arrears_share"]),
         "price_factor": lambda: t.price_factor(values["price_factor"]),
         "residual": lambda: t.residual(values["residual"]),
-    }  # fmt: skip
+    }
     return {row["name"]: headed(row, how[row["name"]]()) for row in metrics.rows()}

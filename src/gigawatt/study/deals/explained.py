@@ -67,8 +67,10 @@ class DealTrees(Keeper):
         words = f"contract {name}: {one.kind.name}, {one.deal.pays} to {one.deal.gets} ({one.status})"
         row = self.rows[at] if at is not None else {}
         deal = row.get("deal") if isinstance(row, Mapping) else None
-        place = {"path": f"deal/{deal}.contract"} if deal else {"where": place_of(self.source, ("contracts", at or 0))}
-        return node("datum", words, one.headline_usd, "USD", f"{grade}{one.source or 'the file'}", **place)
+        made = node("datum", words, one.headline_usd, "USD", f"{grade}{one.source or 'the file'}")
+        if deal:
+            return made | {"path": f"deal/{deal}.contract"}
+        return made | {"where": place_of(self.source, ("contracts", at or 0))}
 
     @once
     def terms(self, name: str) -> list[Node]:
@@ -278,16 +280,19 @@ class DealTrees(Keeper):
     def removed(self, vendor: str, value: float) -> Node:
         lost = value * self.sales(vendor)["value"]
         gone = node("formula", f"sales of {vendor} not made without its funding", lost, "USD",
-                    "everybody's purse settled again without those contracts", [self.put_in(vendor), self.sales(vendor)])  # fmt: skip
+                    "every purse settled again without those contracts", [self.put_in(vendor), self.sales(vendor)])  # fmt: skip
         return worked("ratio", "sales not made over sales", "share", [gone, self.sales(vendor)])
 
     def contingent(self, vendor: str) -> Node:
-        rows = [
-            worked("sum", f"cap of {one.id}", "USD", [defined("cap of what it guarantees", float(one.terms.cap_usd), "USD", one.source or "the file")],
-                   rests_on=self.terms(one.id))
-            for one in self.case.contracts
-            if one.kind.name in ("guarantee", "capacity_backstop") and one.deal.pays == vendor and np.isfinite(one.terms.cap_usd)
-        ]  # fmt: skip
+        rows = []
+        for one in self.case.contracts:
+            if (
+                one.kind.name in ("guarantee", "capacity_backstop")
+                and one.deal.pays == vendor
+                and np.isfinite(one.terms.cap_usd)
+            ):
+                cap = defined(f"cap of {one.id}", float(one.terms.cap_usd), "USD", one.source or "the file")
+                rows.append(worked("same", f"cap of {one.id}", "USD", [cap], rests_on=self.terms(one.id)))
         caps = worked("sum", f"caps of what {vendor} guarantees", "USD", rows or self.none("no guarantee"))
         return worked("ratio", "caps over sales", "share", [caps, self.sales(vendor)])
 

@@ -20,10 +20,10 @@ from gigawatt.finance.settlement import NEVER, Settlement, settle
 from gigawatt.study.deals import tables
 from gigawatt.study.deals.case import Case, Change
 from gigawatt.study.deals.circular import Circular, circular
+from gigawatt.study.deals.explained import trees
 from gigawatt.study.deals.load import LoadedDeals
 from gigawatt.study.deals.stress import outside_usd, stress_table
 from gigawatt.study.deals.texts import headline, hindsight, texts
-from gigawatt.study.deals.explained import trees
 from gigawatt.study.explained.kept import kept
 from gigawatt.study.result import RunResult
 from gigawatt.study.source import digest

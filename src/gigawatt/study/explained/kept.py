@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from gigawatt.catalog import Catalog
+from gigawatt.catalog.inline import Inline
 from gigawatt.catalog.store import DATA
 from gigawatt.core.errors import InputError
 from gigawatt.study.explain import Node
@@ -24,19 +25,26 @@ PART = "part"
 PACKAGED = "catalog/data"
 
 
-def kept(trees: Mapping[str, Node], catalog: Catalog | None, source: Source | None) -> dict[str, Any]:
+def kept(
+    trees: Mapping[str, Node], catalog: Catalog | None, source: Source | None, folder: Path | None = None
+) -> dict[str, Any]:
     """The entries of a manifest: `explain`, `explain_files`, `explain_overlays`.
 
     Args:
         trees: by the name of the metric.
         catalog: that the run read.
         source: the scenario's file; None where there was none.
+        folder: of further files that trees name by their lines.
     """
+    if isinstance(catalog, Inline):
+        _said_here(trees, catalog)
     files = _records(trees, catalog) if catalog is not None else {}
     if source is not None:
         named = dict.fromkeys([source.file, *(place.file for place in source.places.values())])
         files |= {name: [[name, found]] for name in named if (found := digest_of(Path(name)))}
-    overlays = [str(folder) for folder in catalog.overlays] if catalog is not None else []
+    for file in sorted(folder.iterdir()) if folder is not None else ():
+        files[shown(file)] = [[shown(file), digest_of(file)]]
+    overlays = [str(overlay) for overlay in catalog.folders[1:]] if catalog is not None else []
     return {"explain": dict(trees), "explain_files": files} | ({"explain_overlays": overlays} if overlays else {})
 
 
@@ -52,6 +60,14 @@ def _records(trees: Mapping[str, Node], catalog: Catalog) -> dict[str, list[list
             layers = catalog.layers(kind, name)
             out[f"{kind}/{name}"] = [[shown(file), digest_of(file)] for file in layers]
     return dict(sorted(out.items()))
+
+
+def _said_here(trees: Mapping[str, Node], catalog: Inline) -> None:
+    """Values of records that the scenario itself says stand in its file, not in the catalog's."""
+    for one in _each(trees.values()):
+        path = one.get("path")
+        if path and catalog.says(path):
+            one |= {"where": str(catalog.where(path)), "input": f"catalog.{one.pop('path')}"}
 
 
 def shown(file: Path) -> str:

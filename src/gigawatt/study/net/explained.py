@@ -75,8 +75,14 @@ def trees(
         "chips of the group in a scale-up domain", row["per_domain"], "chips", "as many as fit, or as asked"
     )
     fit = fitted(catalog.get("calibration", "fabric-collectives"))
-    time = node("formula", f"time of the call: {row['bound']}", row["time_us"] * 1e-6, "s", "latency and transfer of each step of the algorithm",
-                [*asked, algorithm, inside, *_links(wired, catalog), fit])  # fmt: skip
+    time = node(
+        "formula",
+        f"time of the call: {row['bound']}",
+        row["time_us"] * 1e-6,
+        "s",
+        "latency and transfer of each step of the algorithm",
+        [*asked, algorithm, inside, *_links(wired, catalog), fit],
+    )
     factor = row["busbw_gb_per_s"] * 1e9 * row["time_us"] * 1e-6 / row["nbytes"] if row["nbytes"] else 0.0
     by = defined(
         f"bus factor of {row['collective']} among {row['n']:,}",

@@ -42,12 +42,24 @@ class ServeTrees:
         self.asked = self._asked()
         power = self.host.power_facts(str(row["mode"]))
         record = catalog.get("calibration", "serving-power")
-        self.chip = node("formula", "chip_power", row["chip_w"], "W", "mean over prefill and decode of what they draw",
-                         [*power, fitted(record), *self.chosen])  # fmt: skip
+        self.chip = node(
+            "formula",
+            "chip_power",
+            row["chip_w"],
+            "W",
+            "mean over prefill and decode of what they draw",
+            [*power, fitted(record), *self.chosen],
+        )
         self.meter = self.host.meter(self.chip)
         self.output = option("osl", "output tokens of a request", question.output_tokens, "token", given)
-        self.rate = node("formula", "requests a second", row["requests_per_s"], "1/s",
-                         f"steady state of the engine; bound by {row['bound']}", self._speed())  # fmt: skip
+        self.rate = node(
+            "formula",
+            "requests a second",
+            row["requests_per_s"],
+            "1/s",
+            f"steady state of the engine; bound by {row['bound']}",
+            self._speed(),
+        )
         self.tokens = worked("product", "output tokens a second", "token/s", [self.rate, self.output])
 
     def _chosen(self, others: Sequence[Row], column: str) -> list[Node]:
@@ -103,8 +115,11 @@ class ServeTrees:
 
     def first_token(self) -> Node:
         record = self.catalog.get("calibration", SERVING)
-        error = fitted(record, error=float(record.error["ttft_model_left_out"]["median"]),
-                       of="median error of TTFT, whole models left out of the fit")  # fmt: skip
+        error = fitted(
+            record,
+            error=float(record.error["ttft_model_left_out"]["median"]),
+            of="median error of TTFT, whole models left out of the fit",
+        )
         mean = node(
             "formula",
             "mean time to first token",
@@ -113,8 +128,14 @@ class ServeTrees:
             "queue, prefill, first step",
             self._speed(),
         )
-        return node("formula", "time to first token, p99", self.row["ttft_p99_ms"] / 1e3, "s", "of the requests of the steady state",
-                    [mean, error])  # fmt: skip
+        return node(
+            "formula",
+            "time to first token, p99",
+            self.row["ttft_p99_ms"] / 1e3,
+            "s",
+            "of the requests of the steady state",
+            [mean, error],
+        )
 
     def working(self) -> Node:
         """Chips that work, which watts are counted for."""
@@ -192,7 +213,9 @@ def service_trees(
     )
     made = {
         "rate_per_chip": rate,
-        "latency": node("formula", "time of a batch", row["latency_ms"] / 1e3, "s", "time of every operator of the batch", rests),
+        "latency": node(
+            "formula", "time of a batch", row["latency_ms"] / 1e3, "s", "time of every operator of the batch", rests
+        ),
         "energy_per_unit": worked("ratio", "watts / units", f"J/{unit}", [on.meter(chip), rate]),
-    }  # fmt: skip
+    }
     return {one["name"]: headed(one, made[one["name"]]) for one in result.metrics.rows()}

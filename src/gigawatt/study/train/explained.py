@@ -79,8 +79,12 @@ class TrainTrees:
         rest = [o for o in others if o["mapping"] != row["mapping"] and o["meets_limit"]]
         if rest:
             second = min(rest, key=lambda o: float(o["value_per_mtok"]))
-            made += runner_up(f"{second['mapping']}, {second['precision']} on {second['platform']}", float(second["tokens_per_s"]),
-                              "token/s", "the best of another mapping on the fronts")  # fmt: skip
+            made += runner_up(
+                f"{second['mapping']}, {second['precision']} on {second['platform']}",
+                float(second["tokens_per_s"]),
+                "token/s",
+                "the best of another mapping on the fronts",
+            )
         return made
 
     def _step(self) -> Node:
@@ -113,8 +117,14 @@ class TrainTrees:
         ]
         if idle:
             watts = float(standing_w(host, np.array([host.chip.idle_w]))[0])
-            each = node("formula", "an idle chip at the meter", watts, "W", "its idle draw, with what stands beside it",
-                        self.host.power_facts(str(self.row["mode"])))  # fmt: skip
+            each = node(
+                "formula",
+                "an idle chip at the meter",
+                watts,
+                "W",
+                "its idle draw, with what stands beside it",
+                self.host.power_facts(str(self.row["mode"])),
+            )
             left = choice(
                 "chips that the mapping leaves idle", idle, "chips", "chips less those of the mapping", self.picks
             )
@@ -127,10 +137,16 @@ class TrainTrees:
         row, host = self.row, self.one.host
         name = next((p for p in (row["precision"], "fp8", "bf16") if p in host.chip.peak_flops), "bf16")
         peak = float(host.chip.peak_flops.get(name, 0.0))
-        datum = self.host.accelerator.peak_flops.get(name)  # type: ignore[call-overload]
+        datum = next((p for key, p in self.host.accelerator.peak_flops.items() if key == name), None)
         flops = row["mfu"] * self.question.chips * peak * row["step_s"]
-        work = node("formula", "model FLOPs of a step", flops, "flop", "causal attention at half, no recompute",
-                    [self.asked[0], self.asked[3], self.asked[4]])  # fmt: skip
+        work = node(
+            "formula",
+            "model FLOPs of a step",
+            flops,
+            "flop",
+            "causal attention at half, no recompute",
+            [self.asked[0], self.asked[3], self.asked[4]],
+        )
         if datum is None or not peak:
             return node("formula", "mfu", row["mfu"], "share", "model FLOPs over dense peak", [work, self.step])
         most = worked(
@@ -160,9 +176,16 @@ class TrainTrees:
         """Share of the time that is work kept, by where the rest goes."""
         if job.effective is None:
             return defined("time that counts", 1.0, "share", "--failures none: nothing interrupts it")
-        rates = [fitted(self.catalog.get("calibration", "training-failures")),
-                 option("failures", "failures and what guards them", "as usual at this size" if "failures" not in self.given else "as asked",
-                        "", self.given)]  # fmt: skip
+        rates = [
+            fitted(self.catalog.get("calibration", "training-failures")),
+            option(
+                "failures",
+                "failures and what guards them",
+                "as usual at this size" if "failures" not in self.given else "as asked",
+                "",
+                self.given,
+            ),
+        ]
         whole = defined("all of the time", 1.0, "share", "what the others are taken from")
         lost = [
             node("formula", WORDS.get(name, name), float(share), "share", "rates of failure at this size", rates)
@@ -177,8 +200,15 @@ class TrainTrees:
         """Wall time, chip-hours and MWh of a budget of tokens."""
         budget = option("tokens", "tokens of the job", self.question.tokens, "token", self.given)
         work = worked("ratio", "seconds of work", "s", [budget, self.rate], job.work_s)
-        wall = worked("ratio", "work / time that counts", "day", [work, self.counts(job)], job.wall_s / DAY_S, scale=1 / DAY_S,
-                      scale_of="days per second")  # fmt: skip
+        wall = worked(
+            "ratio",
+            "work / time that counts",
+            "day",
+            [work, self.counts(job)],
+            job.wall_s / DAY_S,
+            scale=1 / DAY_S,
+            scale_of="days per second",
+        )
         hours = worked(
             "product",
             "GPUs x wall time",
@@ -193,8 +223,14 @@ class TrainTrees:
     def _energy(self, job: Job, wall: Node) -> Node:
         host = self.one.host
         idle = self.question.chips * float(standing_w(host, np.array([waiting_w(host.chip)]))[0])
-        waiting = node("formula", "MW of the job while it waits", idle / 1e6, "MW", "chips that wait, at the meter",
-                       self.host.power_facts(str(self.row["mode"])))  # fmt: skip
+        waiting = node(
+            "formula",
+            "MW of the job while it waits",
+            idle / 1e6,
+            "MW",
+            "chips that wait, at the meter",
+            self.host.power_facts(str(self.row["mode"])),
+        )
         parts = (
             {"productive": 1.0} if job.effective is None else {n: float(v) for n, v in job.effective.parts().items()}
         )
@@ -224,10 +260,17 @@ class TrainTrees:
             "mfu": self.mfu(),
             "job_power": self.power,
             "chip_power": self.chip,
-            "energy_per_token": worked("ratio", "watts of the job / tokens a second", "J/token", [self.power, self.rate],
-                                       self.row["joules_per_token"], scale=1e6, scale_of="W per MW"),
+            "energy_per_token": worked(
+                "ratio",
+                "watts of the job / tokens a second",
+                "J/token",
+                [self.power, self.rate],
+                self.row["joules_per_token"],
+                scale=1e6,
+                scale_of="W per MW",
+            ),
             "memory": self.memory(),
-        }  # fmt: skip
+        }
         return out | (self.job(self.jobs[0]) if self.jobs else {})
 
 
