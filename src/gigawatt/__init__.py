@@ -12,9 +12,11 @@ the command line and a bare import stay fast.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+TYPE_CHECKING = False  # checkers take it for typing's own, which a bare import need not load
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from gigawatt import catalog
     from gigawatt.api.ask import net, run, serve, train
     from gigawatt.api.explanation import Explanation

@@ -150,7 +150,7 @@ class Scenario:
             meant = [_meant(known, path, value) for known, value in zip(inputs, said, strict=True)]
             if said[0] != said[1] and meant[0] != meant[1]:
                 rows.append({"path": path, "this": _shown(said[0]), "other": _shown(said[1])})
-        title = f"{len(rows)} inputs differ between '{self.name}' and '{other.name}'"
+        title = f"Inputs that differ: {len(rows)}"
         return table_of("diff", rows, ("path", "this", "other"), title)
 
     def to_yaml(self, file: Path | str | None = None) -> str:

@@ -102,6 +102,13 @@ class InputError(GigawattError):
         }
 
 
+class UnknownName(InputError, KeyError):
+    """A mapping holds nothing of that name; the nearest that it holds is told. Also a `KeyError`, as mappings raise."""
+
+    def __str__(self) -> str:
+        return "\n".join(str(problem) for problem in self.problems)
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """A single change of a limit: what it is now, what it would have to be, in the unit shown."""
