@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gigawatt.api.result import Result
     from gigawatt.api.scenario import Scenario, load, templates
     from gigawatt.api.stored import open
+    from gigawatt.api.sweeps import SweepResult, sweep
     from gigawatt.api.tables import Table
     from gigawatt.core.errors import GigawattError, Infeasible, InputError
 
@@ -37,6 +38,7 @@ __all__ = [
     "Metrics",
     "Result",
     "Scenario",
+    "SweepResult",
     "Table",
     "catalog",
     "load",
@@ -44,6 +46,7 @@ __all__ = [
     "open",
     "run",
     "serve",
+    "sweep",
     "templates",
     "train",
 ]
@@ -55,6 +58,7 @@ _PLACES = {
     "api.result": ("Result",),
     "api.scenario": ("Scenario", "load", "templates"),
     "api.stored": ("open",),
+    "api.sweeps": ("SweepResult", "sweep"),
     "api.tables": ("Table",),
     "core.errors": ("GigawattError", "Infeasible", "InputError"),
 }

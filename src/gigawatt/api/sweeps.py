@@ -62,7 +62,9 @@ class SweepResult(Result):
             hint = "name a folder that is not there yet"
             raise InputError(Problem("exists", f"'{target}' is there already", Where(str(target)), (hint,))) from None
         except OSError as error:
-            raise InputError(Problem("not_writable", f"can not write '{target}': {error}", Where(str(target)))) from None
+            raise InputError(
+                Problem("not_writable", f"can not write '{target}': {error}", Where(str(target)))
+            ) from None
 
 
 def sweep(
@@ -112,7 +114,7 @@ def sweep(
 
     >>> import gigawatt as gw
     >>> made = gw.sweep("one-rack", {"site.energy_price": "30..90 USD/MWh/3"}, metrics="cost_per_mtok", engine="serial")
-    >>> made.table("best").rows().__next__()["site.energy_price"]
+    >>> made.table("best")["site.energy_price"][0]
     30.0
     """
     from gigawatt.report.files import add_run

@@ -87,6 +87,10 @@ class InputError(GigawattError):
         count = len(self.problems)
         return [*lines, *([f"{count} problems; nothing was run."] if count > 1 else [])]
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled by its problems, so that an error of another process says the same here."""
+        return _input_error, (type(self), self.problems, self.__dict__)
+
     def as_json(self) -> dict[str, Any]:
         first = self.problems[0]
         count = len(self.problems)
@@ -107,6 +111,14 @@ class UnknownName(InputError, KeyError):
 
     def __str__(self) -> str:
         return "\n".join(str(problem) for problem in self.problems)
+
+
+def _input_error(kind: type[InputError], problems: tuple[Problem, ...], state: dict[str, Any]) -> InputError:
+    """An error of this kind as it was pickled, whatever its own constructor takes."""
+    made = kind.__new__(kind)
+    InputError.__init__(made, problems)
+    made.__dict__.update(state)
+    return made
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,9 @@
 
 Started as a file by `pool`, never as a copy of the driver: no lock or thread of the driver comes with it, and a script without
 a main guard is not run again. Needs nothing but the standard library until the driver has told it where modules lie.
-Messages are pickles, one after the other: in come sys.path, the `Maker`, chunk numbers; out go (kind, ...) tuples. The end of
-its input means that the driver has closed it or is gone, however it went; then the process ends at once, in mid-work if need be.
+Messages are pickles, one after the other: in come sys.path, the `Maker`, chunk numbers; out go (kind, ...) tuples. The end
+of its input means that the driver has closed it or is gone, however it went; then the process ends at once, in mid-work if
+need be.
 """
 
 from __future__ import annotations

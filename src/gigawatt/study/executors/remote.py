@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import NoReturn
 
 # One thread a worker: as many workers as processors already use all of them, and sums keep one order.
-ONE_THREAD = {
-    name: "1"
-    for name in (
+ONE_THREAD = dict.fromkeys(
+    (
         "OMP_NUM_THREADS",
         "OPENBLAS_NUM_THREADS",
         "MKL_NUM_THREADS",
         "VECLIB_MAXIMUM_THREADS",
         "NUMBA_NUM_THREADS",
         "POLARS_MAX_THREADS",
-    )
-}
+    ),
+    "1",
+)
 
 
 class InWorker(Exception):

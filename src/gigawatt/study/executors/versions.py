@@ -31,7 +31,9 @@ def differences(here: Mapping[str, str], there: Mapping[str, str]) -> list[str]:
     >>> differences({"numpy": "2.4.6", "scipy": "1.17.1"}, {"numpy": "2.3.0", "scipy": "1.17.1"})
     ['numpy 2.4.6 here, 2.3.0 there']
     """
-    return [f"{name} {mine} here, {there.get(name, 'none')} there" for name, mine in here.items() if there.get(name) != mine]
+    return [
+        f"{name} {mine} here, {there.get(name, 'none')} there" for name, mine in here.items() if there.get(name) != mine
+    ]
 
 
 def _content() -> str:
