@@ -26,10 +26,9 @@ PARTS: tuple[tuple[str, tuple[str, ...]], ...] = (
 FACTS = ("kinds", "ids", "find", "show", "get")
 HEAD = """# Python API
 
-`import gigawatt as gw`. What stands here is public and pinned by a test; everything else may change without notice. How it is
-used: [From Python](../how-to/from-python.md). Inputs are said as in a file ([Study](../model/study.md)): texts with units such as
-`'500 MW'`, by dotted paths. Results are plain numbers in the unit that stands beside them. `gw.InputError` tells every
-mistake at once with the nearest valid name; `gw.Infeasible` is an answer that says what conflicts.
+`import gigawatt as gw`. What stands here is public and pinned by a test; everything else may change without notice. How it
+is used: [From Python](../how-to/from-python.md). Inputs are said as in a file ([Study](../model/study.md)), by dotted paths,
+as texts with units such as `'500 MW'`. Results are plain numbers in the unit that stands beside them.
 """
 
 
@@ -83,13 +82,16 @@ def _class(name: str, cls: type) -> Iterator[str]:
 
 
 def members(cls: type) -> list[tuple[str, Any]]:
-    """Public properties and methods that a class says itself, in their order; its fields are in its own docstring."""
+    """Public properties and methods of a class, in their order; those of another class of the face stand there."""
     wanted = (property, cached_property)
-    return [
-        (name, one)
-        for name, one in vars(cls).items()
+    own = [cls, *(base for base in cls.__bases__ if base.__module__.startswith("gigawatt.core"))]
+    found = {
+        name: one
+        for base in reversed(own)
+        for name, one in vars(base).items()
         if not name.startswith("_") and (isinstance(one, wanted) or inspect.isfunction(one))
-    ]
+    }
+    return list(found.items())
 
 
 def signature(name: str, function: Callable[..., Any]) -> str:

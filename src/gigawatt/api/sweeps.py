@@ -31,7 +31,7 @@ class SweepResult(Result):
         """Every scenario in its order: what was changed, status ('ok', 'infeasible', 'wrong', 'failed'), every headline metric.
 
         >>> import gigawatt as gw
-        >>> made = gw.sweep("networks/domains", {"networks.rack.nic": ["400 Gb/s", "800 Gb/s"]}, engine="serial")
+        >>> made = gw.sweep("networks/domains", {"chips": [[64], [72]]}, engine="serial")
         >>> made.runs()["status"].to_list()
         ['ok', 'ok']
         """

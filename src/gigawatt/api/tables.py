@@ -38,7 +38,7 @@ class Table(Columns):
         """
         from gigawatt.report.files import frame_of
 
-        return frame_of(self)
+        return frame_of(Columns(self.name, self.columns, self.units))
 
     def _as_text(self) -> tuple[list[tuple[str, str]], list[bool], list[list[str]]]:
         from gigawatt.report.grid import grid

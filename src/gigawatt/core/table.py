@@ -44,6 +44,7 @@ class Table:
             yield dict(zip(names, (plain(value) for value in values), strict=True))
 
     def as_json(self) -> list[dict[str, Any]]:
+        """The rows as a list."""
         return list(self.rows())
 
     def header(self, name: str) -> str:
@@ -53,6 +54,7 @@ class Table:
         return f"{words} [{unit}]" if unit else words
 
     def polars(self) -> pl.DataFrame:
+        """A polars frame with the numbers as they are."""
         import polars as pl
 
         return pl.DataFrame({key: [plain(v) for v in values] for key, values in self.columns.items()}, strict=False)
