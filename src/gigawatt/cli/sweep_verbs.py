@@ -9,6 +9,7 @@ import typer
 
 from gigawatt.cli.options import AsJson, Changes, Overlays
 from gigawatt.cli.output import console, folder_for, print_result
+from gigawatt.core.errors import GigawattError, Interrupted
 
 HELP = """How does it change over a grid?
 
@@ -86,7 +87,7 @@ def sweep(
     overlay: Overlays = [],
     engine: Annotated[
         str, typer.Option("--engine", help="serial, pool (processes), ray (a cluster).", rich_help_panel=HOW)
-    ] = "",
+    ] = "pool",
     workers: Annotated[
         int | None, typer.Option("--workers", help="How many (one a core).", rich_help_panel=HOW)
     ] = None,
@@ -112,7 +113,8 @@ def sweep(
 ) -> None:
     """Ask a question over a design; see `HELP`."""
     from gigawatt.report.files import add_run
-    from gigawatt.study.sweep import Sweep, answer_sweep, drive, first_runs
+    from gigawatt.study.executors import WorkerLost, executor_of
+    from gigawatt.study.sweep import Stopped, Sweep, answer_sweep, drive, first_runs
 
     asked = Sweep.of(
         file,
@@ -129,13 +131,19 @@ def sweep(
         overlays=overlay,
         as_of=as_of,
     )
-    executor = _executor(engine, workers, address)
+    executor = executor_of(engine, workers, address)
     folder = folder_for(asked.name, output)
-    with _watch(as_json, verbose) as watch, drive(asked, folder, executor, watch, fresh, _lowest(best)) as swept:
-        watch.say("reading the parts")
-        result = answer_sweep(swept)
-        add_run(result, folder)
-        runs = first_runs(swept, JSON_RUNS) if as_json else []
+    try:
+        with _watch(as_json, verbose) as watch, drive(asked, folder, executor, watch, fresh, _lowest(best)) as swept:
+            watch.say("reading the parts")
+            result = answer_sweep(swept)
+            add_run(result, folder)
+            runs = first_runs(swept, JSON_RUNS) if as_json else []
+    except Stopped as stop:
+        raise Interrupted(str(stop)) from None
+    except WorkerLost as lost:
+        kept = f"what is finished is kept in '{folder}', and the same command goes on from there"
+        raise GigawattError(f"{lost}; {kept}") from None
     tally = swept.tally
     if as_json:
         more = {"seconds": swept.seconds, "engine": swept.engine, "resumed": tally.found}
@@ -156,12 +164,6 @@ def _lowest(best: str) -> bool | None:
     if best not in ("", "highest", "lowest"):
         raise InputError(Problem("bad_option", f"--best is highest or lowest, not '{best}'", Where("--best")))
     return {"highest": False, "lowest": True}.get(best)
-
-
-def _executor(engine: str, workers: int | None, address: str | None) -> Any:
-    from gigawatt.study.executors import Serial
-
-    return Serial()
 
 
 def _watch(as_json: bool, verbose: bool) -> Any:
