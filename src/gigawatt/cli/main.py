@@ -20,6 +20,7 @@ from gigawatt.cli import (
     net_verbs,
     operate_verbs,
     results_verbs,
+    risk_verbs,
     scenario_verbs,
     serve_verbs,
     sweep_verbs,
@@ -67,6 +68,7 @@ train_verbs.add(app)
 fleet_verbs.add(app)
 moat_verbs.add(app)
 operate_verbs.add(app)
+risk_verbs.add(app)
 sweep_verbs.add(app)
 results_verbs.add(app)
 catalog_verbs.add(app)

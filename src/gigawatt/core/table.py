@@ -57,7 +57,11 @@ class Table:
         """A polars frame with the numbers as they are."""
         import polars as pl
 
-        return pl.DataFrame({key: [plain(v) for v in values] for key, values in self.columns.items()}, strict=False)
+        columns = {
+            key: values if hasattr(values, "dtype") else [plain(v) for v in values]
+            for key, values in self.columns.items()
+        }
+        return pl.DataFrame(columns, strict=False)
 
     def __getitem__(self, column: str) -> list[Any]:
         if column not in self.columns:

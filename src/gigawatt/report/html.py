@@ -61,7 +61,7 @@ def page(result: RunResult) -> str:
     drawn = [name for one in shown for name in (one.table, *one.charts)]
     charts = {name: chart for name in drawn if (chart := chart_of(result, name)) is not None}
     known = sections.known_tables(money_sections.sections_of(result))
-    other = [t for name, t in result.tables.items() if name not in known and len(t)]
+    other = [t for name, t in result.tables.items() if name not in known and name not in sections.UNSHOWN and len(t)]
     top = [_header(result), _claim(result)]
     body = "\n".join([*top, *_parts(result, shown, charts), *map(_further, other), _footer(result)])
     return Template(_own("page.html")).substitute(

@@ -13,7 +13,7 @@ from gigawatt.catalog import Catalog
 from gigawatt.core.table import Table
 from gigawatt.factory import Plan, plan, plan_all_objectives, value_of
 from gigawatt.study.answer import Answer, Further
-from gigawatt.study.bands import check_varied, draw_bands, percentiles
+from gigawatt.study.bands import draw_bands, percentiles
 from gigawatt.study.drift.answer import check as check_drift
 from gigawatt.study.drift.answer import drifted
 from gigawatt.study.headline import metrics_table
@@ -37,6 +37,7 @@ from gigawatt.study.platforms import hosts_table, platforms_table
 from gigawatt.study.price import Priced, price
 from gigawatt.study.resolve import Resolved, resolve
 from gigawatt.study.result import RunResult
+from gigawatt.study.risk.check import check_varied
 from gigawatt.study.runs_tables import availability_table, runs_table, swings_table
 from gigawatt.study.settle import settle
 from gigawatt.study.site.plant import plant_of
@@ -85,7 +86,7 @@ def work_out(loaded: Loaded, progress: Progress = lambda text: None, catalog: Ca
     progress("settling who pays whom")
     settled = settle(resolved, priced, best, line)
     progress("drawing bands")
-    bands = draw_bands(resolved, priced, best, line)
+    bands = draw_bands(resolved, priced, best, line, settled)
     return Answer(resolved, line, priced, best, settled, bands, others)
 
 

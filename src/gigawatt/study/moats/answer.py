@@ -26,7 +26,6 @@ from gigawatt.factory.moats import (
     standard_regimes,
     watt_map,
 )
-from gigawatt.study.bands import check_varied
 from gigawatt.study.load import Loaded
 from gigawatt.study.moats.draws import draws_of
 from gigawatt.study.moats.explained import trees
@@ -46,6 +45,7 @@ from gigawatt.study.moats.words import sentences
 from gigawatt.study.pipeline import chosen
 from gigawatt.study.resolve import resolve
 from gigawatt.study.result import RunResult
+from gigawatt.study.risk.check import check_varied
 from gigawatt.study.site.hall import air_words
 from gigawatt.study.source import digest
 from gigawatt.study.timeline import timeline
