@@ -13,6 +13,7 @@ import typer
 
 from gigawatt.cli import (
     catalog_verbs,
+    explain_verbs,
     fleet_verbs,
     later,
     moat_verbs,
@@ -70,6 +71,7 @@ moat_verbs.add(app)
 operate_verbs.add(app)
 risk_verbs.add(app)
 sweep_verbs.add(app)
+explain_verbs.add(app)
 results_verbs.add(app)
 catalog_verbs.add(app)
 trust_verbs.add(app)

@@ -21,6 +21,7 @@ from gigawatt.core.table import Table, plain
 from gigawatt.report.grid import unit_in
 from gigawatt.report.html import page
 from gigawatt.report.workbook import write_workbook
+from gigawatt.study.explained.kept import packed
 from gigawatt.study.result import RunResult
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def _manifest(result: RunResult, tables: Mapping[str, Table], names: list[str]) 
         "name": result.name,
         "title": result.title,
         "headline": result.headline,
-        **{key: value for key, value in result.manifest.items() if key not in VOLATILE},
+        **{key: value for key, value in packed(result.manifest).items() if key not in VOLATILE},
         "texts": {key: list(lines) for key, lines in result.texts.items()},
         "tables": {
             name: {

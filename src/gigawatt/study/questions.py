@@ -244,7 +244,7 @@ def answer_source(
         from gigawatt.study.deals.load import check as check_deals
         from gigawatt.study.deals.run import run_deals
 
-        return run_deals(check_deals(source, overrides, day, catalog), progress)
+        return run_deals(check_deals(source, overrides, day, catalog), progress, catalog)
     if verb == "net":
         from gigawatt.study.net.file import check_net, run_net
 
