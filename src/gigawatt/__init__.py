@@ -12,9 +12,11 @@ the command line and a bare import stay fast.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+TYPE_CHECKING = False  # checkers take it for typing's own, which a bare import need not load
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from gigawatt import catalog
     from gigawatt.api.ask import net, run, serve, train
     from gigawatt.api.explanation import Explanation
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from gigawatt.api.result import Result
     from gigawatt.api.scenario import Scenario, load, templates
     from gigawatt.api.stored import open
+    from gigawatt.api.sweeps import SweepResult, sweep
     from gigawatt.api.tables import Table
     from gigawatt.core.errors import GigawattError, Infeasible, InputError
 
@@ -35,6 +38,7 @@ __all__ = [
     "Metrics",
     "Result",
     "Scenario",
+    "SweepResult",
     "Table",
     "catalog",
     "load",
@@ -42,6 +46,7 @@ __all__ = [
     "open",
     "run",
     "serve",
+    "sweep",
     "templates",
     "train",
 ]
@@ -53,6 +58,7 @@ _PLACES = {
     "api.result": ("Result",),
     "api.scenario": ("Scenario", "load", "templates"),
     "api.stored": ("open",),
+    "api.sweeps": ("SweepResult", "sweep"),
     "api.tables": ("Table",),
     "core.errors": ("GigawattError", "Infeasible", "InputError"),
 }

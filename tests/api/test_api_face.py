@@ -5,7 +5,6 @@ import importlib
 import inspect
 import pickle
 import pkgutil
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 
 import gigawatt as gw
 import gigawatt.api
+from gigawatt.api import pages
 
 FACE = Path(__file__).parent / "face.txt"
 CLASSES = [name for name in gw.__all__ if inspect.isclass(getattr(gw, name))]
@@ -21,17 +21,16 @@ FUNCTIONS = [name for name in gw.__all__ if inspect.isfunction(getattr(gw, name)
 MODULES = sorted(f"gigawatt.api.{one.name}" for one in pkgutil.iter_modules(gigawatt.api.__path__))
 
 
-def members(cls):
-    """Public methods and properties that the class defines itself."""
-    return [(name, one) for name, one in vars(cls).items() if not name.startswith("_")]
-
-
 def signature(name, one):
-    if isinstance(one, (staticmethod, classmethod)):
-        one = one.__func__
     if inspect.isfunction(one):
-        return name + re.sub(r"(: |-> )'([^']*)'", r"\1\2", str(inspect.signature(one)))
+        return " ".join(pages.signature(name, one).split())
     return name
+
+
+def fields(cls):
+    """Public fields, of a base class too where that is none of the face's own."""
+    own = [cls, *(base for base in cls.__bases__ if base.__module__.startswith("gigawatt.core"))]
+    return [(name, None) for base in own for name in base.__annotations__ if not name.startswith("_")]
 
 
 def face():
@@ -42,7 +41,8 @@ def face():
     for cls in CLASSES:
         own = getattr(gw, cls)
         if own.__module__.startswith("gigawatt.api"):
-            lines += [signature(f"gw.{cls}.{name}", one) for name, one in sorted(members(own))]
+            found = {**dict(fields(own)), **dict(pages.members(own))}
+            lines += [signature(f"gw.{cls}.{name}", one) for name, one in sorted(found.items())]
         else:
             lines.append(f"gw.{cls}")
     return "\n".join(lines) + "\n"
@@ -88,8 +88,8 @@ def test_public_methods_are_documented():
         f"{cls}.{name}"
         for cls in CLASSES
         if getattr(gw, cls).__module__.startswith("gigawatt.api")
-        for name, one in members(getattr(gw, cls))
-        if (inspect.isfunction(one) or isinstance(one, property)) and not inspect.getdoc(one)
+        for name, one in pages.members(getattr(gw, cls))
+        if not inspect.getdoc(one)
     ]
     assert not missing
 
@@ -114,3 +114,10 @@ def test_scenarios_and_metrics_can_be_sent_to_another_process():
     metric = gw.Metric({"name": "capex", "value": 3.0, "unit": "USD", "low": 2.0, "high": 4.0})
     again = pickle.loads(pickle.dumps(metric))
     assert (again, again.unit, again.band) == (3.0, "USD", (2.0, 4.0))
+
+
+def test_the_reference_is_made_from_the_docstrings():
+    """`python -m gigawatt.api.pages docs` would write what is committed; every name of the face is on it."""
+    page = (Path(__file__).parents[2] / "docs" / pages.PLACE).read_text(encoding="utf-8")
+    assert page == pages.api_page()
+    assert {name for _, names in pages.PARTS for name in names} == set(gw.__all__)

@@ -46,7 +46,7 @@ def test_tables_are_the_engines_in_the_order_of_the_report(rack, plain):
     assert set(rack.tables) == {"metrics", *(name for name, table in plain.tables.items() if len(table))}
     assert list(rack.tables)[:2] == ["plan", "limits"]
     table = rack.table("limits")
-    assert list(table.rows()) == plain.tables["limits"].as_json()
+    assert list(table.rows()) == plain.tables["limits"].as_json() and table.columns == plain.tables["limits"].columns
     assert table["name"] == table.polars()["name"].to_list()
     assert table.units["used_share"] == "share"
     assert len(table) == len(plain.tables["limits"])

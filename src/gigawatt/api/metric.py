@@ -12,6 +12,15 @@ class Metric(float):
     """A headline number: a float in its `unit`, with the 80 % band and the formula that it follows.
 
     It takes part in arithmetic as the plain number; `str` scales it and says its band.
+
+    Attributes:
+        name: of the metric.
+        unit: of the number, and of its band; 'share' is a part of one.
+        low: P10 of the draws; None where the answer draws none.
+        high: P90 of the draws; None where the answer draws none.
+        p50: their median.
+        formula: how it follows.
+        inputs: from what.
     """
 
     __slots__ = ("formula", "high", "inputs", "low", "name", "p50", "unit")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from gigawatt.api.errors import no_such
 from gigawatt.api.explanation import Explanation, explanation_of
 from gigawatt.api.metric import Metric, Metrics, metrics_of
-from gigawatt.api.tables import Table
+from gigawatt.api.tables import Table, shown_as
 from gigawatt.core.errors import InputError, Problem
 from gigawatt.study.result import RunResult
 
@@ -32,6 +32,8 @@ class Result:
 
     _run: RunResult
     _scenario: Scenario | None = None
+    _folder: Path | None = None  # where it lies, if anywhere
+    _kept: object = None  # what deletes a folder of nobody's when the last result that needs it is gone
 
     @property
     def name(self) -> str:
@@ -220,7 +222,7 @@ def _sections(run: RunResult) -> list[Section]:
 def _table(run: RunResult, name: str, one: Section | None) -> Table:
     """A table as the report shows it: with the columns and labels of its part."""
     made = run.metrics if name == "metrics" else run.tables[name]
-    return Table(made, one.columns if one else None, dict(one.labels) if one else {})
+    return shown_as(made, one.columns if one else None, one.labels if one else None)
 
 
 def _card(one: Metric) -> str:

@@ -106,6 +106,13 @@ class InputError(GigawattError):
         }
 
 
+class UnknownName(InputError, KeyError):
+    """A mapping holds nothing of that name; the nearest that it holds is told. Also a `KeyError`, as mappings raise."""
+
+    def __str__(self) -> str:
+        return "\n".join(str(problem) for problem in self.problems)
+
+
 def _input_error(kind: type[InputError], problems: tuple[Problem, ...], state: dict[str, Any]) -> InputError:
     """An error of this kind as it was pickled, whatever its own constructor takes."""
     made = kind.__new__(kind)

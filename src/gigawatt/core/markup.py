@@ -1,10 +1,11 @@
-"""A table as a small piece of HTML for a notebook: colours follow the page, light or dark, and nothing is fetched."""
+"""A table as text, and as a small piece of HTML for a notebook: colours are the page's own, and nothing is fetched."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
 
+WIDEST = 40  # characters of a cell of plain text
 # Colours are the page's own ink at some strength, so that a dark theme needs no second set.
 STYLE = (
     "<style>"
@@ -36,7 +37,7 @@ def table_html(
     note: str = "",
     more: int = 0,
 ) -> str:
-    """Rows of text as a table; `headers` are (label, unit), `more` is how many rows are not among `rows`.
+    """Rows of text as HTML; `headers` are (label, unit), `more` is how many rows are not among `rows`.
 
     >>> "[MW]" in table_html([("power", "MW")], [True], [["12"]])
     True
@@ -51,6 +52,29 @@ def table_html(
         for row in rows
     )
     caption = f"<caption>{escape(title)}</caption>" if title else ""
-    rest = f'<div class="dim">{more:,} more rows</div>' if more else ""
+    rest = f'<div class="dim">{more:,} more rows</div>' if more > 0 else ""
     words = f'<div class="dim">{escape(note)}</div>' if note else ""
     return f'<div class="wide"><table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{rest}{words}'
+
+
+def table_text(
+    headers: Sequence[tuple[str, str]],
+    numeric: Sequence[bool],
+    rows: Sequence[Sequence[str]],
+    title: str = "",
+    more: int = 0,
+) -> str:
+    """The same in lines of plain text.
+
+    >>> print(table_text([("power", "MW"), ("rack", "")], [True, False], [["12", "a"]]))
+    power [MW]  rack
+            12  a
+    """
+    head = [f"{label} [{unit}]" if unit else label for label, unit in headers]
+    cells = [[cell if len(cell) <= WIDEST else cell[: WIDEST - 3] + "..." for cell in row] for row in rows]
+    wide = [max(len(text) for text in column) for column in zip(head, *cells, strict=True)]
+    lines = [
+        "  ".join(c.rjust(n) if right else c.ljust(n) for c, n, right in zip(row, wide, numeric, strict=True)).rstrip()
+        for row in (head, *cells)
+    ]
+    return "\n".join([*([title] if title else []), *lines, *([f"... and {more:,} more rows"] if more > 0 else [])])
