@@ -74,6 +74,9 @@ class PluginError(InputError):
         super().__init__(Problem(code, f"{plugin} can not be used: {wrong}", None, tuple(ways)))
         self.plugin = plugin
 
+    def __reduce__(self) -> tuple[type[InputError], tuple[tuple[Problem, ...]]]:
+        return InputError, (self.problems,)  # another process may not have the package
+
 
 @lru_cache(maxsize=1)
 def _found() -> tuple[Plugin, ...]:
