@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gigawatt.cli.main import run
 from gigawatt.core import plugins
 
 Plug = Callable[..., None]
@@ -41,3 +42,20 @@ def plug(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Plug]:
         for loaded in [one for one in sys.modules if one.split(".")[0] == name]:
             del sys.modules[loaded]
     plugins.refresh()
+
+
+@pytest.fixture
+def command(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Callable[..., tuple[int, str, str]]:
+    """Runs the command in an empty folder; (exit code, stdout, stderr)."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
+
+    def call(*words: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as done:
+            run(list(words))
+        printed = capsys.readouterr()
+        return int(done.value.code or 0), printed.out, printed.err
+
+    return call

@@ -16,9 +16,9 @@ from gigawatt.physics.chip import chip_from_record, chip_watts, kernel_seconds
 from gigawatt.physics.fabric import collective_seconds, fabric_from_record, moe_seconds
 from gigawatt.study.executors import Done, Serial
 from gigawatt.study.executors.plugged import plugged
+from gigawatt.study.executors.trial import digests
 from gigawatt.study.load import from_data
 from gigawatt.study.resolve import resolve
-from gigawatt.testing.executors import digests
 from gigawatt.testing.health import plugin_rows
 
 DEVICE = """
@@ -337,6 +337,14 @@ def test_an_executor_of_a_plug_in(plug: Any) -> None:
 def test_a_broken_executor_is_told_by_name(plug: Any, each: str, made: str, said: str) -> None:
     message = told(lambda: list(executor(plug, each, made).run(digests, (0, 1, 2))))
     assert "executor 'odd' of plug-in odd-engine 1.2" in message and said in message
+
+
+def test_audit_of_a_package_that_is_not_there(plug: Any, command: Any) -> None:
+    records(plug, {"accelerator/h100-odd.yaml": "extends: h100-sxm\nkind: assumed\nsource: a test\n"})
+    code, _, err = command("catalog", "audit", "--plugin", "odd-recrds")
+    assert code == 2 and "did you mean 'odd-records'?" in err
+    code, out, _ = command("doctor", "--json")
+    assert code == 0 and "odd-records 1.2: 1 records" in out
 
 
 def test_an_error_of_a_plug_in_crosses_processes(plug: Any) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from contextlib import closing
 
-from gigawatt.study.executors import Done, Executor, Serial, Worker
+from gigawatt.study.executors import Done, Executor, Serial
+from gigawatt.study.executors.trial import digests, failing
 
 CHUNKS = tuple(range(7))
 
@@ -31,10 +31,13 @@ def executor_problems(make: Callable[[int | None, str | None], Executor]) -> lis
                 found.append(f"{workers} workers: other bytes than one process makes")
             if list(make(workers, None).run(digests, ())):
                 found.append(f"{workers} workers: something done where nothing was asked")
-            with closing(make(workers, None).run(digests, CHUNKS)) as running:  # type: ignore[type-var]
-                next(running)
         except Exception as error:  # whatever the author's code does
             found.append(f"{workers} workers: {type(error).__name__}: {' '.join(str(error).split())}")
+    try:
+        with closing(make(1, None).run(digests, CHUNKS)) as running:  # type: ignore[type-var]
+            next(running)
+    except Exception as error:  # whatever the author's code does
+        found.append(f"closed early: {type(error).__name__}: {' '.join(str(error).split())}")
     try:
         list(make(1, None).run(failing, CHUNKS))
         found.append("an error of a worker does not reach the driver")
@@ -42,23 +45,3 @@ def executor_problems(make: Callable[[int | None, str | None], Executor]) -> lis
         if "chunk 0 fails" not in str(error):
             found.append(f"an error of a worker reaches the driver as {type(error).__name__}: {error}")
     return found
-
-
-def digests() -> Worker:
-    """A worker whose parts depend on the chunk's number alone."""
-    return digest
-
-
-def digest(chunk: int) -> bytes:
-    """The part of a chunk."""
-    return hashlib.sha256(str(chunk).encode()).digest() * (1 + chunk)
-
-
-def failing() -> Worker:
-    """A worker that can not do its first chunk."""
-    return fail
-
-
-def fail(chunk: int) -> bytes:
-    """Raises ValueError."""
-    raise ValueError(f"chunk {chunk} fails")
