@@ -7,7 +7,6 @@ nobody (`clash`). An overlay may say a plug-in's record anew, as it may any othe
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 
 from gigawatt.catalog.records import KINDS
@@ -18,19 +17,19 @@ from gigawatt.core.plugins import Plugin
 
 def plugin_folders() -> Mapping[Path, Plugin]:
     """The folder of each plug-in that can be found, in the order of their names."""
-    return _look(plugins.installed(plugins.CATALOG))[0]
+    return _look()[0]
 
 
 def broken_plugins() -> Sequence[InputError]:
     """What is wrong with those that can not: their records are missing."""
-    return _look(plugins.installed(plugins.CATALOG))[1]
+    return _look()[1]
 
 
-@lru_cache(maxsize=4)
-def _look(installed: tuple[Plugin, ...]) -> tuple[dict[Path, Plugin], list[InputError]]:
+@plugins.once
+def _look() -> tuple[dict[Path, Plugin], list[InputError]]:
     found: dict[Path, Plugin] = {}
     broken: list[InputError] = []
-    for plugin in installed:
+    for plugin in plugins.installed(plugins.CATALOG):
         try:
             found[plugins.folder(plugin)] = plugin
         except InputError as error:

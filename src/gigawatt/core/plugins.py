@@ -15,13 +15,13 @@ Who uses a plug-in says so (`note`), so that results can name what they rest on 
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gigawatt.core.errors import GigawattError, InputError, Problem, Where, nearest
 
@@ -74,6 +74,12 @@ class PluginError(InputError):
         super().__init__(Problem(code, f"{plugin} can not be used: {wrong}", None, tuple(ways)))
         self.plugin = plugin
 
+    def __reduce__(self) -> tuple[type[InputError], tuple[tuple[Problem, ...]]]:
+        return InputError, (self.problems,)  # another process may not have the package
+
+
+_REMEMBERED: list[Any] = []
+
 
 @lru_cache(maxsize=1)
 def _found() -> tuple[Plugin, ...]:
@@ -88,6 +94,9 @@ def _found() -> tuple[Plugin, ...]:
     return tuple(sorted(found, key=lambda one: (list(GROUPS).index(one.group), one.name, one.distribution)))
 
 
+_REMEMBERED.append(_found)
+
+
 def installed(group: str = "") -> tuple[Plugin, ...]:
     """Every plug-in, or those of a group, by group and name; nothing is imported for it."""
     return tuple(one for one in _found() if not group or one.group == group)
@@ -95,7 +104,15 @@ def installed(group: str = "") -> tuple[Plugin, ...]:
 
 def refresh() -> None:
     """Read the packages' metadata again: for a process that installs one, and for tests."""
-    _found.cache_clear()
+    for remembered in _REMEMBERED:
+        remembered.cache_clear()
+
+
+def once(function: Callable[[], T]) -> Callable[[], T]:
+    """What follows from the packages that are there, worked out once a process, or again after `refresh`."""
+    kept = lru_cache(maxsize=1)(function)
+    _REMEMBERED.append(kept)
+    return kept
 
 
 def names(group: str) -> list[str]:

@@ -165,7 +165,7 @@ def _host(name: str, question: Asks, arch: Architecture, catalog: Catalog, task:
     record = catalog.get("fabric", fabric_id)
     if not question.fabric:
         assumed.append(Assumed("fabric", fabric_id, f"the one that {place} comes with; --fabric names another"))
-    assumed += [Assumed(what, model, said) for what, model, said in models_said(accelerator, record)]
+    assumed += [Assumed(*row[:3]) for row in models_said(accelerator, record)]
     level = getattr(platform.software, task)
     # A generation whose own rows training was fitted to carries its software in those constants.
     fitted = task == "training" and accelerator.generation in MEASURED
@@ -212,7 +212,7 @@ def _alone(name: str, question: Asks, catalog: Catalog, assumed: list[Assumed], 
     """An accelerator that no platform holds: its default network, and no watts but its own."""
     chip = chip_from_record(catalog.get("accelerator", name))
     _check_links(catalog.get("accelerator", name), chip)
-    assumed += [Assumed(what, model, said) for what, model, said in models_said(catalog.get("accelerator", name))]
+    assumed += [Assumed(*row[:3]) for row in models_said(catalog.get("accelerator", name))]
     node = min(8, max(1, chip.scaleup_domain))
     if question.fabric:
         record = catalog.get("fabric", question.fabric)

@@ -16,15 +16,17 @@ Asked = ParamSpec("Asked")
 Result = TypeVar("Result", bound=RunResult)
 
 
-def models_said(accelerator: Any, fabric: Any = None) -> list[tuple[str, str, str]]:
-    """(what, which, what its maker says of it) of the models that two records name in place of the built-in ones."""
+def models_said(accelerator: Any, fabric: Any = None) -> list[tuple[str, str, str, str]]:
+    """(what, which, what its maker says, where it is named) of the models that records name in place of the built-in ones."""
     said = []
     if accelerator is not None and accelerator.device_model:
         name = accelerator.device_model
-        said.append((f"device model of {accelerator.id}", name, _by(plugins.DEVICES, name, device_model(name).says)))
+        says = _by(plugins.DEVICES, name, device_model(name).says)
+        said.append((f"device model of {accelerator.id}", name, says, f"accelerator/{accelerator.id}.device_model"))
     if fabric is not None and fabric.collective_model:
         name = fabric.collective_model
-        said.append((f"collectives of {fabric.id}", name, _by(plugins.FABRICS, name, fabric_model(name).says)))
+        says = _by(plugins.FABRICS, name, fabric_model(name).says)
+        said.append((f"collectives of {fabric.id}", name, says, f"fabric/{fabric.id}.collective_model"))
     return said
 
 

@@ -54,8 +54,8 @@ def assumptions_table(resolved: Resolved, racks: Sequence[float], more: Sequence
     ]  # fmt: skip
     for offered in resolved.offers:
         rows += [
-            {"name": what, "value": None, "unit": "", "kind": "assumed", "source": f"{name}: {said}", "path": what}
-            for what, name, said in models_said(offered.accelerator, offered.fabric)
+            {"name": what, "value": None, "unit": "", "kind": "assumed", "source": f"{name}: {said}", "path": path}
+            for what, name, said, path in models_said(offered.accelerator, offered.fabric)
         ]
     rows += [
         {"name": f"charge {levy.id}", "value": None, "unit": "", "kind": "assumed", "path": f"charges.{levy.id}",

@@ -196,13 +196,15 @@ def _check_names(
 
     for row, place in zip(rows, places, strict=True):
         name = row.get("id")
-        whole = dict(row)
+        whole, kind = dict(row), _kind(row)
         for said, at in _told(row, place):
             whole |= said
             for side in ("pays", "gets"):
                 named(f"company or outside party for contract '{name}' ({side})", said.get(side), parties, (*at, side))
             named(f"site for contract '{name}'", said.get("site"), sites, (*at, "site"))
             for key in ("index", "base", "market_value"):
+                if kind is not None and key in kind.door and kind.door[key].dimension != "text":
+                    continue  # a kind of a plug-in that calls something else so
                 named(f"path for contract '{name}' ({key})", said.get(key), paths, (*at, key))
             if row.get("kind") == "warrant":
                 named(f"path for contract '{name}' (price)", said.get("price"), paths, (*at, "price"))

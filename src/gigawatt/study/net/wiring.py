@@ -185,7 +185,7 @@ def _assumptions(
             why = f"of {chip.name}, which is slower than the fabric's"
         out.append(Assumed("NIC rate", nic, f"{why}; --nic states another"))
     if fabric.collective_model:
-        out += [Assumed(what, model, said) for what, model, said in models_said(None, record)]
+        out += [Assumed(*row[:3]) for row in models_said(None, record)]
     kinds = set(question.collectives)
     if kinds & {"all_to_all"} and question.overrides.ports_per_pair is None:
         ports = max(1, round(fabric.nic_bytes_per_s / fabric.port_bytes_per_s))
