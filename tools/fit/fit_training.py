@@ -28,10 +28,12 @@ sys.path.insert(0, str(Path(__file__).parent))
 from training_record import Residuals, record
 from training_start import START
 
-from gigawatt.physics.training import coefficients, step_times
+from gigawatt.physics.training import coefficients, load_calibration, step_times
 from gigawatt.physics.training.calibration import kin_of
+from gigawatt.physics.training.search import best
 from gigawatt.validation.outside import SINGLE_NODE, read_by_training
 from gigawatt.validation.training import candidates_of, choose
+from gigawatt.validation.training_bands import ORIGIN, sigma_of
 from gigawatt.validation.training_layouts import xla_recompute
 from gigawatt.validation.training_metrics import step_of
 from gigawatt.validation.training_rows import Case, case_of
@@ -132,6 +134,15 @@ def summary(r: np.ndarray) -> str:
     )
 
 
+def covered(cases: Sequence[Case], out: np.ndarray) -> str:
+    """Share of rows, predicted without their source, in the band of a document never seen and in that of a plan."""
+    fit = load_calibration()
+    row = np.hypot([sigma_of(case) for case in cases], fit.sigma.get(ORIGIN, 0.0))
+    plan = np.array([best.sigma_of(fit, case.shape, case.chip.generation) for case in cases])
+    shares = (f"{np.mean(np.abs(out) <= best.Z80 * sigma):.1%}" for sigma in (row, plan))
+    return "{} of a document never seen, {} of a plan".format(*shares)
+
+
 def null_errors(cases: Sequence[Case], target: np.ndarray) -> np.ndarray:
     """Error of the median achieved FLOP/s of chip x precision x dense or mixture, the row itself seen."""
     flops = np.array(
@@ -176,6 +187,7 @@ def main() -> None:
     if not args.no_cv:
         out, samples = left_out(rows, source, weight, x)
         print("source left out", summary(out), f"{time.perf_counter() - began:.0f} s")
+        print("  in 80 % bands as they now stand:", covered(cases, out))
     if args.folds:
         labels = {
             "model": [row["model"].split(" ")[0].lower() for row in raw],
