@@ -84,9 +84,8 @@ def run(arguments: Sequence[str] | None = None) -> None:
     except GigawattError as error:
         print_error(error, as_json)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt as stop:
-        said = str(stop) or "stopped by the user; nothing was left half-written"
-        print_error(InputError(Problem("interrupted", said)), as_json)
+    except KeyboardInterrupt:
+        print_error(InputError(Problem("interrupted", "stopped by the user; nothing was left half-written")), as_json)
         sys.exit(130)
     except BrokenPipeError:
         sys.stderr.close()

@@ -9,30 +9,31 @@ import typer
 
 from gigawatt.cli.options import AsJson, Changes, Overlays
 from gigawatt.cli.output import console, folder_for, print_result
+from gigawatt.core.errors import GigawattError, Interrupted
 
 HELP = """How does it change over a grid?
 
-Asks a question again and again with other inputs: values of a grid, inputs that move together, draws from laws, named
-cases, and all products of these, over any dotted path that --set takes. FILE is a scenario (or any other question), or a
-file that says 'question: sweep'. Every scenario is a row of the folder's parts/, those that can not be with their
-reason. A sweep that was stopped goes on where it was when the same command is given again; nothing that is finished is
-lost.
+Asks a question again and again with other inputs: values of a grid, inputs that move together,
+draws from laws, named cases, and all products of these, over any dotted path that --set takes.
+FILE is a scenario, any other question, or a file that says 'question: sweep'. Every scenario is a
+row of the folder's parts/, those that can not be with their reason. The same command goes on where
+a stopped sweep was; nothing that is finished is lost.
 
-Exit code 0 also where some scenarios are infeasible; 1 where none is feasible; 130 after Ctrl-C.
+Exit code 0 also where some scenarios are infeasible, 1 where none is feasible, 130 after Ctrl-C.
 
 Examples:
 
   gigawatt sweep examples/one-gigawatt.yaml --grid 'site.energy_price=30..90 USD/MWh/7'
 
-  gigawatt sweep examples/one-gigawatt.yaml --grid site.place=abilene-texas,norway --grid 'capital=20..60 billion USD/5'
-  --metric operator_npv
+  gigawatt sweep examples/one-rack.yaml --grid site.place=ohio,norway --grid 'discount_rate=8 %,10 %'
 
-  gigawatt sweep examples/one-gigawatt.yaml --zip 'site.grid_power=500 MW, 1 GW' --zip 'capital=23 billion USD, 45
-  billion USD'
+  gigawatt sweep examples/one-rack.yaml --zip 'horizon.years=4,5' --zip 'discount_rate=8 %,9 %'
 
-  gigawatt sweep examples/one-gigawatt.yaml --sample 'workloads.chat.price.output=lognormal 1.25' --samples 1024
+  gigawatt sweep examples/one-rack.yaml --sample 'site.energy_price=lognormal 1.25' --samples 64
 
-  gigawatt sweep examples/sweeps/site-and-prices.yaml --engine pool --workers 8 -o runs/overnight
+  gigawatt sweep examples/one-rack.yaml --case 'dear: site.energy_price=90 USD/MWh' --case as-is
+
+  gigawatt sweep examples/sweeps/site-and-prices.yaml --workers 8 -o runs/overnight
 
   gigawatt query 'select "site.place", max(system_npv) from runs group by 1' --run runs/overnight
 """
@@ -45,7 +46,7 @@ def sweep(
     grid: Annotated[
         list[str],
         typer.Option(
-            "--grid", metavar="PATH=VALUES", help="v1,v2,... or low..high/n [log]. Repeatable.", rich_help_panel=DESIGN
+            "--grid", metavar="PATH=VALUES", help="v1,v2,... or low..high/n, or low..high/n log. Repeatable.", rich_help_panel=DESIGN
         ),
     ] = [],
     zip_: Annotated[
@@ -86,7 +87,7 @@ def sweep(
     overlay: Overlays = [],
     engine: Annotated[
         str, typer.Option("--engine", help="serial, pool (processes), ray (a cluster).", rich_help_panel=HOW)
-    ] = "",
+    ] = "pool",
     workers: Annotated[
         int | None, typer.Option("--workers", help="How many (one a core).", rich_help_panel=HOW)
     ] = None,
@@ -112,7 +113,8 @@ def sweep(
 ) -> None:
     """Ask a question over a design; see `HELP`."""
     from gigawatt.report.files import add_run
-    from gigawatt.study.sweep import Sweep, answer_sweep, drive, first_runs
+    from gigawatt.study.executors import WorkerLost, executor_of
+    from gigawatt.study.sweep import Stopped, Sweep, answer_sweep, drive, first_runs
 
     asked = Sweep.of(
         file,
@@ -129,13 +131,19 @@ def sweep(
         overlays=overlay,
         as_of=as_of,
     )
-    executor = _executor(engine, workers, address)
+    executor = executor_of(engine, workers, address)
     folder = folder_for(asked.name, output)
-    with _watch(as_json, verbose) as watch, drive(asked, folder, executor, watch, fresh, _lowest(best)) as swept:
-        watch.say("reading the parts")
-        result = answer_sweep(swept)
-        add_run(result, folder)
-        runs = first_runs(swept, JSON_RUNS) if as_json else []
+    try:
+        with _watch(as_json, verbose) as watch, drive(asked, folder, executor, watch, fresh, _lowest(best)) as swept:
+            watch.say("reading the parts")
+            result = answer_sweep(swept)
+            add_run(result, folder)
+            runs = first_runs(swept, JSON_RUNS) if as_json else []
+    except Stopped as stop:
+        raise Interrupted(str(stop)) from None
+    except WorkerLost as lost:
+        kept = f"what is finished is kept in '{folder}', and the same command goes on from there"
+        raise GigawattError(f"{lost}; {kept}") from None
     tally = swept.tally
     if as_json:
         more = {"seconds": swept.seconds, "engine": swept.engine, "resumed": tally.found}
@@ -156,12 +164,6 @@ def _lowest(best: str) -> bool | None:
     if best not in ("", "highest", "lowest"):
         raise InputError(Problem("bad_option", f"--best is highest or lowest, not '{best}'", Where("--best")))
     return {"highest": False, "lowest": True}.get(best)
-
-
-def _executor(engine: str, workers: int | None, address: str | None) -> Any:
-    from gigawatt.study.executors import Serial
-
-    return Serial()
 
 
 def _watch(as_json: bool, verbose: bool) -> Any:

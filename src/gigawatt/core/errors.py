@@ -144,6 +144,15 @@ class Unsupported(GigawattError):
         return {"error": {"code": "not_in_this_version", "message": str(self), "where": [], "hints": []}}
 
 
+class Interrupted(GigawattError):
+    """The user stopped it; the text says what is kept and how to go on."""
+
+    exit_code = 130
+
+    def as_json(self) -> dict[str, Any]:
+        return {"error": {"code": "interrupted", "message": str(self), "where": [], "hints": []}}
+
+
 def nearest(name: str, options: Iterable[str]) -> str | None:
     """The option most like `name`, or None where nothing is near.
 

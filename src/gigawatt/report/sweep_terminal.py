@@ -57,7 +57,8 @@ def render_sweep(result: RunResult, console: Console, folder: Path | None = None
         if part.note and table.note:
             page.text(table.note, style="dim", hang=2)
     page.console.print()
-    page.ending(folder, result.texts.get("next", [])[:2])
+    ways = [way.replace("--run DIR", f"--run {folder}") if folder else way for way in result.texts.get("next", [])]
+    page.ending(folder, ways[:2])
 
 
 def best_words(tally: Tally) -> str:

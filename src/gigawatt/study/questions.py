@@ -1,7 +1,7 @@
 """Which question a file asks, and who answers it: deals, market, project, network, serving, training, back-test, or a plan.
 
-A file says `question: deals`, `market`, `project`, `network`, `serve` or `train`; a back-test names its `evaluator`; any other
-file is a scenario for `run`, `fleet`, `moats` and `operate`; one that says `question: operate` is meant for its days by the
+A file says `question: deals`, `market`, `project`, `network`, `serve`, `train` or, to ask many times, `sweep`; a back-test
+names its `evaluator`; any other file is a scenario for `run`, `fleet`, `moats` and `operate`; one that says `question: operate` is meant for its days by the
 hour.
 """
 
@@ -125,6 +125,11 @@ def check_file(file: Path, overrides: Sequence[str], catalog: Catalog) -> Sequen
         from gigawatt.study.backtests import load as load_case
 
         load_case(file, overrides)
+        return ()
+    if asked == "sweep":
+        from gigawatt.study.sweep import Sweep
+
+        Sweep.of(file, overrides=overrides)
         return ()
     if asked == "market":
         from gigawatt.study.market.scenario import load_market

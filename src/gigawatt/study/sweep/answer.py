@@ -63,7 +63,11 @@ def answer_sweep(swept: Swept) -> RunResult:
         "scenario_hash": digest(sweep.recipe.source.data)[:16],
     }
     metrics = _metrics(spreads, schema)
-    texts = {"answer": _sentences(swept, tables, metric, effects), "notes": _notes(swept), "next": _next(swept, metric)}
+    texts = {
+        "answer": _sentences(swept, tables, metric, effects),
+        "notes": _notes(swept),
+        "next": _next(swept, metric, effects),
+    }
     return RunResult(sweep.name, sweep.title, _headline(swept, tables, metric), _kept(tables), metrics, texts, manifest)
 
 
@@ -85,16 +89,23 @@ def _looked_at(asked: Sequence[str], metric: str, spreads: Mapping[str, Any]) ->
 
 
 def _rows(name: str, rows: Sequence[Mapping[str, Any]], schema: Schema, looked_at: Sequence[str]) -> Table:
-    """Rows of the parts with their inputs as numbers where they are, and the metrics that are looked at."""
-    inputs = {one.number or one.text: one.unit for one in schema.inputs}
-    columns = [INDEX, *([CASE] if schema.cases else []), *inputs, STATUS, *looked_at]
-    shown = [name for name in columns if name != STATUS or name == "scenarios"]
-    # The unit stands in the header already, so the column goes by the path alone.
-    paths = {one.number or one.text: one.path for one in schema.inputs}
-    made = [{paths.get(column, column): row[column] for column in shown} for row in rows]
-    units = {paths[column]: unit for column, unit in inputs.items() if unit} | {m: schema.metrics[m] for m in looked_at}
+    """Rows of the parts: the metric that decides, the inputs (numbers where they are), the other metrics.
+
+    An input goes by its path alone, since the unit stands in the header; per cent are shares, as in every table.
+    """
+    inputs = {one.path: one for one in schema.inputs}
+    made = []
+    for row in rows:
+        shown = {INDEX: row[INDEX], **({CASE: row[CASE]} if schema.cases else {})}
+        for path, one in inputs.items():
+            value = row[one.number or one.text]
+            shown[path] = value / 100 if one.unit == "%" and value is not None else value
+        made.append(shown | {metric: row[metric] for metric in looked_at})
+    columns = [INDEX, *looked_at[:1], *([CASE] if schema.cases else []), *inputs, *looked_at[1:]]
+    units = {path: "share" if one.unit == "%" else one.unit for path, one in inputs.items() if one.number and one.unit}
+    units |= {metric: schema.metrics[metric] for metric in looked_at}
     title = {"best": "Best", "worst": "Worst", "scenarios": "Scenarios"}[name]
-    return Table.from_rows(name, made, [paths.get(column, column) for column in shown], units, title)
+    return Table.from_rows(name, made, columns, units, title)
 
 
 def _effects(runs: Runs, swept: Swept, metric: str) -> list[Effect]:
@@ -224,19 +235,26 @@ def _headline(swept: Swept, tables: Mapping[str, Table], metric: str) -> str:
 
 def _inputs(row: Mapping[str, Any], swept: Swept) -> dict[str, Any]:
     """The changed inputs of a row of `best`, each with its unit."""
-    units = {one.path: one.unit for one in swept.schema.inputs}
     named = {CASE: row[CASE]} if CASE in row else {}
-    for path, unit in units.items():
-        value = row.get(path)
+    for one in swept.schema.inputs:
+        value = row.get(one.path)
         if value is not None:
-            named[path] = f"{_number(value)} {unit}".strip()
+            named[one.path] = f"{_number(100 * value if one.unit == '%' else value)} {one.unit}".strip()
     return named
 
 
 def _number(value: Any) -> str:
+    """Four digits; what is large with a word for its thousands.
+
+    >>> _number(7231995.0), _number(31.25), _number(-2.4e9), _number("norway")
+    ('7.232 M', '31.25', '-2.4 B', 'norway')
+    """
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return str(value)
-    return f"{value:,.4g}" if abs(value) < 1e4 else f"{value:.4g}"
+    for size, word in ((1e12, "T"), (1e9, "B"), (1e6, "M")):
+        if abs(value) >= size:
+            return f"{value / size:.4g} {word}"
+    return f"{value:,.0f}" if abs(value) >= 1e4 else f"{value:,.4g}"
 
 
 def _sentences(swept: Swept, tables: Mapping[str, Table], metric: str, effects: Sequence[Effect]) -> list[str]:
@@ -261,9 +279,13 @@ def _notes(swept: Swept) -> list[str]:
     ]
 
 
-def _next(swept: Swept, metric: str) -> list[str]:
-    path = swept.schema.inputs[0]
-    column = path.number or path.text
-    folder = swept.folder
-    first = f'select "{column}", avg({metric or "index"}) from runs group by 1 order by 1'
-    return [f"gigawatt query '{first}' --run {folder}"]
+def _next(swept: Swept, metric: str, effects: Sequence[Effect]) -> list[str]:
+    """How the metric goes with the input that moves it most."""
+    named = {one.path: one.number or one.text for one in swept.schema.inputs}
+    first = effects[0].factor.name.partition(" + ")[0] if effects else next(iter(named))
+    column = named.get(first, first)
+    return (
+        [f"gigawatt query 'select \"{column}\", avg({metric}) from runs group by 1 order by 1' --run DIR"]
+        if metric
+        else []
+    )

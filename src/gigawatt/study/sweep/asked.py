@@ -11,7 +11,7 @@ from gigawatt.core.errors import Problems
 from gigawatt.study.evaluate import Recipe
 from gigawatt.study.questions import question_of
 from gigawatt.study.source import changed, override
-from gigawatt.study.sweep.check import check_design
+from gigawatt.study.sweep.check import check_axes
 from gigawatt.study.sweep.design import Design, design_of
 from gigawatt.study.sweep.file import base_of, read_sweep_file
 from gigawatt.study.sweep.gathered import Gathered, Said
@@ -97,9 +97,9 @@ class Sweep:
             seed = own if isinstance(own, int) else SEED
         axes = gathered.axes(samples, seed, recipe.inputs())
         design = design_of(axes, rows, problems) if axes or not problems.found else None
+        check_axes(recipe, axes, problems)
         problems.raise_if_any()
         assert design is not None
-        check_design(recipe, design)
         of = str(recipe.source.data.get("name") or base.stem)
         said = str(recipe.source.data.get("title") or of)
         return cls(recipe, design, name or f"{of}-sweep", title or f"{said}: {design.rows:,} scenarios", looked_at)

@@ -6,7 +6,7 @@ together) is tried by reading the question with that one change in it, which cos
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -17,19 +17,22 @@ from gigawatt.study.evaluate import SCENARIO_VERBS, Recipe
 from gigawatt.study.paths import Input, check_path
 from gigawatt.study.source import Source, changed
 from gigawatt.study.sweep.axes import Axis, Cases
-from gigawatt.study.sweep.design import Design
 from gigawatt.study.sweep.sampled import Sampled
 from gigawatt.study.sweep.values import Span, written
 
 MOST_TRIED = 400  # changes that are tried by reading the whole question
 
 
-def check_design(recipe: Recipe, design: Design) -> None:
-    """Raises InputError with every problem of the question and of what the design changes in it."""
+def check_axes(recipe: Recipe, axes: Sequence[Axis], problems: Problems) -> None:
+    """Add every problem of what the axes change in a question.
+
+    Raises:
+        InputError: the question itself is wrong.
+    """
     catalog = Catalog.load(tuple(Path(folder) for folder in recipe.overlays))
     read_question(recipe.verb, recipe.source, catalog, recipe.as_of)
-    known, problems, tries = recipe.inputs(), Problems(), 0
-    for axis, path in design.changed:
+    known, tries = recipe.inputs(), 0
+    for axis, path in ((one, path) for one in axes for path in one.paths):
         unknown = check_path(path, known, axis.place(path))
         if unknown is not None:
             problems.extend([unknown])
@@ -45,9 +48,9 @@ def check_design(recipe: Recipe, design: Design) -> None:
             if (level, value) not in wrong and tries < MOST_TRIED:
                 tries += 1
                 _try(recipe, {path: value}, axis.place(path, level), catalog, problems)
-    if not problems.found:
-        _try(recipe, design.changes(0), design.axes[0].place(), catalog, problems, whole=True)
-    problems.raise_if_any()
+    if axes and not problems.found:
+        first = {path: value for axis in axes for path, value in axis.at(0).items()}
+        _try(recipe, first, axes[0].place(), catalog, problems, whole=True)
 
 
 def read_question(verb: str, source: Source, catalog: Catalog, as_of: str | date | None = None) -> None:

@@ -84,12 +84,22 @@ class Design:
         return range(chunk * self.chunk, min((chunk + 1) * self.chunk, self.rows))
 
     def spread(self, count: int) -> Iterator[int]:
-        """At most `count` different rows, the first and the last among them, evenly over the design."""
-        last = self.rows - 1
-        return iter(dict.fromkeys(round(last * k / max(count - 1, 1)) for k in range(count)))
+        """At most `count` different rows: the first, the last, the middle, the quarters, and so on."""
+        shares = [0.0, 1.0, *(van_der_corput(k) for k in range(1, count - 1))]
+        return iter(dict.fromkeys(round((self.rows - 1) * share) for share in shares[:count]))
 
     def as_json(self) -> dict[str, Any]:
         return {"rows": self.rows, "chunk": self.chunk, "axes": [axis.as_json() for axis in self.axes]}
+
+
+def van_der_corput(k: int) -> float:
+    """The bits of k behind the point, in reverse: every prefix lies evenly in (0, 1).
+
+    >>> [van_der_corput(k) for k in (1, 2, 3, 4)]
+    [0.5, 0.25, 0.75, 0.125]
+    """
+    digits = f"{k:b}"
+    return float(int(digits[::-1], 2) / (1 << len(digits)))
 
 
 def chunk_of(rows: int) -> int:

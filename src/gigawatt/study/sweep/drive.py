@@ -123,7 +123,7 @@ def drive(
     seen = watch or Unwatched()
     with closing(open_store(folder)) as store:
         seen.say("reading the question")
-        schema = begun(store, sweep, sweep.recipe.evaluator(), fresh)
+        schema = begun(store, sweep, fresh)
         metric = metric_of(sweep, schema)
         tally = Tally(
             metric,
@@ -150,9 +150,9 @@ def _run(store: Store, sweep: Sweep, schema: Schema, executor: Executor, watch: 
             pending.append(chunk)
     tally.found = tally.done
     began = time.monotonic()
+    watch.tick(tally, 0.0)
     if pending:
         store.unfinish()
-        watch.tick(tally, 0.0)
         finished = executor.run(Work(sweep.recipe, sweep.design, schema), pending)
         try:
             for done in finished:

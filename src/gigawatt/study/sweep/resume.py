@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from gigawatt.core.errors import InputError, Problem, Where
-from gigawatt.study.evaluate import Evaluator
+from gigawatt.study.executors.versions import differences
 from gigawatt.study.sweep.asked import Sweep
-from gigawatt.study.sweep.identity import digest_of, engine, question
+from gigawatt.study.sweep.identity import OVERLAYS, digest_of, engine, question
 from gigawatt.study.sweep.schema import Schema, inputs_of, schema_of
 from gigawatt.study.sweep.store import FORMAT, Store
 
@@ -18,7 +18,7 @@ AGAIN = ("begin again there: --fresh", "or choose another place: -o DIR")
 MOST_NAMED = 3
 
 
-def begun(store: Store, sweep: Sweep, evaluator: Evaluator, fresh: bool) -> Schema:
+def begun(store: Store, sweep: Sweep, fresh: bool) -> Schema:
     """The columns of a store that this sweep may write into: as it was begun, or begun now.
 
     Raises:
@@ -36,7 +36,7 @@ def begun(store: Store, sweep: Sweep, evaluator: Evaluator, fresh: bool) -> Sche
         metrics = {str(name): str(unit) for name, unit in found["columns"]["metrics"].items()}
         inputs = inputs_of(sweep.design, sweep.recipe.inputs(), metrics)
         return Schema(inputs, metrics, sweep.design.cases is not None)
-    schema = schema_of(evaluator, sweep.design)
+    schema = schema_of(sweep.recipe, sweep.design)
     about = {"format": FORMAT, "digest": digest, "name": sweep.name, "title": sweep.title, "made_by": made}
     store.begin(
         {**about, "question": asked, "file": sweep.recipe.source.file, "design": design, "columns": schema.as_json()}
@@ -47,17 +47,17 @@ def begun(store: Store, sweep: Sweep, evaluator: Evaluator, fresh: bool) -> Sche
 def _other(
     folder: Path, found: Mapping[str, Any], made: Mapping[str, str], asked: Mapping[str, Any], design: Mapping[str, Any]
 ) -> InputError:
-    where, before = Where(str(folder)), found.get("made_by", {})
-    earlier = before.get("version", "?")
-    if found.get("format") != FORMAT or before.get("version") != made["version"]:
-        message = f"'{folder}' was made by gigawatt {earlier}; this is {made['version']}, whose numbers may differ"
-        hint = f"gigawatt {before['version']} goes on with it" if before.get("version") else "an older version wrote it"
-        return InputError(Problem("other_version", message, where, (hint, *AGAIN)))
-    if before.get("code") != made["code"]:
-        message = f"'{folder}' was made by other code of gigawatt {made['version']}; its numbers may differ"
+    where, before = Where(str(folder)), dict(found.get("made_by", {}))
+    if found.get("format") != FORMAT:
+        message = f"'{folder}' is of another form, '{found.get('format')}'; this version writes '{FORMAT}'"
         return InputError(Problem("other_version", message, where, AGAIN))
-    if before.get("facts") != made["facts"]:
-        message = f"'{folder}' was made with other facts: the catalog or an overlay has changed since"
+    facts = before.pop(OVERLAYS, "none") != made[OVERLAYS]
+    apart = differences({name: said for name, said in made.items() if name != OVERLAYS}, before)
+    if apart:
+        message = f"'{folder}' was made by another version, whose numbers may differ: {', '.join(apart)}"
+        return InputError(Problem("other_version", message, where, ("that version goes on with it", *AGAIN)))
+    if facts:
+        message = f"'{folder}' was made with other records in --overlay"
         return InputError(Problem("other_facts", message, where, AGAIN))
     told = list(_differences(found, asked, design))
     shown = "; ".join(told[:MOST_NAMED]) + (f"; and {len(told) - MOST_NAMED} more" if len(told) > MOST_NAMED else "")

@@ -156,6 +156,8 @@ def _as_mapping(said: Any) -> Mapping[str, Any]:
     if not match:
         raise ValueError(f"'{said}' is no law; write for example 'lognormal 1.2' or 'uniform 30..90 USD/MWh'")
     name, rest = match[1], match[2]
+    if name not in DOORS:
+        return {"dist": name}
     if name == "lognormal":
         return {"dist": name, "gsd": _bare(rest)}
     try:

@@ -1,8 +1,8 @@
 """What a part's columns are: decided before the first part is written, so that no part depends on another.
 
 Inputs stand as they were written and, where they are numbers, as numbers in the unit that heads the column
-(`site.energy_price [USD/MWh]`). Metrics are those of the question as it stands and of a few scenarios spread over the design;
-one that only another scenario has is kept as JSON in `other_metrics`, so that nothing is lost.
+(`site.energy_price [USD/MWh]`). Metrics are those that the verb declares, else those of the question as it stands and of a few
+scenarios spread over the design; one that only another scenario has is kept as JSON in `other_metrics`: nothing is lost.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from gigawatt.study.evaluate import Evaluator, Outcome, Recipe
+from gigawatt.study.evaluate import Outcome, Recipe
 from gigawatt.study.paths import Input
 from gigawatt.study.sweep.design import Design
 from gigawatt.study.sweep.sampled import Sampled
@@ -114,27 +114,26 @@ def inputs_of(design: Design, known: Mapping[str, Input], metrics: Mapping[str, 
     return tuple(out)
 
 
-def metrics_of(evaluator: Evaluator, design: Design) -> dict[str, str]:
-    """Headline metrics with their units: of the question as it stands and of scenarios spread over the design.
+def metrics_of(recipe: Recipe, design: Design) -> dict[str, str]:
+    """Headline metrics with their units: those a verb declares, else of the question as it stands and a few scenarios.
 
-    Where those are infeasible more are asked, up to `MOST_PROBES`.
+    The few are spread over the design; where they are infeasible more are asked, up to `MOST_PROBES`.
     """
-    found: dict[str, str] = dict(declared(evaluator.recipe))
-    answered = 0
-    for changes in [{}, *map(design.changes, design.spread(MOST_PROBES))] if design.rows else [{}]:
+    found = declared(recipe)
+    if found:
+        return found
+    evaluator, answered = recipe.evaluator(), 0
+    for changes in [{}, *map(design.changes, design.spread(MOST_PROBES))]:
         if answered > PROBES:
             break
-        try:
-            table = evaluator.metrics(changes)
-        except Exception:  # infeasible, wrong or our own fault: its row will say which
-            continue
-        answered += 1
-        found |= {row["name"]: row["unit"] or "" for row in table.rows() if row["name"] not in found}
+        outcome = evaluator.outcome(changes)
+        answered += outcome.status == "ok"
+        found |= {name: evaluator.units.get(name, "") for name in outcome.values if name not in found}
     return found
 
 
 def declared(recipe: Recipe) -> dict[str, str]:
-    """Metrics that a verb may have whatever the scenario says."""
+    """Every metric that a verb may have, whatever the scenario says; none where they depend on it."""
     if recipe.verb != "run":
         return {}
     from gigawatt.study.headline import HEADLINES
@@ -142,10 +141,10 @@ def declared(recipe: Recipe) -> dict[str, str]:
     return {one.name: one.unit for one in HEADLINES}
 
 
-def schema_of(evaluator: Evaluator, design: Design) -> Schema:
+def schema_of(recipe: Recipe, design: Design) -> Schema:
     """The columns of a sweep's parts."""
-    metrics = metrics_of(evaluator, design)
-    return Schema(inputs_of(design, evaluator.recipe.inputs(), metrics), metrics, design.cases is not None)
+    metrics = metrics_of(recipe, design)
+    return Schema(inputs_of(design, recipe.inputs(), metrics), metrics, design.cases is not None)
 
 
 def frame_of(

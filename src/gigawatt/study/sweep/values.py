@@ -114,7 +114,7 @@ def read_words(text: str) -> Values:
     Raises:
         ValuesError: neither.
     """
-    span = read_span(text)
+    span = None if "," in text else read_span(text)
     if span is not None:
         return span
     try:
