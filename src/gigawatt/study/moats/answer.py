@@ -26,7 +26,6 @@ from gigawatt.factory.moats import (
     standard_regimes,
     watt_map,
 )
-from gigawatt.study.bands import check_varied
 from gigawatt.study.explained.kept import kept
 from gigawatt.study.load import Loaded
 from gigawatt.study.moats.draws import draws_of
