@@ -13,27 +13,27 @@ from gigawatt.core.errors import GigawattError, Interrupted
 
 HELP = """How does it change over a grid?
 
-Asks a question again and again with other inputs: values of a grid, inputs that move together, draws from laws, named
-cases, and all products of these, over any dotted path that --set takes. FILE is a scenario (or any other question), or a
-file that says 'question: sweep'. Every scenario is a row of the folder's parts/, those that can not be with their
-reason. A sweep that was stopped goes on where it was when the same command is given again; nothing that is finished is
-lost.
+Asks a question again and again with other inputs: values of a grid, inputs that move together,
+draws from laws, named cases, and all products of these, over any dotted path that --set takes.
+FILE is a scenario, any other question, or a file that says 'question: sweep'. Every scenario is a
+row of the folder's parts/, those that can not be with their reason. The same command goes on where
+a stopped sweep was; nothing that is finished is lost.
 
-Exit code 0 also where some scenarios are infeasible; 1 where none is feasible; 130 after Ctrl-C.
+Exit code 0 also where some scenarios are infeasible, 1 where none is feasible, 130 after Ctrl-C.
 
 Examples:
 
   gigawatt sweep examples/one-gigawatt.yaml --grid 'site.energy_price=30..90 USD/MWh/7'
 
-  gigawatt sweep examples/one-gigawatt.yaml --grid site.place=abilene-texas,norway --grid 'capital=20..60 billion USD/5'
-  --metric operator_npv
+  gigawatt sweep examples/one-rack.yaml --grid site.place=ohio,norway --grid 'discount_rate=8 %,10 %'
 
-  gigawatt sweep examples/one-gigawatt.yaml --zip 'site.grid_power=500 MW, 1 GW' --zip 'capital=23 billion USD, 45
-  billion USD'
+  gigawatt sweep examples/one-rack.yaml --zip 'horizon.years=4,5' --zip 'discount_rate=8 %,9 %'
 
-  gigawatt sweep examples/one-gigawatt.yaml --sample 'workloads.chat.price.output=lognormal 1.25' --samples 1024
+  gigawatt sweep examples/one-rack.yaml --sample 'site.energy_price=lognormal 1.25' --samples 64
 
-  gigawatt sweep examples/sweeps/site-and-prices.yaml --engine pool --workers 8 -o runs/overnight
+  gigawatt sweep examples/one-rack.yaml --case 'dear: site.energy_price=90 USD/MWh' --case as-is
+
+  gigawatt sweep examples/sweeps/site-and-prices.yaml --workers 8 -o runs/overnight
 
   gigawatt query 'select "site.place", max(system_npv) from runs group by 1' --run runs/overnight
 """
@@ -46,7 +46,7 @@ def sweep(
     grid: Annotated[
         list[str],
         typer.Option(
-            "--grid", metavar="PATH=VALUES", help="v1,v2,... or low..high/n [log]. Repeatable.", rich_help_panel=DESIGN
+            "--grid", metavar="PATH=VALUES", help="v1,v2,... or low..high/n, or low..high/n log. Repeatable.", rich_help_panel=DESIGN
         ),
     ] = [],
     zip_: Annotated[
