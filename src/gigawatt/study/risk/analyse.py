@@ -37,7 +37,7 @@ LEVELS = (0.1, 0.5, 0.9)
 BUDGET = 60_000  # evaluations for indices of a quick model: about a second
 CHUNK = 8192
 FEW = 0.2  # share of draws without a value up to which causes are still sought
-NOTHING = 1e-9  # of the widest bar: what an input moves less does not count
+NOTHING = 1e-9  # of the widest bar, or of the metric: what an input moves less is rounding
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ def analyse(model: Model, asked: Asked, say: Callable[[str], Any] = lambda text:
     target, notes = _numbers(drawn[asked.metric], asked.metric)
     say("asking what matters")
     causes, middle = _causes(model, asked, normal, target, notes)
-    enough = len(target) >= 32
+    enough = len(target) >= 32 and bool(causes)
     return Found(
         drawn,
         normal,
@@ -159,8 +159,8 @@ def _causes(
 
     bars_of = tornado_design(count)
     bars = tornado(bars_of, of(bars_of.normals))
-    widest = float(bars.swing.max(initial=0.0))
-    order = [int(i) for i in bars.order if bars.swing[i] > NOTHING * max(widest, 1e-300)]
+    least = NOTHING * max(float(bars.swing.max(initial=0.0)), abs(bars.middle))
+    order = [int(i) for i in bars.order if bars.swing[i] > least]
     causes = [Cause(i, float(bars.low[i]), float(bars.high[i]), float(bars.swing[i])) for i in order]
     lost = float(np.mean(~np.isfinite(target)))
     if not order or float(target.std()) == 0 or lost > FEW:

@@ -27,7 +27,7 @@ from gigawatt.study.risk.analyse import Found, analyse
 from gigawatt.study.risk.boxed import BoxedModel, boxed_model
 from gigawatt.study.risk.model import Array, Asked, Metric, Model, Promise
 from gigawatt.study.risk.plan_model import PlanModel, plan_model
-from gigawatt.study.risk.project_model import project_risk
+from gigawatt.study.risk.project_model import project_risk, promises_of
 from gigawatt.study.risk.spec import Correlated, Covenant, Distribution, pairs_of
 from gigawatt.study.risk.texts import headline, left_out, notes
 from gigawatt.study.source import Source, changed, digest, read
@@ -146,7 +146,10 @@ def of_recipe(recipe: Recipe, words: Words, say: Say = lambda text: None) -> Run
         (m.name for m in model.metrics if m.name.endswith("npv")), model.metrics[0].name if model.metrics else ""
     )
     metric = _metric(model, words.metric, default)
-    asked = Asked(metric, words.samples or BOXED_SAMPLES, _promises(model, bounds), seed)
+    promises = _promises(model, bounds)
+    if recipe.source.data.get("question") == "project":
+        promises = (*promises_of(check_project(recipe.source).file), *promises)
+    asked = Asked(metric, words.samples or BOXED_SAMPLES, promises, seed)
     found = analyse(model, asked, say)
     name = str(recipe.source.data.get("name") or Path(recipe.source.file).stem)
     title = str(recipe.source.data.get("title") or name)
@@ -296,6 +299,7 @@ def _result(
     ]
     told = {"left_out": left_out(model), "notes": notes(model, asked, found)}
     if isinstance(model, BoxedModel):
+        told["notes"] += ["Only what is asked to vary is drawn; uncertainty that the file states itself is not."]
         told["notes"] += model.notes(asked.samples + 1 + 2 * len(model.inputs))
     told["next"] = [f"gigawatt risk {source.file} --metric {one}" for one in _others(model, asked)]
     manifest = {

@@ -11,7 +11,7 @@ import numpy as np
 
 from gigawatt.finance.project import ProjectModel as Solved
 from gigawatt.finance.project import solve
-from gigawatt.study.project import LoadedProject, draws_of, sampler_of
+from gigawatt.study.project import LoadedProject, ProjectFile, draws_of, sampler_of
 from gigawatt.study.project_tables import HEADLINES
 from gigawatt.study.risk.model import Array, Input, Metric, Promise
 from gigawatt.study.sampling import Sampler
@@ -67,16 +67,15 @@ class ProjectRisk:
         return {name: np.asarray(made[key]) for name, key in self._keys.items()}
 
     def promises(self) -> tuple[Promise, ...]:
-        """Lock-up and default of the project's own covenants, on the least cover of any period."""
-        given = self.loaded.file.project.covenants
-        out = []
-        for name in ("lock_up", "default"):
-            level = getattr(given, name, None)
-            if level:
-                out.append(
-                    Promise(f"{name.replace('_', '-')}: cover at least {level:g}", "dscr_min", float(level), True)
-                )
-        return tuple(out)
+        """Lock-up and default of the project's own covenants."""
+        return promises_of(self.loaded.file)
+
+
+def promises_of(file: ProjectFile) -> tuple[Promise, ...]:
+    """Lock-up and default of a project, on the least cover of any period."""
+    levels = (("lock-up", file.project.covenants.lock_up), ("default", file.project.covenants.default))
+    made = ((name, float(np.max(np.asarray(getattr(level, "value", level))))) for name, level in levels)
+    return tuple(Promise(f"{name}: cover at least {level:g}", "dscr_min", level, True) for name, level in made if level)
 
 
 def project_risk(loaded: LoadedProject) -> ProjectRisk:

@@ -56,8 +56,8 @@ def notes(model: Model, asked: Asked, found: Found) -> list[str]:
         worst = float(max(steady.change.max(), 2 * steady.error.max()))
         if steady.enough:
             out.append(
-                f"The percentiles hold still: halving the draws, or twice their error, moves them by at most {worst:.1%} of P10 to "
-                "P90."
+                f"The percentiles hold still: halving the draws, or twice their error, moves them by at most {worst:.1%} "
+                "of P10 to P90."
             )
         else:
             out.append(
@@ -72,8 +72,8 @@ def notes(model: Model, asked: Asked, found: Found) -> list[str]:
     if gain is not None:
         worth, most = shown(gain.mean, "USD"), shown(gain.p90, "USD")
         out.append(
-            f"Choosing the fleet anew in each draw would be worth {worth} in the mean (P90 {most}): what it is worth to wait until "
-            "prices are known."
+            f"Choosing the fleet anew in each draw would be worth {worth} in the mean (P90 {most}): what it is worth to wait "
+            "until prices are known."
         )
     if model.sampler.correlation is not None:
         out += [line for line in (model.sampler.correlation.sentence(),) if line]
