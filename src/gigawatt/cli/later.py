@@ -7,7 +7,6 @@ import typer
 from gigawatt.core.errors import Unsupported
 
 VERBS = {
-    "compare": "Why do these two differ?",
     "app": "A browser on the same functions.",
 }
 

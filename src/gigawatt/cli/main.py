@@ -13,6 +13,7 @@ import typer
 
 from gigawatt.cli import (
     catalog_verbs,
+    compare_verbs,
     explain_verbs,
     fleet_verbs,
     later,
@@ -73,6 +74,7 @@ risk_verbs.add(app)
 sweep_verbs.add(app)
 explain_verbs.add(app)
 results_verbs.add(app)
+compare_verbs.add(app)
 catalog_verbs.add(app)
 trust_verbs.add(app)
 later.add(app)

@@ -115,7 +115,9 @@ def _contents(result: RunResult, shown: Sequence[sections.Section], other: Seque
 
 
 def _header(result: RunResult) -> str:
-    cards = "".join(_card(row) for row in list(result.metrics.rows())[:MOST_CARDS])
+    # A comparison has two values a number: its table shows both.
+    shown = [] if question_of(result) == "compare" else list(result.metrics.rows())[:MOST_CARDS]
+    cards = "".join(map(_card, shown))
     return (
         f'<header id="top"><h1>{escape(result.title or result.name)}</h1>'
         f'<p class="headline">{escape(result.headline)}</p>{_answer(result)}<div class="cards">{cards}</div></header>'

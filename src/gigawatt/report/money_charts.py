@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from gigawatt.report.charts import CHARTS
+from gigawatt.report.compare_charts import COMPARE_CHARTS
 from gigawatt.report.deals_charts import DEALS_CHARTS
 from gigawatt.report.drift_charts import DRIFT_CHARTS
 from gigawatt.report.fleet_charts import FLEET_CHARTS
@@ -41,6 +42,7 @@ BY_QUESTION: Mapping[str, Mapping[str, Chart]] = {
     "fleet": FLEET_CHARTS,
     "risk": RISK_CHARTS,
     "sweep": SWEEP_CHARTS,
+    "compare": COMPARE_CHARTS,
 }
 
 

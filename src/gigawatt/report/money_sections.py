@@ -10,6 +10,7 @@ from typing import Any
 from gigawatt.core.table import Table
 from gigawatt.report import sections
 from gigawatt.report.chart_parts import value_of
+from gigawatt.report.compare_parts import COMPARE
 from gigawatt.report.fleet_parts import FLEET
 from gigawatt.report.grid import INPUTS, NOISE, words_of
 from gigawatt.report.moat_parts import MOAT
@@ -274,6 +275,7 @@ BY_QUESTION = {
     "fleet": FLEET,
     "risk": RISK,
     "sweep": SWEEP,
+    "compare": COMPARE,
 }
 
 

@@ -358,6 +358,7 @@ SENTENCES_BY_QUESTION: Mapping[str, Mapping[str, Says]] = {
         "ban": ban,
         "rent_fan": rent_fan,
     },
+    "compare": {},
     "network": {},
     "serve": {},
     "service": {},
