@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gigawatt.api.result import Result
     from gigawatt.api.scenario import Scenario, load, templates
     from gigawatt.api.stored import open
+    from gigawatt.api.studies import risk
     from gigawatt.api.sweeps import SweepResult, sweep
     from gigawatt.api.tables import Table
     from gigawatt.core.errors import GigawattError, Infeasible, InputError
@@ -44,6 +45,7 @@ __all__ = [
     "load",
     "net",
     "open",
+    "risk",
     "run",
     "serve",
     "sweep",
@@ -58,6 +60,7 @@ _PLACES = {
     "api.result": ("Result",),
     "api.scenario": ("Scenario", "load", "templates"),
     "api.stored": ("open",),
+    "api.studies": ("risk",),
     "api.sweeps": ("SweepResult", "sweep"),
     "api.tables": ("Table",),
     "core.errors": ("GigawattError", "Infeasible", "InputError"),

@@ -67,7 +67,6 @@ def test_charts_are_those_of_the_report(rack):
         (lambda r: r.table("plann"), "plan"),
         (lambda r: r.table()["rackz"], "racks"),
         (lambda r: r.plot("limit"), "limits"),
-        (lambda r: r.explain("capx"), "capex"),
     ],
 )
 def test_a_wrong_name_is_answered_with_the_nearest(rack, ask, near):
@@ -80,10 +79,14 @@ def test_a_wrong_name_is_answered_with_the_nearest(rack, ask, near):
 def test_every_explained_metric_unfolds_to_facts_with_sources(rack):
     tree = rack.explain("capex")
     facts = [node for node in tree.walk() if node.kind == "datum"]
-    assert facts and all(node.source for node in facts)
-    assert str(tree).splitlines()[0].startswith("formula capex")
-    assert len(str(tree).splitlines()) == sum(1 for _ in tree.walk())
+    assert facts and all(node.source or node.where for node in facts)
+    assert any(".yaml:" in node.where for node in facts)
+    assert tree.value == rack.metrics["capex"].value
+    assert str(tree).startswith("capex") and all(len(line) <= 100 for line in str(tree).splitlines())
+    assert len(tree.text(0)) >= len(tree.text(1))
     assert tree._repr_html_().count("<details") == sum(1 for node in tree.walk() if node.children)
+    with pytest.raises(gw.InputError, match="did you mean 'capex'"):
+        rack.explain("capx")
 
 
 def test_a_folder_gives_the_result_back(rack, tmp_path):

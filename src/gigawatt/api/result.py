@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gigawatt.report.sections import Section
 
 CARDS = 8  # headline numbers that a notebook shows
+MAIN = {"risk": "sensitivity"}  # where it is not the first of the report
 ROWS = 12  # rows of the main table that it shows
 
 
@@ -107,7 +108,9 @@ class Result:
         'plan'
         """
         if name is None:
-            return next((table for table in self.tables.values() if table.name != "metrics"), self.tables["metrics"])
+            main = MAIN.get(str(self._run.manifest.get("question")), "")
+            others = [table for table in self.tables.values() if table.name != "metrics"]
+            return self.tables.get(main) or (others[0] if others else self.tables["metrics"])
         if name not in self.tables:
             raise no_such("table", name, self.tables)
         return self.tables[name]
@@ -152,13 +155,13 @@ class Result:
             InputError: there is no such metric, or nothing is kept of it.
 
         >>> import gigawatt as gw
-        >>> print(gw.run("one-rack").explain("capex"))  # doctest: +ELLIPSIS
-        formula capex...
+        >>> tree = gw.run("one-rack").explain("capex")
+        >>> tree.kind, tree.unit
+        ('formula', 'USD')
         """
-        trees = self._run.manifest.get("explain") or {}
-        if metric not in trees:
-            raise no_such("explained metric", metric, trees)
-        return explanation_of(trees[metric])
+        from gigawatt.study.explained.asked import explained
+
+        return explanation_of(explained(self._run.manifest, metric, f"the result {self.name!r}"))
 
     def save(self, folder: Path | str) -> Path:
         """Write the run folder: Parquet tables, manifest, workbook and page; an older run there is replaced as a whole.

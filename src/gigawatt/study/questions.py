@@ -1,8 +1,8 @@
 """Which question a file asks, and who answers it: deals, market, project, network, serving, training, back-test, or a plan.
 
 A file says `question: deals`, `market`, `project`, `network`, `serve`, `train` or, to ask many times, `sweep`; a back-test
-names its `evaluator`; any other file is a scenario for `run`, `fleet`, `moats` and `operate`; one that says `question: operate` is meant for its days by the
-hour.
+names its `evaluator`; any other file is a scenario for `run`, `fleet`, `moats` and `operate`; one that says `question: operate`
+is meant for its days by the hour.
 """
 
 from __future__ import annotations
