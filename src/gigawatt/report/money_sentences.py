@@ -358,6 +358,7 @@ SENTENCES_BY_QUESTION: Mapping[str, Mapping[str, Says]] = {
         "ban": ban,
         "rent_fan": rent_fan,
     },
+    "compare": {},
     "network": {},
     "serve": {},
     "service": {},
@@ -366,6 +367,7 @@ SENTENCES_BY_QUESTION: Mapping[str, Mapping[str, Says]] = {
     "operate": {},
     "fleet": FLEET_SENTENCES,
     "risk": {},
+    "sweep": {},
     "project": {"debt_service": debt_service, "sources_uses": sources_uses, "covenants": covenants},
 }
 

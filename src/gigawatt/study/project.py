@@ -28,8 +28,9 @@ from gigawatt.finance.project import Loan, ProjectModel, Terms, debt_usd, faults
 from gigawatt.finance.project.terms import Number, level
 from gigawatt.study.claim import Claim
 from gigawatt.study.door import QuestionName, Strict
-from gigawatt.study.explain import Node, node
+from gigawatt.study.explained.kept import kept
 from gigawatt.study.load import Default, defaults_of
+from gigawatt.study.project_explained import trees
 from gigawatt.study.project_tables import inputs_table, metrics_table, tables_of
 from gigawatt.study.project_terms import Project
 from gigawatt.study.project_texts import headline, texts
@@ -200,7 +201,7 @@ def run_project(loaded: LoadedProject, progress: Progress = lambda text: None) -
         "residual_usd": float(np.max(model.residual_usd)),
         "balance_gap_usd": float(np.abs(model.statements.gap_usd).max()),
         "claim": file.claim.model_dump(mode="json") if file.claim else None,
-        "explain": _explanations(metrics, loaded),
+        **kept(trees(loaded.source, model, file.uncertainty.samples, metrics), None, loaded.source),
         "wall_s": time.perf_counter() - began,
     }
     return ProjectRun(
@@ -321,16 +322,3 @@ def origins(data: Mapping[str, Any]) -> dict[str, str]:
         note(key, project, key)
     note("equity_rate", project, "equity_discount_rate")
     return out
-
-
-def _explanations(metrics: Any, loaded: LoadedProject) -> dict[str, Node]:
-    """A tree for every metric: its formula, and the inputs of the file under it."""
-    rows = [row for row in inputs_table(loaded.source.data).rows() if row["source"] or row["kind"]]
-    leaves = [
-        node("datum", str(row["name"]), row["value"], "", f"{row['kind'] or ''} {row['source'] or ''}".strip())
-        for row in rows
-    ]
-    return {
-        row["name"]: node("formula", f"{row['name']}: {row['formula']}", row["value"], row["unit"], "", leaves)
-        for row in metrics.rows()
-    }

@@ -26,6 +26,7 @@ from gigawatt.factory.moats import (
     standard_regimes,
     watt_map,
 )
+from gigawatt.study.explained.kept import kept
 from gigawatt.study.load import Loaded
 from gigawatt.study.moats.draws import draws_of
 from gigawatt.study.moats.explained import trees
@@ -126,7 +127,7 @@ def _result(strengths: Strengths, began: float, say: Say) -> RunResult:
         "scenario": setting.resolved.loaded.source.data,
         "scenario_file": setting.resolved.loaded.source.file,
         "scenario_hash": digest(setting.resolved.loaded.source.data)[:16],
-        "explain": origins,
+        **kept(origins, setting.resolved.catalog, setting.resolved.loaded.source),
         "wall_s": time.perf_counter() - began,
     }
     made = {table.name: table for table in tables if len(table)}
