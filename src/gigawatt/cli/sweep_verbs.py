@@ -48,7 +48,7 @@ def sweep(
         typer.Option(
             "--grid",
             metavar="PATH=VALUES",
-            help="v1,v2,... or low..high/n, or low..high/n log. Repeatable.",
+            help="v1,v2,... or low..high/n, with ends; then log for ratios.",
             rich_help_panel=DESIGN,
         ),
     ] = [],

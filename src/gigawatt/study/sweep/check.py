@@ -63,10 +63,10 @@ def read_question(verb: str, source: Source, catalog: Catalog, as_of: str | date
 
     day = day_of(as_of) if isinstance(as_of, str) else as_of
     if verb in SCENARIO_VERBS:
-        from gigawatt.study.bands import check_varied
         from gigawatt.study.load import check
         from gigawatt.study.operate.check import check_operate
         from gigawatt.study.resolve import resolve
+        from gigawatt.study.risk.check import check_varied
 
         loaded = check(source)
         if verb == "operate":
