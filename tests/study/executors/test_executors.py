@@ -75,6 +75,15 @@ def test_the_driver_raises_what_a_worker_raised():
     assert wrong.value.as_json()["error"]["hints"] == ["known: y"]
 
 
+def test_a_maker_in_a_script_is_told(tmp_path):
+    script = tmp_path / "script.py"
+    text = "from gigawatt.study.executors import Pool\ndef make(): pass\nlist(Pool(1).run(make, [0]))\n"
+    script.write_text(text, encoding="utf-8")
+    told = subprocess.run([sys.executable, script], capture_output=True, text=True)
+    assert told.returncode == 1
+    assert told.stderr.splitlines()[-1].startswith("TypeError: what makes a worker has to be in a module")
+
+
 def test_errors_cross_processes_whole():
     error = Infeasible("nothing fits", ["power"], [])
     with pytest.raises(Infeasible) as told:
