@@ -14,6 +14,7 @@ import typer
 from gigawatt.cli import (
     catalog_verbs,
     compare_verbs,
+    explain_verbs,
     fleet_verbs,
     later,
     moat_verbs,
@@ -21,13 +22,16 @@ from gigawatt.cli import (
     net_verbs,
     operate_verbs,
     results_verbs,
+    risk_verbs,
     scenario_verbs,
     serve_verbs,
+    sweep_verbs,
     train_verbs,
     trust_verbs,
 )
 from gigawatt.cli.output import print_error
 from gigawatt.core.errors import GigawattError, InputError, Problem, nearest
+from gigawatt.core.plugins import recording
 
 app = typer.Typer(
     name="gigawatt",
@@ -67,6 +71,9 @@ train_verbs.add(app)
 fleet_verbs.add(app)
 moat_verbs.add(app)
 operate_verbs.add(app)
+risk_verbs.add(app)
+sweep_verbs.add(app)
+explain_verbs.add(app)
 results_verbs.add(app)
 compare_verbs.add(app)
 catalog_verbs.add(app)
@@ -79,7 +86,8 @@ def run(arguments: Sequence[str] | None = None) -> None:
     words = list(sys.argv[1:] if arguments is None else arguments)
     as_json = "--json" in words
     try:
-        code = typer.main.get_command(app).main(args=words, prog_name="gigawatt", standalone_mode=False)
+        with recording():  # results name the plug-ins that they used
+            code = typer.main.get_command(app).main(args=words, prog_name="gigawatt", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except GigawattError as error:
         print_error(error, as_json)

@@ -21,6 +21,7 @@ from gigawatt.core.table import Table, plain
 from gigawatt.report.grid import unit_in
 from gigawatt.report.html import page
 from gigawatt.report.workbook import write_workbook
+from gigawatt.study.explained.kept import packed
 from gigawatt.study.folders import FORMAT, MANIFEST, manifest_of, read_manifest
 from gigawatt.study.result import RunResult
 
@@ -63,6 +64,33 @@ def write_run(result: RunResult, folder: Path) -> Path:
     return folder
 
 
+def add_run(result: RunResult, folder: Path) -> Path:
+    """Write the files of a run into a folder that holds other things of the same run, such as the parts of a sweep.
+
+    Each takes its name when it is whole, the manifest last. It lists only its own files, so that no later run takes the
+    folder's place.
+
+    Returns:
+        The folder.
+
+    Raises:
+        InputError: it can not be written.
+    """
+    try:
+        made = Path(tempfile.mkdtemp(prefix=".run.", suffix=".tmp", dir=folder))
+        try:
+            _fill(result, made)
+            for file in sorted(made.iterdir(), key=lambda file: (file.name == MANIFEST, file.name)):
+                file.replace(folder / file.name)
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
+    except OSError as error:
+        hint = "what is finished is kept: make room, and the same command goes on from there"
+        message = f"can not write '{folder}': {error.strerror or error}"
+        raise InputError(Problem("not_writable", message, Where(str(folder)), (hint,))) from None
+    return folder
+
+
 def _fill(result: RunResult, folder: Path) -> None:
     tables = {"metrics": result.metrics, **result.tables}
     for name, table in tables.items():
@@ -97,7 +125,7 @@ def _manifest(result: RunResult, tables: Mapping[str, Table], names: list[str]) 
         "name": result.name,
         "title": result.title,
         "headline": result.headline,
-        **{key: value for key, value in result.manifest.items() if key not in VOLATILE},
+        **{key: value for key, value in packed(result.manifest).items() if key not in VOLATILE},
         "texts": {key: list(lines) for key, lines in result.texts.items()},
         "tables": {
             name: {

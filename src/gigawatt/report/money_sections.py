@@ -18,9 +18,11 @@ from gigawatt.report.money_charts import question_of
 from gigawatt.report.money_sentences import measure_words
 from gigawatt.report.net_parts import NETWORK
 from gigawatt.report.operate_parts import OPERATE
+from gigawatt.report.risk_parts import RISK
 from gigawatt.report.sections import Section
 from gigawatt.report.sentences import rows_of
 from gigawatt.report.serve_parts import SERVE, SERVICE
+from gigawatt.report.sweep_parts import SWEEP
 from gigawatt.report.train_parts import TRAIN
 from gigawatt.study.result import RunResult
 
@@ -271,6 +273,8 @@ BY_QUESTION = {
     "moats": MOAT,
     "operate": OPERATE,
     "fleet": FLEET,
+    "risk": RISK,
+    "sweep": SWEEP,
     "compare": COMPARE,
 }
 

@@ -12,6 +12,7 @@ from typing import Any
 from gigawatt.core.table import Table, plain
 from gigawatt.report.grid import cell_text, row_units, unit_in
 from gigawatt.report.money_sentences import claim_of, said
+from gigawatt.report.sections import UNSHOWN
 from gigawatt.study.result import RunResult
 
 # A fixed date of making, so that the same run gives the same bytes.
@@ -27,7 +28,7 @@ def write_workbook(result: RunResult, path: Path) -> None:
     lines = [result.headline, *more, *_claim(result), *said(result)]
     named = (("Left out", "left_out"), ("Weakest inputs", "weakest"), ("Notes", "notes"))
     lists = {heading: result.texts.get(name, []) for heading, name in named}
-    tables = (result.metrics, *result.tables.values())
+    tables = [table for table in (result.metrics, *result.tables.values()) if table.name not in UNSHOWN]
     write_book(path, result.title or result.name, lines, lists, tables, sources_of(result.tables.values()))
 
 
