@@ -73,6 +73,13 @@ class Result:
             raise InputError(Problem("no_scenario", f"'{self.name}' does not say what was asked"))
         return of_source(Source(str(self._run.manifest.get("scenario_file") or self.name), dict(data)))
 
+    @property
+    def _verb(self) -> str:
+        """Who answered."""
+        from gigawatt.study.folders import verb_asked
+
+        return verb_asked(dict(self._run.manifest))
+
     @cached_property
     def metrics(self) -> Metrics:
         """Headline numbers by name, each with value, unit, low, high and formula.

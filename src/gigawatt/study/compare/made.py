@@ -323,7 +323,7 @@ def _objective(side: Side) -> str:
 
 
 def _next(made: Made, again: str) -> list[str]:
-    if made.same:
+    if made.same or not again:
         return []
     others = [name for name in made.states.units if name != made.metric]
     ways: list[str] = [f"{again} --metric {others[0]}"] if others else []
