@@ -93,7 +93,7 @@ def test_values_of_a_file():
         "10 MW",
         "100 MW",
     ]
-    assert read_values([5, 8]) == (5, 8)
+    assert read_values([5, 8]) == read_values((5, 8)) == read_values(np.array([5, 8])) == (5, 8)
     assert read_values(5) == (5,)
 
 

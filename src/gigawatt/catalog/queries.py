@@ -243,7 +243,9 @@ def show_tables(cat: Catalog, kind: str, name: str) -> tuple[Table, ...]:
                 "note": "; ".join(word for word in (datum.boundary, datum.note) if word),
             }
         )
-    made = [Table.from_rows("record", head, ("field", "value"), title=f"{kind} {name}")]
+    plugin = cat.plugin_of(kind, name)
+    title = f"{kind} {name}" + (f", of plug-in {plugin.package} ({cat.file(kind, name)})" if plugin else "")
+    made = [Table.from_rows("record", head, ("field", "value"), title=title)]
     if values:
         columns = ("field", "value", "unit", "low", "high", "range", "kind", "as_of", "source", "note")
         made.append(Table.from_rows("values", values, columns, title="Values and their sources"))

@@ -31,6 +31,7 @@ from gigawatt.cli import (
 )
 from gigawatt.cli.output import print_error
 from gigawatt.core.errors import GigawattError, InputError, Problem, nearest
+from gigawatt.core.plugins import recording
 
 app = typer.Typer(
     name="gigawatt",
@@ -85,7 +86,8 @@ def run(arguments: Sequence[str] | None = None) -> None:
     words = list(sys.argv[1:] if arguments is None else arguments)
     as_json = "--json" in words
     try:
-        code = typer.main.get_command(app).main(args=words, prog_name="gigawatt", standalone_mode=False)
+        with recording():  # results name the plug-ins that they used
+            code = typer.main.get_command(app).main(args=words, prog_name="gigawatt", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except GigawattError as error:
         print_error(error, as_json)

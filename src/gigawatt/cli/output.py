@@ -162,8 +162,9 @@ def kept(result: RunResult, asked: Path | None, no_report: bool = False) -> Path
     if no_report:
         return None
     from gigawatt.report.files import write_run
+    from gigawatt.study.plugged import with_plugins
 
-    return write_run(result, folder_for(result.name, asked))
+    return write_run(with_plugins(result), folder_for(result.name, asked))
 
 
 def print_result(
@@ -174,4 +175,6 @@ def print_result(
 ) -> None:
     """A result as one JSON object: `first` is what it has even where the result lacks it; then the folder, then `more`."""
     named = {"folder": str(folder)} if folder else {}
-    print_json({**(first or {}), **result.as_json(), **named, **(more or {})})
+    from gigawatt.study.plugged import with_plugins
+
+    print_json({**(first or {}), **with_plugins(result).as_json(), **named, **(more or {})})

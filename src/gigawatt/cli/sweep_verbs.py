@@ -46,7 +46,10 @@ def sweep(
     grid: Annotated[
         list[str],
         typer.Option(
-            "--grid", metavar="PATH=VALUES", help="v1,v2,... or low..high/n, or low..high/n log. Repeatable.", rich_help_panel=DESIGN
+            "--grid",
+            metavar="PATH=VALUES",
+            help="v1,v2,... or low..high/n, with ends; then log for ratios.",
+            rich_help_panel=DESIGN,
         ),
     ] = [],
     zip_: Annotated[

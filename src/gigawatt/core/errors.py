@@ -82,14 +82,14 @@ class InputError(GigawattError):
         self.problems: tuple[Problem, ...] = found
         super().__init__("\n".join(str(problem) for problem in found))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled by its problems, so that an error of another process says the same here."""
+        return _input_error, (type(self), self.problems, self.__dict__)
+
     def told(self) -> list[str]:
         lines = [line for problem in self.problems for line in f"error: {problem}".splitlines()]
         count = len(self.problems)
         return [*lines, *([f"{count} problems; nothing was run."] if count > 1 else [])]
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickled by its problems, so that an error of another process says the same here."""
-        return _input_error, (type(self), self.problems, self.__dict__)
 
     def as_json(self) -> dict[str, Any]:
         first = self.problems[0]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gigawatt.core.errors import InputError, Problem, Where, unknown_name
+from gigawatt.study.plugged import recorded
 from gigawatt.study.source import Source, read
 
 if TYPE_CHECKING:
@@ -217,6 +218,7 @@ def answer(
     return answer_source(VERBS.get(asked, asked), read(file), catalog, as_of, progress, overrides)
 
 
+@recorded
 def answer_source(
     verb: str,
     source: Source,

@@ -14,6 +14,7 @@ from gigawatt.core.errors import InputError, Problems, unknown_name
 from gigawatt.physics.reliability import clusters, state_recipes
 from gigawatt.physics.training import load_calibration
 from gigawatt.physics.training.releases import release_of
+from gigawatt.study.charges import Levy, read_levies
 from gigawatt.study.jobs.specs import DataRun, Evaluation, Finetune, PostTraining
 from gigawatt.study.load import Loaded
 from gigawatt.study.network import Network, network_of
@@ -77,6 +78,7 @@ class Resolved:
     costs: CostSet
     plants: tuple[OwnPlant, ...] = ()
     stores: tuple[OwnStore, ...] = ()
+    levies: tuple[Levy, ...] = ()
 
     @property
     def scenario(self) -> Scenario:
@@ -174,6 +176,7 @@ def resolve(loaded: Loaded, catalog: Catalog | None = None) -> Resolved:
     facility = fetch("facility", scenario.site.facility, "site", "facility")
     costs = fetch("cost", scenario.costs, "costs")
     plants, stores = fetch_own(loaded, cat, problems)
+    levies = read_levies(loaded, problems)
     problems.raise_if_any()
     return Resolved(
         loaded,
@@ -185,6 +188,7 @@ def resolve(loaded: Loaded, catalog: Catalog | None = None) -> Resolved:
         costs,
         plants,
         stores,
+        levies,
     )
 
 

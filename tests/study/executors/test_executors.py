@@ -10,7 +10,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from makers import Curious, Deadly, Hungry, Plain, Stillborn, Wrong, part_of
+from faults import gone, until
+from makers import Curious, Deadly, Hungry, Plain, Sleeper, Stillborn, Wrong, part_of
 
 from gigawatt.core.errors import Infeasible, InputError
 from gigawatt.study.executors import Pool, Ray, Serial, WorkerLost, executor_of, supervise
@@ -27,25 +28,6 @@ def parts(executor, make, chunks=CHUNKS):
     found = list(executor.run(make, chunks))
     assert len(found) == len(chunks), "every chunk once"
     return {done.chunk: done.part for done in found}
-
-
-def gone(pid):
-    """No such process; one that is dead but not waited for is gone too."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    stat = Path(f"/proc/{pid}/stat")
-    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] == "Z"
-
-
-def until(true, seconds=20.0):
-    deadline = time.monotonic() + seconds
-    while not true():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 @pytest.mark.parametrize("executor", [Serial(), Pool(1), Pool(2), Pool(3)], ids=["serial", "one", "two", "three"])
@@ -134,7 +116,7 @@ def test_no_more_is_worked_out_ahead_than_there_are_workers(tmp_path):
 DRIVER = """
 import sys
 sys.path.insert(0, {folder!r})
-from test_executors import Sleeper
+from makers import Sleeper
 from gigawatt.study.executors import Pool
 # no main guard: a script may be as short as this
 for done in Pool(2).run(Sleeper(), range(50)):
@@ -191,21 +173,6 @@ def test_versions_name_what_bytes_depend_on():
     assert {"Python", "gigawatt", "numpy", "highspy"} <= set(here)
     assert differences(here, here) == []
     assert differences(here, {**here, "numpy": "1.0"}) == [f"numpy {here['numpy']} here, 1.0 there"]
-
-
-class Sleeper:
-    """The first chunk of a worker at once, each further one in a minute; a part is the worker's process."""
-
-    def __call__(self):
-        seen = []
-
-        def work(chunk):
-            if seen:
-                time.sleep(60)
-            seen.append(chunk)
-            return str(os.getpid()).encode()
-
-        return work
 
 
 class Marking:

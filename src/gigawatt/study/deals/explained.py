@@ -4,7 +4,6 @@ terms, balances and other money, each with its place in the file or the catalog.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 
@@ -19,168 +18,16 @@ from gigawatt.finance.origin import OWN
 from gigawatt.finance.settlement import NEVER, Settlement
 from gigawatt.study.deals.case import Case
 from gigawatt.study.deals.circular import Circular
-from gigawatt.study.explain import Node, defined, given, node, place_of, worked
-from gigawatt.study.explained.once import Keeper, once
+from gigawatt.study.deals.leaves import DealLeaves
+from gigawatt.study.explain import Node, defined, given, node, worked
+from gigawatt.study.explained.once import once
 from gigawatt.study.explained.plan import headed
-from gigawatt.study.source import Source
 
 CENT = 0.5  # USD below which a line moved nothing
-OWN_FIELDS = (
-    "id",
-    "kind",
-    "pays",
-    "gets",
-    "status",
-    "events",
-    "grade",
-    "source",
-    "note",
-    "headline",
-    "deal",
-    "missing",
-)
 
 
-class DealTrees(Keeper):
+class DealTrees(DealLeaves):
     """The trees of a settled case."""
-
-    def __init__(self, case: Case, base: Settlement, ring: Circular, catalog: Catalog) -> None:
-        super().__init__()
-        self.case, self.base, self.ring, self.catalog = case, base, ring, catalog
-        self.source: Source = case.loaded.source
-        self.paid = base.paid_usd[:, :, 0] if base.paid_usd.size else np.zeros((len(base.lines), base.schedule.periods))
-        self.rows = list(self.source.data.get("contracts") or [])
-        self.by_id = {one.id: one for one in case.loaded.contracts}
-
-    # Leaves.
-
-    def _index(self, name: str) -> int | None:
-        """Which contract of the file has this id; a catalog deal goes by its own where the file gives none."""
-        ids = [str(row.get("id") or row.get("deal")) if isinstance(row, Mapping) else "" for row in self.rows]
-        return ids.index(name) if name in ids else None
-
-    @once
-    def contract(self, name: str) -> Node:
-        """A contract by its headline amount."""
-        one, at = self.by_id[name], self._index(name)
-        grade = f"grade {one.grade}: " if one.grade else ""
-        words = f"contract {name}: {one.kind.name}, {one.deal.pays} to {one.deal.gets} ({one.status})"
-        row = self.rows[at] if at is not None else {}
-        deal = row.get("deal") if isinstance(row, Mapping) else None
-        made = node("datum", words, one.headline_usd, "USD", f"{grade}{one.source or 'the file'}")
-        if deal:
-            return made | {"path": f"deal/{deal}.contract"}
-        return made | {"where": place_of(self.source, ("contracts", at or 0))}
-
-    @once
-    def terms(self, name: str) -> list[Node]:
-        """A contract with its terms, and the sites and paths that they name."""
-        at = self._index(name)
-        row: Mapping[str, Any] = self.rows[at] if at is not None else {}
-        deal = row.get("deal")
-        source = self.by_id[name].source or "the file"
-        rows = [self.contract(name)]
-        told: dict[str, Any] = {}
-        if deal:
-            record = self.catalog.get("deal", str(deal))
-            told = dict(record.contract or {})
-            rows += [
-                node(
-                    "datum",
-                    f"{key.replace('_', ' ')} of {name}",
-                    value,
-                    "",
-                    record.source,
-                    path=f"deal/{deal}.contract.{key}",
-                )
-                for key, value in told.items()
-                if isinstance(value, (str, int, float)) and key not in row
-            ]
-        own: dict[str, Any] = {
-            key: value for key, value in row.items() if key not in OWN_FIELDS and isinstance(value, (str, int, float))
-        }
-        rows += [
-            given(self.source, ("contracts", at or 0, key), f"{key.replace('_', ' ')} of {name}", value, "", source)
-            for key, value in own.items()
-        ]
-        for key, value in (told | own).items():
-            rows += self._world(key, str(value))
-        return rows
-
-    def _world(self, key: str, name: str) -> list[Node]:
-        """A site or a path that a term names."""
-        lists = {"site": "sites", "index": "paths", "base": "paths", "market_value": "paths", "times": "paths"}
-        found = lists.get(key)
-        for n, one in enumerate(self.source.data.get(found) or [] if found else []):
-            if isinstance(one, Mapping) and one.get("id") == name:
-                return self._world_of(str(found), n)
-        return []
-
-    @once
-    def _world_of(self, found: str, n: int) -> list[Node]:
-        one = self.source.data[found][n]
-        fields = ("used", "pue", "delay", "start", "growth", "volatility", "reversion", "built", "by_date")
-        rows = []
-        for field in fields:
-            value = one.get(field)
-            if value is None:
-                continue
-            plain = value if isinstance(value, (str, int, float)) else f"{len(value)} dated values"
-            name = f"{field.replace('_', ' ')} of {one.get('id')}"
-            rows.append(given(self.source, (found, n, field), name, plain, "", str(one.get("source") or "the file")))
-        return rows
-
-    @once
-    def money(self, n: int) -> list[Node]:
-        """Money that no contract governs."""
-        one = self.source.data["flows"][n]
-        rows = []
-        for field in ("amount", "price", "growth", "by_year"):
-            value = one.get(field)
-            if value is not None:
-                plain = value if isinstance(value, (str, int, float)) else f"{len(value)} years"
-                said = str(one.get("source") or "assumed in the file")
-                rows.append(
-                    given(
-                        self.source,
-                        ("flows", n, field),
-                        f"{field.replace('_', ' ')} of {one.get('id')}",
-                        plain,
-                        "",
-                        said,
-                    )
-                )
-        return [*rows, *self._world("site", str(one.get("site"))), *self._world("times", str(one.get("times")))]
-
-    @once
-    def opening(self, company: str) -> list[Node]:
-        """Cash of a company at the start."""
-        one = next(c for c in self.case.loaded.companies if c.id == company)
-        parties = self.source.data.get("companies") or []
-        at = next(
-            (n for n, p in enumerate(parties) if p == company or (isinstance(p, Mapping) and p.get("id") == company)), 0
-        )
-        if one.opening is None or one.opening.cash is None:
-            return [given(self.source, ("companies", at), f"{company} has no stated purse", None, "")]
-        words = f"cash of {company} on {one.opening.on}"
-        item = parties[at]
-        if isinstance(item, Mapping) and item.get("opening"):
-            stated = item["opening"]
-            path: Path_ = ("companies", at, "opening")
-            if isinstance(stated, list):
-                days = [str(o.get("on")) for o in stated if isinstance(o, Mapping)]
-                path = (*path, days.index(str(one.opening.on)) if str(one.opening.on) in days else 0)
-            return [
-                given(self.source, (*path, "cash"), words, one.opening.cash, "USD", one.opening.source or "the file")
-            ]
-        record = self.catalog.get("company", company)
-        last = max(
-            (b for b in record.balances if b.cash is not None and b.cash.value == one.opening.cash),
-            key=lambda b: b.on,
-            default=None,
-        )
-        path_text = last.cash.path if last is not None else f"company/{company}.balances"
-        return [node("datum", words, one.opening.cash, "USD", one.opening.source, path=path_text)]
 
     # Lines of the ledger.
 
@@ -213,14 +60,11 @@ class DealTrees(Keeper):
     def lines(self, keep: Callable[[Line], bool]) -> list[Node]:
         return [self.line(k) for k, line in enumerate(self.base.lines) if abs(self.paid[k]).sum() > CENT and keep(line)]
 
-    def none(self, words: str) -> list[Node]:
-        return [defined(words, 0.0, "USD", "the file has none")]
-
     # Headlines.
 
     def headline_sum(self, counts: Callable[[str], bool]) -> Node:
         rows = [self.contract(one.id) for one in self.case.contracts if counts(one.status) and one.headline_usd]
-        return worked("sum", "headline amounts", "USD", rows or self.none("no amount was announced"))
+        return worked("sum", "headline amounts", "USD", rows or none("no amount was announced"))
 
     def all_paid(self) -> Node:
         rows = []
@@ -228,21 +72,21 @@ class DealTrees(Keeper):
             made, total = self.line(k), float(np.abs(self.paid[k]).sum())
             if total > CENT:
                 rows.append(made if made["value"] == total else {**made, "value": total})
-        return worked("sum", "all payments", "USD", rows or self.none("nothing is paid"))
+        return worked("sum", "all payments", "USD", rows or none("nothing is paid"))
 
     def cycling(self, value: float) -> Node:
         inside = set(self.case.loaded.ids)
         rows = self.lines(lambda line: line.payer in inside and line.payee in inside)
         source = "sum T c / sum T on the graph of payments, c from the Leontief inverse of their shares"
         return node(
-            "formula", "Finn's cycling index", value, "share", source, rows or self.none("no payments among companies")
+            "formula", "Finn's cycling index", value, "share", source, rows or none("no payments among companies")
         )
 
     @once
     def sales(self, vendor: str) -> Node:
         rows = self.lines(lambda line: line.payee == vendor and account_of(line.account).payee_line == "revenue")
         value = float(self.base.of("revenue", vendor)[:, 0].sum())
-        made = worked("sum", f"sales of {vendor}", "USD", rows or self.none("no sales"))
+        made = worked("sum", f"sales of {vendor}", "USD", rows or none("no sales"))
         rest = value - made["value"]
         if abs(rest) > 1e-6 * max(abs(value), 1.0):
             more = node(
@@ -259,7 +103,7 @@ class DealTrees(Keeper):
                 line.payer == vendor and line.payee in inside and account_of(line.account).name in VENDOR_FUNDING
             )
         )
-        return worked("sum", f"what {vendor} puts into companies here", "USD", rows or self.none("no funding"))
+        return worked("sum", f"what {vendor} puts into companies here", "USD", rows or none("no funding"))
 
     def own_funded(self, vendor: str, here: bool) -> Node:
         """Share of what a vendor is paid that it put in itself, traced through everybody's purse."""
@@ -293,7 +137,7 @@ class DealTrees(Keeper):
             ):
                 cap = defined(f"cap of {one.id}", float(one.terms.cap_usd), "USD", one.source or "the file")
                 rows.append(worked("same", f"cap of {one.id}", "USD", [cap], rests_on=self.terms(one.id)))
-        caps = worked("sum", f"caps of what {vendor} guarantees", "USD", rows or self.none("no guarantee"))
+        caps = worked("sum", f"caps of what {vendor} guarantees", "USD", rows or none("no guarantee"))
         return worked("ratio", "caps over sales", "share", [caps, self.sales(vendor)])
 
     def in_default(self) -> Node:
@@ -305,9 +149,7 @@ class DealTrees(Keeper):
             words = f"{name} runs out of cash{when}" if fell else f"{name} does not run out of cash"
             own = self.lines(lambda line, name=name: name in (line.payer, line.payee))  # type: ignore[misc]
             rests = [*(self.opening(name) if name in self.case.loaded.ids else []), *own]
-            rows.append(
-                node("formula", words, float(fell), "", "purse of every quarter", rests or self.none("no payments"))
-            )
+            rows.append(node("formula", words, float(fell), "", "purse of every quarter", rests or none("no payments")))
         return worked("sum", "companies in default", "", rows)
 
     def outside(self) -> Node:
@@ -321,7 +163,7 @@ class DealTrees(Keeper):
                     rows.append(
                         node("formula", f"most that {company.id} needs", need, "USD", "lowest cash of any quarter", own)
                     )
-        return worked("sum", "money from outside", "USD", rows or self.none("every purse is stated"))
+        return worked("sum", "money from outside", "USD", rows or none("every purse is stated"))
 
     def cash_npv(self, company: str, value: float) -> Node:
         one = next(c for c in self.case.loaded.companies if c.id == company)
@@ -362,8 +204,13 @@ class DealTrees(Keeper):
         path: Path_ = ("companies", at, "discount_rate") if own else ("discount_rate",)
         rests = [given(self.source, path, f"discount rate of {company}", rate, "share/yr"), *self.opening(company)]
         return worked(
-            "sum", f"present value of the cash of {company}", "USD", rows or self.none("no payments"), rests_on=rests
+            "sum", f"present value of the cash of {company}", "USD", rows or none("no payments"), rests_on=rests
         )
+
+
+def none(words: str) -> list[Node]:
+    """A sum of nothing."""
+    return [defined(words, 0.0, "USD", "the file has none")]
 
 
 def trees(case: Case, base: Settlement, ring: Circular, metrics: Table, catalog: Catalog) -> dict[str, Node]:

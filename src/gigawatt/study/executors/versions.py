@@ -15,12 +15,16 @@ import gigawatt
 PACKAGES = ("numpy", "scipy", "highspy", "polars")
 
 
-@cache
-def versions() -> Mapping[str, str]:
-    """Versions of Python, of this package (with a hash of its code and facts) and of what it works with."""
+def place() -> str:
+    """This machine's name and the folder of the package on it."""
+    return f"{platform.node()}:{Path(gigawatt.__file__).parent}"
+
+
+def versions(known: str = "") -> dict[str, str]:
+    """Versions of Python, of this package (with the hash of its code and facts, if not `known`) and of what it works with."""
     return {
         "Python": ".".join(platform.python_version_tuple()[:2]),
-        "gigawatt": f"{gigawatt.__version__} ({_content()})",
+        "gigawatt": f"{gigawatt.__version__} ({known or content()})",
         **{name: importlib.metadata.version(name) for name in PACKAGES},
     }
 
@@ -36,8 +40,9 @@ def differences(here: Mapping[str, str], there: Mapping[str, str]) -> list[str]:
     ]
 
 
-def _content() -> str:
-    """A hash of the package's files, whatever folder they are in."""
+@cache
+def content() -> str:
+    """A hash of the package's code and facts, whatever folder they are in."""
     root = Path(gigawatt.__file__).parent
     whole = hashlib.sha256()
     for file in sorted(root.rglob("*")):

@@ -15,6 +15,7 @@ from gigawatt.study.explain import Node, choice, fact, fitted, node, of_datum, w
 from gigawatt.study.explained.once import Keeper, once
 from gigawatt.study.explained.options import option
 from gigawatt.study.explained.power import meter_node
+from gigawatt.study.explained.wires import network_node
 from gigawatt.study.hosts import Host, Task
 from gigawatt.study.network import network_of
 
@@ -118,9 +119,9 @@ class HostTrees(Keeper):
         inside = worked("sum", "a chip and what stands beside it", "W", [chip, each])
         supply = of_datum("efficiency of supplies", platform.supply_efficiency)
         supplied = worked("ratio", "through the supplies", "W", [inside, supply])
-        power = network_of(self.fabric, platform, self.accelerator, self.catalog).power
-        network = of_datum("scale-out network of a chip", power)
-        if abs(power.value - host.network_w) > 1e-9 * host.network_w:
+        wired = network_of(self.fabric, platform, self.accelerator, self.catalog)
+        network = network_node(wired, self.fabric, "power", "scale-out network of a chip", self.catalog)
+        if abs(wired.power.value - host.network_w) > 1e-9 * host.network_w:
             network = node(
                 "formula", "scale-out network of a chip", host.network_w, "W", "of the fabric asked for", self.wires()
             )

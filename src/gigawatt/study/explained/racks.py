@@ -12,6 +12,7 @@ from gigawatt.core.datum import Datum
 from gigawatt.economics.cost import Part, capital_charge
 from gigawatt.study.explain import Node, defined, fact, given, node, of_datum, worked
 from gigawatt.study.explained.once import Keeper, once
+from gigawatt.study.explained.wires import What, fabric_leaf, network_node
 from gigawatt.study.price import SECONDS_PER_YEAR, Priced
 from gigawatt.study.resolve import Offered, Resolved
 from gigawatt.study.site.supply import Own
@@ -68,55 +69,15 @@ class Racks(Keeper):
         return worked("product", label, "USD", [self.list_price(i), of_datum(f"{name} over list price", share)], value)
 
     @once
-    def network(self, i: int, what: str) -> Node:
-        """Watts or price of the scale-out network for a chip: as the record states it, else from its parts list."""
+    def network(self, i: int, what: What) -> Node:
+        """Watts or price of the scale-out network for a chip."""
         one = self.offered(i)
-        datum: Datum = getattr(one.network, what)
-        stated = getattr(one.fabric, f"{what}_per_chip")
         name = f"scale-out network of a chip of {one.offer.id}"
-        made, bill = one.network.parts, one.network.bill
-        if stated is not None or made is None or bill is None:
-            return of_datum(name, datum)
-        rows = []
-        if what == "power":
-            for part in made.bought:
-                if part.watts is not None and part.count:
-                    count = self._count(i, f"{part.role}: {part.id}", part.count, made.endpoints)
-                    rows.append(worked("product", part.id, "W", [count, self._watts(part.id, part.watts)]))
-        else:
-            for line in bill.lines:
-                if line.each is not None and line.count:
-                    count = self._count(i, line.part, line.count, made.endpoints)
-                    rows.append(
-                        worked("product", line.part, "USD", [count, of_datum(f"price of a {line.part}", line.each)])
-                    )
-        ends = defined("endpoints of that network", float(made.endpoints), "endpoints",
-                       "the fabric's reference, or as the offer asks")  # fmt: skip
-        total = worked("sum", f"{what} of all parts", datum.unit, rows)
-        return worked(
-            "ratio", name, datum.unit, [total, ends], datum.value, source=datum.note or "physics/fabric/parts"
-        )
-
-    def _count(self, i: int, name: str, count: float, endpoints: int) -> Node:
-        label = f"{name}, in a network of {endpoints:,} endpoints"
-        return node("formula", label, float(count), "pieces", "parts list of the fabric", [self._fabric(i)])
-
-    def _watts(self, part: str, watts: float) -> Node:
-        """Watts of a piece: as its record states them, twice where it states those of one end."""
-        record = self.resolved.catalog.get("netpart", part)
-        for datum in (record.power_typical, record.power_max):
-            if datum is not None and datum.value > 0 and round(watts / datum.value, 9) in (1.0, 2.0):
-                leaf = of_datum(f"watts of a {part}", datum)
-                if watts == datum.value:
-                    return leaf
-                ends = defined("ends of a cable", 2.0, "", "watts are of one end")
-                return worked("product", f"watts of a {part}, both ends", "W", [leaf, ends], watts)
-        return fact(f"watts of a {part}", record, "power_typical", watts, "W")
+        return network_node(one.network, one.fabric, what, name, self.resolved.catalog)
 
     @once
     def _fabric(self, i: int) -> Node:
-        record = self.offered(i).fabric
-        return fact(f"fabric of {self.offered(i).offer.id}", record, "name", record.name or record.id)
+        return fabric_leaf(self.offered(i).fabric)
 
     @once
     def rack_price(self, i: int) -> Node:
