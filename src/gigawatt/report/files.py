@@ -53,7 +53,7 @@ def write_run(result: RunResult, folder: Path) -> Path:
         try:
             made.chmod(0o755)
             _fill(result, made)
-            _swap(made, target)
+            swap(made, target)
         finally:
             shutil.rmtree(made, ignore_errors=True)
     except OSError as error:
@@ -165,7 +165,7 @@ def frame_of(table: Table) -> pl.DataFrame:
     return frame.with_columns(pl.col(name).cast(pl.Float64 if unit_in(table, name) else pl.String) for name in empty)
 
 
-def _swap(made: Path, target: Path) -> None:
+def swap(made: Path, target: Path) -> None:
     """Put `made` in the place of `target`; the old one goes only when the new one stands."""
     if not target.exists():
         made.rename(target)
