@@ -25,6 +25,7 @@ def test_every_scenario_of_a_sweep_is_what_a_run_says(rack, swept):
     last = gw.run(rack.with_({"site.energy_price": "80 USD/MWh", "capital": "9 million USD"}))
     for name, metric in last.metrics.items():
         assert rows[-1][name] == pytest.approx(metric.value, rel=1e-9, abs=1e-9), name
+    assert swept.explain("cost_per_mtok").children
     assert swept.table().name == "best" and swept.plots and swept.scenario == rack
 
 
@@ -87,6 +88,7 @@ def test_risk_says_band_cause_and_breach(rack):
 
 def test_a_project_is_drawn_by_its_own_laws():
     made = gw.risk("projects/cloud-contract-with-debt", 64, metric="dscr_min")
+    assert made.explain("dscr_min").children
     assert made.metrics["dscr_min"].band and "covenants" in made.tables and made.plots
 
 
@@ -96,6 +98,7 @@ def test_steps_of_a_comparison_sum_to_the_gap(rack):
     first, last = gw.run(rack).metrics["operator_npv"], gw.run(other).metrics["operator_npv"]
     assert sum(made.table("steps")["value"]) == pytest.approx(last - first, rel=1e-9)
     assert made.metrics["operator_npv"].value == pytest.approx(last - first, rel=1e-9)
+    assert made.explain("operator_npv").children
 
 
 def test_a_kept_answer_is_compared_with_its_own_numbers(rack, tmp_path):
@@ -109,5 +112,20 @@ def test_sql_reads_what_a_result_holds(rack, tmp_path):
     sql = "select sum(racks) as racks from plan"
     assert gw.query(sql, plan)["racks"] == [1.0]
     assert gw.query(sql, plan.save(tmp_path / "run"))["racks"] == [1.0]
-    with pytest.raises(gw.InputError):
+    with pytest.raises(gw.InputError, match="read only"):
         gw.query("drop table plan", plan)
+    with pytest.raises(gw.InputError, match="did you mean 'plan'"):
+        gw.query("select * from plam", plan)
+
+
+def test_sql_over_several_says_whose_row_it_is(rack, swept, tmp_path):
+    other = gw.run(rack.with_({"site.energy_price": "90 USD/MWh"}))
+    sql = "select run, value from metrics where name = 'cost_per_mtok' order by run"
+    found = gw.query(sql, gw.run(rack), other)
+    assert found["run"] == ["one-rack (1)", "one-rack (2)"] and found["value"][0] < found["value"][1]
+    assert gw.query("select count(*) as n from runs", swept)["n"] == [4]
+    gw.run(rack).save(tmp_path / "a")
+    other.save(tmp_path / "b")
+    assert gw.query(sql, f"{tmp_path}/*")["run"] == ["a", "b"]
+    units = gw.query("select racks, capex_usd from plan", other).units
+    assert units["capex_usd"] == "USD"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from gigawatt.api.tables import Table
     from gigawatt.study.compare import Side
     from gigawatt.study.evaluate import Recipe
+    from gigawatt.study.query_folders import Kept
     from gigawatt.study.risk.answer import Words
 
 
@@ -209,36 +209,51 @@ def _of_scenario(scenario: Scenario, verb: str | None, name: str = "") -> Side:
 
 
 def query(sql: str, *results: Result | Path | str) -> Table:
-    """One SELECT over the tables of results or run folders, read only.
+    """One SELECT over the tables of results or folders, read only; of several the tables of one name are one, row under row.
 
     Args:
-        sql: every table of a result goes by its name: 'select * from plan'.
-        results: what `gw.run` gave, or run folders.
+        sql: every table goes by its name: 'select * from plan'; a sweep's scenarios are 'runs'. Of several results a first
+            column `run` says whose row it is.
+        results: what `gw.run` and the others gave, run and sweep folders, or patterns such as 'runs/*'.
 
     Raises:
-        InputError: the SQL is wrong, or tries to change something; a folder is no run.
+        InputError: the SQL is wrong (the nearest table or column is named), or tries to change something; a folder is no run.
 
     >>> import gigawatt as gw
     >>> gw.query("select platform, racks from plan", gw.run("one-rack"))["platform"]
     ['rack']
     """
     from gigawatt.api.tables import shown_as
-    from gigawatt.study.query import query_run
+    from gigawatt.study.query import Tables, query_tables
+    from gigawatt.study.query_folders import open_folders
 
     if not results:
         raise InputError(Problem("no_run", "no result is named", None, ("gw.query(sql, result)",)))
-    with ExitStack() as stack:
-        folders = [_folder_of(one, stack) for one in results]
-        return shown_as(query_run(folders[0], sql))
+    with tempfile.TemporaryDirectory(prefix="gigawatt-query-") as place:
+        kept = [
+            one
+            for number, given in enumerate(results)
+            for one in (
+                [_written(given, Path(place) / str(number))]
+                if isinstance(given, Result) and given._folder is None
+                else open_folders([given._folder if isinstance(given, Result) and given._folder else str(given)])
+            )
+        ]
+        names = [one.name for one in kept]
+        named = [
+            replace(one, name=f"{one.name} ({names[: at + 1].count(one.name)})") if names.count(one.name) > 1 else one
+            for at, one in enumerate(kept)
+        ]
+        return shown_as(query_tables(Tables(tuple(named)), sql))
 
 
-def _folder_of(one: Result | Path | str, stack: ExitStack) -> Path:
-    """Where the tables of a result lie; for as long as the query runs, where it lies nowhere."""
-    if not isinstance(one, Result):
-        return Path(one)
-    if one._folder is not None:
-        return one._folder
-    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gigawatt-query-")))
-    for name, table in one.tables.items():
-        table.polars().write_parquet(folder / f"{name}.parquet")
-    return folder
+def _written(result: Result, folder: Path) -> Kept:
+    """The tables of a result that lies nowhere, for as long as the query runs."""
+    from gigawatt.study.query_folders import Kept
+
+    folder.mkdir()
+    files = {name: (folder / f"{name}.parquet",) for name in result.tables}
+    for name, (file,) in files.items():
+        result.tables[name].polars().write_parquet(file)
+    units = {name: table.units for name, table in result.tables.items()}
+    return Kept(result.name, folder, files, units, result._run.manifest)
