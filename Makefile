@@ -33,6 +33,7 @@ bench: $(STAMP)  ## whole-process and in-process speed, as ratios against limits
 
 docs: $(STAMP)  ## generated pages, then the site
 	@$(BIN)/python -m gigawatt.report.pages docs
+	@$(BIN)/python -m gigawatt.api.pages docs
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
 	@$(BIN)/mkdocs build --strict --quiet
 

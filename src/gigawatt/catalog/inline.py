@@ -37,12 +37,18 @@ class Inline(Catalog):
         own = self._records.get((kind, name))
         return own if own is not None else self._below.get(kind, name)
 
+    def says(self, path: str) -> bool:
+        """Whether a value, by the path of its datum, is one of its own."""
+        return any(
+            path.startswith(name + ".") and along(said, path[len(name) + 1 :])[0] for name, said in self._said.items()
+        )
+
     def where(self, path: str) -> Where:
         for name, said in self._said.items():
             if path.startswith(name + "."):
-                words = path[len(name) + 1 :].split(".")
-                if words[0] in said:
-                    return self._place((name, *along(said, words)))
+                found, _ = along(said, path[len(name) + 1 :])
+                if found:
+                    return self._place((name, *found))
         return self._below.where(path)
 
     def _lay(self, name: str, said: Any, source: str, told: Problems) -> None:

@@ -46,6 +46,7 @@ class Catalog:
         self._brought: dict[tuple[str, str], list[plugins.Plugin]] = {}  # records that rest on a plug-in's
         self._plugged = {folder: plugin for folder, plugin in plugin_folders().items() if folder in self._folders}
         self._names: dict[str, str] | None = None
+        self._documents: dict[Path, Document] = {}
 
     @classmethod
     def load(cls, overlays: Sequence[Path | str] = ()) -> Catalog:
@@ -140,13 +141,46 @@ class Catalog:
         return found
 
     def where(self, path: str) -> Where:
-        """File, line and column of a value by the `path` of its datum, such as 'accelerator/h100-sxm.tdp'."""
+        """File, line and column of a value by the `path` of its datum, such as 'accelerator/h100-sxm.tdp'.
+
+        Of several layers that hold the record, the topmost one that holds the value.
+
+        Raises:
+            InputError: there is no such record.
+        """
+        kind, name, words = self.split(path)
+        reached: Where | None = None
+        for file in self.layers(kind, name):
+            doc = self._documents[file] = self._documents.get(file) or document.read(file)
+            path_, whole = along(doc.data, words)
+            if whole:
+                return doc.where(path_)
+            reached = reached or doc.where(path_)
+            base = doc.data.get("extends") if isinstance(doc.data, dict) else None
+            if isinstance(base, str) and base != name:
+                return self.where(f"{kind}/{base}.{words}")
+        assert reached is not None
+        return reached
+
+    def split(self, path: str) -> tuple[str, str, str]:
+        """Kind, id and the rest of a datum's path; ids may hold dots.
+
+        Raises:
+            InputError: there is no such record.
+        """
         kind, _, rest = path.partition("/")
-        for name in sorted(self.ids(kind), key=len, reverse=True):  # ids may hold dots
-            if rest == name or rest.startswith(name + "."):
-                doc = document.read(self.file(kind, name))
-                return doc.where(along(doc.data, rest[len(name) + 1 :].split(".")))
+        if kind in KINDS:
+            name = rest
+            while name:
+                if self._find(kind, name, len(self._folders)) is not None:
+                    return kind, name, rest[len(name) + 1 :]
+                name = name.rpartition(".")[0]
         raise InputError(unknown_name(kind, rest, self.ids(kind)))
+
+    def layers(self, kind: str, name: str) -> list[Path]:
+        """Every file that holds a record, the topmost first."""
+        found = (folder / kind / f"{name}.yaml" for folder in reversed(self._folders))
+        return [file for file in found if file.is_file()]
 
     def find_model(self, name: str) -> Model | None:
         """The model that `name` means, or None.
@@ -299,20 +333,28 @@ def merged(low: dict[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
     return out
 
 
-def along(data: Any, words: Sequence[str]) -> Path_:
-    """The path in a document of the words of a datum's path: a list's item goes by its name or its number."""
-    path: list[str | int] = []
-    for word in words:
-        if isinstance(data, list):
-            named = (n for n, item in enumerate(data) if isinstance(item, dict) and item.get("name") == word)
-            index = next(named, int(word) if word.isdigit() else -1)
-            if not 0 <= index < len(data):
-                break
-            path.append(index)
-            data = data[index]
-        elif isinstance(data, dict) and word in data:
-            path.append(word)
-            data = data[word]
-        else:
-            break
-    return tuple(path)
+def along(data: Any, words: str) -> tuple[Path_, bool]:
+    """The path in a document of the dotted rest of a datum's path, as far as the document goes, and whether it goes all along.
+
+    An item of a list goes by its name, its day or its number, and two may share one; names and keys may hold dots themselves.
+    """
+    if not words:
+        return (), True
+    keys: list[tuple[str, str | int]]
+    if isinstance(data, list):
+        keys = [(_name_of(item) or str(n), n) for n, item in enumerate(data)]
+    else:
+        keys = [(key, key) for key in data] if isinstance(data, dict) else []
+    furthest: Path_ = ()
+    for word, key in sorted(keys, key=lambda pair: -len(pair[0])):
+        if f"{words}.".startswith(f"{word}."):
+            below, whole = along(data[key], words[len(word) + 1 :])
+            if whole:
+                return (key, *below), True
+            furthest = furthest or (key, *below)
+    return furthest, False
+
+
+def _name_of(item: Any) -> str:
+    """What an item of a list is called in the paths of its values."""
+    return str(item.get("name") or item.get("on") or "") if isinstance(item, dict) else ""

@@ -7,9 +7,6 @@ import typer
 from gigawatt.core.errors import Unsupported
 
 VERBS = {
-    "risk": "How sure are we, and what matters?",
-    "sweep": "How does it change over a grid?",
-    "compare": "Why do these two differ?",
     "app": "A browser on the same functions.",
 }
 

@@ -13,6 +13,8 @@ import typer
 
 from gigawatt.cli import (
     catalog_verbs,
+    compare_verbs,
+    explain_verbs,
     fleet_verbs,
     later,
     moat_verbs,
@@ -20,8 +22,10 @@ from gigawatt.cli import (
     net_verbs,
     operate_verbs,
     results_verbs,
+    risk_verbs,
     scenario_verbs,
     serve_verbs,
+    sweep_verbs,
     train_verbs,
     trust_verbs,
 )
@@ -67,7 +71,11 @@ train_verbs.add(app)
 fleet_verbs.add(app)
 moat_verbs.add(app)
 operate_verbs.add(app)
+risk_verbs.add(app)
+sweep_verbs.add(app)
+explain_verbs.add(app)
 results_verbs.add(app)
+compare_verbs.add(app)
 catalog_verbs.add(app)
 trust_verbs.add(app)
 later.add(app)

@@ -1,9 +1,9 @@
-"""`explain`, `query` and `report`: what a run folder knows."""
+"""`query` and `report`: what a run folder knows."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -11,42 +11,6 @@ from gigawatt.cli.output import console, print_json, print_table
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout and nothing else.")]
 Folder = Annotated[Path | None, typer.Option("--run", help="A run folder (default: the newest below runs/).")]
-
-
-def explain(
-    metric: Annotated[str, typer.Argument(help="A headline metric, such as system_npv; 'list' shows all.")],
-    run: Folder = None,
-    as_json: Json = False,
-) -> None:
-    """Where does this number come from? A tree of data, calibrations, formulas and choices.
-
-    Example:  gigawatt explain revenue_per_mw_year
-    """
-    from gigawatt.study.explain import explain_metric, newest_run
-
-    tree = explain_metric(newest_run(run), metric)
-    if as_json:
-        print_json(tree)
-        return
-    from rich.tree import Tree
-
-    root = Tree(_line(tree))
-    _grow(root, tree)
-    console().print(root)
-
-
-def _line(node: dict[str, Any]) -> str:
-    value = node.get("value")
-    shown = "" if value is None else (f" = {value:,.6g}" if isinstance(value, (int, float)) else f" = {value}")
-    unit = f" {node['unit']}" if node.get("unit") else ""
-    where = node.get("source") or node.get("where") or ""
-    text = f"{node['kind']:<11} {node['name']}{shown}{unit}" + (f"  <- {where}" if where else "")
-    return text.replace("[", r"\[")
-
-
-def _grow(branch: Any, node: dict[str, Any]) -> None:
-    for child in node.get("children", []):
-        _grow(branch.add(_line(child)), child)
 
 
 def query(
@@ -76,6 +40,5 @@ def report(run: Folder = None, as_json: Json = False) -> None:
 
 def add(app: typer.Typer) -> None:
     """Register the verbs."""
-    app.command("explain")(explain)
     app.command("query")(query)
     app.command("report")(report)

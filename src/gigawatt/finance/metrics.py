@@ -164,24 +164,24 @@ def own_funded_share(ledger: Ledger, vendor: str) -> float | None:
     Vendor's money to customers: equity, loans less what is paid back, grants and prepayments, to every company from
     which a path of payments leads back to him. None where he sells nothing.
     """
+    sold, lent = (float(np.mean(usd)) for usd in vendor_funding_usd(ledger, vendor))
+    return lent / sold if sold > 0 else None
+
+
+def vendor_funding_usd(ledger: Ledger, vendor: str) -> tuple[Array, Array]:
+    """(what a vendor sells, his own money to his customers) over all periods, [...] each; see `own_funded_share`."""
     kept = ledger.without_closing()
-    sold = sum(
-        float(kept.amount_usd[..., k, :].sum(axis=-1).mean())
-        for k, line in enumerate(kept.lines)
-        if line.payee == vendor and account_of(line.account).payee_line == "revenue"
-    )
-    if sold <= 0:
-        return None
     customers = _upstream(kept, vendor)
-    lent = 0.0
+    sold, lent = np.zeros(kept.amount_usd.shape[:-2]), np.zeros(kept.amount_usd.shape[:-2])
     for k, line in enumerate(kept.lines):
-        amount = float(kept.amount_usd[..., k, :].sum(axis=-1).mean())
-        name = account_of(line.account).name
-        if line.payer == vendor and line.payee in customers and name in VENDOR_FUNDING:
-            lent += amount
-        if line.payee == vendor and line.payer in customers and name == "loan_repayment":
-            lent -= amount
-    return lent / sold
+        amount, account = kept.amount_usd[..., k, :].sum(axis=-1), account_of(line.account)
+        if line.payee == vendor and account.payee_line == "revenue":
+            sold = sold + amount
+        if line.payer == vendor and line.payee in customers and account.name in VENDOR_FUNDING:
+            lent = lent + amount
+        if line.payee == vendor and line.payer in customers and account.name == "loan_repayment":
+            lent = lent - amount
+    return sold, lent
 
 
 def _upstream(ledger: Ledger, company: str) -> set[str]:

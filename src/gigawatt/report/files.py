@@ -21,13 +21,14 @@ from gigawatt.core.table import Table, plain
 from gigawatt.report.grid import unit_in
 from gigawatt.report.html import page
 from gigawatt.report.workbook import write_workbook
+from gigawatt.study.explained.kept import packed
+from gigawatt.study.folders import FORMAT, MANIFEST, manifest_of, read_manifest
 from gigawatt.study.result import RunResult
 
 if TYPE_CHECKING:
     import polars as pl
 
-FORMAT = "gigawatt-run/1"
-MANIFEST, PAGE, BOOK, TIMING = "manifest.json", "report.html", "tables.xlsx", "timing.json"
+PAGE, BOOK, TIMING = "report.html", "tables.xlsx", "timing.json"
 LIVE = "project.xlsx"
 # Keys of a run's manifest that differ from run to run.
 VOLATILE = ("wall_s", "search_s", "simulate_s", "seconds", "timings", "rss_mb", "started_at", "finished_at", "host")
@@ -60,6 +61,33 @@ def write_run(result: RunResult, folder: Path) -> Path:
         raise InputError(
             Problem("not_writable", f"can not write '{folder}': {error.strerror or error}", Where(str(folder)), (hint,))
         ) from None
+    return folder
+
+
+def add_run(result: RunResult, folder: Path) -> Path:
+    """Write the files of a run into a folder that holds other things of the same run, such as the parts of a sweep.
+
+    Each takes its name when it is whole, the manifest last. It lists only its own files, so that no later run takes the
+    folder's place.
+
+    Returns:
+        The folder.
+
+    Raises:
+        InputError: it can not be written.
+    """
+    try:
+        made = Path(tempfile.mkdtemp(prefix=".run.", suffix=".tmp", dir=folder))
+        try:
+            _fill(result, made)
+            for file in sorted(made.iterdir(), key=lambda file: (file.name == MANIFEST, file.name)):
+                file.replace(folder / file.name)
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
+    except OSError as error:
+        hint = "what is finished is kept: make room, and the same command goes on from there"
+        message = f"can not write '{folder}': {error.strerror or error}"
+        raise InputError(Problem("not_writable", message, Where(str(folder)), (hint,))) from None
     return folder
 
 
@@ -97,7 +125,7 @@ def _manifest(result: RunResult, tables: Mapping[str, Table], names: list[str]) 
         "name": result.name,
         "title": result.title,
         "headline": result.headline,
-        **{key: value for key, value in result.manifest.items() if key not in VOLATILE},
+        **{key: value for key, value in packed(result.manifest).items() if key not in VOLATILE},
         "texts": {key: list(lines) for key, lines in result.texts.items()},
         "tables": {
             name: {
@@ -172,15 +200,6 @@ def _refuse_foreign(target: Path, asked: Path) -> None:
         raise InputError(Problem("not_a_run_folder", message, Where(str(asked)), ("move them away", hint)))
 
 
-def read_manifest(folder: Path) -> dict[str, Any] | None:
-    """The manifest of a run folder, or None where the folder is none."""
-    try:
-        found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) and found.get("format") == FORMAT else None
-
-
 def read_run(folder: Path) -> RunResult:
     """The run that a folder holds.
 
@@ -189,10 +208,7 @@ def read_run(folder: Path) -> RunResult:
     """
     import polars as pl
 
-    manifest = read_manifest(folder)
-    if manifest is None:
-        hint = "a run folder holds manifest.json; make one: gigawatt run FILE -o DIR"
-        raise InputError(Problem("no_run", f"'{folder}' is no run folder", Where(str(folder)), (hint,)))
+    manifest = manifest_of(folder)
     tables: dict[str, Table] = {}
     for name, about in manifest["tables"].items():
         file = folder / f"{name}.parquet"

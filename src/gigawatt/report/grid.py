@@ -90,11 +90,13 @@ def label_of(name: str, unit: str = "") -> str:
 
     >>> label_of("capex_usd", "USD"), label_of("spend_usd_per_yr_low", "USD/yr"), label_of("dscr")
     ('capex', 'spend low', 'DSCR')
-    >>> label_of("host_w_per_chip", "W"), label_of("tokens_per_mw")
-    ('host per chip', 'tokens per MW')
+    >>> label_of("host_w_per_chip", "W"), label_of("tokens_per_mw"), label_of("site.energy_price", "USD/MWh")
+    ('host per chip', 'tokens per MW', 'site.energy_price')
     """
     if name in LABELS:
         return LABELS[name]
+    if "." in name:  # the dotted path of an input, as it would be set
+        return name
     for part, said in _SAID:
         if said == unit:
             name = re.sub(rf"_{part}(?=_|$)", "", name, count=1)

@@ -18,7 +18,8 @@ from string import Template
 from typing import Any
 
 from gigawatt.core.table import Table, plain
-from gigawatt.report import money_sections, sections
+from gigawatt.report import explain_page, money_sections, sections
+from gigawatt.report.explain_page import explained_section
 from gigawatt.report.grid import Grid, counted, grid, words_of
 from gigawatt.report.money_charts import chart_of, question_of
 from gigawatt.report.money_sentences import WEAK_GRADES, claim_of, says
@@ -36,6 +37,9 @@ SHORT = 10  # characters up to which a cell is never broken: a day, a name
 SENTENCE = 40  # characters from which a cell is read as a sentence
 NOT_IN_FOOTER = (
     "explain",
+    "explain_parts",
+    "explain_files",
+    "explain_overlays",
     "scenario",
     "wall_s",
     "best",
@@ -61,9 +65,11 @@ def page(result: RunResult) -> str:
     drawn = [name for one in shown for name in (one.table, *one.charts)]
     charts = {name: chart for name in drawn if (chart := chart_of(result, name)) is not None}
     known = sections.known_tables(money_sections.sections_of(result))
-    other = [t for name, t in result.tables.items() if name not in known and len(t)]
+    other = [t for name, t in result.tables.items() if name not in known and name not in sections.UNSHOWN and len(t)]
     top = [_header(result), _claim(result)]
-    body = "\n".join([*top, *_parts(result, shown, charts), *map(_further, other), _footer(result)])
+    body = "\n".join(
+        [*top, *_parts(result, shown, charts), *map(_further, other), explained_section(result), _footer(result)]
+    )
     return Template(_own("page.html")).substitute(
         policy=POLICY,
         title=escape(result.title or result.name),
@@ -103,12 +109,15 @@ def _contents(result: RunResult, shown: Sequence[sections.Section], other: Seque
     if result.texts.get("notes"):
         entries.append(("notes", "Notes"))
     entries += [(f"table-{table.name}", table.title or words_of(table.name)) for table in other]
+    entries += [(explain_page.ANCHOR, explain_page.TITLE)] if result.manifest.get("explain") else []
     items = "".join(f'<li><a href="#{escape(key)}">{escape(title)}</a></li>' for key, title in entries)
     return f'<nav aria-label="Contents"><p>Gigawatt</p><ol>{items}</ol></nav>'
 
 
 def _header(result: RunResult) -> str:
-    cards = "".join(_card(row) for row in list(result.metrics.rows())[:MOST_CARDS])
+    # A comparison has two values a number: its table shows both.
+    shown = [] if question_of(result) == "compare" else list(result.metrics.rows())[:MOST_CARDS]
+    cards = "".join(map(_card, shown))
     return (
         f'<header id="top"><h1>{escape(result.title or result.name)}</h1>'
         f'<p class="headline">{escape(result.headline)}</p>{_answer(result)}<div class="cards">{cards}</div></header>'

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from gigawatt.report.charts import CHARTS
+from gigawatt.report.compare_charts import COMPARE_CHARTS
 from gigawatt.report.deals_charts import DEALS_CHARTS
 from gigawatt.report.drift_charts import DRIFT_CHARTS
 from gigawatt.report.fleet_charts import FLEET_CHARTS
@@ -18,7 +19,9 @@ from gigawatt.report.moat_charts import MOAT_CHARTS
 from gigawatt.report.net_charts import NET_CHARTS
 from gigawatt.report.operate_charts import OPERATE_CHARTS
 from gigawatt.report.project_charts import PROJECT_CHARTS
+from gigawatt.report.risk_charts import RISK_CHARTS
 from gigawatt.report.serve_charts import SERVE_CHARTS, SERVICE_CHARTS
+from gigawatt.report.sweep_charts import SWEEP_CHARTS
 from gigawatt.report.theme import Figure
 from gigawatt.report.train_charts import TRAIN_CHARTS
 from gigawatt.study.result import RunResult
@@ -37,6 +40,9 @@ BY_QUESTION: Mapping[str, Mapping[str, Chart]] = {
     "moats": MOAT_CHARTS,
     "operate": OPERATE_CHARTS,
     "fleet": FLEET_CHARTS,
+    "risk": RISK_CHARTS,
+    "sweep": SWEEP_CHARTS,
+    "compare": COMPARE_CHARTS,
 }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from gigawatt.core.table import Table
 from gigawatt.report import sections
 from gigawatt.report.chart_parts import value_of
+from gigawatt.report.compare_parts import COMPARE
 from gigawatt.report.fleet_parts import FLEET
 from gigawatt.report.grid import INPUTS, NOISE, words_of
 from gigawatt.report.moat_parts import MOAT
@@ -17,9 +18,11 @@ from gigawatt.report.money_charts import question_of
 from gigawatt.report.money_sentences import measure_words
 from gigawatt.report.net_parts import NETWORK
 from gigawatt.report.operate_parts import OPERATE
+from gigawatt.report.risk_parts import RISK
 from gigawatt.report.sections import Section
 from gigawatt.report.sentences import rows_of
 from gigawatt.report.serve_parts import SERVE, SERVICE
+from gigawatt.report.sweep_parts import SWEEP
 from gigawatt.report.train_parts import TRAIN
 from gigawatt.study.result import RunResult
 
@@ -270,6 +273,9 @@ BY_QUESTION = {
     "moats": MOAT,
     "operate": OPERATE,
     "fleet": FLEET,
+    "risk": RISK,
+    "sweep": SWEEP,
+    "compare": COMPARE,
 }
 
 

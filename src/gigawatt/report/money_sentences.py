@@ -358,6 +358,7 @@ SENTENCES_BY_QUESTION: Mapping[str, Mapping[str, Says]] = {
         "ban": ban,
         "rent_fan": rent_fan,
     },
+    "compare": {},
     "network": {},
     "serve": {},
     "service": {},
@@ -365,6 +366,8 @@ SENTENCES_BY_QUESTION: Mapping[str, Mapping[str, Says]] = {
     "moats": {},
     "operate": {},
     "fleet": FLEET_SENTENCES,
+    "risk": {},
+    "sweep": {},
     "project": {"debt_service": debt_service, "sources_uses": sources_uses, "covenants": covenants},
 }
 

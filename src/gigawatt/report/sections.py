@@ -183,6 +183,10 @@ SECTIONS: tuple[Section, ...] = (
 )
 
 
+# Tables of tens of thousands of rows: the run folder has them as Parquet, page and workbook do not.
+UNSHOWN = ("draws",)
+
+
 def known_tables(of: Sequence[Section] = SECTIONS) -> set[str]:
     """Every table that some section shows."""
     return {name for s in of for name in (s.table, *s.beside, *s.folded)}

@@ -11,6 +11,7 @@ from typing import Any
 from gigawatt.core.table import Table, plain
 from gigawatt.report.grid import cell_text, row_units, unit_in
 from gigawatt.report.money_sentences import claim_of, said
+from gigawatt.report.sections import UNSHOWN
 from gigawatt.study.result import RunResult
 
 # A fixed date of making, so that the same run gives the same bytes.
@@ -36,6 +37,8 @@ def write_workbook(result: RunResult, path: Path) -> None:
         taken: set[str] = set()
         _summary(book.add_worksheet(_sheet_name("summary", taken)), result, styles)
         for table in (result.metrics, *result.tables.values()):
+            if table.name in UNSHOWN:
+                continue
             _sheet(book.add_worksheet(_sheet_name(table.name, taken)), table, styles)
         _sources(book.add_worksheet(_sheet_name("sources", taken)), result, styles)
     finally:

@@ -5,7 +5,7 @@ Tables, JSON, `explain` and the report read them from here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,73 +16,37 @@ from gigawatt.core.table import Table
 from gigawatt.finance import cfads_usd, debt_service_usd, dscr, irr, own_funded_share, payback_years
 from gigawatt.study.answer import Answer
 from gigawatt.study.bands import percentiles
-from gigawatt.study.money_tables import company_bands, operator_flow_draws, revenue_per_mw_year
+from gigawatt.study.money_tables import revenue_per_mw_year
 
 Array = NDArray[np.float64]
 Value = float | None
 
 
+Columns = Mapping[str, Array]  # of the draws, by name (`study.risk.held`)
+
+
 @dataclass(frozen=True, slots=True)
 class Headline:
-    """A metric: `value` from the plan as it stands, `draws` (or None) its values over the draws."""
+    """A metric: `value` from the plan as it stands, `draws` its values over the draws, by default the column of its name."""
 
     name: str
     unit: str
     formula: str
     inputs: str
     value: Callable[[Answer], Value]
-    draws: Callable[[Answer], Array | None] = lambda answer: None
+    draws: Callable[[Answer, Columns], Array | None] | None = None
 
 
-def _npv(role: str) -> tuple[Callable[[Answer], Value], Callable[[Answer], Array | None]]:
+def _npv(role: str) -> Callable[[Answer], Value]:
     def value(answer: Answer) -> Value:
         company = answer.resolved.scenario.company(role)
         return answer.npv(company) if company in answer.listed else None
 
-    def draws(answer: Answer) -> Array | None:
-        company = answer.resolved.scenario.company(role)
-        return company_bands(answer).get(company)
-
-    return value, draws
-
-
-def _per_mw_draws(answer: Answer) -> Array:
-    return answer.bands.revenue / answer.mean_mw if answer.mean_mw else np.zeros(answer.bands.count)
+    return value
 
 
 def _gross(answer: Answer) -> Value:
     return revenue_per_mw_year(answer) - answer.annual_running_usd / answer.mean_mw if answer.mean_mw else None
-
-
-def _gross_draws(answer: Answer) -> Array | None:
-    if not answer.mean_mw:
-        return None
-    energy = answer.bands.energy - answer.annual_energy_usd
-    return (answer.bands.revenue - answer.annual_running_usd - energy) / answer.mean_mw
-
-
-def _capex_draws(answer: Answer) -> Array:
-    racks = float(answer.plan.racks @ answer.priced.inputs.platforms.capex_usd)
-    return answer.capex_usd + (answer.bands.platform - 1) * racks
-
-
-def _irr_draws(answer: Answer, levered: bool) -> Array:
-    rates = [irr(flows) for flows in operator_flow_draws(answer, levered=levered)]
-    return np.array([np.nan if rate is None else rate for rate in rates])
-
-
-def _dscr_draws(answer: Answer) -> Array | None:
-    """The least cover with energy as drawn; rents and debt are as signed."""
-    ledger, who = answer.settled.ledger, _operator(answer)
-    service = debt_service_usd(ledger, who)
-    due = service > 0
-    if not np.any(due):
-        return None
-    yearly = answer.annual_energy_usd
-    energy = answer.bands.energy / yearly - 1 if yearly else np.zeros(answer.bands.count)
-    paid = answer.settled.schedule.column(answer.settled.energy_usd)
-    cash = cfads_usd(ledger, who) - energy[:, None] * paid
-    return np.asarray((cash[:, due] / service[due]).min(axis=1))
 
 
 def _tokens(answer: Answer) -> float:
@@ -98,35 +62,8 @@ def _cost_per_mtok(answer: Answer) -> Value:
     return answer.annual_cost_usd / (tokens * 8760 * 3600 / 1e6) if tokens else None
 
 
-def _cost_draws(answer: Answer) -> Array | None:
-    """Energy and the price of racks as drawn, over the tokens that are then sold."""
-    if not np.all(answer.bands.tokens > 0):
-        return None
-    list_party = next(c for c in answer.priced.inputs.coefficients if c.name == "operator")
-    racks = (answer.bands.platform - 1) * float(answer.plan.racks @ list_party.price_usd_per_yr)
-    energy = answer.bands.energy - answer.annual_energy_usd
-    return (answer.annual_cost_usd + racks + energy) / (answer.bands.tokens * 8760 * 3600 / 1e6)
-
-
-def _joule_draws(answer: Answer) -> Array | None:
-    """Watts are held; tokens made are as drawn (a demand that is met does not stop the chips)."""
-    value, base = _joules(answer), _tokens(answer)
-    return value * base / answer.bands.tokens if value and base and np.all(answer.bands.tokens > 0) else None
-
-
-def _payback_draws(answer: Answer) -> Array:
-    time = answer.settled.schedule.time_years
-    years = [payback_years(flows, time) for flows in operator_flow_draws(answer, levered=False)]
-    return np.array([np.nan if one is None else one for one in years])
-
-
 def _funded(answer: Answer) -> Value:
     return own_funded_share(answer.settled.ledger, answer.resolved.scenario.company("vendor"))
-
-
-def _funded_draws(answer: Answer) -> Array | None:
-    share = _funded(answer)
-    return None if share is None else share / answer.bands.platform
 
 
 def _operator(answer: Answer) -> str:
@@ -161,11 +98,6 @@ def _joules(answer: Answer) -> Value:
     return watts / tokens if tokens else None
 
 
-def _energy_price_draws(answer: Answer) -> Array | None:
-    yearly = answer.annual_energy_usd
-    return answer.priced.plant.energy_usd_per_mwh * answer.bands.energy / yearly if yearly else None
-
-
 def _energy_all_in(answer: Answer) -> Value:
     """With capital and fixed upkeep of own plant, over what is drawn."""
     plant, mwh = answer.priced.plant, answer.drawn_mw * 8760
@@ -177,30 +109,41 @@ def _carbon_per_mtok(answer: Answer) -> Value:
     return None if joules is None else joules * plant.energy_share * plant.carbon_kg_per_mwh / 3.6e9 * 1e6
 
 
-def _carbon_draws(answer: Answer) -> Array | None:
-    value, base = _carbon_per_mtok(answer), _tokens(answer)
-    return value * base / answer.bands.tokens if value and base and np.all(answer.bands.tokens > 0) else None
+def _per_token(value: Callable[[Answer], Value]) -> Callable[[Answer, Columns], Array | None]:
+    """Watts are held but for the mean load; tokens sold are as drawn (a demand that is met does not stop the chips)."""
+
+    def draws(answer: Answer, columns: Columns) -> Array | None:
+        now, base = value(answer), _tokens(answer)
+        if not now or not base or not np.all(columns["tokens_out"] > 0):
+            return None
+        return np.asarray(now * base / columns["tokens_out"] * columns.get("load_factor", 1.0))
+
+    return draws
+
+
+def _energy_price_draws(answer: Answer, columns: Columns) -> Array | None:
+    factor = columns.get("energy_factor")
+    return None if factor is None else np.asarray(answer.priced.plant.energy_usd_per_mwh * factor)
 
 
 _SYSTEM = "sum over quarters of (revenue - energy - upkeep - staff - capital, the vendor's racks at production cost) discounted"
 HEADLINES: tuple[Headline, ...] = (
     Headline("system_npv", "USD", _SYSTEM, "plan, prices, energy price, list prices, production cost, discount rate",
-             lambda a: _party_npv(a, "system"), lambda a: a.bands.value["system"] * a.line.annuity_years),
-    Headline("operator_npv", "USD", "discounted net cash of the operator with closing values", "ledger", *_npv("operator")),
-    Headline("lab_npv", "USD", "discounted net cash of the lab with closing values", "ledger", *_npv("lab")),
+             lambda a: _party_npv(a, "system")),
+    Headline("operator_npv", "USD", "discounted net cash of the operator with closing values", "ledger", _npv("operator")),
+    Headline("lab_npv", "USD", "discounted net cash of the lab with closing values", "ledger", _npv("lab")),
     Headline("vendor_npv", "USD", "discounted net cash of the vendor: sales less production cost less tranches", "ledger",
-             *_npv("vendor")),
+             _npv("vendor")),
     Headline("lender_npv", "USD", "discounted net cash of the lender at the scenario's discount rate", "ledger",
-             *_npv("lender")),
+             _npv("lender")),
     Headline("revenue_per_mw_year", "USD/MW/yr", "token revenue of a year / mean MW in use at the meter",
-             "tokens sold, realised prices, MW", revenue_per_mw_year, _per_mw_draws),
+             "tokens sold, realised prices, MW", revenue_per_mw_year),
     Headline("gross_profit_per_mw_year", "USD/MW/yr", "(token revenue - energy - upkeep - staff) / mean MW in use",
-             "revenue, energy price, upkeep shares, staff", _gross, _gross_draws),
+             "revenue, energy price, upkeep shares, staff", _gross),
     Headline("capex", "USD", "racks x list price + MW x shell price + own plant", "list prices, shell price",
-             lambda a: a.capex_usd, _capex_draws),
+             lambda a: a.capex_usd),
     Headline("capex_per_gw", "USD/GW", "capex / GW of site power built", "capex, MW",
-             lambda a: a.capex_usd / a.site_mw * 1e3 if a.site_mw else None,
-             lambda a: _capex_draws(a) / a.site_mw * 1e3 if a.site_mw else None),
+             lambda a: a.capex_usd / a.site_mw * 1e3 if a.site_mw else None),
     Headline("site_power", "MW", "most that is set aside for racks in any phase, at the meter",
              "racks in use, watts, provisioning", lambda a: a.site_mw),
     Headline("pue", "", "meter watts / rack-input watts in the busiest phase, in the hour power is sized for", "facility",
@@ -210,9 +153,9 @@ HEADLINES: tuple[Headline, ...] = (
     Headline("wue", "L/kWh", "litres taken in for cooling / kWh at the rack input over a year",
              "facility, weather of the place", lambda a: None if a.site_year is None else a.site_year.wue),
     Headline("tokens_out", "token/s", "output tokens sold, mean over the horizon", "plan",
-             _tokens, lambda a: a.bands.tokens),
+             _tokens),
     Headline("joules_per_output_token", "J/token", "meter watts at mean load / output tokens", "watts, tokens",
-             _joules, _joule_draws),
+             _joules, _per_token(_joules)),
     Headline("energy_price", "USD/MWh", "grid energy, fuel and variable upkeep of a year / MWh drawn at the meter",
              "energy price of the site by hour, own plant, dispatch", lambda a: a.priced.plant.energy_usd_per_mwh,
              _energy_price_draws),
@@ -223,18 +166,18 @@ HEADLINES: tuple[Headline, ...] = (
     Headline("carbon_per_mwh", "kg/MWh", "carbon at stacks and in the grid's mean / MWh drawn",
              "grid carbon, fuel carbon, dispatch", lambda a: a.priced.plant.carbon_kg_per_mwh),
     Headline("carbon_per_mtok", "kg/Mtok", "joules a year per output token of serving x carbon_per_mwh",
-             "watts, tokens, carbon", _carbon_per_mtok, _carbon_draws),
+             "watts, tokens, carbon", _carbon_per_mtok, _per_token(_carbon_per_mtok)),
     Headline("cost_per_mtok", "USD/Mtok", "(capital as rent at list + energy + upkeep + staff) / output tokens sold",
-             "list prices, lives, discount rate, energy price", _cost_per_mtok, _cost_draws),
+             "list prices, lives, discount rate, energy price", _cost_per_mtok),
     Headline("operator_irr", "share", "rate at which the operator's net cash with closing values is worth nothing",
-             "ledger", lambda a: irr(a.flows(_operator(a))), lambda a: _irr_draws(a, True)),
+             "ledger", lambda a: irr(a.flows(_operator(a)))),
     Headline("project_irr", "share", "the same without its loans", "ledger",
-             _project_irr, lambda a: _irr_draws(a, False)),
-    Headline("dscr_min", "x", "least quarterly operating cash / principal and interest", "ledger", _dscr, _dscr_draws),
+             _project_irr),
+    Headline("dscr_min", "x", "least quarterly operating cash / principal and interest", "ledger", _dscr),
     Headline("payback", "yr", "years until cumulative cash, loans left out, stays positive", "ledger",
-             _payback, _payback_draws),
+             _payback),
     Headline("vendor_funded_share", "share", "vendor's money to its customers / vendor's sales", "ledger",
-             _funded, _funded_draws),
+             _funded),
 )  # fmt: skip
 
 
@@ -242,6 +185,16 @@ def _party_npv(answer: Answer, party: str) -> float:
     from gigawatt.factory import value_of
 
     return value_of(answer.plan, party) * answer.line.annuity_years
+
+
+def headline_draws(answer: Answer, columns: Columns) -> dict[str, Array]:
+    """Every headline that moves with the draws, [draws] each, from columns of the held plan (`Held.columns`)."""
+    out = {}
+    for one in HEADLINES:
+        drawn = one.draws(answer, columns) if one.draws is not None else columns.get(one.name)
+        if drawn is not None:
+            out[one.name] = drawn
+    return out
 
 
 def values(answer: Answer) -> dict[str, tuple[float, str]]:
@@ -253,12 +206,12 @@ def values(answer: Answer) -> dict[str, tuple[float, str]]:
 def metrics_table(answer: Answer) -> Table:
     """All headlines that the scenario has."""
     rows: list[dict[str, Any]] = []
+    drawn = headline_draws(answer, answer.bands.columns)
     for one in HEADLINES:
         value = one.value(answer)
         if value is None:
             continue
-        drawn = one.draws(answer)
-        low, middle, high = percentiles(drawn) if drawn is not None else (None, None, None)
+        low, middle, high = percentiles(drawn[one.name]) if one.name in drawn else (None, None, None)
         rows.append(
             {"name": one.name, "value": float(value), "unit": one.unit, "low": low, "high": high, "p50": middle,
              "formula": one.formula, "inputs": one.inputs}

@@ -11,8 +11,6 @@ from gigawatt.finance import irr, sankey
 from gigawatt.finance.accounts import account_of
 from gigawatt.study.answer import SECONDS_PER_YEAR, Answer
 from gigawatt.study.bands import percentiles
-from gigawatt.study.price import seller
-from gigawatt.study.settle import buying
 from gigawatt.study.workloads import Serving
 
 EARNED = ("revenue", "interest")  # lines of the books that a receipt earns
@@ -29,7 +27,6 @@ def companies_table(answer: Answer) -> Table:
     ledger = answer.settled.ledger.without_closing()
     rows: list[dict[str, Any]] = []
     roles = {c.id: c.role for c in answer.resolved.scenario.companies}
-    bands = company_bands(answer)
     for name in answer.listed:
         flows = np.asarray(ledger.net_usd([name])[0])
         paid_in = float(ledger.total_usd(payee=name).sum())
@@ -39,7 +36,7 @@ def companies_table(answer: Answer) -> Table:
             if line.payee == name and account_of(line.account).payee_line in EARNED
         )
         paid_out = float(ledger.total_usd(payer=name).sum())
-        low, _, high = percentiles(bands[name])
+        low, _, high = percentiles(answer.bands.columns[f"npv.{name}"])
         hole = float(np.minimum.accumulate(np.cumsum(flows)).min(initial=0.0))
         rate = _return(answer.flows(name))
         note = "must be funded from outside to this depth" if hole < -1 else ""
@@ -73,59 +70,6 @@ def _return(flows: np.ndarray[Any, np.dtype[np.float64]]) -> float | None:
     """IRR of a company that invests first; who is paid first has none that means anything."""
     moved = flows[np.abs(flows) > 0]
     return irr(flows) if moved.size and moved[0] < 0 else None
-
-
-def company_bands(answer: Answer) -> dict[str, np.ndarray[Any, np.dtype[np.float64]]]:
-    """NPV of every listed company in each draw, the fleet and the contracts held.
-
-    Token revenue moves the seller, energy the operator, the price of racks the operator and the vendor (with the share of
-    capital that is lent); the rest stays as it is.
-    """
-    bands, scenario = answer.bands, answer.resolved.scenario
-    years = answer.line.annuity_years
-    operator, vendor = scenario.company("operator"), scenario.company("vendor")
-    revenue = (bands.revenue - answer.plan.revenue_usd_per_yr) * years
-    energy = (bands.energy - answer.annual_energy_usd) * years
-    factor = bands.platform - 1
-    mine = next(c for c in answer.priced.inputs.coefficients if c.name == "operator")
-    racks = factor * float(answer.plan.racks @ mine.price_usd_per_yr) * years
-    sold = sum(p.usd for p in answer.settled.purchases if p.made_usd)
-    out = {}
-    for name in answer.listed:
-        value = np.full(bands.count, answer.npv(name))
-        if name == seller(scenario):
-            value = value + revenue
-        if name == operator:
-            value = value - energy - racks
-        if name == vendor:
-            value = value + factor * sold
-        out[name] = value
-    return out
-
-
-def operator_flow_draws(answer: Answer, *, levered: bool) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Net cash of the operator by period in each draw, [draws, periods], closing values included.
-
-    Energy and the price of racks vary, rent and loans are as signed; without `levered` the loans are left out.
-    """
-    settled, scenario = answer.settled, answer.resolved.scenario
-    operator = scenario.company("operator")
-    base = answer.flows(operator) if levered else answer.project_flows(closing=True)
-    yearly = answer.annual_energy_usd
-    energy = answer.bands.energy / yearly - 1 if yearly else np.zeros(answer.bands.count)
-    paid_energy = settled.schedule.column(settled.energy_usd)
-    racks = np.zeros(settled.schedule.periods)
-    for p in settled.purchases:
-        if p.part in ("compute", "spares"):
-            paid, left = buying(p.usd, p.life_years, answer.line.arrivals, answer.rate)
-            racks += paid
-            racks[-1] -= left
-    out = base - energy[:, None] * paid_energy - (answer.bands.platform - 1)[:, None] * racks
-    if seller(scenario) == operator:
-        earned = settled.schedule.column(settled.revenue_usd.sum(axis=0))
-        total = answer.plan.revenue_usd_per_yr
-        out = out + ((answer.bands.revenue / total - 1 if total else 0 * answer.bands.revenue)[:, None]) * earned
-    return np.asarray(out)
 
 
 def quarters_table(answer: Answer) -> Table:

@@ -13,10 +13,12 @@ from gigawatt.catalog import Catalog
 from gigawatt.core.table import Table
 from gigawatt.factory import Plan, plan, plan_all_objectives, value_of
 from gigawatt.study.answer import Answer, Further
-from gigawatt.study.bands import check_varied, draw_bands, percentiles
+from gigawatt.study.bands import draw_bands, percentiles
 from gigawatt.study.charges import charges_table
 from gigawatt.study.drift.answer import check as check_drift
 from gigawatt.study.drift.answer import drifted
+from gigawatt.study.explained.kept import kept
+from gigawatt.study.explained.plan import trees
 from gigawatt.study.headline import metrics_table
 from gigawatt.study.jobs.answer import answers, job_trees, jobs_tables
 from gigawatt.study.joint.answer import check as check_joint
@@ -38,6 +40,7 @@ from gigawatt.study.platforms import hosts_table, platforms_table
 from gigawatt.study.price import Priced, price
 from gigawatt.study.resolve import Resolved, resolve
 from gigawatt.study.result import RunResult
+from gigawatt.study.risk.check import check_varied
 from gigawatt.study.runs_tables import availability_table, runs_table, swings_table
 from gigawatt.study.settle import settle
 from gigawatt.study.site.plant import plant_of
@@ -48,7 +51,7 @@ from gigawatt.study.software import software_table
 from gigawatt.study.source import digest
 from gigawatt.study.texts import headline, texts
 from gigawatt.study.timeline import Timeline, timeline
-from gigawatt.study.trust import assumptions_table, explanations, measured_errors, weakest_table
+from gigawatt.study.trust import assumptions_table, measured_errors, weakest_table
 
 Progress = Callable[[str], Any]
 ROUNDS = 5  # of load and price where own plant gives the watts
@@ -86,7 +89,7 @@ def work_out(loaded: Loaded, progress: Progress = lambda text: None, catalog: Ca
     progress("settling who pays whom")
     settled = settle(resolved, priced, best, line)
     progress("drawing bands")
-    bands = draw_bands(resolved, priced, best, line)
+    bands = draw_bands(resolved, priced, best, line, settled)
     return Answer(resolved, line, priced, best, settled, bands, others)
 
 
@@ -215,7 +218,9 @@ def assemble(answer: Answer) -> RunResult:
         "seed": scenario.seed,
         "bands": "fleet re-optimised for each draw" if answer.bands.replanned is not None else "fleet held",
         "samples": answer.bands.count,
-        "explain": explanations(answer, metrics) | job_trees(runs),
+        **kept(
+            trees(answer, metrics) | job_trees(runs, answer), answer.resolved.catalog, answer.resolved.loaded.source
+        ),
     }
     title = scenario.title or scenario.name
     besides = [*drift.sentences, *joint.sentences]

@@ -18,8 +18,8 @@ def plan_table(answer: Answer) -> Table:
     plan, inputs, points = answer.plan, answer.priced.inputs, answer.priced.inputs.points
     use = plan.mean_use
     total = sum(answer.row_value.values())
-    system = answer.bands.value[inputs.objective]
-    spread = [p / total if total else 1.0 for p in percentiles(system)]
+    worth = total * answer.line.annuity_years
+    spread = [p / worth if worth else 1.0 for p in percentiles(answer.bands.npv(inputs.objective))]
     in_use = np.zeros(len(inputs.platforms.names))
     np.add.at(in_use, points.platform, use)
     rows = []

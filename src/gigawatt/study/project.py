@@ -20,22 +20,23 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from gigawatt import __version__
 from gigawatt.core.errors import Problems
 from gigawatt.finance.project import Loan, ProjectModel, Terms, debt_usd, faults, held, price_factor, solve
 from gigawatt.finance.project.terms import Number, level
-from gigawatt.study.bands import factors
 from gigawatt.study.claim import Claim
 from gigawatt.study.door import QuestionName, Strict
-from gigawatt.study.explain import Node, node
+from gigawatt.study.explained.kept import kept
 from gigawatt.study.load import Default, defaults_of
+from gigawatt.study.project_explained import trees
 from gigawatt.study.project_tables import inputs_table, metrics_table, tables_of
 from gigawatt.study.project_terms import Project
 from gigawatt.study.project_texts import headline, texts
 from gigawatt.study.result import RunResult
-from gigawatt.study.scenario import Distribution
+from gigawatt.study.risk.spec import Correlated, Covenant, Distribution, pairs_of
+from gigawatt.study.sampling import Sampler, correlation_of, pair_problems
 from gigawatt.study.source import Source, digest, override, read, validated
 
 Array = NDArray[np.float64]
@@ -58,6 +59,19 @@ class ProjectUncertainty(Strict):
 
     samples: Annotated[int, Field(ge=0, le=100_000)] = 1000
     vary: dict[Literal["price", "utilisation", "cost", "opex", "rate"], Distribution] = USUAL  # type: ignore[assignment]
+    correlated: list[Correlated] = []
+    covenants: list[Covenant] = []
+
+    @field_validator("vary")
+    @classmethod
+    def _factors(cls, value: dict[str, Distribution]) -> dict[str, Distribution]:
+        for name, one in value.items():
+            if one.absolute:
+                raise ValueError(f"the laws of a project are factors, and that of '{name}' is of values; 'gigawatt risk --vary "
+                                 f"PATH=LAW' draws values")  # fmt: skip
+            if one.law(middle=1.0).support[0] < 0:
+                raise ValueError(f"a factor on '{name}' is at least 0: {one.dist} goes below")
+        return value
 
 
 class ProjectFile(Strict):
@@ -109,6 +123,12 @@ def check_project(source: Source, overrides: Sequence[str] = ()) -> LoadedProjec
     if file is not None:
         for path, message in _uneven(file.project):
             problems.add("uneven", message, merged.where(("project", *path)))
+        pairs = pairs_of(file.uncertainty.correlated)
+        place = merged.where(("uncertainty", "correlated"))
+        names = [name for name in VARIED if name in file.uncertainty.vary]
+        wrong = pair_problems(names, pairs, place)
+        contradiction = correlation_of(names, pairs).problem(place) if pairs and not wrong else None
+        problems.extend([*wrong, *([contradiction] if contradiction is not None else [])])
     problems.raise_if_any()
     assert file is not None
     terms = file.project.to_terms()
@@ -181,7 +201,7 @@ def run_project(loaded: LoadedProject, progress: Progress = lambda text: None) -
         "residual_usd": float(np.max(model.residual_usd)),
         "balance_gap_usd": float(np.abs(model.statements.gap_usd).max()),
         "claim": file.claim.model_dump(mode="json") if file.claim else None,
-        "explain": _explanations(metrics, loaded),
+        **kept(trees(loaded.source, model, file.uncertainty.samples, metrics), None, loaded.source),
         "wall_s": time.perf_counter() - began,
     }
     return ProjectRun(
@@ -200,16 +220,29 @@ def run_project(loaded: LoadedProject, progress: Progress = lambda text: None) -
 def draw(file: ProjectFile, model: ProjectModel) -> dict[str, Array]:
     """Metrics over the draws, [samples] each, with the debt held as signed; `resized_debt_usd` sizes it anew.
 
-    Rows are read one by one from one counter-based stream: the first n draws are the same whatever the number of samples.
+    Rows are those of a Sobol' sequence by number: the first n draws are the same whatever the number of samples.
     """
+    count = file.uncertainty.samples
+    drawn = sampler_of(file).draw(0, count)
+    made = {name: column[:, None] for name, column in drawn.items()}
+    resized = np.broadcast_to(debt_usd(varied(model.terms, made)), (count,))
+    return draws_of(model, drawn, count) | {"resized_debt_usd": resized}
+
+
+def sampler_of(file: ProjectFile) -> Sampler:
+    """What a project draws: factors by name, in the order of `VARIED`."""
     law = file.uncertainty
-    normal = np.random.Generator(np.random.Philox(file.seed)).standard_normal((law.samples, len(VARIED)))
-    laws: dict[str, Distribution] = {str(name): one for name, one in law.vary.items()}
-    made = {name: factors(normal[:, at], laws[name])[:, None] for at, name in enumerate(VARIED) if name in laws}
+    given: dict[str, Distribution] = {str(name): one for name, one in law.vary.items()}
+    laws = {name: given[name].law(middle=1.0) for name in VARIED if name in given}
+    pairs = [pair for pair in pairs_of(law.correlated) if pair[0] in laws and pair[1] in laws]
+    return Sampler(laws, file.seed, correlation_of(tuple(laws), pairs) if pairs else None)
+
+
+def draws_of(model: ProjectModel, drawn: Mapping[str, Array], count: int) -> dict[str, Array]:
+    """Metrics [draws] with factors [draws] on price, utilisation, cost, opex and rate, the debt held as signed."""
+    made = {name: column[:, None] for name, column in drawn.items()}
     signed = solve(varied(held(model.terms, model), made))
-    out = {name: np.broadcast_to(values, (law.samples,)) for name, values in signed.metrics.items()}
-    out["resized_debt_usd"] = np.broadcast_to(debt_usd(varied(model.terms, made)), (law.samples,))
-    return out
+    return {name: np.broadcast_to(values, (count,)) for name, values in signed.metrics.items()}
 
 
 def varied(terms: Terms, by: Mapping[str, Array]) -> Terms:
@@ -289,16 +322,3 @@ def origins(data: Mapping[str, Any]) -> dict[str, str]:
         note(key, project, key)
     note("equity_rate", project, "equity_discount_rate")
     return out
-
-
-def _explanations(metrics: Any, loaded: LoadedProject) -> dict[str, Node]:
-    """A tree for every metric: its formula, and the inputs of the file under it."""
-    rows = [row for row in inputs_table(loaded.source.data).rows() if row["source"] or row["kind"]]
-    leaves = [
-        node("datum", str(row["name"]), row["value"], "", f"{row['kind'] or ''} {row['source'] or ''}".strip())
-        for row in rows
-    ]
-    return {
-        row["name"]: node("formula", f"{row['name']}: {row['formula']}", row["value"], row["unit"], "", leaves)
-        for row in metrics.rows()
-    }

@@ -11,6 +11,8 @@ from gigawatt import __version__
 from gigawatt.core.errors import InputError, Problem, Problems, Where, unknown_name
 from gigawatt.physics.workload import from_config
 from gigawatt.study.claim import Claim
+from gigawatt.study.explained.kept import kept
+from gigawatt.study.explained.options import at_places
 from gigawatt.study.hosts import Host, hosts_of
 from gigawatt.study.resolve import Resolved, Work
 from gigawatt.study.result import RunResult
@@ -100,8 +102,12 @@ def fleet_hosts(
 
 def filed(made: RunResult, loaded: Loaded) -> RunResult:
     """An answer under the name of its file, with a manifest that says where it comes from."""
+    trees = made.manifest.get("explain", {})
+    at_places(trees.values(), loaded.source, loaded.name if "workloads" in loaded.source.data else "")
+    files = made.manifest.get("explain_files", {}) | kept({}, None, loaded.source)["explain_files"]
     manifest = {
         **made.manifest,
+        "explain_files": files,
         "version": __version__,
         **loaded.source.manifest,
         "seed": loaded.seed,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gigawatt.core.table import Table
+from gigawatt.study.explained.kept import packed
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,4 +45,5 @@ class RunResult:
             row["name"]: {key: value for key, value in row.items() if key != "name"} for row in self.metrics.rows()
         }
         texts = {f"text_{name}": list(lines) for name, lines in self.texts.items()}
-        return {"name": self.name, "headline": self.headline, **tables, "metrics": metrics, **texts, **self.manifest}
+        kept = packed(self.manifest)
+        return {"name": self.name, "headline": self.headline, **tables, "metrics": metrics, **texts, **kept}

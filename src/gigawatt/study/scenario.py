@@ -18,6 +18,7 @@ from gigawatt.study.fleet.spec import BuildOut
 from gigawatt.study.joint.spec import Joint
 from gigawatt.study.moats.spec import Moats, Switched
 from gigawatt.study.operate.spec import Operate
+from gigawatt.study.risk.spec import LoanCovenant, Uncertainty
 from gigawatt.study.site.spec import Site
 from gigawatt.study.workloads import Workload
 
@@ -114,6 +115,7 @@ class TermLoan(Deal):
     term: Years = 5.0
     repayment: Literal["amortising", "bullet"] = "amortising"
     fee: Share = 0.0
+    covenant: LoanCovenant | None = None
 
 
 class Charge(Strict):
@@ -126,32 +128,6 @@ class Charge(Strict):
 
 
 Contract = Annotated[MilestoneTranche | TakeOrPay | TermLoan, Field(discriminator="kind")]
-
-
-class Distribution(Strict):
-    """How an input varies: a factor on it (lognormal with a geometric standard deviation; uniform; triangular)."""
-
-    dist: Literal["lognormal", "uniform", "triangular"]
-    gsd: Annotated[float, Field(gt=1, le=10)] | None = None
-    low: Annotated[float, Field(ge=0)] | None = None
-    high: Annotated[float, Field(ge=0)] | None = None
-
-    @model_validator(mode="after")
-    def _whole(self) -> Distribution:
-        if self.dist == "lognormal" and self.gsd is None:
-            raise ValueError("a lognormal needs 'gsd', its geometric standard deviation, such as 1.2")
-        if self.dist != "lognormal" and (self.low is None or self.high is None or self.low >= self.high):
-            raise ValueError(f"a {self.dist} needs 'low' below 'high' (factors on the value, such as 0.8 and 1.2)")
-        return self
-
-
-class Uncertainty(Strict):
-    """What is drawn for the bands; the fleet is held unless `reoptimise`."""
-
-    samples: Annotated[int, Field(ge=16, le=1_000_000)] = 1024
-    vary: dict[str, Distribution] = {}
-    calibration: bool = True
-    reoptimise: bool = False
 
 
 DEFAULT_COMPANIES = (

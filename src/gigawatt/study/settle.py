@@ -176,6 +176,6 @@ def _plain(resolved: Resolved) -> list[dict[str, object]]:
     """Contracts of the scenario as finance reads them: prices and powers in the engine's units, blanks left out."""
     rows = []
     for deal in resolved.scenario.contracts:
-        row = {key: value for key, value in deal.model_dump().items() if value is not None}
+        row = {key: value for key, value in deal.model_dump(exclude={"covenant"}).items() if value is not None}
         rows.append(row)
     return rows

@@ -19,8 +19,7 @@ def headline(answer: Answer) -> str:
         return "Nothing on offer earns its keep here: the best plan is to build nothing."
     racks = " and ".join(f"{count:,.0f} racks of {name}" for name, count in sorted(bought, key=lambda item: -item[1]))
     party = answer.priced.inputs.objective
-    draws = answer.bands.value[party] * answer.line.annuity_years
-    low, _, high = percentiles(draws)
+    low, _, high = percentiles(answer.bands.npv(party))
     value = plan.value_usd_per_yr * answer.line.annuity_years
     binding = [limit.name for limit in plan.limits if limit.binding and limit.kind in ("power", "capital")]
     binds = f"; {' and '.join(binding)} bind{'s' if len(binding) == 1 else ''}" if binding else ""

@@ -1,4 +1,4 @@
-"""What a run rests on: assumptions with their sources, the weakest inputs by what they move, measured errors, explanations."""
+"""What a run rests on: assumptions with their sources, the weakest inputs by what they move, measured errors."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from gigawatt.core.table import Table
 from gigawatt.economics.cost import capital_charge
 from gigawatt.factory.draws import Draws, revalue
 from gigawatt.study.answer import Answer
-from gigawatt.study.explain import Node, node, of_datum
-from gigawatt.study.job_size import Guarded
 from gigawatt.study.plugged import models_said
 from gigawatt.study.resolve import Resolved
 
@@ -153,142 +151,3 @@ def _own_plant(answer: Answer) -> list[dict[str, Any]]:
                  "effect_usd": -joules * (high - low) * years, "source": record.fuel_price.source}
             )  # fmt: skip
     return rows
-
-
-def explanations(answer: Answer, metrics: Table) -> dict[str, Node]:
-    """A tree for every headline metric: formula, then the choices, calibrations and data under it."""
-    common = {
-        "capital": _capital(answer),
-        "energy": _energy(answer),
-        "tokens": _tokens(answer),
-        "choice": _choices(answer),
-        "prices": _prices(answer),
-    }
-    needs = {
-        "system_npv": ("tokens", "prices", "energy", "capital", "choice"),
-        "operator_npv": ("energy", "capital", "choice"),
-        "lab_npv": ("tokens", "prices", "choice"),
-        "revenue_per_mw_year": ("tokens", "prices"),
-        "gross_profit_per_mw_year": ("tokens", "prices", "energy"),
-        "capex": ("capital", "choice"),
-        "capex_per_gw": ("capital", "choice"),
-        "cost_per_mtok": ("capital", "energy", "tokens"),
-        "tokens_out": ("tokens", "choice"),
-        "joules_per_output_token": ("tokens", "energy"),
-    }
-    out = {}
-    for row in metrics.rows():
-        parts = needs.get(row["name"], ("capital", "energy", "tokens", "choice"))
-        children = [common[name] for name in parts]
-        children += [
-            node(
-                "datum",
-                f"contract {deal.id} ({deal.status})",
-                None,
-                "",
-                f"{answer.resolved.loaded.source.file}: contracts",
-            )
-            for deal in answer.resolved.scenario.contracts
-            if row["name"].endswith("npv") and row["name"] != "system_npv"
-        ]
-        out[row["name"]] = node("formula", f"{row['name']}: {row['formula']}", row["value"], row["unit"], "", children)
-    return out
-
-
-def _capital(answer: Answer) -> Node:
-    children = []
-    for offered, racks in zip(answer.resolved.offers, answer.plan.racks, strict=True):
-        if racks > 0 and offered.platform.list_price is not None:
-            children.append(of_datum(f"list price of a rack of {offered.offer.id}", offered.platform.list_price))
-            if offered.platform.production_cost_share is not None:
-                children.append(of_datum("production cost over list", offered.platform.production_cost_share))
-    for own in answer.resolved.owned:
-        children.append(of_datum(f"price of {own.asked.id}", own.record.capex, 1e6, "USD/MW"))
-    children.append(of_datum("shell price", answer.resolved.facility.shell_price, 1e6, "USD/MW of IT"))
-    return node(
-        "formula", "capital: racks x list price + MW x shell price + own plant", answer.capex_usd, "USD", "", children
-    )
-
-
-def _energy(answer: Answer) -> Node:
-    facility = answer.resolved.facility
-    children = [
-        of_datum("energy price", answer.resolved.energy_price, 3.6e9, "USD/MWh"),
-        of_datum("mean load of serving", answer.resolved.costs.load_factor),
-        of_datum("liquid share of heat", facility.liquid_share),
-        of_datum("UPS: standing loss", facility.ups.no_load),
-        of_datum("UPS: loss in step with the load", facility.ups.proportional),
-        *(
-            of_datum(f"{name} circuit: {text}", datum)
-            for name, circuit in (("air", facility.cooling.air), ("liquid", facility.cooling.liquid))
-            if circuit is not None
-            for text, datum in (("supply temperature", circuit.supply), ("approach", circuit.approach))
-        ),
-    ]
-    for plant in answer.resolved.plants:
-        if plant.record.fuel_price is not None and plant.record.efficiency is not None:
-            children.append(of_datum(f"fuel of {plant.asked.id}", plant.record.fuel_price, 3.6e9, "USD/MWh of fuel"))
-            children.append(of_datum(f"efficiency of {plant.asked.id}", plant.record.efficiency))
-    return node("formula", "energy: MW x load x hours x price", answer.annual_energy_usd, "USD/yr", "", children)
-
-
-def _tokens(answer: Answer) -> Node:
-    errors = measured_errors(answer.resolved)
-    children = []
-    points, use = answer.priced.inputs.points, answer.plan.mean_use
-    for j in np.flatnonzero(use > 0):
-        made = answer.priced.performance.points[answer.priced.points_of[j]]
-        kind = answer.resolved.works[made.work].uses
-        record = "serving-steady-state" if kind == "serving" else "training-step"
-        error, source = errors[kind]
-        calibration = node("calibration", f"calibration/{record}: median error outside the fit", error, "share", source)
-        chip = answer.resolved.offers[made.offer].accelerator
-        data = [of_datum("memory bandwidth", chip.memory_bandwidth)] if chip.memory_bandwidth else []
-        label = f"{points.label[j]}: {made.bound} binds"
-        guard = answer.priced.performance.guards.get((made.offer, made.work))
-        data += [_guarded(guard)] if guard is not None else []
-        children.append(
-            node("formula", label, float(points.tokens_out_per_s[j]), "token/s per rack", "", [calibration, *data])
-        )
-    total = float(use @ points.tokens_out_per_s)
-    return node("formula", "tokens: racks in use x tokens per rack", total, "token/s", "", children)
-
-
-def _guarded(guard: Guarded) -> Node:
-    """Share of a run's time that counts, by where the rest goes."""
-    rates = node("calibration", "calibration/training-failures", float(guard.effective.mttf_s) / 3600, "h",
-                 "time between interruptions of the job, from published rates")  # fmt: skip
-    parts = [
-        node("formula", name, float(share), "share", "physics/reliability")
-        for name, share in guard.effective.parts().items()
-        if float(share) > 0
-    ]
-    spares = node("choice", "chips standing by", float(guard.effective.spare_chips), "chips", "")
-    label = f"goodput: share of the time of {guard.chips:,} chips that is work kept"
-    return node("formula", label, guard.share, "share", "", [rates, *parts, spares])
-
-
-def _prices(answer: Answer) -> Node:
-    segments = answer.priced.inputs.segments
-    where = str(answer.resolved.loaded.source.where(("workloads",)))
-    children = [
-        node("datum", f"price of {name}, output with its input", float(price), "USD/Mtok", where)
-        for name, price in zip(segments.names, segments.usd_per_mtok, strict=True)
-        if price
-    ]
-    return node("formula", "prices: list x realised share, by tier", None, "", "", children)
-
-
-def _choices(answer: Answer) -> Node:
-    children = []
-    for name, racks in zip(answer.priced.inputs.platforms.names, answer.plan.racks, strict=True):
-        if racks > 0:
-            children.append(node("choice", f"buy {name}", float(racks), "racks", "fleet programme"))
-    for limit in answer.plan.limits:
-        if limit.binding:
-            children.append(node("choice", f"{limit.name} binds", limit.up, limit.price_unit, "worth of one more"))
-    first = next(iter(answer.plan.alternatives), None)
-    if first is not None:
-        name = f"runner-up: {first.platform} on {first.workload}, worse by"
-        children.append(node("choice", name, first.worse_usd_per_mw_yr, "USD/MW/yr", "reduced cost"))
-    return node("choice", f"plan of highest value for the {answer.priced.inputs.objective}", None, "", "", children)

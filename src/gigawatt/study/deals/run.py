@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from gigawatt import __version__
+from gigawatt.catalog import Catalog
 from gigawatt.core.table import Table
 from gigawatt.finance import npv_usd
 from gigawatt.finance.batch import settle_draws
@@ -19,24 +20,25 @@ from gigawatt.finance.settlement import NEVER, Settlement, settle
 from gigawatt.study.deals import tables
 from gigawatt.study.deals.case import Case, Change
 from gigawatt.study.deals.circular import Circular, circular
+from gigawatt.study.deals.explained import trees
 from gigawatt.study.deals.load import LoadedDeals
 from gigawatt.study.deals.stress import outside_usd, stress_table
 from gigawatt.study.deals.texts import headline, hindsight, texts
-from gigawatt.study.explain import Node, node
+from gigawatt.study.explained.kept import kept
 from gigawatt.study.result import RunResult
 from gigawatt.study.source import digest
 
 Progress = Callable[[str], Any]
 
 
-def run_deals(loaded: LoadedDeals, progress: Progress = lambda text: None) -> RunResult:
+def run_deals(loaded: LoadedDeals, progress: Progress = lambda text: None, catalog: Catalog | None = None) -> RunResult:
     """Answer a deals file.
 
     Raises:
         InputError: a contract that asks for what the file does not give.
     """
     began = time.perf_counter()
-    scenario = loaded.scenario
+    scenario, facts = loaded.scenario, catalog or Catalog.load()
     case = Case(loaded)
     keep = 1 - scenario.default_costs
     progress("settling who pays whom")
@@ -88,7 +90,7 @@ def run_deals(loaded: LoadedDeals, progress: Progress = lambda text: None) -> Ru
         "seed": scenario.seed,
         "samples": scenario.samples,
         "stock_flow_residual": max(base.residual, drawn.residual if drawn is not None else 0.0),
-        "explain": _explanations(case, metrics),
+        **kept(trees(sure, sure_base, sure_ring, metrics, facts), facts, loaded.source),
         "wall_s": time.perf_counter() - began,
     }
     title = (scenario.title or scenario.name) + (f", seen on {loaded.as_of}" if hindsight(case) else "")
@@ -201,31 +203,3 @@ _SHOWN = (
 def _opening(case: Case, company: str) -> float:
     opening = next(c.opening for c in case.loaded.companies if c.id == company)
     return float(opening.cash or 0.0) if opening is not None else 0.0
-
-
-def _explanations(case: Case, metrics: Table) -> dict[str, Node]:
-    """Each headline with the contracts, balances and other money that it rests on."""
-    contracts = [
-        node(
-            "datum",
-            f"contract {one.id}: {one.kind.name}, {one.deal.pays} to {one.deal.gets} ({one.status})",
-            one.headline_usd,
-            "USD",
-            (f"grade {one.grade}: " if one.grade else "") + (one.source or case.loaded.source.file),
-        )
-        for one in case.loaded.contracts
-    ]
-    balances = [
-        node("datum", f"cash of {c.id} on {c.opening.on}", c.opening.cash, "USD", c.opening.source)
-        for c in case.loaded.companies
-        if c.opening is not None and c.opening.cash is not None
-    ]
-    others = [
-        node("datum", f"{f.account} {f.id}: {f.pays} to {f.gets}", f.amount, "USD/s", f.source or "assumed")
-        for f in case.other_money
-    ]
-    out = {}
-    for row in metrics.rows():
-        kids = contracts if row["inputs"] == "contracts" else [*contracts, *balances, *others]
-        out[row["name"]] = node("formula", f"{row['name']}: {row['formula']}", row["value"], row["unit"], "", kids)
-    return out

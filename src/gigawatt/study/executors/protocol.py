@@ -41,14 +41,19 @@ class Executor(Protocol):
         A worker that is lost (killed, out of memory, its machine gone) is replaced and its chunk done again.
 
         Raises:
-            WorkerLost: one chunk has taken three workers with it.
+            WorkerLost: one chunk has taken three workers with it, or three in a row died before they could begin.
+            Exception: whatever `make` or a worker raised.
         """
         ...
 
 
 class WorkerLost(Exception):
-    """A chunk whose workers die each time: says which."""
+    """A chunk whose workers die each time (None: they die before they begin): says which, and of what."""
 
-    def __init__(self, chunk: int, why: str) -> None:
-        super().__init__(f"chunk {chunk} has lost three workers: {why}")
-        self.chunk = chunk
+    def __init__(self, chunk: int | None, why: str) -> None:
+        self.chunk, self.why = chunk, why
+        super().__init__(chunk, why)
+
+    def __str__(self) -> str:
+        what = "three workers died before they could begin" if self.chunk is None else None
+        return f"{what or f'chunk {self.chunk} has lost three workers'}: {self.why}"

@@ -12,7 +12,6 @@ import numpy as np
 from gigawatt.catalog import Catalog
 from gigawatt.core.errors import Infeasible
 from gigawatt.factory.buildout import BuildPlan, build_out
-from gigawatt.study.bands import check_varied
 from gigawatt.study.fleet.bands import FleetBands, draw_bands
 from gigawatt.study.fleet.calendar import quarters_of
 from gigawatt.study.fleet.check import check_build_out
@@ -22,6 +21,7 @@ from gigawatt.study.load import Loaded
 from gigawatt.study.price import rent_usd_per_mw_yr
 from gigawatt.study.resolve import Resolved, resolve
 from gigawatt.study.result import RunResult
+from gigawatt.study.risk.check import check_varied
 
 Policy = Literal["perfect", "rolling", "myopic"]
 POLICIES: tuple[Policy, ...] = ("perfect", "rolling", "myopic")

@@ -11,6 +11,7 @@ from gigawatt import __version__
 from gigawatt.core.table import Table
 from gigawatt.factory.inputs import SECONDS_PER_YEAR
 from gigawatt.study.bands import percentiles
+from gigawatt.study.explained.kept import kept as kept_for_later
 from gigawatt.study.fleet import tables, words
 from gigawatt.study.fleet.answer import FleetAnswer
 from gigawatt.study.fleet.explained import trees
@@ -48,7 +49,7 @@ def assemble(answer: FleetAnswer, began: float) -> RunResult:
         "window_quarters": answer.window,
         "bands": "purchases, retirements and use held",
         "samples": answer.bands.count if answer.bands is not None else 0,
-        "explain": trees(answer, metrics),
+        **kept_for_later(trees(answer, metrics), inputs.resolved.catalog, source),
     }
     texts = {
         "answer": words.answer_lines(answer),

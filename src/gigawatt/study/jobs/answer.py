@@ -8,17 +8,21 @@ from typing import Any
 
 import numpy as np
 
+from gigawatt.catalog import Catalog
+from gigawatt.core.document import Path_
 from gigawatt.core.table import Table
 from gigawatt.physics.jobs import JobRun
 from gigawatt.physics.workload import from_config
 from gigawatt.study.answer import Answer
-from gigawatt.study.explain import Node, node
+from gigawatt.study.explain import Node, choice, fitted, given, node
+from gigawatt.study.explain import worked as made_of
 from gigawatt.study.jobs.owed import Run
 from gigawatt.study.jobs.perform import place_of
 from gigawatt.study.jobs.points import Sized, sized
 from gigawatt.study.jobs.work import Place, worked
 from gigawatt.study.network import fabric_of
 from gigawatt.study.software import speed_at
+from gigawatt.study.source import Source
 from gigawatt.study.workloads import Training
 
 DAY_S = 86_400.0
@@ -27,10 +31,10 @@ COLUMNS = ("workload", "kind", "platform", "chips", "spare_chips", "wall_days", 
 UNITS = {"wall_days": "d", "wall_low_days": "d", "wall_high_days": "d", "chip_hours": "h", "mwh": "MWh", "mean_mw": "MW",
          "peak_mw": "MW", "tokens": "token", "busy_share": "share"}  # fmt: skip
 CALIBRATIONS = {
-    "train": "calibration/training-step",
-    "serve": "calibration/serving-steady-state",
-    "cpu": "calibration/data-work",
-    "idle": "calibration/training-failures",
+    "train": "training-step",
+    "serve": "serving-steady-state",
+    "cpu": "data-work",
+    "idle": "training-failures",
 }
 
 
@@ -68,20 +72,49 @@ class JobAnswer:
         mine = {"workload": self.spec.id, "platform": self.platform}
         return [mine | row for row in self.made.run.table().rows()]
 
-    def tree(self) -> Node:
-        """Where the wall time comes from: phases, the calibrations behind them, what was chosen."""
-        run = self.made.run
-        parts = []
+    def tree(self, catalog: Catalog | None = None, source: Source | None = None, at: Path_ = ()) -> Node:
+        """Where the wall time comes from: phases, the calibrations behind them, what was chosen.
+
+        Args:
+            catalog: where the calibrations' records are; the packaged one where None.
+            source: the scenario's file, and where in it the run stands, so that its own fields are leaves too.
+        """
+        run, known = self.made.run, catalog or Catalog.load()
+        behind = {name: fitted(known.get("calibration", record)) for name, record in CALIBRATIONS.items()}
+        asked = self._asked(source, at)
+        tracks = []
         for track in run.tracks:
+            rows = []
             for p in (p for p in run.phases if p.track == track):
-                behind = node("calibration", CALIBRATIONS[p.runs], None, "", p.bound)
                 label = f"{p.name}, {p.chips:,.0f} chips at {p.chip_w:,.0f} W" + (
                     f", side {track + 1}" if track else ""
                 )
-                parts.append(node("formula", label, p.wall_s / DAY_S, "d", "physics/jobs", [behind]))
-        chosen = [node("choice", note, None) for note in run.notes]
+                bound = f"physics of the phase; {p.bound} binds" if p.bound else "physics of the phase"
+                rows.append(node("formula", label, p.wall_s / DAY_S, "d", bound, [behind[p.runs], *asked]))
+            tracks.append(made_of("sum", f"side {track + 1}: its phases follow each other", "d", rows))
+        rests = [choice("chips of the job", self.made.chips, "chips", "the size that its date asks for")]
+        rests += [choice(note) for note in run.notes]
         label = f"wall time of {self.spec.id} on {self.made.chips:,} chips of {self.platform}"
-        return node("formula", label, run.wall_s / DAY_S, "d", "longest side of the job", [*parts, *chosen])
+        wall = run.wall_s / DAY_S
+        if len(tracks) == 1:
+            return made_of(
+                "sum", label, "d", tracks[0]["children"], wall, rests_on=rests, source="phases follow each other"
+            )
+        return made_of("max", label, "d", tracks, wall, rests_on=rests, source="longest side of the job")
+
+    def _asked(self, source: Source | None, at: Path_) -> list[Node]:
+        """Plain fields of the run, as the scenario gives them."""
+        if source is None:
+            return []
+        units = {"tokens": "token", "sequence_length": "token", "global_batch": "sequences", "input_tokens": "token",
+                 "output_tokens": "token", "samples": "samples", "epochs": "epochs",
+                 "rounds": "rounds", "model": ""}  # fmt: skip
+        found = {name: getattr(self.spec, name, None) for name in units}
+        return [
+            given(source, (*at, name), f"{name.replace('_', ' ')} of {self.spec.id}", value, units[name])
+            for name, value in found.items()
+            if isinstance(value, (int, float, str)) and value != "auto"
+        ]
 
 
 def answer_job(spec: Run, config: Any, place: Place, *, seconds: float = np.inf, platform: str = "") -> JobAnswer:
@@ -151,10 +184,12 @@ def jobs_tables(found: list[tuple[JobAnswer, float]]) -> tuple[Table | None, Tab
     return jobs, Table.from_rows("job_phases", rows, list(rows[0]), units, "Phases of the jobs that run", note)
 
 
-def job_trees(found: list[tuple[JobAnswer, float]]) -> dict[str, Node]:
+def job_trees(found: list[tuple[JobAnswer, float]], answer: Answer) -> dict[str, Node]:
     """A tree for `explain` of each run that the plan runs: `job.<id>`, on the platform that has most racks of it."""
     out: dict[str, Node] = {}
+    places = {spec.id: n for n, spec in enumerate(answer.resolved.scenario.workloads)}
     for one, racks in sorted(found, key=lambda item: item[1]):
         if racks > 0:
-            out[f"job.{one.spec.id}"] = one.tree()
+            at = ("workloads", places[one.spec.id])
+            out[f"job.{one.spec.id}"] = one.tree(answer.resolved.catalog, answer.resolved.loaded.source, at)
     return out

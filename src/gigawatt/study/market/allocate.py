@@ -93,6 +93,7 @@ def run(
         notes=[
             "allocate: worths are assumed; they order the uses where not all fit, and do not enter whether they fit."
         ],
+        data=drawn.data,
     )
 
 

@@ -172,7 +172,8 @@ def _level(one: ChainInput, full: _Given, days: Array, drawn: Sourced) -> Array:
     assert full.path is not None
     value, low, high = full.path.at(days)
     # The first quarter stands for the path in the table of inputs; the whole path moves with its draw.
-    drawn.column(name, Datum(value[0], full.unit, low[0], high[0], "quoted", full.source, note="a quarter, all makers"))
+    said = {"note": "a quarter, all makers", "path": f"supply/{one.id}.levels"}
+    drawn.column(name, Datum(value[0], full.unit, low[0], high[0], "quoted", full.source, **said))
     made = scaled if np.all(low > 0) else ranged
     return made(value, low, high, drawn.uniform(name)[:, None])
 

@@ -126,7 +126,7 @@ def run_contest(
         _contest_sentences(section, race, payoffs, profit, together, kept, flat),
         left_out=["contest: one year that repeats; what labs spend today for a prize of later years is not counted"],
         notes=[f"contest: largest error of a first-order condition {float(race.residual.max()):.1e} of the prize; an "
-               f"equilibrium in pure strategies in {float(race.holds.mean()):.0%} of the draws"],
+               f"equilibrium in pure strategies in {float(race.holds.mean()):.0%} of the draws"], data=sourced.data,
     )  # fmt: skip
 
 
@@ -300,7 +300,7 @@ def run_labs(
         "the elasticity above which one more MW earns more than its rent today."
     )
     table = Table.from_rows("labs", rows, columns, units, "Revenue of a MW by lab, against rent", note)
-    return SectionResult([table, sourced.table()], metrics, sentences, left_out=left_out)
+    return SectionResult([table, sourced.table()], metrics, sentences, left_out=left_out, data=sourced.data)
 
 
 def _row(lab: Lab, point: Point, rent: Array, elasticity: Array, sourced: Sourced) -> dict[str, Any]:

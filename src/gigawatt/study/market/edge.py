@@ -127,7 +127,7 @@ def run(section: EdgeSection, seed: int, samples: int, as_of: AsOf, context: Con
         notes=[
             "edge: tokens of a machine are an upper bound, its memory read once a token and one request at a time; sales after "
             "the last year given are grown, not forecast.",
-        ],
+        ], data=drawn.data,
     )  # fmt: skip
 
 

@@ -221,6 +221,7 @@ def run(
         _sentences(section, loop, found, roots, region),
         left_out=["the loop stops at its horizon: what a rival's software is worth afterwards is not counted"],
         notes=_notes(section),
+        data=sourced.data,
     )
 
 

@@ -127,7 +127,7 @@ def run(section: RampSection, seed: int, samples: int, as_of: AsOf, context: Con
     ]
     held = [f"{name} after {day}" for name, day in zip(links.names, links.held_from, strict=True) if day is not None]
     notes += ["Held at the last level published: " + ", ".join(held) + "."] if held else []
-    return SectionResult(tables, metrics, sentences, {}, _LEFT_OUT, notes)
+    return SectionResult(tables, metrics, sentences, {}, _LEFT_OUT, notes, data=drawn.data)
 
 
 def _names(start: date, quarters: int) -> list[str]:

@@ -113,6 +113,7 @@ def run(
         metrics,
         _sentences(section, rows, values),
         left_out=["reletting: one rent for a MW of any platform that runs the work; only time and use differ"],
+        data=sourced.data,
     )
 
 

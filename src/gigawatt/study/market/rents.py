@@ -97,7 +97,7 @@ def run(section: RentSection, seed: int, samples: int, as_of: AsOf, context: Con
         if np.any(steps > 0) and np.any(steps < 0):
             path = ", ".join(f"{value:.3g} ({one.as_of})" for value, one in zip(seen, history, strict=True))
             sentences.append(f"What was seen is no steady decline: {path} USD an hour. Terms and sources differ.")
-    return SectionResult(tables, metrics, sentences, {"rent": rents}, _LEFT_OUT, _notes(count), facts)
+    return SectionResult(tables, metrics, sentences, {"rent": rents}, _LEFT_OUT, _notes(count), facts, data=drawn.data)
 
 
 def _law(given: RentSection, start: Datum, drawn: Sourced, context: Context) -> Process:

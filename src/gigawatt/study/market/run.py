@@ -13,7 +13,8 @@ from gigawatt import __version__
 from gigawatt.catalog import Catalog
 from gigawatt.core.errors import InputError, Problems
 from gigawatt.core.table import Table
-from gigawatt.study.explain import node
+from gigawatt.study.explained.kept import kept
+from gigawatt.study.market.explained import QUARTERS, trees
 from gigawatt.study.market.scenario import SECTIONS, LoadedMarket
 from gigawatt.study.market.section import Context, SectionResult
 from gigawatt.study.result import RunResult
@@ -51,14 +52,14 @@ def run_market(
         answers[name] = made
         columns |= made.columns
     problems.raise_if_any()
-    return _assemble(loaded, answers, time.perf_counter() - began)
+    return _assemble(loaded, answers, facts, time.perf_counter() - began)
 
 
 def _below(loaded: LoadedMarket, name: str) -> Callable[[Sequence[str | int]], Any]:
     return lambda path: loaded.source.where((name, *path))
 
 
-def _assemble(loaded: LoadedMarket, answers: Mapping[str, SectionResult], wall_s: float) -> RunResult:
+def _assemble(loaded: LoadedMarket, answers: Mapping[str, SectionResult], facts: Catalog, wall_s: float) -> RunResult:
     market = loaded.market
     tables = merged([table for made in answers.values() for table in made.tables])
     rows = [row for made in answers.values() for row in made.metrics]
@@ -82,7 +83,7 @@ def _assemble(loaded: LoadedMarket, answers: Mapping[str, SectionResult], wall_s
         "as_of": loaded.as_of.isoformat() if loaded.as_of else None,
         "description": market.description,
         "claim": market.claim.model_dump(mode="json") if market.claim else None,
-        "explain": {row["name"]: _tree(row) for row in rows},
+        **kept(trees(loaded.source, answers), facts, loaded.source, QUARTERS),
         "wall_s": wall_s,
     }
     for made in answers.values():
@@ -107,11 +108,6 @@ def merged(tables: Sequence[Table]) -> dict[str, Table]:
             table.name, [*held.rows(), *table.rows()], columns, {**held.units, **table.units}, held.title, notes
         )
     return out
-
-
-def _tree(row: Mapping[str, Any]) -> dict[str, Any]:
-    inputs = node("choice", str(row["inputs"]), None)
-    return node("formula", f"{row['name']}: {row['formula']}", row["value"], str(row["unit"]), "", [inputs])
 
 
 def _as_of(loaded: LoadedMarket) -> str:

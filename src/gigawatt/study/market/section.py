@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from gigawatt.catalog import Catalog
+from gigawatt.core.datum import Datum
 from gigawatt.core.errors import Where
 from gigawatt.core.table import Table
 
@@ -22,7 +23,8 @@ class SectionResult:
 
     `metrics` are rows of `study.headline.metrics_table`: name, value, unit, low, high, p50, formula, inputs. The first
     sentence of a section may stand in the headline. `columns` is what other sections may read ([draws, quarters] or
-    [quarters]); `left_out` and `notes` go to the texts of those names, `facts` to the manifest.
+    [quarters]); `left_out` and `notes` go to the texts of those names, `facts` to the manifest. `data` are its inputs
+    by name, and `leaves` what else its numbers rest on, for `explain`.
     """
 
     tables: list[Table]
@@ -32,6 +34,8 @@ class SectionResult:
     left_out: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     facts: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Datum] = field(default_factory=dict)
+    leaves: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True, slots=True)

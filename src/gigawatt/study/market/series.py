@@ -17,6 +17,7 @@ from gigawatt.economics.market.bands import BackTest, backtest, band
 from gigawatt.economics.market.rules import BASELINES, DEFAULT_RULE, History, forecaster, in_words
 from gigawatt.economics.market.trends import supply_rejected
 from gigawatt.study.door import Id, Share, Strict
+from gigawatt.study.market.explained import series_leaves
 from gigawatt.study.market.past import Compare, Line, Past, Regime, Series, index_of, next_quarter
 from gigawatt.study.market.section import AsOf, Context, Section, SectionResult, metric
 
@@ -141,7 +142,8 @@ class _Answer:
         sentences = [self._headline(made, actual, tested), *past.line_words(line), *growth_words, *compare_words]
         sold = self.table.data_centre_usd[self.table.last_reported]
         columns = {"reported_data_centre_usd": np.array([sold])}
-        return SectionResult(tables, metrics, sentences, columns, _LEFT_OUT, self._notes(), facts)
+        leaves = series_leaves(self.table, section.series, self.at)
+        return SectionResult(tables, metrics, sentences, columns, _LEFT_OUT, self._notes(), facts, leaves=leaves)
 
     # -- words ---------------------------------------------------------------------------------------------------------
 

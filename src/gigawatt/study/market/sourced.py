@@ -31,7 +31,7 @@ def assumed(value: float, low: float, high: float, note: str, unit: str = "") ->
 class Sourced:
     """Collects the inputs of one section: a column for each, and the table of where they come from.
 
-    `where` finds the place in the file of a path below the section.
+    `data` are the inputs by name. `where` finds the place in the file of a path below the section.
     """
 
     def __init__(
@@ -44,6 +44,7 @@ class Sourced:
     ) -> None:
         self._section, self._seed, self._samples, self._as_of, self._where = section, seed, samples, as_of, where
         self._rows: list[dict[str, object]] = []
+        self.data: dict[str, Datum] = {}
         self._late: list[Problem] = []
 
     def uniform(self, name: str) -> Array:
@@ -60,6 +61,7 @@ class Sourced:
         A range above zero is drawn in logarithms, so that a wide one stays above zero. A `uniform` of another input makes
         the two move together.
         """
+        self.data[name] = given
         low, high = given.range
         low, high = max(low, min(least, given.value)), min(high, max(most, given.value))
         self._note(name, given, low, high)

@@ -123,7 +123,7 @@ def run(section: SupplySection, seed: int, samples: int, as_of: AsOf, context: C
     ]  # fmt: skip
     return SectionResult(
         tables, metrics, _words(path, links, names, context), {"cover": cover},
-        _LEFT_OUT, _notes(links, samples), facts,
+        _LEFT_OUT, _notes(links, samples), facts, data=drawn.data,
     )  # fmt: skip
 
 

@@ -74,7 +74,7 @@ def run(section: TokensSection, seed: int, samples: int, as_of: AsOf, context: C
     if seen is not None:
         tables.append(seen)
         words += told
-    return SectionResult(tables, metrics, words, notes=notes)
+    return SectionResult(tables, metrics, words, notes=notes, data=drawn.data)
 
 
 def _column(given: Datum | None, catalog: Datum | None, name: str, drawn: Sourced, as_of: AsOf) -> Array | None:

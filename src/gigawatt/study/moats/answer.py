@@ -26,7 +26,7 @@ from gigawatt.factory.moats import (
     standard_regimes,
     watt_map,
 )
-from gigawatt.study.bands import check_varied
+from gigawatt.study.explained.kept import kept
 from gigawatt.study.load import Loaded
 from gigawatt.study.moats.draws import draws_of
 from gigawatt.study.moats.explained import trees
@@ -46,6 +46,7 @@ from gigawatt.study.moats.words import sentences
 from gigawatt.study.pipeline import chosen
 from gigawatt.study.resolve import resolve
 from gigawatt.study.result import RunResult
+from gigawatt.study.risk.check import check_varied
 from gigawatt.study.site.hall import air_words
 from gigawatt.study.source import digest
 from gigawatt.study.timeline import timeline
@@ -126,7 +127,7 @@ def _result(strengths: Strengths, began: float, say: Say) -> RunResult:
         "scenario": setting.resolved.loaded.source.data,
         "scenario_file": setting.resolved.loaded.source.file,
         "scenario_hash": digest(setting.resolved.loaded.source.data)[:16],
-        "explain": origins,
+        **kept(origins, setting.resolved.catalog, setting.resolved.loaded.source),
         "wall_s": time.perf_counter() - began,
     }
     made = {table.name: table for table in tables if len(table)}

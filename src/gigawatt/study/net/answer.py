@@ -8,8 +8,10 @@ from typing import Any
 from gigawatt.catalog import Catalog
 from gigawatt.core.errors import InputError, Problem
 from gigawatt.core.table import Table
+from gigawatt.study.explained.kept import kept
 from gigawatt.study.net.bill import check_reach, list_parts
 from gigawatt.study.net.check import Check, check_flows
+from gigawatt.study.net.explained import trees
 from gigawatt.study.net.groups import groups_of
 from gigawatt.study.net.points import points
 from gigawatt.study.net.question import MOE, Question, refuse_too_many
@@ -101,7 +103,12 @@ def answer(
     if question is None:
         tables = {"rows": Table.from_rows("rows", [], ("collective",)), **tables}
     headline = texts["answer"][0]
-    return RunResult(name, title, headline, tables, _metrics(tables), texts, manifest)
+    row = _headline_row(tables)
+    metrics = _metrics(row)
+    if question is not None and wired and row is not None:
+        of = next(w for w in wired if w.label == row["network"])
+        manifest |= kept(trees(row, question, of, cat, metrics), cat, None)
+    return RunResult(name, title, headline, tables, metrics, texts, manifest)
 
 
 def sentences(tables: dict[str, Table], manifest: dict[str, Any]) -> list[str]:
@@ -169,15 +176,17 @@ def _over_sites(over: Table, step: Table) -> list[str]:
     return out
 
 
-def _metrics(tables: dict[str, Table]) -> Table:
-    """The headline numbers: time and bus bandwidth of the first network's largest point."""
+def _headline_row(tables: dict[str, Table]) -> dict[str, Any] | None:
+    """The first network's largest point of the first collective; None where sites alone were asked about."""
     rows = list(tables["rows"].rows())
+    first = [row for row in rows if (row["network"], row["collective"]) == (rows[0]["network"], rows[0]["collective"])]
+    return max(first, key=lambda r: (r["n"], r["nbytes"])) if first else None
+
+
+def _metrics(row: dict[str, Any] | None) -> Table:
+    """The headline numbers: time and bus bandwidth of a point."""
     out = []
-    if rows:
-        first = [
-            row for row in rows if (row["network"], row["collective"]) == (rows[0]["network"], rows[0]["collective"])
-        ]
-        row = max(first, key=lambda r: (r["n"], r["nbytes"]))
+    if row is not None:
         for name, unit, keys, scale in (
             ("collective_time", "s", ("time_us", "low", "high"), 1e-6),
             ("bus_bandwidth", "byte/s", ("busbw_gb_per_s", "busbw_low", "busbw_high"), 1e9),

@@ -27,6 +27,8 @@ from gigawatt.catalog import Catalog
 from gigawatt.core.errors import Problem, Problems
 from gigawatt.study.claim import Claim
 from gigawatt.study.door import QuestionName, Strict
+from gigawatt.study.explained.kept import kept
+from gigawatt.study.explained.options import at_places
 from gigawatt.study.load import Default, defaults_of
 from gigawatt.study.net.answer import answer
 from gigawatt.study.net.check import Check, read_check
@@ -253,8 +255,11 @@ def run_net(loaded: LoadedNet, progress: Callable[[str], Any] = lambda text: Non
         across=loaded.across,
         say=progress,
     )
+    at_places(made.manifest.get("explain", {}).values(), loaded.source)
+    files = made.manifest.get("explain_files", {}) | kept({}, None, loaded.source)["explain_files"]
     manifest = {
         **made.manifest,
+        "explain_files": files,
         "version": __version__,
         **loaded.source.manifest,
         "seed": file.seed,

@@ -13,6 +13,7 @@ from gigawatt.catalog import Catalog
 from gigawatt.core.errors import Infeasible
 from gigawatt.core.table import Table
 from gigawatt.factory.operation import operate, priority, static_split
+from gigawatt.study.explained.kept import kept
 from gigawatt.study.load import Loaded
 from gigawatt.study.operate.bands import band
 from gigawatt.study.operate.check import check_operate
@@ -86,7 +87,7 @@ def run_operate(loaded: Loaded, progress: Progress = lambda text: None, catalog:
         "seed": scenario.seed,
         "day": made.around.first.isoformat(),
         "phase": answer.line.phases[made.phase].name,
-        "explain": trees(made, done, metrics),
+        **kept(trees(made, done, metrics, others, ledger), answer.resolved.catalog, loaded.source),
         "search_s": solved,
         "wall_s": time.perf_counter() - began,
     }

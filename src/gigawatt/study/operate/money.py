@@ -42,7 +42,7 @@ def ledger_of(setting: Setting, done: Operation) -> Ledger:
     flows.append(Flow(operator, SERVICES, "opex:upkeep and staff", running))
     flows.append(Flow(UTILITY, operator, "revenue:curtailment", setting.paid_usd))
     rents = [
-        {key: value for key, value in deal.model_dump().items() if value is not None}
+        {key: value for key, value in deal.model_dump(exclude={"covenant"}).items() if value is not None}
         for deal in scenario.contracts
         if isinstance(deal, TakeOrPay) and deal.status in COUNTED
     ]

@@ -14,8 +14,10 @@ from gigawatt.catalog import Catalog
 from gigawatt.core.errors import Problems, unknown_name
 from gigawatt.core.table import Table
 from gigawatt.physics.serving.engine.deployment import Spec
+from gigawatt.study.explained.kept import kept as kept_for_later
 from gigawatt.study.hosts import Host, assumed_table, hosts_of
 from gigawatt.study.result import RunResult
+from gigawatt.study.serve.explained import trees
 from gigawatt.study.serve.points import Points, front, points_of, searched
 from gigawatt.study.serve.question import Question, Slo, seconds
 from gigawatt.study.serve.rates import Lengths, rated_points
@@ -82,7 +84,7 @@ def answer(
         return chosen(question, cat, given=given, hosts=hosts, told=told, say=say).result
     hosts = hosts_of(question, subject.arch, cat, told) if hosts is None else hosts
     told.raise_if_any()
-    return service_answer(asked, question, subject, hosts, say)
+    return service_answer(asked, question, subject, hosts, say, cat, given)
 
 
 def chosen(
@@ -121,7 +123,7 @@ def chosen(
         if not any(one.points is not None and one.points.good.any() for one in tried):
             raise nothing_meets(tried, question, subject.arch, catalog)
     specs = {one.host.label: one.found.specs if one.found is not None else () for one in tried}
-    return Chosen(_result(question, subject, tried, given, time.perf_counter() - started, held), specs)
+    return Chosen(_result(question, subject, tried, given, time.perf_counter() - started, held, catalog), specs)
 
 
 def _subject(question: Question, catalog: Catalog, told: Problems) -> Subject:
@@ -184,7 +186,13 @@ def _best(points: Points, question: Question) -> int:
 
 
 def _result(
-    question: Question, subject: Subject, tried: Sequence[Tried], given: Sequence[str], wall_s: float, held: bool
+    question: Question,
+    subject: Subject,
+    tried: Sequence[Tried],
+    given: Sequence[str],
+    wall_s: float,
+    held: bool,
+    catalog: Catalog,
 ) -> RunResult:
     best: list[dict[str, Any]] = []
     fronts: list[dict[str, Any]] = []
@@ -225,6 +233,9 @@ def _result(
         "assumed": assumed_table(question.facility, hosts, defaults_of(question, given)),
     }
     answer_ = sentences(question, subject, best, refused)
+    metrics = _metrics(chosen)
+    host = next(host for host in hosts if host.label == chosen["platform"])
+    origins = trees(chosen, [*best, *fronts, *of_mw], host, question, catalog, given, metrics)
     manifest = {
         "question": "serve",
         "model": subject.id,
@@ -235,10 +246,11 @@ def _result(
         "accelerators": {host.label: host.chip.name for host in hosts},
         "best": chosen,
         "candidates": sum(one.candidates for one in tried),
+        **kept_for_later(origins, catalog, None),
         "search_s": wall_s,
     }
     name = f"serve-{subject.id}-{hosts[0].label}"
-    return RunResult(name, title, answer_[0], tables, _metrics(chosen), {"answer": answer_, "notes": []}, manifest)
+    return RunResult(name, title, answer_[0], tables, metrics, {"answer": answer_, "notes": []}, manifest)
 
 
 def sentences(

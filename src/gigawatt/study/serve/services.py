@@ -10,7 +10,7 @@ import inspect
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -25,8 +25,10 @@ from gigawatt.physics.serving.services import ServiceFrontier, options_of, servi
 from gigawatt.physics.serving.services import answer as service_points
 from gigawatt.physics.serving.services.answer import PARTS, SERVICES
 from gigawatt.physics.workload import from_config
+from gigawatt.study.explained.kept import kept
 from gigawatt.study.hosts import Assumed, Host, assumed_table
 from gigawatt.study.result import RunResult
+from gigawatt.study.serve.explained import service_trees
 from gigawatt.study.serve.question import Question, seconds
 from gigawatt.study.serve.subject import Subject
 
@@ -194,8 +196,10 @@ def service_answer(
     subject: Subject,
     hosts: Sequence[Host],
     say: Callable[[str], Any],
+    catalog: Catalog,
+    given: Sequence[str] = (),
 ) -> RunResult:
-    """The operating points of a service on every host.
+    """The operating points of a service on every host; `given` are the options of the question that were stated.
 
     Raises:
         InputError: what the service refuses.
@@ -222,7 +226,11 @@ def service_answer(
         refused += fallen.values()
     if not rows:
         raise _nothing(asked, subject, hosts, refused)
-    return _result(asked, question, subject, hosts, found, rows, refused, time.perf_counter() - started)
+    wall_s = time.perf_counter() - started
+    made_of = _result(asked, question, subject, hosts, found, rows, refused, wall_s)
+    chosen_host = next(host for host in hosts if host.label == made_of.manifest["best"]["platform"])
+    trees = service_trees(made_of, asked.options, chosen_host, question, catalog, given)
+    return replace(made_of, manifest={**made_of.manifest, **kept(trees, catalog, None)})
 
 
 def _points(asked: Asked, subject: Subject, host: Host, mode: PowerMode | None) -> ServiceFrontier:

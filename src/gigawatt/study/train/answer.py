@@ -14,6 +14,7 @@ from gigawatt.core.errors import Problems, unknown_name
 from gigawatt.core.table import Table
 from gigawatt.physics.training import Mapping, load_calibration
 from gigawatt.physics.training.calibration import default_stack
+from gigawatt.study.explained.kept import kept
 from gigawatt.study.hosts import Assumed, Host, assumed_table, hosts_of
 from gigawatt.study.result import RunResult
 from gigawatt.study.serve.subject import Subject, subject_of
@@ -168,12 +169,13 @@ def _result(
         "assumed": assumed_table(question.facility, hosts, defaults),
     }
     said = sentences(question, named, best, refused, job_words(jobs, question))
+    metrics = _metrics(best[0], jobs)
     manifest = {
         **_asked(question, subject, hosts),
         "best": best[0],
         "layout": layout_of(chosen[0]),
         **kept_of(chosen[0], question, subject),
-        "explain": trees(chosen, question, jobs, catalog),
+        **kept(trees(chosen, question, jobs, catalog, metrics, tuple(given), [*each, *fronts]), catalog, None),
         "candidates": sum(one.candidates for one, _ in of),
         "search_s": wall_s,
     }
@@ -183,7 +185,7 @@ def _result(
         title,
         said[0],
         tables,
-        _metrics(best[0], jobs),
+        metrics,
         {"answer": said, "notes": release_notes(question, subject.arch, hosts)},
         manifest,
     )

@@ -1,0 +1,1 @@
+"""The cases are made once a session: see `explain_sample`."""
