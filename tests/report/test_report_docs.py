@@ -60,8 +60,10 @@ FOLLOWED = [page for page in PAGES if blocks(page, "console")]
 
 @pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "python") and p not in FOLLOWED], ids=lambda p: p.stem)
 def test_python_blocks_run(page):
+    """From top to bottom, as one reads: a block knows the names of those above it."""
+    names = {"__name__": "docs"}
     for code in blocks(page, "python"):
-        exec(compile(code, str(page), "exec"), {"__name__": "docs"})  # our own pages
+        exec(compile(code, str(page), "exec"), names)  # our own pages
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "sh")], ids=lambda page: page.stem)
