@@ -51,10 +51,11 @@ def test_the_ledger_is_worth_what_the_plan_says_with_charges_too(plug: Any) -> N
     last = (1 + found.rate) ** -found.settled.schedule.time_years[-1]
     inside -= found.settled.residual_markup_usd * last
     assert inside == pytest.approx(value_of(found.plan, "system") * found.line.annuity_years, rel=1e-9)
+    explained(found)
 
 
-def test_every_number_is_explained_with_charges_too(plug: Any) -> None:
-    found = answer(plug, fee="20000 USD")
+def explained(found: Any) -> None:
+    """Every number of the answer follows from its operands, charges among them."""
     result = assemble(found)
     assert result.tables["charges"].columns["charge"] == ["fee"]
     seen: set[str] = set()
