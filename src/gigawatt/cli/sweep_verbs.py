@@ -149,7 +149,12 @@ def sweep(
         raise GigawattError(f"{lost}; {kept}") from None
     tally = swept.tally
     if as_json:
-        more = {"seconds": swept.seconds, "engine": swept.engine, "resumed": tally.found}
+        more = {
+            "seconds": swept.seconds,
+            "engine": swept.engine,
+            "resumed": tally.found,
+            "left_out": tally.total - len(runs),
+        }
         print_result(
             result, folder, first={"runs": runs, "best": [], "worst": [], "effects": []}, more=more | {"runs": runs}
         )

@@ -329,7 +329,7 @@ def _objective(side: Side) -> str:
 
 
 def _next(made: Made, again: str) -> list[str]:
-    if made.same:
+    if made.same or not again:
         return []
     moved = {row["name"]: abs(row["change"]) for row in _metrics(made).rows() if row["change"]}
     others = sorted((name for name in moved if name != made.metric), key=lambda name: -moved[name])
