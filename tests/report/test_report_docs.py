@@ -43,7 +43,7 @@ def test_every_room_has_its_page():
     rooms |= {"factory", "buildout", "moats", "finance", "study", "validation"}
     rooms |= {"market", "ecosystem", "deals", "deals-data", "project", "network-parts", "scale-across"}
     rooms |= {"services", "serving-events", "training-memory", "training-recipes", "pipeline-schedules"}
-    rooms |= {"reliability", "jobs", "provisioning", "energy", "operation", "sampling"}
+    rooms |= {"reliability", "jobs", "provisioning", "energy", "operation", "sampling", "risk"}
     assert {page.stem for page in (DOCS / "model").glob("*.md")} == rooms
 
 

@@ -23,6 +23,7 @@ from gigawatt.report.html import page
 from gigawatt.report.workbook import write_workbook
 from gigawatt.study.explained.kept import packed
 from gigawatt.study.folders import FORMAT, MANIFEST, manifest_of, read_manifest
+from gigawatt.study.plugged import with_plugins
 from gigawatt.study.result import RunResult
 
 if TYPE_CHECKING:
@@ -120,6 +121,7 @@ def _live_book(result: RunResult, folder: Path) -> str:
 
 
 def _manifest(result: RunResult, tables: Mapping[str, Table], names: list[str]) -> dict[str, Any]:
+    result = with_plugins(result)
     return {
         "format": FORMAT,
         "name": result.name,

@@ -28,7 +28,7 @@ def write_workbook(result: RunResult, path: Path) -> None:
     lines = [result.headline, *more, *_claim(result), *said(result)]
     named = (("Left out", "left_out"), ("Weakest inputs", "weakest"), ("Notes", "notes"))
     lists = {heading: result.texts.get(name, []) for heading, name in named}
-    tables = (result.metrics, *(table for table in result.tables.values() if table.name not in UNSHOWN))
+    tables = [table for table in (result.metrics, *result.tables.values()) if table.name not in UNSHOWN]
     write_book(path, result.title or result.name, lines, lists, tables, sources_of(result.tables.values()))
 
 
