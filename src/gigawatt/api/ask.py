@@ -95,7 +95,7 @@ def train(model: Asked, *, workload: str = "", overlays: Sequence[Path | str] = 
 
     asked = _plan(model, words, overlays)
     loaded = check_workload(asked._recipe.source, workload, (), asked._catalog)
-    return Result(run_train(loaded), asked)
+    return Result(_beside(run_train(loaded)), asked)
 
 
 def net(
@@ -164,7 +164,10 @@ def _listed(value: Any) -> list[Any]:
 
 
 def _beside(made: RunResult) -> RunResult:
-    """Measured points beside what they are of, as the command line shows them."""
+    """Measured points beside what they are of, and the plug-ins that an answer rests on, as the command line shows them."""
+    from gigawatt.study.plugged import with_plugins
+
+    made = with_plugins(made)
     question = made.manifest.get("question")
     if question == "serve":
         from gigawatt.validation.serve_measured import with_measured
