@@ -116,9 +116,13 @@ def undisturbed(tmp_path_factory):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
-def test_driver_and_worker_killed_at_random_moments(address, tmp_path, undisturbed):
-    trials = [Trial(tmp_path / str(seed), "ray", 2, seed, address) for seed in range(TIMES)]
-    for trial in trials:
+def test_driver_and_worker_killed_at_random_moments(address, tmp_path, undisturbed, capfd):
+    hit = 0
+    for seed in range(2 * TIMES):  # a trial that was over before its kill counts for nothing
+        trial = Trial(tmp_path / str(seed), "ray", 2, seed, address)
         assert trial.run() == undisturbed, trial
-    assert sum(trial.killed for trial in trials) >= TIMES, "workers were killed"
-    assert sum(trial.left > 0 for trial in trials) >= TIMES / 2, "drivers were killed before they were done"
+        hit += trial.hit
+        if hit == TIMES:
+            break
+    assert hit == TIMES
+    assert capfd.readouterr().out == "", "Ray tells of dead workers where results may be printed"

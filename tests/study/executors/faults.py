@@ -147,10 +147,10 @@ class Trial:
 
     def run(self) -> dict[str, bytes]:
         chance, out = random.Random(self.seed), self.folder / "out"
-        first, second = sorted(chance.randrange(CHUNKS) for _ in range(2))
+        first, second = sorted(chance.randrange(CHUNKS - 4) for _ in range(2))
         driver = self._driver()
         self._reach(driver, out, first, chance.uniform(0, CHUNK_S))
-        self._kill_worker(chance)
+        until(lambda: self._kill_worker(chance) or not driver.is_alive())
         self._reach(driver, out, second, chance.uniform(0, CHUNK_S))
         driver.kill()
         driver.join()
@@ -160,6 +160,11 @@ class Trial:
         assert driver.exitcode == 0
         assert until(lambda: all(gone(int(mark.name)) for mark in (self.folder / "marks").iterdir())), "orphans"
         return content(out)
+
+    @property
+    def hit(self) -> bool:
+        """Both a worker and the driver were killed before all was done."""
+        return self.killed > 0 and self.left > 0
 
     def _driver(self) -> multiprocessing.process.BaseProcess:
         marks = self.folder / "marks"
@@ -177,8 +182,8 @@ class Trial:
             time.sleep(0.005)
         time.sleep(more_s)
 
-    def _kill_worker(self, chance: random.Random) -> None:
-        """One of those that are at work now."""
+    def _kill_worker(self, chance: random.Random) -> bool:
+        """One of those that are at work now, if any is."""
         known = sorted((self.folder / "marks").iterdir())
         chance.shuffle(known)
         for mark in known:
@@ -186,4 +191,5 @@ class Trial:
                 with suppress(ProcessLookupError):
                     os.kill(int(mark.name), signal.SIGKILL)
                     self.killed += 1
-                    return
+                    return True
+        return False

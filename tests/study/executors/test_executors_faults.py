@@ -30,5 +30,4 @@ def test_killed_workers_and_drivers_lose_nothing(tmp_path, undisturbed):
     trials = [Trial(tmp_path / str(seed), "pool", 2, seed) for seed in range(4)]
     for trial in trials:
         assert trial.run() == undisturbed, trial
-    assert sum(trial.killed for trial in trials) >= 4, "workers were killed"
-    assert sum(trial.left > 0 for trial in trials) >= 2, "drivers were killed before they were done"
+    assert sum(trial.hit for trial in trials) >= 2, "killed before all was done"

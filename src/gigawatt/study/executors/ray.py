@@ -86,9 +86,26 @@ def _connected(ray: Any, address: str | None, workers: int | None) -> Iterator[b
         hint = "start one with 'ray start --head' and give its address, or give none for one on this machine"
         raise _refused("no_cluster", f"no Ray cluster at '{address}': {said}", address, hint) from None
     try:
-        yield address == "local"
+        with _silence():
+            yield address == "local"
     finally:
         ray.shutdown()
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Ray tells of dead workers on standard output, whatever its log level; what a command prints there may be JSON."""
+    from ray._private import worker
+
+    said = getattr(worker, "print_to_stdstream", None)
+    if said is None:  # another version of Ray
+        yield
+        return
+    worker.print_to_stdstream = lambda *_, **__: None
+    try:
+        yield
+    finally:
+        worker.print_to_stdstream = said
 
 
 def _reach(address: str) -> None:
