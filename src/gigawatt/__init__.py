@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gigawatt.api.result import Result
     from gigawatt.api.scenario import Scenario, load, templates
     from gigawatt.api.stored import open
-    from gigawatt.api.studies import risk
+    from gigawatt.api.studies import compare, query, risk
     from gigawatt.api.sweeps import SweepResult, sweep
     from gigawatt.api.tables import Table
     from gigawatt.core.errors import GigawattError, Infeasible, InputError
@@ -42,9 +42,11 @@ __all__ = [
     "SweepResult",
     "Table",
     "catalog",
+    "compare",
     "load",
     "net",
     "open",
+    "query",
     "risk",
     "run",
     "serve",
@@ -60,7 +62,7 @@ _PLACES = {
     "api.result": ("Result",),
     "api.scenario": ("Scenario", "load", "templates"),
     "api.stored": ("open",),
-    "api.studies": ("risk",),
+    "api.studies": ("compare", "query", "risk"),
     "api.sweeps": ("SweepResult", "sweep"),
     "api.tables": ("Table",),
     "core.errors": ("GigawattError", "Infeasible", "InputError"),

@@ -189,3 +189,9 @@ def test_every_leaf_has_a_path_of_its_own(inner):
     leaves = dict(flat({"outer": inner, "items": [{"id": "x", **inner}, {"id": "y", **inner}]}))
     assert len(leaves) == 3 * len(inner)
     assert all(leaves[f"items.x.{key}"] == value for key, value in inner.items())
+
+
+def test_an_input_that_may_be_any_text_is_no_number():
+    found = {row["path"]: row["kind"] for row in gw.load("serving/chat").paths().rows()}
+    assert found["on"] in ("text", "list") and found["model"] == "text"
+    assert gw.load("serving/chat").with_(on="hgx-h100").data["on"] == "hgx-h100"

@@ -9,8 +9,9 @@ import pytest
 from gigawatt.core import document
 from gigawatt.factory import value_of
 from gigawatt.study.charges import charges_table
+from gigawatt.study.explain import recomputed
 from gigawatt.study.load import from_data
-from gigawatt.study.pipeline import work_out
+from gigawatt.study.pipeline import assemble, work_out
 from gigawatt.study.templates import resources
 
 FEE = """
@@ -50,6 +51,26 @@ def test_the_ledger_is_worth_what_the_plan_says_with_charges_too(plug: Any) -> N
     last = (1 + found.rate) ** -found.settled.schedule.time_years[-1]
     inside -= found.settled.residual_markup_usd * last
     assert inside == pytest.approx(value_of(found.plan, "system") * found.line.annuity_years, rel=1e-9)
+
+
+def test_every_number_is_explained_with_charges_too(plug: Any) -> None:
+    found = answer(plug, fee="20000 USD")
+    result = assemble(found)
+    assert result.tables["charges"].columns["charge"] == ["fee"]
+    seen: set[str] = set()
+
+    def follow(node: Any) -> None:
+        worth = recomputed(node)
+        if worth is not None and node["value"] is not None and node["operation"] != "zero":
+            assert worth == pytest.approx(node["value"], rel=1e-9, abs=1e-9), node["name"]
+        seen.add(node["name"])
+        for child in node["children"]:
+            follow(child)
+
+    for name, tree in result.manifest["explain"].items():
+        follow(tree)
+        assert name in tree["name"]
+    assert {"charge fee of a year", "fee of a rack of rack", "fee of fee"} <= seen
 
 
 def test_a_subsidy_is_paid_the_other_way(plug: Any) -> None:

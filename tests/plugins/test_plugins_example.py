@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -94,6 +95,11 @@ def test_a_plan_with_its_chip_network_and_charge(example: Installed, answer: Any
     said = {row["name"]: row["source"] for row in answer["assumptions"]}
     for name in ("device model of example-h1", "collectives of example-optical", "charge carbon"):
         assert "plug-in gigawatt-example 0.1.0" in said[name]
+
+
+def test_an_explanation_leads_to_the_files_of_the_package(example: Installed, answer: Any) -> None:
+    tree = json.dumps(example.answer("explain", "capex", "--run", "run"))
+    assert re.search(r"gigawatt_example/records/platform/example-h1-rack\.yaml:\d+", tree)
 
 
 def test_the_charge_is_what_its_formula_says_and_who_is_paid(answer: Any) -> None:

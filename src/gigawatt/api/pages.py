@@ -19,7 +19,7 @@ WIDE = 96  # characters up to which a signature stands in one line
 PARTS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Questions", ("load", "templates", "Scenario")),
     ("Answers", ("run", "serve", "train", "net", "Result", "Metric", "Metrics", "Table", "Explanation", "open")),
-    ("Studies", ("risk", "sweep", "SweepResult")),
+    ("Studies", ("risk", "compare", "sweep", "SweepResult", "query")),
     ("Facts", ("catalog",)),
     ("Errors", ("GigawattError", "InputError", "Infeasible")),
 )

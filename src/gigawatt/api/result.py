@@ -73,6 +73,13 @@ class Result:
             raise InputError(Problem("no_scenario", f"'{self.name}' does not say what was asked"))
         return of_source(Source(str(self._run.manifest.get("scenario_file") or self.name), dict(data)))
 
+    @property
+    def _verb(self) -> str:
+        """Who answered."""
+        from gigawatt.study.folders import verb_asked
+
+        return verb_asked(dict(self._run.manifest))
+
     @cached_property
     def metrics(self) -> Metrics:
         """Headline numbers by name, each with value, unit, low, high and formula.
@@ -160,8 +167,12 @@ class Result:
         ('formula', 'USD')
         """
         from gigawatt.study.explained.asked import explained
+        from gigawatt.study.explained.derived import derived_trees
 
-        return explanation_of(explained(self._run.manifest, metric, f"the result {self.name!r}"))
+        manifest = dict(self._run.manifest)
+        if not manifest.get("explain"):  # of a sweep, a risk, a comparison the tables say it
+            manifest["explain"] = derived_trees(manifest, self._run.metrics, dict(self._run.tables))
+        return explanation_of(explained(manifest, metric, f"the result {self.name!r}"))
 
     def save(self, folder: Path | str) -> Path:
         """Write the run folder: Parquet tables, manifest, workbook and page; an older run there is replaced as a whole.
@@ -233,6 +244,7 @@ def _card(one: Metric) -> str:
     from gigawatt.report.grid import words_of
     from gigawatt.report.numbers import quantity, span
 
+    amount, _, unit = quantity(float(one), one.unit).partition(" ")
     band = drawing = ""
     if one.low is not None and one.high is not None:
         low, high = min(one.low, float(one)), max(one.high, float(one))
@@ -247,5 +259,6 @@ def _card(one: Metric) -> str:
     return (
         '<div style="border:1px solid rgba(128,128,128,.35);border-radius:8px;padding:8px 11px">'
         f'<div class="dim">{escape(words_of(one.name))}</div>'
-        f'<div style="font-size:1.35em;font-weight:600">{escape(quantity(float(one), one.unit))}</div>{drawing}{band}</div>'
+        f'<div style="font-size:1.35em;font-weight:600">{escape(amount)} <small style="font-weight:400">{escape(unit)}</small>'
+        f"</div>{drawing}{band}</div>"
     )

@@ -71,6 +71,11 @@ class Catalog:
         return self._folders
 
     @property
+    def overlays(self) -> tuple[Path, ...]:
+        """The folders of the user's own."""
+        return tuple(folder for folder in self._folders if folder != DATA and folder not in self._plugged)
+
+    @property
     def kinds(self) -> tuple[str, ...]:
         return tuple(KINDS)
 

@@ -25,7 +25,7 @@ NEEDED = (
     "pyxirr",
     "plotly",
 )
-EXTRAS = ("numba", "SALib")
+EXTRAS = ("numba", "SALib", "ray")
 
 
 def examine() -> list[dict[str, Any]]:

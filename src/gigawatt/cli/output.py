@@ -148,8 +148,16 @@ def watched(made: Callable[[Callable[[str], Any]], T], as_json: bool) -> T:
     """What `made` answers; its progress is shown only where somebody looks at it."""
     if sys.stderr.isatty() and not as_json:
         with console(stderr=True).status("reading") as status:
-            return made(status.update)
-    return made(lambda _: None)
+            return _told(made(status.update))
+    return _told(made(lambda _: None))
+
+
+def _told(answer: T) -> T:
+    """An answer with the plug-ins that the command used so far in its manifest."""
+    from gigawatt.study.plugged import with_plugins
+    from gigawatt.study.result import RunResult
+
+    return with_plugins(answer) if isinstance(answer, RunResult) else answer
 
 
 def folder_for(name: str, asked: Path | None) -> Path:
@@ -162,9 +170,8 @@ def kept(result: RunResult, asked: Path | None, no_report: bool = False) -> Path
     if no_report:
         return None
     from gigawatt.report.files import write_run
-    from gigawatt.study.plugged import with_plugins
 
-    return write_run(with_plugins(result), folder_for(result.name, asked))
+    return write_run(result, folder_for(result.name, asked))
 
 
 def print_result(

@@ -186,10 +186,11 @@ def check_source(
     from gigawatt.study.load import check
     from gigawatt.study.operate.check import check_operate
     from gigawatt.study.resolve import resolve
+    from gigawatt.study.risk.check import check_varied
 
     loaded = check(source, overrides)
     check_operate(loaded)
-    resolve(loaded, catalog)
+    check_varied(resolve(loaded, catalog))
     if "build_out" in loaded.source.data:
         from gigawatt.study.fleet.calendar import quarters_of
         from gigawatt.study.fleet.check import check_build_out

@@ -18,6 +18,7 @@ from gigawatt.study.charges import Levy, read_levies
 from gigawatt.study.jobs.specs import DataRun, Evaluation, Finetune, PostTraining
 from gigawatt.study.load import Loaded
 from gigawatt.study.network import Network, network_of
+from gigawatt.study.plugged import models_said
 from gigawatt.study.scenario import Offer, Scenario
 from gigawatt.study.site.own import OwnPlant, OwnStore, fetch_own
 from gigawatt.study.site.supply import Standing, Supply, standing_on, supply_of
@@ -157,6 +158,7 @@ def resolve(loaded: Loaded, catalog: Catalog | None = None) -> Resolved:
             )
         if platform and accelerator and fabric:
             try:
+                models_said(accelerator, fabric)  # models of plug-ins are there, before anything is worked out
                 network = network_of(fabric, platform, accelerator, cat, offer.endpoints)
                 offers.append(Offered(offer, platform, accelerator, fabric, network))
             except InputError as error:

@@ -75,6 +75,15 @@ def test_the_driver_raises_what_a_worker_raised():
     assert wrong.value.as_json()["error"]["hints"] == ["known: y"]
 
 
+def test_a_maker_in_a_script_is_told(tmp_path):
+    script = tmp_path / "script.py"
+    text = "from gigawatt.study.executors import Pool\ndef make(): pass\nlist(Pool(1).run(make, [0]))\n"
+    script.write_text(text, encoding="utf-8")
+    told = subprocess.run([sys.executable, script], capture_output=True, text=True)
+    assert told.returncode == 1
+    assert told.stderr.splitlines()[-1].startswith("TypeError: what makes a worker has to be in a module")
+
+
 def test_errors_cross_processes_whole():
     error = Infeasible("nothing fits", ["power"], [])
     with pytest.raises(Infeasible) as told:
@@ -161,6 +170,17 @@ def test_engines_by_name():
     assert set(ENGINES) == {"serial", "pool", "ray"}
 
 
+def test_an_engine_of_a_plug_in_goes_by_its_name(monkeypatch):
+    from gigawatt.study.executors import registry
+
+    monkeypatch.setattr(registry.plugins, "names", lambda group: ["slurm"] if group == "gigawatt.executors" else [])
+    monkeypatch.setattr(registry, "plugged", lambda *asked: asked)
+    assert executor_of("slurm", 4, "head") == ("slurm", 4, "head")
+    with pytest.raises(InputError, match="there is no engine 'slrum'") as told:
+        executor_of("slrum")
+    assert told.value.problems[0].hints == ("did you mean 'slurm'?", "known: pool, ray, serial, slurm")
+
+
 def test_ray_that_is_not_there_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(InputError) as told:
@@ -172,6 +192,7 @@ def test_versions_name_what_bytes_depend_on():
     here = versions()
     assert {"Python", "gigawatt", "numpy", "highspy"} <= set(here)
     assert differences(here, here) == []
+    assert differences(here, {**here, "plug-in x": "2"}) == ["plug-in x none here, 2 there"]
     assert differences(here, {**here, "numpy": "1.0"}) == [f"numpy {here['numpy']} here, 1.0 there"]
 
 

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import gigawatt
+from gigawatt.core import plugins
 
 # whose arithmetic or encoding shows in a part
 PACKAGES = ("numpy", "scipy", "highspy", "polars")
@@ -26,6 +27,7 @@ def versions(known: str = "") -> dict[str, str]:
         "Python": ".".join(platform.python_version_tuple()[:2]),
         "gigawatt": f"{gigawatt.__version__} ({known or content()})",
         **{name: importlib.metadata.version(name) for name in PACKAGES},
+        **{f"plug-in {one.distribution}": one.version for one in plugins.installed()},
     }
 
 
@@ -36,7 +38,9 @@ def differences(here: Mapping[str, str], there: Mapping[str, str]) -> list[str]:
     ['numpy 2.4.6 here, 2.3.0 there']
     """
     return [
-        f"{name} {mine} here, {there.get(name, 'none')} there" for name, mine in here.items() if there.get(name) != mine
+        f"{name} {here.get(name, 'none')} here, {there.get(name, 'none')} there"
+        for name in dict.fromkeys([*here, *there])
+        if here.get(name) != there.get(name)
     ]
 
 

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from gigawatt.core.errors import InputError, Problem, Where, nearest
+from gigawatt.core.table import Table
 from gigawatt.study.explain import Node, node
+from gigawatt.study.explained.derived import derived_trees
 from gigawatt.study.explained.kept import tree_in
 from gigawatt.study.explained.places import Places
 
@@ -65,4 +67,20 @@ def explain_metric(folder: Path, metric: str) -> Node:
         InputError: the run knows no such metric.
     """
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    if not manifest.get("explain"):
+        tables = _tables(folder, manifest)
+        metrics = tables.pop("metrics", Table("metrics", {}))
+        manifest |= {"explain": derived_trees(manifest, metrics, tables)}
     return explained(manifest, metric, str(folder))
+
+
+def _tables(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Table]:
+    """The tables of a folder that trees are derived from."""
+    import polars as pl
+
+    out = {}
+    for name in ("metrics", "steps", "inputs", "every_metric", "sensitivity", "effects", "best"):
+        file = folder / f"{name}.parquet"
+        if name in manifest.get("tables", {}) and file.is_file():
+            out[name] = Table(name, pl.read_parquet(file).to_dict(as_series=False))
+    return out

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from gigawatt.core.errors import InputError, Problem, Where, nearest
 from gigawatt.study.executors import Done, Executor
+from gigawatt.study.executors.carried import Carried
 from gigawatt.study.sweep.asked import Sweep
 from gigawatt.study.sweep.resume import begun
 from gigawatt.study.sweep.schema import CASE, STATUS, Schema
@@ -153,7 +154,8 @@ def _run(store: Store, sweep: Sweep, schema: Schema, executor: Executor, watch: 
     watch.tick(tally, 0.0)
     if pending:
         store.unfinish()
-        finished = executor.run(Work(sweep.recipe, sweep.design, schema), pending)
+        work = Work(sweep.recipe, sweep.design, schema, Carried.of(sweep.recipe.overlays))
+        finished = executor.run(work, pending)
         try:
             for done in finished:
                 _keep(store, done, schema, tally)
