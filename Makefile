@@ -33,11 +33,12 @@ bench: $(STAMP)  ## whole-process and in-process speed, as ratios against limits
 
 docs: $(STAMP)  ## generated pages, then the site
 	@$(BIN)/python -m gigawatt.report.pages docs
+	@$(BIN)/python -m gigawatt.api.pages docs
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
 	@$(BIN)/mkdocs build --strict --quiet
 
-oracle: $(STAMP)  ## checks against large libraries (torch); installs them
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch==2.13.0 transformers==5.24.0
+oracle: $(STAMP)  ## checks against large libraries (torch, SALib) and on a Ray cluster of this machine; installs them
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch==2.13.0 transformers==5.24.0 ray SALib
 	@$(BIN)/python -m pytest tests/oracle
 
 clean:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gigawatt.core.errors import InputError
-from gigawatt.finance import Event, Flow, Kind, Schedule, build_ledger, contracts, read_contract, read_contracts
+from gigawatt.finance import Event, Flow, Kind, Schedule, build_ledger, read_contract, read_contracts
 from gigawatt.finance.contracts.base import Columns, Term
 from gigawatt.finance.contracts.term_loan import unit_schedule
 
@@ -178,7 +178,10 @@ def test_as_known_on_a_day() -> None:
 
 
 def test_a_third_partys_kind(monkeypatch: pytest.MonkeyPatch) -> None:
-    from dataclasses import dataclass
+    from dataclasses import dataclass, replace
+    from importlib.metadata import EntryPoint
+
+    from gigawatt.core import plugins
 
     @dataclass(frozen=True)
     class Fixed:
@@ -188,20 +191,32 @@ def test_a_third_partys_kind(monkeypatch: pytest.MonkeyPatch) -> None:
         return [deal.flow("grant", np.full(columns.schedule.periods, terms.amount_usd))]
 
     kind = Kind("gift", Fixed, {"amount": Term("amount_usd", "money")}, post)
+    point = EntryPoint("gift", "gifts:KIND", plugins.CONTRACTS)
+    plugin = plugins.Plugin(plugins.CONTRACTS, "gift", "gifts", "1.0", point.value, point)
+    monkeypatch.setattr(plugins, "_found", lambda: (plugin,))
+    raw = {"id": "g", "kind": "gift", "pays": "vendor", "gets": "lab", "amount": "7 USD"}
+    two = Schedule.quarterly(START, 2)
 
-    class Point:
-        def load(self) -> Kind:
-            return kind
+    def told(made: Any) -> str:
+        monkeypatch.setattr(EntryPoint, "load", lambda self: made)
+        with pytest.raises(InputError) as found:
+            paid(raw, two, "grant")
+        return str(found.value)
 
-    contracts.kinds.cache_clear()
-    monkeypatch.setattr(
-        contracts.reading, "entry_points", lambda group: [Point()] if group == "gigawatt.contracts" else []
+    monkeypatch.setattr(EntryPoint, "load", lambda self: kind)
+    assert paid(raw, two, "grant").tolist() == [7, 7, 7]
+    assert "gifts 1.0" in told("no kind") and "is a str, not a gigawatt.finance.contracts" in told("no kind")
+    assert "calls itself 'present'" in told(replace(kind, name="present"))
+    assert "not a list of" in told(replace(kind, postings=lambda terms, deal, columns: None))
+    assert "3 periods" in told(replace(kind, postings=lambda t, d, c: [d.flow("grant", np.ones(2))]))
+    assert (
+        "not a finite number"
+        in (nan := told(replace(kind, postings=lambda t, d, c: [d.flow("grant", np.full(3, np.nan))])))
+        and "gifts 1.0" in nan
     )
-    try:
-        raw = {"id": "g", "kind": "gift", "pays": "vendor", "gets": "lab", "amount": "7 USD"}
-        assert paid(raw, Schedule.quarterly(START, 2), "grant").tolist() == [7, 7, 7]
-    finally:
-        contracts.kinds.cache_clear()
+    assert "account" in told(replace(kind, postings=lambda t, d, c: [d.flow("grnt", np.ones(3))]))
+    wrong = told(replace(kind, postings=lambda terms, deal: []))
+    assert "gifts 1.0" in wrong and "TypeError" in wrong and "test_finance_contracts.py" not in wrong
 
 
 def test_schedules() -> None:

@@ -43,7 +43,7 @@ def test_every_room_has_its_page():
     rooms |= {"factory", "buildout", "moats", "finance", "study", "validation"}
     rooms |= {"market", "ecosystem", "deals", "deals-data", "project", "network-parts", "scale-across"}
     rooms |= {"services", "serving-events", "training-memory", "training-recipes", "pipeline-schedules"}
-    rooms |= {"reliability", "jobs", "provisioning", "energy", "operation"}
+    rooms |= {"reliability", "jobs", "provisioning", "energy", "operation", "sampling", "risk"}
     assert {page.stem for page in (DOCS / "model").glob("*.md")} == rooms
 
 
@@ -60,8 +60,10 @@ FOLLOWED = [page for page in PAGES if blocks(page, "console")]
 
 @pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "python") and p not in FOLLOWED], ids=lambda p: p.stem)
 def test_python_blocks_run(page):
+    """From top to bottom, as one reads: a block knows the names of those above it."""
+    names = {"__name__": "docs"}
     for code in blocks(page, "python"):
-        exec(compile(code, str(page), "exec"), {"__name__": "docs"})  # our own pages
+        exec(compile(code, str(page), "exec"), names)  # our own pages
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "sh")], ids=lambda page: page.stem)

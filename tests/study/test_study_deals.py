@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 import gigawatt
 from gigawatt.catalog import Catalog
+from gigawatt.core import plugins
 from gigawatt.core.dates import last_day
 from gigawatt.core.errors import InputError, Problem
 from gigawatt.finance.batch import settle_draws
-from gigawatt.finance.contracts import kinds
 from gigawatt.finance.contracts.status import STATUSES
 from gigawatt.finance.settlement import NEVER, settle
 from gigawatt.report.files import read_run, write_run
@@ -590,7 +590,7 @@ KIND = Kind("rate_swap", Swap, {"notional": Term("notional_usd", "money"), "fixe
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: swaps-of-mine\nVersion: 0.1\n")
     (about / "entry_points.txt").write_text("[gigawatt.contracts]\nrate_swap = swaps_of_mine:KIND\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    kinds.cache_clear()
+    plugins.refresh()
     try:
         swap = "  - {id: swap, kind: rate_swap, pays: cloud, gets: vendor, notional: 40 billion USD, fixed: 5 %, base: sofr}\n"
         result = run_deals(load_deals(loop_with(tmp_path, more=swap), catalog=CATALOG))
@@ -599,7 +599,7 @@ KIND = Kind("rate_swap", Swap, {"notional": Term("notional_usd", "money"), "fixe
         words = "\n".join(str(problem) for problem in problems(wrong))
         assert "did you mean 'notional'?" in words and "did you mean 'sofr'?" in words
     finally:
-        kinds.cache_clear()
+        plugins.refresh()
 
 
 # -- wrong files

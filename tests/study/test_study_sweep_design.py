@@ -5,7 +5,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from study_sweep_sample import CAPITAL, PLACE, PRICE, Quick, grid
 
@@ -32,6 +32,7 @@ def test_the_last_axis_runs_fastest_and_every_product_comes_once():
     assert len(set(rows)) == design.rows == 6
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.integers(1, 7), min_size=1, max_size=4), st.integers(1, 50))
 def test_rows_are_the_digits_of_their_number(sizes, chunk):
     axes = tuple(Columns({f"a{at}": tuple(range(size))}) for at, size in enumerate(sizes))
@@ -44,7 +45,7 @@ def test_rows_are_the_digits_of_their_number(sizes, chunk):
         design.changes(design.rows)
 
 
-@settings(deadline=None)
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.floats(1e-6, 1e6), st.floats(1.001, 1e3), st.integers(2, 400), st.booleans())
 def test_ranges_hold_both_ends_rise_and_are_what_is_written(low, ratio, points, log):
     span = Span(low, low * ratio, points, "MW", log)
@@ -93,7 +94,7 @@ def test_values_of_a_file():
         "10 MW",
         "100 MW",
     ]
-    assert read_values([5, 8]) == (5, 8)
+    assert read_values([5, 8]) == read_values((5, 8)) == read_values(np.array([5, 8])) == (5, 8)
     assert read_values(5) == (5,)
 
 
@@ -115,7 +116,7 @@ def test_what_is_no_list_and_no_range(text, says):
         read_words(text)
 
 
-@settings(deadline=None)
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.floats(-1e9, 1e9, allow_nan=False), st.sampled_from(["", "MW", "USD/MWh", "billion USD", "%"]))
 def test_a_number_and_its_unit_come_apart_as_they_were_put_together(number, unit):
     found = split(quantity(number, unit))

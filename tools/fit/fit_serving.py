@@ -11,7 +11,6 @@ pools have is fitted after. Rows are weighted so that a cell counts like a few i
 from __future__ import annotations
 
 import argparse
-import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from gigawatt.physics.serving.engine.calibration import calibration, sigmas
 from gigawatt.physics.serving.engine.deployment import BLACKWELL
 from gigawatt.physics.serving.steady.aggregated import steady_state
 from gigawatt.physics.serving.steady.anchor import anchor, spread_of
+from gigawatt.validation.outside import HELD_OUT, part
 from gigawatt.validation.serving import band_of, size_of
 from gigawatt.validation.serving_points import Point
 from gigawatt.validation.tables import layout_of, read_rows
@@ -33,7 +33,6 @@ from gigawatt.validation.tables import layout_of, read_rows
 __all__ = ["OUT", "half_width", "part", "robust", "summary"]
 
 OUT = Path(__file__).parents[2] / "src/gigawatt/catalog/data/calibration/serving-steady-state.yaml"
-HELD_OUT = 0.3
 COUNTED = "pool_decode_chips"
 SCANNED = "loaded_share"  # kernel tables are built with it: best of 0.6 to 1 in a scan of whole fits, see `--loaded`
 CELL_FOLDS = 5
@@ -55,11 +54,6 @@ LABELS: Mapping[str, Callable[[Point], str]] = {
     "release": lambda p: f"{p.spec.engine} {p.spec.release}",
 }
 Errors = dict[str, object]
-
-
-def part(name: str, salt: str = "serving") -> float:
-    """A number in 0..1 from a name, the same on every machine."""
-    return int(hashlib.sha256(f"{salt}:{name}".encode()).hexdigest()[:8], 16) / 0xFFFFFFFF
 
 
 @dataclass(frozen=True)

@@ -28,16 +28,18 @@ sys.path.insert(0, str(Path(__file__).parent))
 from training_record import Residuals, record
 from training_start import START
 
-from gigawatt.physics.training import coefficients, step_times
+from gigawatt.physics.training import coefficients, load_calibration, step_times
 from gigawatt.physics.training.calibration import kin_of
+from gigawatt.physics.training.search import best
+from gigawatt.validation.outside import SINGLE_NODE, read_by_training
 from gigawatt.validation.training import candidates_of, choose
+from gigawatt.validation.training_bands import ORIGIN, sigma_of
 from gigawatt.validation.training_layouts import xla_recompute
 from gigawatt.validation.training_metrics import step_of
 from gigawatt.validation.training_rows import Case, case_of
 
 SCALE = 0.08  # ln residual beyond which a row counts linearly
 POOLED = "derate.pooled"
-FLAGGED = "source flags known"  # what the notes say of rows that the source itself calls a regression
 
 
 class Rows:
@@ -98,13 +100,11 @@ class Rows:
 def read(folder: Path) -> tuple[list[Case], list[float], list[str], list[dict[str, str]]]:
     """Cases, measured step times (times to a target divided by its steps) and sources."""
     cases, measured, source, rows = [], [], [], []
-    for name in ("train_truth.csv", "train_truth_single_node.csv"):
+    for name in ("train_truth.csv", SINGLE_NODE):
         path = folder / "truth" / name
         table = list(csv.DictReader(path.open(encoding="utf-8"))) if path.is_file() else []
         for i, row in enumerate(table):
-            if FLAGGED in row["notes"] or _own_stack(row):
-                continue
-            if "single" in name and i % 3:
+            if not read_by_training(row, i, name):
                 continue
             case, hidden = _informed(row)
             cases.append(case)
@@ -112,12 +112,6 @@ def read(folder: Path) -> tuple[list[Case], list[float], list[str], list[dict[st
             source.append(hidden)
             rows.append(row)
     return cases, measured, source, rows
-
-
-def _own_stack(row: Mapping[str, str]) -> bool:
-    """Times to a target of software that no constants are for: one submitter's DeepSpeed, Gaudi."""
-    target = row["measured_metric"] == "time_to_train_min"
-    return target and ("deepspeed" in row["source"].lower() or "gaudi" in row["gpu"].lower())
 
 
 def _informed(row: Mapping[str, str]) -> tuple[Case, str]:
@@ -138,6 +132,15 @@ def summary(r: np.ndarray) -> str:
         f"n {e.size:4d}  mape {100 * np.mean(abs(e)):5.1f}  median {100 * np.median(abs(e)):5.1f}  "
         f"p90 {100 * np.quantile(abs(e), 0.9):5.1f}  bias {100 * np.median(e):+5.1f}"
     )
+
+
+def covered(cases: Sequence[Case], out: np.ndarray) -> str:
+    """Share of rows, predicted without their source, in the band of a document never seen and in that of a plan."""
+    fit = load_calibration()
+    row = np.hypot([sigma_of(case) for case in cases], fit.sigma.get(ORIGIN, 0.0))
+    plan = np.array([best.sigma_of(fit, case.shape, case.chip.generation) for case in cases])
+    shares = (f"{np.mean(np.abs(out) <= best.Z80 * sigma):.1%}" for sigma in (row, plan))
+    return "{} of a document never seen, {} of a plan".format(*shares)
 
 
 def null_errors(cases: Sequence[Case], target: np.ndarray) -> np.ndarray:
@@ -184,6 +187,7 @@ def main() -> None:
     if not args.no_cv:
         out, samples = left_out(rows, source, weight, x)
         print("source left out", summary(out), f"{time.perf_counter() - began:.0f} s")
+        print("  in 80 % bands as they now stand:", covered(cases, out))
     if args.folds:
         labels = {
             "model": [row["model"].split(" ")[0].lower() for row in raw],

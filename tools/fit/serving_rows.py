@@ -14,6 +14,7 @@ from gigawatt.physics.serving import pools, steady_state
 from gigawatt.physics.serving.engine.calibration import ENGINES, Rates, rates
 from gigawatt.physics.serving.engine.deployment import BLACKWELL, Deployment, Spec, deploy
 from gigawatt.physics.serving.engine.releases import release_year
+from gigawatt.validation.outside import cell_of
 from gigawatt.validation.serving_points import RECIPE, STATED, Point, load_of, points, source_field
 from gigawatt.validation.tables import layout_of, read_rows
 
@@ -27,7 +28,7 @@ class Table:
     def __init__(self, members: Sequence[tuple[Point, Mapping[str, str], float, float]]) -> None:
         self.points = [m[0] for m in members]
         self.rows = [m[1] for m in members]
-        self.cells = [cell(m[0], m[1]) for m in members]
+        self.cells = [cell_of(m[0], m[1]) for m in members]
         self.tpot = np.log([m[2] for m in members])
         self.ttft = np.log([m[3] for m in members])
         # Rows that draft are worked out apart: each of theirs costs two passes.
@@ -93,14 +94,6 @@ class Side:
             yields = (1.0 - accepted ** (k + 1.0)) / (1.0 - accepted)
             draft = replace(draft, yields=yields, by=replace(draft.by, rates=resolved))
         return replace(self.base, rates=resolved, draft=draft)
-
-
-def cell(point: Point, row: Mapping[str, str]) -> str:
-    """What belongs together: a deployment at all its loads and lengths."""
-    s = point.spec
-    return "|".join(
-        map(str, (point.group, row.get("backend_version"), s.precision, s.gpus, s.dp, s.moe_tp, s.draft is not None))
-    )
 
 
 def _cold(row: Mapping[str, str]) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 from gigawatt.catalog.deals import Deal
 from gigawatt.catalog.display import text
 from gigawatt.catalog.hardware import Accelerator, Platform
+from gigawatt.catalog.plugged import broken_plugins, plugin_folders, unknown_folders
 from gigawatt.catalog.quantity import datums
 from gigawatt.catalog.records import KINDS
 from gigawatt.catalog.store import Catalog
@@ -39,15 +40,17 @@ class Finding:
 _ORDER = ("wrong", "missing", "stale", "weak", "trap")
 
 
-def audit(cat: Catalog, kind: str = "") -> Table:
-    """Every finding over all records (of `kind`, if named), the gravest first.
+def audit(cat: Catalog, kind: str = "", package: str = "") -> Table:
+    """Every finding over all records (of `kind`, if named; of the plug-in `package`, if named), the gravest first.
 
     Dates are held against the newest `as_of` of the catalog, so that the answer does not depend on the day.
     """
-    found: list[Finding] = []
+    found: list[Finding] = _plugged(package)
     records: list[tuple[str, Any]] = []
     for name in (kind,) if kind else cat.kinds:
         for record in cat.ids(name):
+            if package and not _of(name, record, package):
+                continue
             try:
                 records.append((name, cat.get(name, record)))
             except InputError as error:
@@ -63,6 +66,25 @@ def audit(cat: Catalog, kind: str = "") -> Table:
     rows = [{slot: getattr(finding, slot) for slot in Finding.__slots__} for finding in found]
     counts = ", ".join(f"{sum(f.severity == s for f in found)} {s}" for s in _ORDER)
     return Table.from_rows("audit", rows, Finding.__slots__, title=f"{len(records)} records: {counts}")
+
+
+def _plugged(package: str) -> list[Finding]:
+    """Plug-ins whose folder can not be read, and folders of theirs that are no kind of record."""
+    wrong = [
+        one for error in broken_plugins() for one in error.problems if not package or f" {package} " in one.message
+    ]
+    for folder, plugin in plugin_folders().items():
+        if package in ("", plugin.distribution):
+            wrong += unknown_folders(folder)
+    return [Finding("wrong", next(iter(KINDS)), "", "", str(problem)) for problem in wrong]
+
+
+def _of(kind: str, name: str, package: str) -> bool:
+    """Whether a package brings a record, alone or not."""
+    return any(
+        plugin.distribution == package and (folder / kind / f"{name}.yaml").is_file()
+        for folder, plugin in plugin_folders().items()
+    )
 
 
 def _year(as_of: str) -> float:

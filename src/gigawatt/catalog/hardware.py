@@ -24,7 +24,8 @@ class Accelerator(Record):
     packages share the scale-up network at most; what a platform wires up may be less. `scaleup` is the record of that
     network, and its bandwidth and size agree with the ones here. A field that is missing was found
     in no source. `anchors` are seconds of single kernels measured on a chip that no table covers ('gemm/bf16': 55 us):
-    which kernel each name asks for, `catalog show` tells. `flags` name the traps of its data sheet: sparse figures, both
+    which kernel each name asks for, `catalog show` tells. `device_model` is a plug-in's (group `gigawatt.devices`), whose
+    seconds and watts replace those of the calibrations. `flags` name the traps of its data sheet: sparse figures, both
     directions, die or package, GiB.
     """
 
@@ -52,6 +53,7 @@ class Accelerator(Record):
     node_nm: float | None = None
     price: Money | None = None
     anchors: dict[str, Time] = Field(default_factory=dict)
+    device_model: str = ""
     flags: tuple[str, ...] = ()
 
 

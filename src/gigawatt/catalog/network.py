@@ -100,7 +100,8 @@ class Fabric(Record):
     optics for each chip are computed from them at `reference_endpoints`. `power_per_chip` and `price_per_chip` replace
     that where the design is not published, as in clouds; NICs stand in the platform either way.
 
-    `efficiency` is the share of NIC line rate that large messages reach; `hop_latency` a network step's.
+    `efficiency` is the share of NIC line rate that large messages reach; `hop_latency` a network step's. `collective_model` is
+    a plug-in's (group `gigawatt.fabrics`), which then times the collectives.
     """
 
     technology: Literal[
@@ -131,6 +132,7 @@ class Fabric(Record):
     power_per_chip: Power | None = None
     price_per_chip: Money | None = None
     reference_endpoints: int = Field(ge=1)
+    collective_model: str = ""
     flags: tuple[str, ...] = ()
 
     @property

@@ -17,7 +17,7 @@ from gigawatt.core.datum import Datum
 from gigawatt.core.errors import InputError, unknown_name
 from gigawatt.core.table import Table
 
-__all__ = ["audit", "diff_table", "kind_of", "list_table", "show_tables"]
+__all__ = ["audit", "diff_table", "find_table", "kind_of", "list_table", "show_tables"]
 
 _Column = tuple[str, str, Callable[[Any], Any]]
 
@@ -179,17 +179,28 @@ def list_table(cat: Catalog, kind: str = "", match: str = "") -> Table:
         return Table.from_rows("kinds", rows, ("kind", "records", "what"), title="What the catalog holds")
     if kind not in KINDS:
         raise InputError(unknown_name("kind of record", kind, KINDS))
-    wanted = match.lower()
-    records = [
-        record
-        for record in cat.all(kind)
-        if any(wanted in word.lower() for word in (record.id, record.name, *getattr(record, "aliases", ())))
-    ]
+    records = _matching(cat, kind, match)
     columns = _COLUMNS.get(kind, (_plain("name"),))
     data: dict[str, list[Any]] = {"id": [r.id for r in records]}
     data |= {name: [value(record) for record in records] for name, _, value in columns}
     units = {name: unit for name, unit, _ in columns if unit}
     return Table(kind, data, units, title=f"{len(records)} of kind '{kind}'")
+
+
+def find_table(cat: Catalog, match: str) -> Table:
+    """The records of any kind whose id holds `match`; none is read for it."""
+    wanted = match.lower()
+    rows = [{"kind": kind, "id": name} for kind in cat.kinds for name in cat.ids(kind) if wanted in name.lower()]
+    return Table.from_rows("records", rows, ("kind", "id"), title=f"{len(rows)} records with '{match}' in their id")
+
+
+def _matching(cat: Catalog, kind: str, match: str) -> list[Any]:
+    wanted = match.lower()
+    return [
+        record
+        for record in cat.all(kind)
+        if any(wanted in word.lower() for word in (record.id, record.name, *getattr(record, "aliases", ())))
+    ]
 
 
 def kind_of(catalog: Catalog, name: str) -> str:
@@ -232,7 +243,9 @@ def show_tables(cat: Catalog, kind: str, name: str) -> tuple[Table, ...]:
                 "note": "; ".join(word for word in (datum.boundary, datum.note) if word),
             }
         )
-    made = [Table.from_rows("record", head, ("field", "value"), title=f"{kind} {name}")]
+    plugin = cat.plugin_of(kind, name)
+    title = f"{kind} {name}" + (f", of plug-in {plugin.package} ({cat.file(kind, name)})" if plugin else "")
+    made = [Table.from_rows("record", head, ("field", "value"), title=title)]
     if values:
         columns = ("field", "value", "unit", "low", "high", "range", "kind", "as_of", "source", "note")
         made.append(Table.from_rows("values", values, columns, title="Values and their sources"))

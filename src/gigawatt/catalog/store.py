@@ -1,8 +1,9 @@
 """`Catalog`: finds a record by kind and id, reads it once, keeps it.
 
-One file per record, `<folder>/<kind>/<id>.yaml`, read only when it is named. Overlay folders lie over the packaged
-data; the last one wins. A record may say `extends: other-id` and give only what differs; in an overlay it may extend
-the record of its own name below it. Parsed records are kept as JSON in the user's cache folder by a hash of their text.
+One file per record, `<folder>/<kind>/<id>.yaml`, read only when it is named. Folders of plug-ins lie over the packaged data
+(`plugged`) and overlay folders over both; the last one wins. A record may say `extends: other-id` and give only what
+differs; in an overlay it may extend the record of its own name below it. Parsed records are kept as JSON in the user's cache
+folder by a hash of their text.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -19,9 +21,10 @@ from pydantic import ValidationError
 
 from gigawatt.catalog import cache
 from gigawatt.catalog.names import model_keys
+from gigawatt.catalog.plugged import clash, missing_hints, plugin_folders, unknown_folders
 from gigawatt.catalog.problems import problems_of
 from gigawatt.catalog.records import KINDS, Model, Record
-from gigawatt.core import document
+from gigawatt.core import document, plugins
 from gigawatt.core.document import Document, Path_
 from gigawatt.core.errors import InputError, Problem, Where, unknown_name
 
@@ -40,33 +43,37 @@ class Catalog:
     def __init__(self, folders: Sequence[Path]) -> None:
         self._folders = tuple(folders)  # the last one wins
         self._records: dict[tuple[str, str], Record] = {}
+        self._brought: dict[tuple[str, str], list[plugins.Plugin]] = {}  # records that rest on a plug-in's
+        self._plugged = {folder: plugin for folder, plugin in plugin_folders().items() if folder in self._folders}
         self._names: dict[str, str] | None = None
         self._documents: dict[Path, Document] = {}
 
     @classmethod
     def load(cls, overlays: Sequence[Path | str] = ()) -> Catalog:
-        """The packaged catalog, with `overlays` (folders of the same layout) over it.
+        """The packaged catalog, what plug-ins add to it, and `overlays` (folders of the same layout) over both.
 
         Raises:
             InputError: an overlay is no folder, or holds a sub-folder that is no kind of record.
         """
-        folders = [DATA, *(Path(overlay) for overlay in overlays)]
+        folders = [Path(overlay) for overlay in overlays]
         found: list[Problem] = []
-        for folder in folders[1:]:
+        for folder in folders:
             if not folder.is_dir():
                 found.append(Problem("no_such_folder", f"overlay '{folder}' is no folder", Where(str(folder))))
                 continue
-            subfolders = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
-            found += [
-                unknown_name("kind of record", p.name, KINDS, Where(str(p))) for p in subfolders if p.name not in KINDS
-            ]
+            found += unknown_folders(folder)
         if found:
             raise InputError(found)
-        return cls(folders)
+        return cls([DATA, *plugin_folders(), *folders])
 
     @property
     def folders(self) -> tuple[Path, ...]:
         return self._folders
+
+    @property
+    def overlays(self) -> tuple[Path, ...]:
+        """The folders of the user's own."""
+        return tuple(folder for folder in self._folders if folder != DATA and folder not in self._plugged)
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -87,14 +94,43 @@ class Catalog:
         Raises:
             InputError: no such kind or id (with the nearest), or the file is wrong (every problem with its place).
         """
+        record = self._looked_up(kind, name)
+        for plugin in self._brought.get((kind, name), ()) if self._plugged else ():
+            plugins.note(plugin)
+        return record
+
+    def _looked_up(self, kind: str, name: str) -> Record:
         record = self._records.get((kind, name))
         if record is None:
-            record = self._records[kind, name] = self._read(self.file(kind, name), kind, ())
+            file = self.file(kind, name)
+            record = self._records[kind, name] = self._read(file, kind, ())
+            if self._plugged:
+                self._brought[kind, name] = self._bringers(file, kind)
         return record
 
     def all(self, kind: str) -> list[Any]:
-        """Every record of a kind, in the order of ids."""
-        return [self.get(kind, name) for name in self.ids(kind)]
+        """Every record of a kind, in the order of ids; without those of plug-ins that can not be read (`audit` tells them)."""
+        return [record for name in self.ids(kind) if (record := self._listed(kind, name)) is not None]
+
+    def _listed(self, kind: str, name: str) -> Record | None:
+        """A record, its use not noted; our own where a plug-in brings one of its name, none where a plug-in's is wrong."""
+        try:
+            return self._looked_up(kind, name)
+        except InputError:
+            file = f"{kind}/{name}.yaml"
+            if not any((folder / file).is_file() for folder in self._plugged):
+                raise
+            return self._read(DATA / file, kind, ()) if (DATA / file).is_file() else None
+
+    def platforms_of(self, accelerator: str) -> list[Any]:
+        """The platforms that hold an accelerator, by id, those of plug-ins last: installing changes no default of ours."""
+        found = [one for one in self.all("platform") if one.accelerator == accelerator]
+        added = {file.stem for folder in self._plugged for file in (folder / "platform").glob("*.yaml")}
+        return sorted(found, key=lambda one: one.id in added and not (DATA / "platform" / f"{one.id}.yaml").is_file())
+
+    def plugin_of(self, kind: str, name: str) -> plugins.Plugin | None:
+        """The plug-in whose file holds a record; None where it is the package's or an overlay's."""
+        return self._plugged.get(self.file(kind, name).parent.parent)
 
     def file(self, kind: str, name: str) -> Path:
         """The file that a record comes from.
@@ -105,7 +141,8 @@ class Catalog:
         self._check_kind(kind)
         found = self._find(kind, name, len(self._folders)) if isinstance(name, str) else None
         if found is None:
-            raise InputError(unknown_name(kind, str(name), self.ids(kind)))
+            lacks = unknown_name(kind, str(name), self.ids(kind))
+            raise InputError(replace(lacks, hints=(*lacks.hints, *missing_hints())))
         return found
 
     def where(self, path: str) -> Where:
@@ -178,8 +215,28 @@ class Catalog:
         for folder in reversed(self._folders[:below]):
             file = folder / kind / f"{name}.yaml"
             if file.is_file():
-                return file
+                return self._only(file, kind, name) if self._plugged else file
         return None
+
+    def _only(self, file: Path, kind: str, name: str) -> Path:
+        """The file, of which there is no other among the package and its plug-ins, unless it is an overlay's."""
+        added = [DATA, *self._plugged]
+        if file.parent.parent in added:
+            same = [one for folder in added if (one := folder / kind / f"{name}.yaml").is_file()]
+            if len(same) > 1:
+                raise clash(kind, name, same)
+        return file
+
+    def _bringers(self, file: Path, kind: str) -> list[plugins.Plugin]:
+        """The plug-ins whose files a record is made of: its own, and those of what it extends."""
+        chain: list[Path] = []
+        while file not in chain:
+            chain.append(file)
+            base = _EXTENDS.search(file.read_bytes())
+            if base:
+                file = self._base(file, kind, base[1].decode(), Where(str(file)))
+        made_of = (self._plugged.get(one.parent.parent) for one in chain)
+        return [plugin for plugin in made_of if plugin is not None]
 
     def _base(self, file: Path, kind: str, base: str, where: Where) -> Path:
         """The file that `file` extends: for its own name the one in a lower folder, else the topmost."""

@@ -109,13 +109,30 @@ def diff(kind: str, first: str, second: str, overlay: Overlay = [], as_json: Jso
 
 
 @catalog_app.command("audit", help="Values that are weak, missing or suspicious.")
-def audit(overlay: Overlay = [], as_json: Json = False) -> None:
+def audit(
+    plugin: Annotated[
+        str, typer.Option("--plugin", metavar="PACKAGE", help="Only records that this installed package brings.")
+    ] = "",
+    overlay: Overlay = [],
+    as_json: Json = False,
+) -> None:
     """Audit the catalog."""
     from gigawatt.catalog import Catalog
     from gigawatt.catalog.queries import audit as audit_table
 
-    table = audit_table(Catalog.load(tuple(overlay)))
+    table = audit_table(Catalog.load(tuple(overlay)), package=_package(plugin))
     print_json({table.name: table.as_json()}) if as_json else print_table(table)
+
+
+def _package(name: str) -> str:
+    """The name, where an installed package of that name brings records."""
+    from gigawatt.core import plugins
+    from gigawatt.core.errors import InputError, unknown_name
+
+    known = {one.distribution for one in plugins.installed(plugins.CATALOG)}
+    if name and name not in known:
+        raise InputError(unknown_name("installed package with records", name, known))
+    return name
 
 
 @catalog_app.command(

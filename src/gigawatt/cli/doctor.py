@@ -25,7 +25,7 @@ NEEDED = (
     "pyxirr",
     "plotly",
 )
-EXTRAS = ("numba", "SALib")
+EXTRAS = ("numba", "SALib", "ray")
 
 
 def examine() -> list[dict[str, Any]]:
@@ -43,6 +43,7 @@ def examine() -> list[dict[str, Any]]:
         _try("catalog", _catalog),
         _try("solver", _solver),
         _try("measured tables", _tables),
+        *_plugins(),
     ]
 
 
@@ -88,6 +89,12 @@ def _solver() -> str:
     if not found.success or abs(found.fun + 3.5) > 1e-9:
         raise ValueError(f"HiGHS answered {found.fun} where -3.5 is right")
     return f"HiGHS {importlib.metadata.version('highspy')} solves a two-variable programme"
+
+
+def _plugins() -> list[dict[str, Any]]:
+    from gigawatt.testing.health import plugin_rows
+
+    return plugin_rows()
 
 
 def _tables() -> str:

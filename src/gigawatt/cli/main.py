@@ -31,6 +31,7 @@ from gigawatt.cli import (
 )
 from gigawatt.cli.output import print_error
 from gigawatt.core.errors import GigawattError, InputError, Problem, nearest
+from gigawatt.core.plugins import recording
 
 app = typer.Typer(
     name="gigawatt",
@@ -70,9 +71,9 @@ train_verbs.add(app)
 fleet_verbs.add(app)
 moat_verbs.add(app)
 operate_verbs.add(app)
-explain_verbs.add(app)
-sweep_verbs.add(app)
 risk_verbs.add(app)
+sweep_verbs.add(app)
+explain_verbs.add(app)
 results_verbs.add(app)
 compare_verbs.add(app)
 catalog_verbs.add(app)
@@ -85,7 +86,8 @@ def run(arguments: Sequence[str] | None = None) -> None:
     words = list(sys.argv[1:] if arguments is None else arguments)
     as_json = "--json" in words
     try:
-        code = typer.main.get_command(app).main(args=words, prog_name="gigawatt", standalone_mode=False)
+        with recording():  # results name the plug-ins that they used
+            code = typer.main.get_command(app).main(args=words, prog_name="gigawatt", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except GigawattError as error:
         print_error(error, as_json)

@@ -148,8 +148,16 @@ def watched(made: Callable[[Callable[[str], Any]], T], as_json: bool) -> T:
     """What `made` answers; its progress is shown only where somebody looks at it."""
     if sys.stderr.isatty() and not as_json:
         with console(stderr=True).status("reading") as status:
-            return made(status.update)
-    return made(lambda _: None)
+            return _told(made(status.update))
+    return _told(made(lambda _: None))
+
+
+def _told(answer: T) -> T:
+    """An answer with the plug-ins that the command used so far in its manifest."""
+    from gigawatt.study.plugged import with_plugins
+    from gigawatt.study.result import RunResult
+
+    return with_plugins(answer) if isinstance(answer, RunResult) else answer
 
 
 def folder_for(name: str, asked: Path | None) -> Path:
@@ -174,4 +182,6 @@ def print_result(
 ) -> None:
     """A result as one JSON object: `first` is what it has even where the result lacks it; then the folder, then `more`."""
     named = {"folder": str(folder)} if folder else {}
-    print_json({**(first or {}), **result.as_json(), **named, **(more or {})})
+    from gigawatt.study.plugged import with_plugins
+
+    print_json({**(first or {}), **with_plugins(result).as_json(), **named, **(more or {})})

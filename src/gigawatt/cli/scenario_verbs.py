@@ -21,7 +21,8 @@ def new(
     template: Annotated[
         str,
         typer.Argument(
-            help="one-gigawatt, one-rack, ...; deals/..., market/..., networks/..., projects/..., serving/..., training/..."
+            help="one-gigawatt, one-rack, ...; deals/..., market/..., networks/..., projects/..., serving/..., training/...; "
+            "plugin: a package of your own"
         ),
     ] = "one-gigawatt",
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Where to write it.")] = None,
@@ -39,6 +40,8 @@ def new(
         from gigawatt.study.scenario import Scenario
 
         print_json({"path": str(path), "template": template, "schema": Scenario.model_json_schema(by_alias=True)})
+    elif path.is_dir():
+        console().print(f"wrote {path}\nnext:  read {path / 'README.md'}   |   pip install {path}", soft_wrap=True)
     else:
         from gigawatt.study.questions import verb_of
 

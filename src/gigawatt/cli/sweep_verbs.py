@@ -46,7 +46,10 @@ def sweep(
     grid: Annotated[
         list[str],
         typer.Option(
-            "--grid", metavar="PATH=VALUES", help="v1,v2,... or low..high/n, or low..high/n log. Repeatable.", rich_help_panel=DESIGN
+            "--grid",
+            metavar="PATH=VALUES",
+            help="v1,v2,... or low..high/n, with ends; then log for ratios.",
+            rich_help_panel=DESIGN,
         ),
     ] = [],
     zip_: Annotated[
@@ -146,7 +149,12 @@ def sweep(
         raise GigawattError(f"{lost}; {kept}") from None
     tally = swept.tally
     if as_json:
-        more = {"seconds": swept.seconds, "engine": swept.engine, "resumed": tally.found}
+        more = {
+            "seconds": swept.seconds,
+            "engine": swept.engine,
+            "resumed": tally.found,
+            "left_out": tally.total - len(runs),
+        }
         print_result(
             result, folder, first={"runs": runs, "best": [], "worst": [], "effects": []}, more=more | {"runs": runs}
         )

@@ -81,7 +81,7 @@ def doctor(as_json: Json = False) -> None:
     else:
         for item in checks:
             mark = "[green]ok  [/]" if item["ok"] else "[red]FAIL[/]"
-            console().print(f"{mark} {item['name']:<22} {item['detail']}", soft_wrap=True)
+            console().print(f"{mark} {item['name']:<29} {item['detail']}", soft_wrap=True)
     raise typer.Exit(0 if ok else 1)
 
 

@@ -51,9 +51,20 @@ class Problem:
 
 
 class GigawattError(Exception):
-    """Base of what the engine raises on purpose; `exit_code` is the command's."""
+    """Base of what the engine raises on purpose; `exit_code` is the command's.
+
+    A notebook shows `told()` and no traceback: the place of the mistake is in the input, not in our code.
+    """
 
     exit_code = 3
+
+    def told(self) -> list[str]:
+        """What a person reads, line by line."""
+        return [f"{type(self).__name__}: {self}"]
+
+    def _render_traceback_(self) -> list[str]:
+        """IPython asks an exception for what it shows in place of a traceback."""
+        return self.told()
 
     def as_json(self) -> dict[str, Any]:
         return {"error": {"code": "internal", "message": str(self), "where": [], "hints": []}}
@@ -75,6 +86,11 @@ class InputError(GigawattError):
         """Pickled by its problems, so that an error of another process says the same here."""
         return _input_error, (type(self), self.problems, self.__dict__)
 
+    def told(self) -> list[str]:
+        lines = [line for problem in self.problems for line in f"error: {problem}".splitlines()]
+        count = len(self.problems)
+        return [*lines, *([f"{count} problems; nothing was run."] if count > 1 else [])]
+
     def as_json(self) -> dict[str, Any]:
         first = self.problems[0]
         count = len(self.problems)
@@ -88,6 +104,13 @@ class InputError(GigawattError):
                 "problems": [p.as_json() for p in self.problems],
             }
         }
+
+
+class UnknownName(InputError, KeyError):
+    """A mapping holds nothing of that name; the nearest that it holds is told. Also a `KeyError`, as mappings raise."""
+
+    def __str__(self) -> str:
+        return "\n".join(str(problem) for problem in self.problems)
 
 
 def _input_error(kind: type[InputError], problems: tuple[Problem, ...], state: dict[str, Any]) -> InputError:
@@ -121,6 +144,14 @@ class Infeasible(GigawattError):
         self.conflict = tuple(conflict)
         self.changes = tuple(changes)
         super().__init__(message)
+
+    def told(self) -> list[str]:
+        lines = [f"infeasible: {self.message}"]
+        if self.conflict:
+            lines += ["These can not all hold:", *(f"  - {limit}" for limit in self.conflict)]
+        if self.changes:
+            lines += ["The smallest change that fits:", *(f"  - {change}" for change in self.changes)]
+        return lines
 
     def as_json(self) -> dict[str, Any]:
         return {

@@ -36,6 +36,7 @@ DIMENSIONS: dict[str, tuple[str, str]] = {
     "rate": ("1/s", "35 %/yr"),
     "share": ("", "0.3 or 30 %"),
     "carbon": ("kg/J", "350 kg/MWh"),
+    "carbon_price": ("USD/kg", "80 USD/t"),
     "temperature": ("K", "25 degC"),
     "length": ("m", "10 km"),
     "count": ("", "64"),
@@ -61,6 +62,7 @@ day = 24 * hour
 week = 7 * day
 meter = [length] = m = metre
 gram = [mass] = g
+tonne = 1e6 * gram = t
 newton = kilogram * meter / second ** 2 = N
 joule = newton * meter = J
 watt = joule / second = W

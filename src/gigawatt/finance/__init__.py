@@ -40,7 +40,16 @@ Accounts are those of `accounts.CHART`; a third party's kinds of contract come a
 """
 
 from gigawatt.finance.accounts import CHART
-from gigawatt.finance.contracts import Contract, Event, Kind, kinds, read_contract, read_contracts
+from gigawatt.finance.contracts import (
+    Contract,
+    Event,
+    Kind,
+    kind_named,
+    kind_names,
+    kinds,
+    read_contract,
+    read_contracts,
+)
 from gigawatt.finance.ledger import Ledger, Line, Residual, build_ledger
 from gigawatt.finance.metrics import (
     Cover,
@@ -89,6 +98,8 @@ __all__ = [
     "defaults_table",
     "dscr",
     "irr",
+    "kind_named",
+    "kind_names",
     "kinds",
     "llcr",
     "moic",

@@ -47,7 +47,9 @@ def render_compare(result: RunResult, console: Console, folder: Path | None = No
             page.text(f"... and {len(rows) - MOST_STEPS} more steps in the report", style="dim")
         near = window(levels)
         if near:
-            page.text(f"Bars are drawn from {number(near[0] * factor)} to {number(near[1] * factor)}.", style="dim")
+            page.text(
+                f"Bars are drawn from {number(near[0] * factor, 4)} to {number(near[1] * factor, 4)}.", style="dim"
+            )
         page.text(result.tables["steps"].note, style="dim", hang=2)
     if has(result, "inputs"):
         page.heading("INPUTS THAT DIFFER")

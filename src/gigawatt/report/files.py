@@ -23,6 +23,7 @@ from gigawatt.report.html import page
 from gigawatt.report.workbook import write_workbook
 from gigawatt.study.explained.kept import packed
 from gigawatt.study.folders import FORMAT, MANIFEST, manifest_of, read_manifest
+from gigawatt.study.plugged import with_plugins
 from gigawatt.study.result import RunResult
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def write_run(result: RunResult, folder: Path) -> Path:
         try:
             made.chmod(0o755)
             _fill(result, made)
-            _swap(made, target)
+            swap(made, target)
         finally:
             shutil.rmtree(made, ignore_errors=True)
     except OSError as error:
@@ -120,6 +121,7 @@ def _live_book(result: RunResult, folder: Path) -> str:
 
 
 def _manifest(result: RunResult, tables: Mapping[str, Table], names: list[str]) -> dict[str, Any]:
+    result = with_plugins(result)
     return {
         "format": FORMAT,
         "name": result.name,
@@ -165,7 +167,7 @@ def frame_of(table: Table) -> pl.DataFrame:
     return frame.with_columns(pl.col(name).cast(pl.Float64 if unit_in(table, name) else pl.String) for name in empty)
 
 
-def _swap(made: Path, target: Path) -> None:
+def swap(made: Path, target: Path) -> None:
     """Put `made` in the place of `target`; the old one goes only when the new one stands."""
     if not target.exists():
         made.rename(target)

@@ -84,5 +84,6 @@ LABELS: Mapping[str, str] = {
     "curtailed_mwh": "curtailed",
     "mwh": "energy",
     "usd_per_mtok": "cost",
+    "cost_per_mtok": "cost per Mtok",
     "bound": "bound by",
 }

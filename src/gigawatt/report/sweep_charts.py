@@ -53,10 +53,15 @@ def effects_chart(result: RunResult) -> Figure | None:
     rows = rows_with(rows_of(result, "effects"), "share_of_variance")
     if len(rows) < 2:
         return None
-    names, shares = [str(row["input"]) for row in rows], [float(row["share_of_variance"]) for row in rows]
+    names, shares = [_breakable(str(row["input"])) for row in rows], [float(row["share_of_variance"]) for row in rows]
     by_chance = [float(row["share_of_variance"]) <= 2 * float(row["by_chance"] or 0.0) for row in rows]
     colours = [GREY if chance else BLUE for chance in by_chance]
     return bars(names, shares, colours, f"share of the variance of {words_of(metric_of(result))}", "share")
+
+
+def _breakable(path: str) -> str:
+    """A long dotted path with room for a new line after its dots."""
+    return path if len(path) <= 34 else path.replace(".", ". ")
 
 
 def levels_chart(result: RunResult) -> Figure | None:
@@ -147,7 +152,7 @@ def _one_scale(data: Sequence[dict[str, Any]], axes: dict[str, Any]) -> None:
 
 
 def cells_chart(result: RunResult) -> Figure | None:
-    """The mean over the two inputs that matter most; a cell without any feasible scenario stays white with a cross."""
+    """The mean over the two inputs that matter most; a cell of which nothing is feasible stays white with a cross."""
     table = result.tables.get("cells")
     rows = rows_of(result, "cells")
     if table is None or not rows:
@@ -192,7 +197,7 @@ def cells_chart(result: RunResult) -> Figure | None:
 
 
 def _said(value: float | None, row: Mapping[str, Any] | None) -> str:
-    if row is None:
+    if row is None or not row["runs"]:
         return ""
     return "x" if value is None else number(value)
 
@@ -200,6 +205,8 @@ def _said(value: float | None, row: Mapping[str, Any] | None) -> str:
 def _told(row: Mapping[str, Any] | None, x: str, y: str, unit: str, value: float | None) -> str:
     if row is None:
         return ""
+    if not row["runs"]:
+        return f"{wrap(x, 60)}, {wrap(y, 60)}<br>no scenario"
     mean = "nothing fits" if value is None else f"mean {number(value)} {unit}"
     return f"{wrap(x, 60)}, {wrap(y, 60)}<br>{mean}<br>{row['feasible']:,} of {row['runs']:,} feasible"
 

@@ -55,7 +55,7 @@ SWEEP: tuple[Section, ...] = (
         labels=LABELS,
         shows=shown_effects,
     ),
-    Section("levels", "By level of each input", labels=LABELS, shows=shown_levels, folded=("levels",)),
+    Section("levels", "By level of each input", labels=LABELS, shows=shown_levels, most=12),
     Section("cells", "Over the two inputs that matter most", folded=("cells",), fold_words="Every cell"),
     Section(
         "scenarios",

@@ -1,10 +1,11 @@
-"""The tables of a run as one spreadsheet: a sheet a table with a row of units, and a sheet of sources."""
+"""Tables as one spreadsheet: a summary, a sheet a table with a row of units, and a sheet of sources."""
 
 from __future__ import annotations
 
 import datetime as dt
 import math
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,42 @@ from gigawatt.study.result import RunResult
 MADE = dt.datetime(2026, 1, 1)
 
 
+MOST_ROWS = 1_048_574  # of a sheet, below its two rows of headers
+
+
 def write_workbook(result: RunResult, path: Path) -> None:
     """Write `tables.xlsx`: summary, headline numbers, every table (numbers as they are, SI), sources."""
+    more = [line for line in result.texts.get("answer", []) if line not in result.headline]
+    lines = [result.headline, *more, *_claim(result), *said(result)]
+    named = (("Left out", "left_out"), ("Weakest inputs", "weakest"), ("Notes", "notes"))
+    lists = {heading: result.texts.get(name, []) for heading, name in named}
+    tables = [table for table in (result.metrics, *result.tables.values()) if table.name not in UNSHOWN]
+    write_book(path, result.title or result.name, lines, lists, tables, sources_of(result.tables.values()))
+
+
+def write_book(
+    path: Path,
+    title: str,
+    lines: Sequence[str],
+    lists: Mapping[str, Sequence[str]],
+    tables: Iterable[Table],
+    sources: Mapping[str, Sequence[str]],
+) -> None:
+    """Write a workbook: a summary (lines, then lists under headings), a sheet a table with a row of units, sources.
+
+    Args:
+        path: of the workbook.
+        title: over the summary.
+        lines, lists: sentences.
+        tables: in order; each has at most `MOST_ROWS` rows.
+        sources: what is named as a source, and what rests on it.
+    """
     import xlsxwriter
 
     options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
     book = xlsxwriter.Workbook(str(path), options)
     try:
-        book.set_properties({"title": result.title or result.name, "created": MADE})
+        book.set_properties({"title": title, "created": MADE})
         styles = {
             "head": book.add_format({"bold": True, "bottom": 1, "text_wrap": True, "valign": "bottom"}),
             "unit": book.add_format({"italic": True, "font_color": "#5b6875", "bg_color": "#f6f8fa"}),
@@ -35,12 +64,10 @@ def write_workbook(result: RunResult, path: Path) -> None:
             "big": book.add_format({"num_format": "#,##0"}),
         }
         taken: set[str] = set()
-        _summary(book.add_worksheet(_sheet_name("summary", taken)), result, styles)
-        for table in (result.metrics, *result.tables.values()):
-            if table.name in UNSHOWN:
-                continue
+        _summary(book.add_worksheet(_sheet_name("summary", taken)), title, lines, lists, styles)
+        for table in tables:
             _sheet(book.add_worksheet(_sheet_name(table.name, taken)), table, styles)
-        _sources(book.add_worksheet(_sheet_name("sources", taken)), result, styles)
+        _sources(book.add_worksheet(_sheet_name("sources", taken)), sources, styles)
     finally:
         book.close()
 
@@ -56,16 +83,16 @@ def _sheet_name(name: str, taken: set[str]) -> str:
     return made
 
 
-def _summary(sheet: Any, result: RunResult, styles: dict[str, Any]) -> None:
+def _summary(
+    sheet: Any, title: str, lines: Sequence[str], lists: Mapping[str, Sequence[str]], styles: dict[str, Any]
+) -> None:
     sheet.set_column(0, 0, 110)
-    more = [line for line in result.texts.get("answer", []) if line not in result.headline]
-    lines = [result.headline, *more, *_claim(result), *said(result)]
-    sheet.write_string(0, 0, result.title or result.name, styles["title"])
+    sheet.write_string(0, 0, title, styles["title"])
     for at, line in enumerate(lines, start=2):
         sheet.write_string(at, 0, line, styles["wrap"])
     at = len(lines) + 3
-    for heading, name in (("Left out", "left_out"), ("Weakest inputs", "weakest"), ("Notes", "notes")):
-        texts = [line for line in result.texts.get(name, []) if line.strip()]
+    for heading, given in lists.items():
+        texts = [line for line in given if line.strip()]
         if not texts:
             continue
         sheet.write_string(at, 0, heading, styles["head"])
@@ -128,16 +155,20 @@ def _write(sheet: Any, row: int, column: int, value: Any, unit: str, styles: dic
     return text
 
 
-def _sources(sheet: Any, result: RunResult, styles: dict[str, Any]) -> None:
-    """Every source named anywhere in the run, once, with what rests on it."""
+def sources_of(tables: Iterable[Table]) -> dict[str, list[str]]:
+    """Every source named anywhere in some tables, once, with what rests on it."""
     found: dict[str, list[str]] = {}
-    for table in result.tables.values():
+    for table in tables:
         if "source" not in table.columns:
             continue
         label = next(iter(table.columns))
         for row in table.rows():
             source = str(row.get("source") or "").strip() or "(none: assumed)"
             found.setdefault(source, []).append(f"{table.name}: {row.get(label)}")
+    return found
+
+
+def _sources(sheet: Any, found: Mapping[str, Sequence[str]], styles: dict[str, Any]) -> None:
     for column, (name, width) in enumerate((("source", 70), ("rests on it", 90))):
         sheet.write_string(0, column, name, styles["head"])
         sheet.write_string(1, column, "", styles["unit"])

@@ -151,10 +151,11 @@ class Answer:
 
     @cached_property
     def annual_running_usd(self) -> float:
-        """Energy, upkeep and staff of a year."""
+        """Energy, upkeep, staff and charges of a year."""
         plan, priced = self.plan, self.priced
         it = sum(rack.usd * count for rack, count in zip(priced.rack_parts, plan.racks, strict=True))
         shell = plan.site_mw * priced.shell_usd_per_mw
         upkeep = float(priced.running.upkeep_usd_per_yr(it)) + float(priced.running.shell_upkeep_usd_per_yr(shell))
         upkeep += sum(one.upkeep_usd_per_yr for one in priced.plant.supply.standing.own)
-        return self.annual_energy_usd + upkeep + priced.running.staff_usd_per_mw_yr * self.mean_mw
+        charges = float((priced.charges_usd_per_yr @ plan.mean_use).sum())
+        return self.annual_energy_usd + upkeep + priced.running.staff_usd_per_mw_yr * self.mean_mw + charges

@@ -26,6 +26,7 @@ from gigawatt.physics.site import balance, chain_from_record
 from gigawatt.physics.training.calibration import MEASURED
 from gigawatt.physics.workload.architecture import Architecture
 from gigawatt.study.network import balanced_within, fabric_of, network_of
+from gigawatt.study.plugged import models_said
 
 Floats = NDArray[np.float64]
 FULL = PowerMode("full", 1.0, 1.0)
@@ -140,8 +141,7 @@ def hosts_of(
 
 def platform_of(accelerator: str, catalog: Catalog) -> str:
     """The first platform in the order of ids that holds an accelerator; '' where none does."""
-    ids = catalog.ids("platform")
-    return next((name for name in ids if catalog.get("platform", name).accelerator == accelerator), "")
+    return next((str(one.id) for one in catalog.platforms_of(accelerator)), "")
 
 
 def _host(name: str, question: Asks, arch: Architecture, catalog: Catalog, task: Task) -> Host:
@@ -165,6 +165,7 @@ def _host(name: str, question: Asks, arch: Architecture, catalog: Catalog, task:
     record = catalog.get("fabric", fabric_id)
     if not question.fabric:
         assumed.append(Assumed("fabric", fabric_id, f"the one that {place} comes with; --fabric names another"))
+    assumed += [Assumed(*row[:3]) for row in models_said(accelerator, record)]
     level = getattr(platform.software, task)
     # A generation whose own rows training was fitted to carries its software in those constants.
     fitted = task == "training" and accelerator.generation in MEASURED
@@ -211,6 +212,7 @@ def _alone(name: str, question: Asks, catalog: Catalog, assumed: list[Assumed], 
     """An accelerator that no platform holds: its default network, and no watts but its own."""
     chip = chip_from_record(catalog.get("accelerator", name))
     _check_links(catalog.get("accelerator", name), chip)
+    assumed += [Assumed(*row[:3]) for row in models_said(catalog.get("accelerator", name))]
     node = min(8, max(1, chip.scaleup_domain))
     if question.fabric:
         record = catalog.get("fabric", question.fabric)

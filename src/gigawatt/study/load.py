@@ -69,7 +69,7 @@ def check(source: Source, overrides: Sequence[str] = ()) -> Loaded:
 def _check_names(source: Source, problems: Problems) -> None:
     """Names that refer to other parts of the same file: parties, and ids that occur twice."""
     data = source.data
-    check_duplicates(source, ("fleet", "workloads", "contracts", "companies"), problems)
+    check_duplicates(source, ("fleet", "workloads", "contracts", "companies", "charges"), problems)
     listed = data.get("companies")
     names = (
         [c.get("id") if isinstance(c, dict) else c for c in listed]

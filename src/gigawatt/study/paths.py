@@ -213,11 +213,13 @@ def _bare(annotation: Any, value: Any) -> tuple[Any, list[Any], bool]:
         if models and not (value is not None and short and not isinstance(value, (dict, BaseModel))):
             annotation = (tagged or models)[0]
         else:
-            annotation = _first_number(short or options)
+            annotation = _first_number(short or options, value)
 
 
-def _first_number(options: list[Any]) -> Any:
-    """Of 'auto' or a number, the number: what one would vary."""
+def _first_number(options: list[Any], value: Any) -> Any:
+    """Of 'auto' or a number, the number: what one would vary. Where any text may stand, what stands there decides."""
+    if str in options and not (isinstance(value, (int, float)) and not isinstance(value, bool)):
+        return str
     for one in options:
         bare = one.__origin__ if hasattr(one, "__metadata__") else one
         if bare in (float, int):

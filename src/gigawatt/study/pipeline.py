@@ -14,6 +14,7 @@ from gigawatt.core.table import Table
 from gigawatt.factory import Plan, plan, plan_all_objectives, value_of
 from gigawatt.study.answer import Answer, Further
 from gigawatt.study.bands import draw_bands, percentiles
+from gigawatt.study.charges import charges_table
 from gigawatt.study.drift.answer import check as check_drift
 from gigawatt.study.drift.answer import drifted
 from gigawatt.study.explained.kept import kept
@@ -197,6 +198,7 @@ def assemble(answer: Answer) -> RunResult:
         cash_links_table(answer),
         quarters_table(answer),
         capex_table(answer),
+        charges_table(answer),
         contracts_beside_table(answer),
         gap_table(answer),
         objectives_table(answer),

@@ -35,7 +35,8 @@ def cost_usd_per_yr(answer: Answer) -> Array:
     owner = next(c for c in priced.inputs.coefficients if c.name == "operator")
     charge = owner.platform_usd_per_yr[points.platform]
     per_mw = priced.running.staff_usd_per_mw_yr + owner.shell_usd_per_mw_yr
-    return np.asarray(charge + owner.energy_usd_per_yr + per_mw * points.mw)
+    charges = priced.charges_usd_per_yr.sum(axis=0)
+    return np.asarray(charge + owner.energy_usd_per_yr + charges + per_mw * points.mw)
 
 
 def platforms_table(answer: Answer) -> Table:

@@ -15,6 +15,7 @@ from gigawatt.core.errors import Change, Infeasible
 from gigawatt.economics.cost import RackCapex, RunningCosts, capital_charge, rack_capex
 from gigawatt.factory import Coefficients, Obligation, Phase, PlanInputs, Platforms, Points, Segments, make_points
 from gigawatt.physics.site import PowerChain, balance
+from gigawatt.study.charges import HOURS_PER_YEAR, Levied, charges_of, levied_on, with_charges
 from gigawatt.study.jobs.owed import Run
 from gigawatt.study.perform import Performance
 from gigawatt.study.points import Point
@@ -36,7 +37,8 @@ class Priced:
     """Inputs of the fleet programme, and the numbers that finance and the report need again.
 
     `rack_parts` holds the capital of a rack by platform; `vendor_sells` marks the platforms whose vendor is a listed company;
-    `shell_usd_per_mw` is per MW at the meter; `energy_usd_per_yr` is per rack in use, one a point.
+    `shell_usd_per_mw` is per MW at the meter; `energy_usd_per_yr` is per rack in use, one a point, and `charges_usd_per_yr` the
+    same by charge of the scenario, [charges, points].
     """
 
     inputs: PlanInputs
@@ -54,6 +56,8 @@ class Priced:
     performance: Performance
     points_of: tuple[int, ...]
     reserved: Reserved
+    levied: tuple[Levied, ...]
+    charges_usd_per_yr: Array
 
     @property
     def busy_mw(self) -> Array:
@@ -82,13 +86,16 @@ def price(
     plant = plant or plant_of(resolved)
     chain = plant.chain
     running = _running(resolved, plant)
-    racks = tuple(_rack(resolved, i) for i in range(len(resolved.offers)))
+    levied = levied_on(resolved, plant)
+    racks = with_charges([_rack(resolved, i) for i in range(len(resolved.offers))], levied)
     sells = _vendor_sells(resolved)
     points, used, held = _points(resolved, performance, plant, provisioning or scenario.site.provisioning)
     it_w = _it_watts(resolved, performance, used)
     # Over what is set aside, as `points.mw` is: energy is paid for what is drawn.
     load = np.array([_mean_load(resolved, performance.points[k]) for k in used]) / held.factor
-    energy = points.mw * load * plant.energy_share * plant.served_share * running.energy_usd_per_mw_yr
+    drawn_mw = points.mw * load * plant.energy_share * plant.served_share
+    energy = drawn_mw * running.energy_usd_per_mw_yr
+    charges = charges_of(levied, points, drawn_mw * HOURS_PER_YEAR)
     per_it = float(balance(1.0, chain).meter_w)
     shell = resolved.facility.shell_price.value * 1e6 / per_it
     cost_share = np.array([_production_share(resolved, i) if sells[i] else 1.0 for i in range(len(sells))])
@@ -99,7 +106,8 @@ def price(
         [float(box.chips) for box in performance.boxes],
     )
     life = float(resolved.facility.life_years.value)
-    coefficients = _coefficients(scenario, points, racks, cost_share, running, energy, shell, life, line, plant)
+    beside = -running.staff_usd_per_mw_yr * points.mw - charges.sum(axis=0)
+    coefficients = _coefficients(scenario, points, racks, cost_share, running, beside, energy, shell, life, line, plant)
     inputs = PlanInputs(
         platforms=platforms,
         workloads=tuple(work.id for work in resolved.works),
@@ -130,6 +138,8 @@ def price(
         performance,
         used,
         held,
+        levied,
+        charges,
     )
 
 
@@ -334,6 +344,7 @@ def _coefficients(
     racks: Sequence[RackCapex],
     cost_share: Array,
     running: RunningCosts,
+    beside: Array,
     energy: Array,
     shell_usd_per_mw: float,
     shell_life: float,
@@ -348,16 +359,15 @@ def _coefficients(
         running.shell_upkeep_usd_per_yr(shell_usd_per_mw)
     )
     rent = rent_usd_per_mw_yr(scenario)
-    staff = -running.staff_usd_per_mw_yr * points.mw
     none = np.zeros(len(points))
     sells_itself = seller(scenario) == scenario.company("operator")
     own = plant.charge_usd_per_yr
     system = Coefficients(
-        "system", staff, energy, at_list - made * (1 - cost_share) + upkeep, made * cost_share, shell, 1.0, own
+        "system", beside, energy, at_list - made * (1 - cost_share) + upkeep, made * cost_share, shell, 1.0, own
     )
     operator = Coefficients(
         "operator",
-        staff + rent * points.mw,
+        beside + rent * points.mw,
         energy,
         at_list + upkeep,
         made,

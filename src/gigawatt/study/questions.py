@@ -1,8 +1,8 @@
 """Which question a file asks, and who answers it: deals, market, project, network, serving, training, back-test, or a plan.
 
 A file says `question: deals`, `market`, `project`, `network`, `serve`, `train` or, to ask many times, `sweep`; a back-test
-names its `evaluator`; any other file is a scenario for `run`, `fleet`, `moats` and `operate`; one that says `question: operate` is meant for its days by the
-hour.
+names its `evaluator`; any other file is a scenario for `run`, `fleet`, `moats` and `operate`; one that says `question: operate`
+is meant for its days by the hour.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gigawatt.core.errors import InputError, Problem, Where, unknown_name
+from gigawatt.study.plugged import recorded
 from gigawatt.study.source import Source, read
 
 if TYPE_CHECKING:
@@ -68,6 +69,20 @@ def question_of(file: Path) -> str:
         return question_of(base) if base.is_file() else "plan"
     if said is not None and said not in QUESTIONS:
         raise InputError(unknown_name("question", str(said), QUESTIONS, document.read(file).where(("question",))))
+    return str(said or "plan")
+
+
+def asked_in(source: Source) -> str:
+    """The same of a file that is read already, merged with what it extends.
+
+    Raises:
+        InputError: it asks something that nobody answers.
+    """
+    if "evaluator" in source.data:
+        return "backtest"
+    said = source.data.get("question")
+    if said is not None and said not in QUESTIONS:
+        raise InputError(unknown_name("question", str(said), QUESTIONS, source.where(("question",))))
     return str(said or "plan")
 
 
@@ -131,37 +146,51 @@ def check_file(file: Path, overrides: Sequence[str], catalog: Catalog) -> Sequen
 
         Sweep.of(file, overrides=overrides)
         return ()
+    return check_source(read(file), catalog, None, overrides)
+
+
+def check_source(
+    source: Source, catalog: Catalog, as_of: str | date | None = None, overrides: Sequence[str] = ()
+) -> Sequence[Default]:
+    """Check a question that is read already, and give back what was assumed for it.
+
+    Raises:
+        InputError: with every problem found.
+    """
+    asked = asked_in(source)
+    day = day_of(as_of) if isinstance(as_of, str) else as_of
     if asked == "market":
-        from gigawatt.study.market.scenario import load_market
+        from gigawatt.study.market.scenario import check_market
 
-        return load_market(file, overrides, None).defaults
+        return check_market(source, overrides, day).defaults
     if asked == "project":
-        from gigawatt.study.project import load_project
+        from gigawatt.study.project import check_project
 
-        return load_project(file, overrides).defaults
+        return check_project(source, overrides).defaults
     if asked == "network":
-        from gigawatt.study.net.file import load_net
+        from gigawatt.study.net.file import check_net
 
-        return load_net(file, overrides, catalog).defaults
+        return check_net(source, overrides, catalog).defaults
     if asked == "serve":
-        from gigawatt.study.serve.file import load_serve
+        from gigawatt.study.serve.file import check_serve
 
-        return load_serve(file, overrides, catalog).defaults
+        return check_serve(source, overrides, catalog).defaults
     if asked == "train":
-        from gigawatt.study.train.file import load_train
+        from gigawatt.study.train.file import check_train
 
-        return load_train(file, overrides, catalog).defaults
+        return check_train(source, overrides, catalog).defaults
     if asked == "deals":
-        from gigawatt.study.deals.load import load_deals
+        from gigawatt.study.deals.load import check as check_deals
 
-        return load_deals(file, overrides, None, catalog).defaults
-    from gigawatt.study.load import load
+        return check_deals(source, overrides, day, catalog).defaults
+    from gigawatt.study.load import check
     from gigawatt.study.operate.check import check_operate
     from gigawatt.study.resolve import resolve
+    from gigawatt.study.risk.check import check_varied
 
-    loaded = load(file, overrides)
+    loaded = check(source, overrides)
     check_operate(loaded)
-    resolve(loaded, catalog)
+    check_varied(resolve(loaded, catalog))
     if "build_out" in loaded.source.data:
         from gigawatt.study.fleet.calendar import quarters_of
         from gigawatt.study.fleet.check import check_build_out
@@ -189,6 +218,7 @@ def answer(
     return answer_source(VERBS.get(asked, asked), read(file), catalog, as_of, progress, overrides)
 
 
+@recorded
 def answer_source(
     verb: str,
     source: Source,

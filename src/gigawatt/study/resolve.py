@@ -14,9 +14,11 @@ from gigawatt.core.errors import InputError, Problems, unknown_name
 from gigawatt.physics.reliability import clusters, state_recipes
 from gigawatt.physics.training import load_calibration
 from gigawatt.physics.training.releases import release_of
+from gigawatt.study.charges import Levy, read_levies
 from gigawatt.study.jobs.specs import DataRun, Evaluation, Finetune, PostTraining
 from gigawatt.study.load import Loaded
 from gigawatt.study.network import Network, network_of
+from gigawatt.study.plugged import models_said
 from gigawatt.study.scenario import Offer, Scenario
 from gigawatt.study.site.own import OwnPlant, OwnStore, fetch_own
 from gigawatt.study.site.supply import Standing, Supply, standing_on, supply_of
@@ -77,6 +79,7 @@ class Resolved:
     costs: CostSet
     plants: tuple[OwnPlant, ...] = ()
     stores: tuple[OwnStore, ...] = ()
+    levies: tuple[Levy, ...] = ()
 
     @property
     def scenario(self) -> Scenario:
@@ -155,6 +158,7 @@ def resolve(loaded: Loaded, catalog: Catalog | None = None) -> Resolved:
             )
         if platform and accelerator and fabric:
             try:
+                models_said(accelerator, fabric)  # models of plug-ins are there, before anything is worked out
                 network = network_of(fabric, platform, accelerator, cat, offer.endpoints)
                 offers.append(Offered(offer, platform, accelerator, fabric, network))
             except InputError as error:
@@ -174,6 +178,7 @@ def resolve(loaded: Loaded, catalog: Catalog | None = None) -> Resolved:
     facility = fetch("facility", scenario.site.facility, "site", "facility")
     costs = fetch("cost", scenario.costs, "costs")
     plants, stores = fetch_own(loaded, cat, problems)
+    levies = read_levies(loaded, problems)
     problems.raise_if_any()
     return Resolved(
         loaded,
@@ -185,6 +190,7 @@ def resolve(loaded: Loaded, catalog: Catalog | None = None) -> Resolved:
         costs,
         plants,
         stores,
+        levies,
     )
 
 

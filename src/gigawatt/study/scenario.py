@@ -118,6 +118,15 @@ class TermLoan(Deal):
     covenant: LoanCovenant | None = None
 
 
+class Charge(Strict):
+    """A cost that an installed package's model knows (`gigawatt.costs`); `terms` are the model's own."""
+
+    id: Id
+    model: str
+    payee: Id | None = None
+    terms: dict[str, Any] = {}
+
+
 Contract = Annotated[MilestoneTranche | TakeOrPay | TermLoan, Field(discriminator="kind")]
 
 
@@ -154,6 +163,7 @@ class Scenario(Strict):
     catalog: dict[str, dict[str, Any]] = {}
     companies: list[Company] = list(DEFAULT_COMPANIES)
     contracts: list[Contract] = []
+    charges: list[Charge] = []
     uncertainty: Uncertainty = Uncertainty()
     integer_racks: bool = False
     moats: Switched = Moats()

@@ -100,6 +100,10 @@ def settle(resolved: Resolved, priced: Priced, plan: Plan, line: Timeline) -> Se
     flows.append(Flow(operator, SERVICES, "opex:own plant", schedule.column(kept)))
     flows.append(Flow(operator, SERVICES, "opex:upkeep", schedule.column(upkeep)))
     flows.append(Flow(operator, SERVICES, "opex:staff", schedule.column(staff)))
+    charges = (priced.charges_usd_per_yr @ plan.use)[:, phase] * active / 4
+    for one, paid in zip(priced.levied, charges, strict=True):
+        for payer, payee, usd in ((operator, one.levy.payee, paid), (one.levy.payee, operator, -paid)):  # or a subsidy
+            flows.append(Flow(payer, payee, f"opex:{one.levy.id}", schedule.column(np.maximum(usd, 0.0))))
     residuals, markup = [], 0.0
     for purchase in purchases:
         paid, left = buying(purchase.usd, purchase.life_years, line.arrivals, scenario.discount_rate)
@@ -111,7 +115,8 @@ def settle(resolved: Resolved, priced: Priced, plan: Plan, line: Timeline) -> Se
     signed = tuple(read_contracts(_plain(resolved)))
     moved = [flow for flow in flows if np.any(flow.amount_usd)]
     ledger = build_ledger(moved, signed, schedule, residuals=_joined(residuals))
-    return Settled(ledger, schedule, purchases, revenue, energy, upkeep + staff + kept, mw_used, signed, markup)
+    opex = upkeep + staff + kept + charges.sum(axis=0)
+    return Settled(ledger, schedule, purchases, revenue, energy, opex, mw_used, signed, markup)
 
 
 def buying(usd: float, life_years: float, arrivals: Array, rate: float) -> tuple[Array, float]:

@@ -27,15 +27,23 @@ def templates() -> list[str]:
     return own + [f"{name}/{item.stem}" for name in OTHER_QUESTIONS for item in sorted((folder / name).glob("*.yaml"))]
 
 
+# An example of a package of plug-ins, copied whole.
+PLUGIN = "plugin"
+
+
 def write_template(name: str, output: Path | None) -> Path:
     """Copy a template, with what it extends and the trace it names; never over a file that exists.
+
+    'plugin' is a folder: a package with a plug-in of every kind.
 
     Raises:
         InputError: no such template, or the file is there already.
     """
     name = name.removesuffix(".yaml")
+    if name == PLUGIN:
+        return _write_plugin(output or Path("gigawatt-example"))
     if name not in templates():
-        raise InputError(unknown_name("template", name, templates()))
+        raise InputError(unknown_name("template", name, [*templates(), PLUGIN]))
     source = resources.files("gigawatt") / "examples" / f"{name}.yaml"
     folder = Path(str(source)).parent
     target = output or Path(f"{Path(name).name}.yaml")
@@ -48,18 +56,26 @@ def write_template(name: str, output: Path | None) -> Path:
                 wanted[target.parent / base] = (folder / base).read_text(encoding="utf-8")
         if beside := re.search(r"\bfile: ([\w.-]+)", line):
             wanted[target.parent / beside[1]] = (folder / beside[1]).read_text(encoding="utf-8")
-    if target.exists():
-        raise InputError(
-            Problem(
-                "exists",
-                f"'{target}' is there already",
-                Where(str(target)),
-                ("name another: gigawatt new " + name + " -o FILE",),
-            )
-        )
+    _refuse_there(target, name)
     target.parent.mkdir(parents=True, exist_ok=True)
     for path, content in wanted.items():
         path.write_text(content, encoding="utf-8")
+    return target
+
+
+def _refuse_there(target: Path, name: str) -> None:
+    if target.exists():
+        hint = f"name another: gigawatt new {name} -o {'FOLDER' if name == PLUGIN else 'FILE'}"
+        raise InputError(Problem("exists", f"'{target}' is there already", Where(str(target)), (hint,)))
+
+
+def _write_plugin(target: Path) -> Path:
+    """The example package as a folder of the user's own, without what Python left beside its modules."""
+    import shutil
+
+    _refuse_there(target, PLUGIN)
+    source = Path(str(resources.files("gigawatt") / "examples" / PLUGIN))
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info", "build"))
     return target
 
 

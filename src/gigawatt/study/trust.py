@@ -13,6 +13,7 @@ from gigawatt.core.table import Table
 from gigawatt.economics.cost import capital_charge
 from gigawatt.factory.draws import Draws, revalue
 from gigawatt.study.answer import Answer
+from gigawatt.study.plugged import models_said
 from gigawatt.study.resolve import Resolved
 
 
@@ -50,6 +51,16 @@ def assumptions_table(resolved: Resolved, racks: Sequence[float], more: Sequence
         {"name": d.path, "value": float(d.value) if isinstance(d.value, (int, float)) else None, "unit": "",
          "kind": "assumed", "source": f"default of the scenario: {d.value}", "path": d.path}
         for d in resolved.loaded.defaults
+    ]  # fmt: skip
+    for offered in resolved.offers:
+        rows += [
+            {"name": what, "value": None, "unit": "", "kind": "assumed", "source": f"{name}: {said}", "path": path}
+            for what, name, said, path in models_said(offered.accelerator, offered.fabric)
+        ]
+    rows += [
+        {"name": f"charge {levy.id}", "value": None, "unit": "", "kind": "assumed", "path": f"charges.{levy.id}",
+         "source": f"{levy.plugin.name}: {levy.model.says} (plug-in {levy.plugin.package})"}
+        for levy in resolved.levies
     ]  # fmt: skip
     seen = set()
     for datum in [*used_datums(resolved, racks), *more]:

@@ -70,6 +70,7 @@ NORMAL_TOKENS, LOW_LATENCY_TOKENS, HIDDEN, TOPK = 4096, 128, 7168, 8
 # pplx-kernels pads all-to-all to every expert of DeepSeek-V3 (our reading of its table, not stated there).
 PADDED_EXPERTS = 256
 DEFAULT_BYTES = 8 * 2**30
+PROFILED_GROUP = "a profiler's kernel times (not fitted)"
 # Widening of the band (low, high) of a profiler's kernel times, from their own scatter.
 PROFILED = (0.8, 4.0)
 
@@ -309,7 +310,7 @@ def group(case: Case) -> str:
     if case.kind.startswith("moe") or case.tokens:
         return "MoE and token exchange"
     if case.profiled:
-        return "a profiler's kernel times (not fitted)"
+        return PROFILED_GROUP
     if case.transport in ("message", "cross-rail"):
         return "RDMA messages"
     where = "inside the domain" if case.ranks <= case.per_domain else f"over {case.fabric.technology}"

@@ -52,13 +52,11 @@ NO_MODEL = "no power model answers this fact"
 @lru_cache(maxsize=64)
 def box_of(chip_name: str) -> Box | None:
     """The first platform of the catalog that holds the chip."""
-    for identity in catalog().ids("platform"):
-        record = catalog().get("platform", identity)
-        if record.accelerator == chip_name:
-            try:
-                return box_from_record(record, catalog().get("accelerator", chip_name))
-            except GigawattError:
-                return None
+    for record in catalog().platforms_of(chip_name)[:1]:
+        try:
+            return box_from_record(record, catalog().get("accelerator", chip_name))
+        except GigawattError:
+            return None
     return None
 
 

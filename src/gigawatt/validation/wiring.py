@@ -19,5 +19,4 @@ def usual_fabric(chip: Chip) -> Fabric:
 @lru_cache(maxsize=64)
 def _chips_per_node(accelerator: str) -> int:
     catalog = Catalog.load()
-    platforms = (catalog.get("platform", name) for name in catalog.ids("platform"))
-    return next((int(p.chips_per_node) for p in platforms if p.accelerator == accelerator), CHIPS_PER_NODE)
+    return next((int(platform.chips_per_node) for platform in catalog.platforms_of(accelerator)), CHIPS_PER_NODE)

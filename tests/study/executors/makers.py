@@ -109,3 +109,19 @@ class Curious:
             return repr((os.getpid(), threads, sys.stdin.read() if sys.stdin else "")).encode()
 
         return work
+
+
+@dataclass(frozen=True)
+class Sleeper:
+    """The first chunk of a worker at once, each further one in a minute; a part is the worker's process."""
+
+    def __call__(self) -> Worker:
+        seen: list[int] = []
+
+        def work(chunk: int) -> bytes:
+            if seen:
+                time.sleep(60)
+            seen.append(chunk)
+            return str(os.getpid()).encode()
+
+        return work

@@ -10,7 +10,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from makers import Curious, Deadly, Hungry, Plain, Stillborn, Wrong, part_of
+from faults import gone, until
+from makers import Curious, Deadly, Hungry, Plain, Sleeper, Stillborn, Wrong, part_of
 
 from gigawatt.core.errors import Infeasible, InputError
 from gigawatt.study.executors import Pool, Ray, Serial, WorkerLost, executor_of, supervise
@@ -27,25 +28,6 @@ def parts(executor, make, chunks=CHUNKS):
     found = list(executor.run(make, chunks))
     assert len(found) == len(chunks), "every chunk once"
     return {done.chunk: done.part for done in found}
-
-
-def gone(pid):
-    """No such process; one that is dead but not waited for is gone too."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    stat = Path(f"/proc/{pid}/stat")
-    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] == "Z"
-
-
-def until(true, seconds=20.0):
-    deadline = time.monotonic() + seconds
-    while not true():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 @pytest.mark.parametrize("executor", [Serial(), Pool(1), Pool(2), Pool(3)], ids=["serial", "one", "two", "three"])
@@ -93,6 +75,15 @@ def test_the_driver_raises_what_a_worker_raised():
     assert wrong.value.as_json()["error"]["hints"] == ["known: y"]
 
 
+def test_a_maker_in_a_script_is_told(tmp_path):
+    script = tmp_path / "script.py"
+    text = "from gigawatt.study.executors import Pool\ndef make(): pass\nlist(Pool(1).run(make, [0]))\n"
+    script.write_text(text, encoding="utf-8")
+    told = subprocess.run([sys.executable, script], capture_output=True, text=True)
+    assert told.returncode == 1
+    assert told.stderr.splitlines()[-1].startswith("TypeError: what makes a worker has to be in a module")
+
+
 def test_errors_cross_processes_whole():
     error = Infeasible("nothing fits", ["power"], [])
     with pytest.raises(Infeasible) as told:
@@ -134,7 +125,7 @@ def test_no_more_is_worked_out_ahead_than_there_are_workers(tmp_path):
 DRIVER = """
 import sys
 sys.path.insert(0, {folder!r})
-from test_executors import Sleeper
+from makers import Sleeper
 from gigawatt.study.executors import Pool
 # no main guard: a script may be as short as this
 for done in Pool(2).run(Sleeper(), range(50)):
@@ -179,6 +170,17 @@ def test_engines_by_name():
     assert set(ENGINES) == {"serial", "pool", "ray"}
 
 
+def test_an_engine_of_a_plug_in_goes_by_its_name(monkeypatch):
+    from gigawatt.study.executors import registry
+
+    monkeypatch.setattr(registry.plugins, "names", lambda group: ["slurm"] if group == "gigawatt.executors" else [])
+    monkeypatch.setattr(registry, "plugged", lambda *asked: asked)
+    assert executor_of("slurm", 4, "head") == ("slurm", 4, "head")
+    with pytest.raises(InputError, match="there is no engine 'slrum'") as told:
+        executor_of("slrum")
+    assert told.value.problems[0].hints == ("did you mean 'slurm'?", "known: pool, ray, serial, slurm")
+
+
 def test_ray_that_is_not_there_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(InputError) as told:
@@ -190,22 +192,8 @@ def test_versions_name_what_bytes_depend_on():
     here = versions()
     assert {"Python", "gigawatt", "numpy", "highspy"} <= set(here)
     assert differences(here, here) == []
+    assert differences(here, {**here, "plug-in x": "2"}) == ["plug-in x none here, 2 there"]
     assert differences(here, {**here, "numpy": "1.0"}) == [f"numpy {here['numpy']} here, 1.0 there"]
-
-
-class Sleeper:
-    """The first chunk of a worker at once, each further one in a minute; a part is the worker's process."""
-
-    def __call__(self):
-        seen = []
-
-        def work(chunk):
-            if seen:
-                time.sleep(60)
-            seen.append(chunk)
-            return str(os.getpid()).encode()
-
-        return work
 
 
 class Marking:

@@ -117,7 +117,7 @@ def test_a_share_of_racks_leaves_when_its_megawatts_earn_more_elsewhere(answer: 
 
 
 def test_with_nothing_drawn_every_draw_is_the_plan(answer: FleetAnswer) -> None:
-    loaded = load(SMALL, ["uncertainty={calibration: false, samples: 16}"])
+    loaded = load(SMALL, ["uncertainty={calibration: false, catalog: false, samples: 16}"])
     inputs = inputs_of(resolve(loaded), answer.inputs.performance)
     flows = flows_of(inputs.build, answer.plan)
     bands = draw_bands(inputs, answer.plan, flows)
@@ -127,9 +127,8 @@ def test_with_nothing_drawn_every_draw_is_the_plan(answer: FleetAnswer) -> None:
 
 def test_a_drawn_price_moves_the_held_plan_as_the_price_itself_does(answer: FleetAnswer) -> None:
     """A factor on list prices in one draw is worth what repricing the held plan at it gives."""
-    law = (
-        "uncertainty={calibration: false, samples: 16, vary: {fleet.list_price: {dist: uniform, low: 0.5, high: 1.5}}}"
-    )
+    dear = "vary: {fleet.list_price: {dist: uniform, low: 0.5, high: 1.5}}"
+    law = f"uncertainty={{calibration: false, catalog: false, samples: 16, {dear}}}"
     inputs = inputs_of(resolve(load(SMALL, [law])), answer.inputs.performance)
     build, plan = inputs.build, answer.plan
     bands = draw_bands(inputs, plan, flows_of(build, plan))
@@ -137,7 +136,7 @@ def test_a_drawn_price_moves_the_held_plan_as_the_price_itself_does(answer: Flee
     racks = float((plan.bought * build.list_usd).sum())
     for d in (0, 7):
         f = 1 + factor[d] / racks
-        dear = replace(
+        costly = replace(
             build,
             cost_usd=build.cost_usd * f,
             list_usd=build.list_usd * f,
@@ -145,7 +144,7 @@ def test_a_drawn_price_moves_the_held_plan_as_the_price_itself_does(answer: Flee
             terminal_usd=build.terminal_usd * f,
             upkeep_usd_per_yr=build.upkeep_usd_per_yr * f,
         )
-        assert bands.npv_usd[d] == pytest.approx(flows_of(dear, plan).npv_usd, rel=1e-9)
+        assert bands.npv_usd[d] == pytest.approx(flows_of(costly, plan).npv_usd, rel=1e-9)
 
 
 def test_more_samples_do_not_change_the_first(answer: FleetAnswer) -> None:

@@ -29,7 +29,7 @@ from gigawatt.study.sampling import (
     pert,
     range_factors,
 )
-from gigawatt.study.sampling.laws import mean_of
+from gigawatt.study.sampling.laws import NormalLaw, mean_of
 
 U = np.linspace(0.0005, 0.9995, 1999)
 
@@ -77,6 +77,15 @@ def test_the_inverse_rises_within_the_support_and_gives_the_mean(law):
     strict = np.diff(x, prepend=x[0] - 1, append=x[-1] + 1)
     apart = (strict[:-1] > 1e-9) & (strict[1:] > 1e-9)
     np.testing.assert_allclose(law.cdf(x)[apart], U[apart], atol=1e-9)
+
+
+def test_a_function_of_a_normal_says_the_same():
+    z = np.linspace(-5, 5, 101)
+    laws = [law for law in [*(law for law, _ in WITH_ORACLE.values()), *OTHERS.values()] if isinstance(law, NormalLaw)]
+    assert len(laws) == 5
+    for law in laws:
+        np.testing.assert_allclose(law.of_normal(z), law.quantile(stats.norm.cdf(z)), rtol=1e-6)
+        assert np.isfinite(law.of_normal(40.0))
 
 
 positive = st.floats(0.01, 100.0)

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from gigawatt.finance.contracts.base import Claim, Columns, Deal, Kind, Term
-from gigawatt.finance.contracts.reading import Contract, kinds, read_contract, read_contracts
+from gigawatt.finance.contracts.reading import Contract, kind_named, kind_names, kinds, read_contract, read_contracts
 from gigawatt.finance.contracts.status import Event, Known, as_known, counts_as_cash, counts_in_headline
 
 __all__ = [
@@ -24,6 +24,8 @@ __all__ = [
     "as_known",
     "counts_as_cash",
     "counts_in_headline",
+    "kind_named",
+    "kind_names",
     "kinds",
     "read_contract",
     "read_contracts",

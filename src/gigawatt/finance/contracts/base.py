@@ -8,18 +8,27 @@ summed; what the market does (prices, rates, shares) comes as paths, what is bui
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal
 
 import numpy as np
 
-from gigawatt.core import units
-from gigawatt.core.dates import first_day
-from gigawatt.core.errors import InputError, Problem, Problems, nearest, unknown_name
+from gigawatt.core.errors import InputError, Problem, Problems, unknown_name
+from gigawatt.core.terms import SECONDS_PER_YEAR, Term, read_terms
 from gigawatt.finance.schedule import Array, Flow, Schedule
 
-SECONDS_PER_YEAR = 8760 * 3600
+__all__ = [
+    "SECONDS_PER_YEAR",
+    "Claim",
+    "Columns",
+    "Deal",
+    "Kind",
+    "Term",
+    "capped",
+    "nothing_firm",
+    "quarters_of",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,23 +158,6 @@ class Deal:
 
 
 @dataclass(frozen=True, slots=True)
-class Term:
-    """How a term is written at the door: its `field` inside, dimension, and factor from the engine's unit to the
-    field's.
-
-    `dimension` is a key of `units.DIMENSIONS`, or 'years' (bare number of years or a time), 'text', 'flag', 'date', or
-    'data' (a list or mapping that `reader` reads). `meaning` is for the documentation.
-    """
-
-    field: str
-    dimension: str
-    factor: float = 1.0
-    choices: tuple[str, ...] = ()
-    meaning: str = ""
-    reader: Callable[[Any], Any] | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Claim:
     """What may become due, or is due later: held by one company against another, and what would call it."""
 
@@ -201,54 +193,7 @@ class Kind:
 
     def read(self, name: str, raw: Mapping[str, Any], problems: Problems) -> Any:
         """Terms from what a scenario says (text with units, or plain numbers in the engine's units); None if wrong."""
-        values: dict[str, Any] = {}
-        before = len(problems.found)
-        for key, value in raw.items():
-            if value is None:
-                continue
-            if key not in self.door:
-                near = nearest(key, self.door)
-                hint = f"did you mean '{near}'?" if near else f"known: {', '.join(self.door)}"
-                problems.add("unknown_term", f"contract '{name}': a {self.name} has no '{key}'", None, hint)
-                continue
-            term = self.door[key]
-            try:
-                values[term.field] = _value(value, term)
-            except ValueError as error:
-                problems.add("bad_term", f"contract '{name}', {key}: {error}")
-        required = {f.name for f in fields(self.terms) if f.default is MISSING and f.default_factory is MISSING}
-        for key, term in self.door.items():
-            if term.field in required and term.field not in values and key not in raw:
-                problems.add("missing_term", f"contract '{name}': a {self.name} needs '{key}'")
-        if len(problems.found) > before:
-            return None
-        try:
-            return self.terms(**values)
-        except ValueError as error:
-            problems.extend([Problem("bad_term", f"contract '{name}': {error}")])
-            return None
-
-
-def _value(value: Any, term: Term) -> Any:
-    if term.dimension == "text":
-        if term.choices and value not in term.choices:
-            raise ValueError(f"'{value}' is none of {', '.join(term.choices)}")
-        return str(value)
-    if term.dimension == "flag":
-        if not isinstance(value, bool):
-            raise ValueError(f"'{value}' is neither true nor false")
-        return value
-    if term.dimension == "data":
-        return term.reader(value) if term.reader else value
-    if term.dimension == "date":
-        return first_day(value)
-    if term.dimension == "years":
-        if isinstance(value, str):
-            return units.parse(value, "time") / SECONDS_PER_YEAR
-        return float(value)
-    if isinstance(value, str):
-        return units.parse(value, term.dimension) * term.factor
-    return float(value) * term.factor
+        return read_terms(f"contract '{name}'", self.name, self.door, self.terms, raw, problems)
 
 
 def quarters_of(years: float) -> int:

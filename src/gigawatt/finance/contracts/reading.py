@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import date
 from functools import lru_cache
-from importlib.metadata import entry_points
 from typing import Any
 
-from gigawatt.core import units
+import numpy as np
+
+from gigawatt.core import plugins, units
 from gigawatt.core.dates import first_day, last_day
 from gigawatt.core.errors import InputError, Problem, Problems, Where, unknown_name
+from gigawatt.finance.accounts import account_of
 from gigawatt.finance.contracts import (
     compute_lease,
     equity,
@@ -47,7 +49,6 @@ OWN = (
     sharing.KIND,
     sharing.ROYALTY,
 )
-ENTRY_POINTS = "gigawatt.contracts"
 GRADES = ("A", "B", "C", "D")
 Place = Callable[[int, str], Where | None]
 
@@ -103,13 +104,74 @@ class Contract:
 
 @lru_cache(maxsize=1)
 def kinds() -> dict[str, Kind]:
-    """Our kinds and those that installed packages offer under 'gigawatt.contracts'; ours can not be replaced."""
-    found = {kind.name: kind for kind in OWN}
-    for point in entry_points(group=ENTRY_POINTS):
-        kind = point.load()
-        if isinstance(kind, Kind):
-            found.setdefault(kind.name, kind)
-    return found
+    """The kinds of this package, by name."""
+    return {kind.name: kind for kind in OWN}
+
+
+def kind_names() -> list[str]:
+    """Our kinds and those that installed packages bring; nothing is imported for it."""
+    return [*kinds(), *(name for name in plugins.names(plugins.CONTRACTS) if name not in kinds())]
+
+
+def kind_named(name: str) -> Kind | None:
+    """The kind of that name: ours, which nobody replaces, or an installed package's; None where there is none.
+
+    Raises:
+        PluginError: the package that brings it can not be used, or names its kind otherwise.
+    """
+    if name in kinds():
+        return kinds()[name]
+    plugin = plugins.find(plugins.CONTRACTS, name)
+    return _foreign(plugin) if plugin is not None else None
+
+
+def _foreign(plugin: plugins.Plugin) -> Kind:
+    plugins.note(plugin)
+    kind = plugins.load(plugin, Kind)
+    if kind.name != plugin.name:
+        raise plugins.PluginError(plugin, f"the kind calls itself '{kind.name}': both names must be the same")
+    postings, claims, firm = kind.postings, kind.claims, kind.firm
+    return replace(
+        kind,
+        postings=_checked(plugin, "its postings", postings, _flows),
+        claims=None if claims is None else _checked(plugin, "its claims", claims, lambda found, columns: ""),
+        firm=None if firm is None else _checked(plugin, "what it calls firm", firm, _firm),
+    )
+
+
+def _checked(
+    plugin: plugins.Plugin, what: str, function: Callable[..., Any], wrong: Callable[[Any, Columns], str]
+) -> Callable[..., Any]:
+    """A function of a plug-in whose failures and malformed answers name the plug-in."""
+
+    def asked(terms: Any, deal: Deal, columns: Columns) -> Any:
+        with plugins.guarded(plugin, f"{what} of contract '{deal.id}' failed"):
+            found = function(terms, deal, columns)
+        said = wrong(found, columns)
+        if said:
+            raise plugins.PluginError(plugin, f"{what} of contract '{deal.id}': {said}")
+        return found
+
+    return asked
+
+
+def _flows(found: Any, columns: Columns) -> str:
+    """What is wrong with postings: a list of flows over the periods, finite USD."""
+    if not isinstance(found, list) or not all(isinstance(flow, Flow) for flow in found):
+        return f"a {type(found).__name__}, not a list of gigawatt.finance.Flow"
+    for flow in found:
+        try:
+            account_of(flow.account)
+        except InputError as error:
+            return error.problems[0].message
+    return next((said for flow in found if (said := _firm(flow.amount_usd, columns))), "")
+
+
+def _firm(found: Any, columns: Columns) -> str:
+    amounts = np.asarray(found, dtype=np.float64)
+    if amounts.ndim == 0 or amounts.shape[-1] != columns.schedule.periods:
+        return f"amounts of shape {amounts.shape} for {columns.schedule.periods} periods"
+    return "" if np.all(np.isfinite(amounts)) else "an amount that is no finite number"
 
 
 def read_contract(raw: Mapping[str, Any]) -> Contract:
@@ -158,9 +220,13 @@ def _read(row: Mapping[str, Any], problems: Problems) -> Contract | None:
     if missing:
         problems.add("missing", f"contract '{name}' needs {', '.join(repr(key) for key in missing)}")
         return None
-    kind = kinds().get(str(row["kind"]))
+    try:
+        kind = kind_named(str(row["kind"]))
+    except InputError as error:
+        problems.extend(error.problems)
+        return None
     if kind is None:
-        problems.extend([unknown_name("kind of contract", str(row["kind"]), kinds())])
+        problems.extend([unknown_name("kind of contract", str(row["kind"]), kind_names())])
         return None
     if row["pays"] == row["gets"]:
         problems.add("pays_itself", f"contract '{name}' pays itself: 'pays' and 'gets' are both '{row['pays']}'")
@@ -178,12 +244,16 @@ def _read(row: Mapping[str, Any], problems: Problems) -> Contract | None:
     raw = {key: value for key, value in row.items() if key not in ("events", "status")}
     deal = _deal(raw, problems)
     first = {**raw, **(events[0].terms if events else {})}
-    terms = kind.read(name, _terms(first), problems)
-    after = first
-    for event in events[1:]:
-        after = {**after, **event.terms}
-        if event.terms and terms is not None and kind.read(name, _terms(after), problems) is None:
-            return None
+    try:
+        terms = _read_terms(kind, name, first, problems)
+        after = first
+        for event in events[1:]:
+            after = {**after, **event.terms}
+            if event.terms and terms is not None and _read_terms(kind, name, after, problems) is None:
+                return None
+    except plugins.PluginError as error:
+        problems.extend(error.problems)
+        return None
     grade = str(row.get("grade") or "")
     if grade and grade not in GRADES:
         problems.add("bad_grade", f"contract '{name}': 'grade' is one of {', '.join(GRADES)}, not '{grade}'")
@@ -191,6 +261,16 @@ def _read(row: Mapping[str, Any], problems: Problems) -> Contract | None:
     if terms is None or deal is None:
         return None
     return Contract(name, kind, deal, status, terms, events, raw, grade, str(row.get("source") or ""), headline)
+
+
+def _read_terms(kind: Kind, name: str, row: Mapping[str, Any], problems: Problems) -> Any:
+    """The kind's terms; what the code of a plug-in's terms raises names the plug-in."""
+    if kind.name in kinds():
+        return kind.read(name, _terms(row), problems)
+    plugin = plugins.find(plugins.CONTRACTS, kind.name)
+    assert plugin is not None
+    with plugins.guarded(plugin, f"its terms, as contract '{name}' gives them, failed"):
+        return kind.read(name, _terms(row), problems)
 
 
 def _terms(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from gigawatt.core.errors import InputError, Problem
 from gigawatt.physics.chip.device import Box, Chip, PowerMode
+from gigawatt.physics.chip.models import device_model
 
 # Power of a chip that waits, where no source gives it: a tenth of its limit (assumed).
 IDLE_SHARE = 0.10
@@ -21,7 +22,8 @@ def chip_from_record(record: Any) -> Chip:
     NIC bandwidth 0 means that no source states it: a fabric then uses its own. Idle power not stated is a tenth of TDP.
 
     Raises:
-        InputError: the record lacks what no model can do without (memory, its bandwidth, a power limit, a peak).
+        InputError: the record lacks what no model can do without (memory, its bandwidth, a power limit, a peak), or names a
+            device model that no installed package brings.
     """
     needed = {"memory": record.memory, "memory_bandwidth": record.memory_bandwidth, "tdp": record.tdp}
     missing = [name for name, datum in needed.items() if datum is None]
@@ -33,6 +35,8 @@ def chip_from_record(record: Any) -> Chip:
             Problem("missing_fact", f"accelerator '{record.id}' has no published {', '.join(missing)}", None, (hint,))
         )
     tdp_w = _value(record.tdp)
+    if record.device_model:
+        device_model(record.device_model)  # told here, before a search begins
     return Chip(
         name=record.id,
         vendor=record.vendor,
@@ -49,6 +53,7 @@ def chip_from_record(record: Any) -> Chip:
         sms=int(record.sms),
         l2_bytes=_value(record.l2),
         anchors={str(name): _value(datum) for name, datum in record.anchors.items()},
+        device_model=record.device_model,
     )
 
 

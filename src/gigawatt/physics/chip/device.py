@@ -20,7 +20,8 @@ class Chip:
     `generation` names the kin whose calibration serves (ampere, hopper, blackwell, blackwell-ultra, rubin, cdna3, cdna4,
     tpu, neuron, ascend, gaudi, ada); `stack` the software (cuda, rocm, xla, neuron, cann, ...); `peak_flops` maps
     bf16, fp8, fp4, int8, tf32, fp64 to dense flop/s. `anchors` maps 'gemm/bf16' and the like to the seconds of the one
-    kernel that `kernels.anchor_for` names, where somebody measured it.
+    kernel that `kernels.anchor_for` names, where somebody measured it. `device_model` names the plug-in's model that gives
+    its seconds and watts ('' for the calibrations).
     """
 
     name: str
@@ -38,6 +39,7 @@ class Chip:
     sms: int = 0
     l2_bytes: float = 0.0
     anchors: Mapping[str, float] = field(default_factory=dict)
+    device_model: str = ""
 
 
 def multiprocessors(chip: Chip) -> float:

@@ -28,6 +28,7 @@ from numpy.typing import ArrayLike, NDArray
 from gigawatt.core.errors import InputError, Problem, unknown_name
 from gigawatt.physics.chip import calibration
 from gigawatt.physics.chip.device import Chip
+from gigawatt.physics.chip.models import modelled_watts
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.intp]
@@ -103,6 +104,10 @@ def kind_codes(names: ArrayLike) -> Codes:
 
 def floor_w(chip: Chip) -> float:
     """Watts of a chip that waits with its clocks up; never below idle, never above the limit."""
+    if chip.device_model:
+        waiting = modelled_watts(chip, 0.0, 0.0, 0.0)
+        if waiting is not None:
+            return min(max(float(waiting), chip.idle_w), chip.tdp_w)
     floors = calibration.table(RECORD, "floors")
     return min(max(float(floors.get(chip.name, floors["default"])) * chip.tdp_w, chip.idle_w), chip.tdp_w)
 
@@ -173,6 +178,10 @@ def mean_watts(chip: Chip, compute_util: Array, memory_util: Array, code: int, o
         code: the operator's kind, of `kind_codes`.
         out: where they go.
     """
+    modelled = modelled_watts(chip, compute_util, memory_util) if chip.device_model else None
+    if modelled is not None:
+        np.clip(modelled, chip.idle_w, chip.tdp_w, out=out)
+        return
     busy, compute, exponent, memory = (float(x) for x in _constants(chip.name)[:4, code])
     floor = floor_w(chip) / chip.tdp_w
     demand = np.minimum(compute_util, 1.0, out=compute_util)

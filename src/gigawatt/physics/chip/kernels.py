@@ -29,6 +29,7 @@ from gigawatt.physics.chip.calibration import Constants
 from gigawatt.physics.chip.device import Chip
 from gigawatt.physics.chip.experts import moe_layer_seconds
 from gigawatt.physics.chip.gemm import gemm_reduced_seconds, gemm_seconds
+from gigawatt.physics.chip.models import device_model, modelled_seconds
 from gigawatt.physics.chip.scans import (
     convolution_seconds,
     convolution_update_seconds,
@@ -246,12 +247,14 @@ def kernel_seconds(
         columns: the family's columns, and its options (`window`, `context`, `local_experts`, `fused_quantise`, ...).
 
     Raises:
-        InputError: unknown family or precision, or a missing column.
+        InputError: unknown family or precision, a missing column, or a device model that can not be used.
     """
     kind = _family(family)
     missing = [name for name in kind.needs if name not in columns]
     if missing:
         raise InputError(Problem("missing_column", f"{family} kernels need {', '.join(missing)} too"))
+    if chip.device_model:
+        return _modelled(chip, kind, family, precision, columns)
     fit = calibration_for(chip, family, precision, engine)
     seconds = _form(chip, kind, precision, fit, reduced, columns)
     low, high = fit.low, fit.high
@@ -266,6 +269,14 @@ def kernel_seconds(
                 seconds = seconds * (measured / alone) ** anchor.weight
             low, high = anchor.anchored_band or (low, high)
     return Kernels(seconds, low, high, fit.note)
+
+
+def _modelled(chip: Chip, kind: Family, family: str, precision: str, columns: Mapping[str, Any]) -> Kernels:
+    """The answer of the chip's own device model."""
+    wide = "bf16" if kind.wide_peak or kind.wants == "nothing" else precision.split("/")[0]
+    model = device_model(chip.device_model)
+    seconds = modelled_seconds(chip, family, precision, peak_of(chip, wide), columns)
+    return Kernels(seconds, *model.band, f"device model {chip.device_model}")
 
 
 def _form(chip: Chip, kind: Family, precision: str, fit: Constants, reduced: bool, columns: Mapping[str, Any]) -> Array:

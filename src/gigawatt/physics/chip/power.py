@@ -21,6 +21,7 @@ from gigawatt.physics.chip import calibration
 from gigawatt.physics.chip.calibration import Constants
 from gigawatt.physics.chip.device import Box, Chip, PowerMode
 from gigawatt.physics.chip.kernel_power import comm_watts
+from gigawatt.physics.chip.models import modelled_watts
 from gigawatt.physics.chip.node import BoxWatts, box_watts
 
 Array = NDArray[np.float64]
@@ -86,27 +87,36 @@ def chip_watts(
     Returns:
         Watts, broadcast over the arguments, between `chip.idle_w` and the mode's power limit.
     """
-    fit = power_constants(chip)
-    shared = calibration.parameters("chip-power")
     uc = np.clip(np.asarray(compute_util, dtype=np.float64), 0.0, 1.0)
     um = np.clip(np.asarray(memory_util, dtype=np.float64), 0.0, 1.0)
     on = np.clip(np.asarray(busy, dtype=np.float64), 0.0, 1.0)
-    drive = (
-        fit["memory"] * um ** shared["memory_exponent"]
-        + fit["compute"] * uc ** shared["compute_exponent"]
-        + fit["busy"] * on
-    )
-    share = fit["floor"] + (1.0 - fit["floor"]) * -np.expm1(-drive)
+    share = _share(chip, uc, um, on)
     setting = FULL if mode is None else mode
     limit_w = chip.tdp_w * setting.power_share
     # A mode that leaves memory at full speed is a cap: clocks fall only where the draw exceeds it. A profile that slows memory
     # too lowers clocks and voltage at every load, so it scales the draw and not only the limit: vendors state their savings on
     # whole workloads, most of which stay below the limit.
     scale_w = chip.tdp_w if setting.memory_share >= 1.0 else limit_w
-    watts: Array = np.clip(shared["cap"] * scale_w * share, min(chip.idle_w, limit_w), limit_w)
+    watts: Array = np.clip(scale_w * share, min(chip.idle_w, limit_w), limit_w)
     waits = np.clip(np.asarray(comm_share, dtype=np.float64), 0.0, 1.0)
     if bool(np.any(waits > 0.0)):
         # Work that draws less than its own waiting is never lifted by it.
         waiting_w = np.minimum(comm_watts(chip, 0.5), watts)
         watts = watts + waits * (waiting_w - watts)
     return watts
+
+
+def _share(chip: Chip, uc: Array, um: Array, on: Array) -> Array:
+    """Watts over the power limit, before a mode: of the chip's device model where it has one."""
+    modelled = modelled_watts(chip, uc, um, on) if chip.device_model else None
+    if modelled is not None:
+        return modelled / chip.tdp_w
+    fit = power_constants(chip)
+    shared = calibration.parameters("chip-power")
+    drive = (
+        fit["memory"] * um ** shared["memory_exponent"]
+        + fit["compute"] * uc ** shared["compute_exponent"]
+        + fit["busy"] * on
+    )
+    share: Array = shared["cap"] * (fit["floor"] + (1.0 - fit["floor"]) * -np.expm1(-drive))
+    return share

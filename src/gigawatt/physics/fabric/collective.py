@@ -18,6 +18,7 @@ from gigawatt.physics.fabric.bands import band
 from gigawatt.physics.fabric.columns import LL, LL128, SIMPLE, Columns, Line, columns
 from gigawatt.physics.fabric.constants import Constants
 from gigawatt.physics.fabric.design import Fabric
+from gigawatt.physics.fabric.models import with_models
 from gigawatt.physics.fabric.wires import Array, Networks, Wires, wires_of
 
 _BINDS = ("latency-bound", "scale-up-bound at tier 1", "NIC-bound at tier 2")
@@ -124,7 +125,7 @@ def collective_seconds(
         per_domain: ranks of the group in one scale-up domain (1 for a data-parallel group over domains); as many as fit
             where None.
         algorithms: only lines whose name begins so ('NVLS', 'ring'), for machines that pin one; 'hierarchical' is the
-            collective in phases, which no library chooses by itself.
+            collective in phases, which no library chooses by itself. A fabric with a model of its own has no lines.
         fit: constants, the packaged ones where None.
 
     Raises:
@@ -141,9 +142,10 @@ def collective_seconds(
     blocks = [slice(start, start + _BLOCK) for start in range(0, max(len(n), 1), _BLOCK)]
     done = [_block(kind, size[rows], n[rows], most[rows], wires.take(rows), algorithms, fit) for rows in blocks]
     if len(done) == 1:
-        return done[0]
+        return with_models(done[0], kind, size, n, most, wires)
     seconds, low, high = (np.concatenate([getattr(d, name) for d in done]) for name in ("seconds", "low", "high"))
-    return Answer(seconds, low, high, np.concatenate([d.code for d in done]), done[0].texts)
+    made = Answer(seconds, low, high, np.concatenate([d.code for d in done]), done[0].texts)
+    return with_models(made, kind, size, n, most, wires)
 
 
 def _block(

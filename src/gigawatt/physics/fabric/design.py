@@ -49,7 +49,7 @@ class Fabric:
     alone). `torus_dims` are those of a scale-up torus. `ring_share` and `exchange_share` are what routing, placement and
     failures leave of the NIC's rate to a ring and to an exchange of all with all (`balance.balanced` works them out).
     `leaf_endpoints` and `pod_endpoints` are what a leaf and a pod carry where the design says so, else 0;
-    `oversubscription` then applies above the pods.
+    `oversubscription` then applies above the pods. `collective_model` names the plug-in's model that times its collectives.
     """
 
     name: str
@@ -79,6 +79,7 @@ class Fabric:
     exchange_share: float = 1.0
     leaf_endpoints: int = 0
     pod_endpoints: int = 0
+    collective_model: str = ""
 
     def __post_init__(self) -> None:
         problems = [
@@ -136,7 +137,16 @@ def wiring_from_record(record: Any, nic_bytes_per_s: float = 0.0) -> Fabric:
     Args:
         record: a catalog record of kind fabric.
         nic_bytes_per_s: the chip's own NIC rate, one way, where it is slower than the record's; 0 where it is not known.
+
+    Raises:
+        InputError: the record names a model that no installed package brings.
     """
+    if record.collective_model:
+        from gigawatt.physics.fabric.models import (
+            fabric_model,
+        )  # it knows networks as columns, which are made of fabrics
+
+        fabric_model(record.collective_model)  # told here, before anything is timed
     stated = float(record.nic_bandwidth.value)
     nic = min(stated, nic_bytes_per_s) if nic_bytes_per_s > 0 else stated
     port = float(record.port_bandwidth.value) if record.port_bandwidth is not None else nic
@@ -162,6 +172,7 @@ def wiring_from_record(record: Any, nic_bytes_per_s: float = 0.0) -> Fabric:
         queue_pairs=int(record.queue_pairs),
         leaf_endpoints=int(record.leaf_endpoints),
         pod_endpoints=int(record.pod_endpoints),
+        collective_model=str(record.collective_model),
     )
 
 

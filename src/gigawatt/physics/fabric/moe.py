@@ -19,6 +19,7 @@ from gigawatt.physics.fabric import constants
 from gigawatt.physics.fabric.collective import Answer
 from gigawatt.physics.fabric.columns import MESH, crossing
 from gigawatt.physics.fabric.constants import Constants
+from gigawatt.physics.fabric.models import with_models
 from gigawatt.physics.fabric.wires import NET_CLASSES, REDUCTIONS, Array, Networks, Wires, wires_of
 
 STYLES = ("normal", "low_latency")
@@ -103,4 +104,5 @@ def moe_seconds(
     seconds = np.where(n > 1, seconds, 0.0)
     limits = fit.bands["moe"]
     code = np.where(latency > 0.5 * seconds, 0, np.where(several, 2, 1)).astype(np.intp)
-    return Answer(seconds, seconds * float(limits["low"]), seconds * float(limits["high"]), code, _TEXTS)
+    made = Answer(seconds, seconds * float(limits["low"]), seconds * float(limits["high"]), code, _TEXTS)
+    return with_models(made, "all_to_all", size, n, n, wires)

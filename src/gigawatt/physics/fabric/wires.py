@@ -34,7 +34,8 @@ class Wires:
     reach; `domain` ranks that a scale-up domain may hold, `node` ranks of a host; `net`, `scaleup`, `reduction` index
     `NET_CLASSES`, `design.SCALEUPS`, `REDUCTIONS`; `sharp` marks reduction in the scale-out switches, `ordered` networks that
     deliver writes in order, without which NCCL's LL protocols are off; `torus_dims` of a torus; `pod` ranks below the
-    oversubscribed tier; `ring_share` and `exchange_share` what routing leaves of the NICs' rate.
+    oversubscribed tier; `ring_share` and `exchange_share` what routing leaves of the NICs' rate; `model` names a plug-in's
+    fabric model, '' for the closed forms.
     """
 
     scaleup_bytes_per_s: Any
@@ -53,6 +54,7 @@ class Wires:
     ring_share: Any
     exchange_share: Any
     nic_stated: Any
+    model: Any
 
     def take(self, rows: slice | NDArray[np.intp]) -> Wires:
         """The rows named, where fields are columns."""
@@ -115,4 +117,5 @@ _FIELDS: dict[str, Callable[[Fabric], Any]] = {
     "ring_share": lambda f: float(f.ring_share),
     "exchange_share": lambda f: float(f.exchange_share),
     "nic_stated": lambda f: bool(f.nic_stated),
+    "model": lambda f: f.collective_model,
 }

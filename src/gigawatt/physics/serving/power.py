@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from gigawatt.core.errors import InputError, Problem
 from gigawatt.physics.chip import Chip, PowerMode, calibration
 from gigawatt.physics.chip.calibration import Constants
+from gigawatt.physics.chip.models import modelled_watts
 from gigawatt.physics.chip.power import FULL
 from gigawatt.physics.serving.engine.step import StepSeconds
 
@@ -140,6 +141,9 @@ def phase_watts(
     cap = calibration.parameters(RECORD)["cap"]
     drawn = np.maximum(drawn, 1e-6)
     share = drawn * cap / (drawn**SHARPNESS + cap**SHARPNESS) ** (1.0 / SHARPNESS)
+    if chip.device_model and plateaus is None:
+        modelled = modelled_watts(chip, phases.compute_util, phases.memory_util, 1.0 - phases.wait / whole)
+        share = share if modelled is None else modelled / chip.tdp_w
     setting = FULL if mode is None else mode
     limit_w = chip.tdp_w * setting.power_share
     scale_w = chip.tdp_w if setting.memory_share >= 1.0 else limit_w

@@ -78,6 +78,39 @@ def compare(
     asked_of = verb or _verb_of_folders(a, b)
     one = side_of(a, asked_of, set_a, overlays, as_of)
     two = side_of(a if b is None else b, asked_of, set_b, overlays if overlays_b is None else overlays_b, as_of)
+    asked = {"set-a": set_a, "set": set_b, "overlay": overlays, "overlay-b": overlays_b or ()}
+    words = [str(one) for one in (a, b) if one is not None]
+    words += [word for name, many in asked.items() for value in many for word in (f"--{name}", str(value))]
+    words += [word for name, value in (("verb", verb), ("as-of", as_of)) if value for word in (f"--{name}", value)]
+    return compare_sides(
+        one,
+        two,
+        metric=metric,
+        order=order,
+        shapley=shapley,
+        orders=orders,
+        command=f"gigawatt compare {shlex.join(words)}",
+        progress=progress,
+    )
+
+
+def compare_sides(
+    one: Side,
+    two: Side,
+    *,
+    metric: str = "",
+    order: str | Sequence[str] = "",
+    shapley: bool = False,
+    orders: int = ORDERS,
+    command: str = "",
+    progress: Progress = lambda text: None,
+) -> RunResult:
+    """The same of two sides that are read already; `command` asks it again.
+
+    Raises:
+        InputError: the sides ask different questions, or a metric or group that is not there.
+        Infeasible: no plan fits one of the sides.
+    """
     refuse_unlike(one, two)
     fields = [info.alias or name for name, info in one.recipe.model.model_fields.items()]
     other_folders = one.recipe.overlays != two.recipe.overlays
@@ -85,12 +118,7 @@ def compare(
     states = States(one, two, groups, progress)
     ends = states.ends()
     chosen = _metric(metric, one, two, *ends)
-    made = _walked(one, two, groups, states, chosen, bool(order), shapley, orders)
-    asked = {"set-a": set_a, "set": set_b, "overlay": overlays, "overlay-b": overlays_b or ()}
-    words = [str(one) for one in (a, b) if one is not None]
-    words += [word for name, many in asked.items() for value in many for word in (f"--{name}", str(value))]
-    words += [word for name, value in (("verb", verb), ("as-of", as_of)) if value for word in (f"--{name}", value)]
-    return result_of(made, f"gigawatt compare {shlex.join(words)}")
+    return result_of(_walked(one, two, groups, states, chosen, bool(order), shapley, orders), command)
 
 
 def _verb_of_folders(a: Path | str, b: Path | str | None) -> str | None:

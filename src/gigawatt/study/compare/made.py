@@ -276,7 +276,13 @@ def _answer(made: Made, start: float, gap: float) -> list[str]:
     )
     rows = sorted((row for row in made.rows if not made.is_noise(row["value"])), key=lambda row: -abs(row["value"]))
     if not rows:
-        return [first, f"None of the {len(made.groups)} groups that differ moves it."]
+        count = len(made.groups)
+        none = (
+            "The group that differs does not move it."
+            if count == 1
+            else f"None of the {count} groups that differ moves it."
+        )
+        return [first, none]
     most = ", ".join(f"{row['step']} {amount(row['value'], made.unit, signed=True)}" for row in rows[:3])
     return [first, f"Most of it: {most}."]
 
@@ -323,9 +329,10 @@ def _objective(side: Side) -> str:
 
 
 def _next(made: Made, again: str) -> list[str]:
-    if made.same:
+    if made.same or not again:
         return []
-    others = [name for name in made.states.units if name != made.metric]
+    moved = {row["name"]: abs(row["change"]) for row in _metrics(made).rows() if row["change"]}
+    others = sorted((name for name in moved if name != made.metric), key=lambda name: -moved[name])
     ways: list[str] = [f"{again} --metric {others[0]}"] if others else []
     if made.method.kind == "order" and len(made.groups) > 1:
         ways.append(f"{again} --shapley")

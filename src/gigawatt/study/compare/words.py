@@ -48,7 +48,8 @@ def side_says(value: Any, known: Input | None) -> str:
     if known is None or known.value is None or known.value in ([], {}):
         return "not given"
     if isinstance(known.value, (int, float)) and not isinstance(known.value, bool):
-        return f"{known.value:,.6g} {known.unit}".rstrip() + " (default)"
+        shown = f"{known.value:,}" if isinstance(known.value, int) else f"{known.value:,.6g}"
+        return f"{shown} {known.unit}".rstrip() + " (default)"
     return f"{said(known.value)} (default)"
 
 

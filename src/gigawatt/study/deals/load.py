@@ -11,7 +11,7 @@ from typing import Any
 from gigawatt.catalog import Catalog
 from gigawatt.core import units
 from gigawatt.core.errors import InputError, Problem, Problems, Where, unknown_name
-from gigawatt.finance.contracts import Contract, kinds, read_contracts
+from gigawatt.finance.contracts import Contract, Kind, kind_named, read_contracts
 from gigawatt.study.deals.scenario import DealsScenario, Opening, Party
 from gigawatt.study.load import Default, defaults_of
 from gigawatt.study.source import Source, check_duplicates, override, read, validated
@@ -196,13 +196,15 @@ def _check_names(
 
     for row, place in zip(rows, places, strict=True):
         name = row.get("id")
-        whole = dict(row)
+        whole, kind = dict(row), _kind(row)
         for said, at in _told(row, place):
             whole |= said
             for side in ("pays", "gets"):
                 named(f"company or outside party for contract '{name}' ({side})", said.get(side), parties, (*at, side))
             named(f"site for contract '{name}'", said.get("site"), sites, (*at, "site"))
             for key in ("index", "base", "market_value"):
+                if kind is not None and key in kind.door and kind.door[key].dimension != "text":
+                    continue  # a kind of a plug-in that calls something else so
                 named(f"path for contract '{name}' ({key})", said.get(key), paths, (*at, key))
             if row.get("kind") == "warrant":
                 named(f"path for contract '{name}' (price)", said.get("price"), paths, (*at, "price"))
@@ -272,7 +274,7 @@ def _check_contracts(
             hint = "give one of them an 'id' of its own"
             problems.add("duplicate_id", f"contracts has two '{name}'", source.where(place), hint)
         seen.add(name)
-        kind = kinds().get(str(row.get("kind")))
+        kind = _kind(row)
         door = {key: term.dimension for key, term in kind.door.items()} if kind is not None else {}
         for said, at in _told(row, place):
             for key, value in said.items():
@@ -282,6 +284,14 @@ def _check_contracts(
                         units.parse(value, dimension)
                     except units.UnitError as error:
                         problems.add("no_unit", f"contract '{name}', {key}: {error}", source.where((*at, key)))
+
+
+def _kind(row: Mapping[str, Any]) -> Kind | None:
+    """The row's kind, None where there is none or its plug-in is broken: reading the contract tells so."""
+    try:
+        return kind_named(str(row.get("kind")))
+    except InputError:
+        return None
 
 
 def _company(party: Party, catalog: Catalog, day: date | None) -> Company:

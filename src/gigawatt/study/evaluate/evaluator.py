@@ -59,6 +59,8 @@ class Evaluator:
             return Outcome("infeasible", {}, str(error))
         except InputError as error:
             return Outcome("wrong", {}, "; ".join(problem.message for problem in error.problems))
+        except MemoryError:
+            raise  # the machine's fault: asked again, it may have an answer
         except Exception as error:
             return Outcome("failed", {}, f"{type(error).__name__}: {error}")
         self.units |= {name: unit for name, (_, unit) in found.items()}

@@ -42,7 +42,7 @@ def main() -> None:
             os._exit(0)
 
     try:
-        make = pickle.load(inbox)
+        make = _maker(inbox)
         threading.Thread(target=listen, daemon=True).start()
         worker = make()
         tell("ready")
@@ -61,6 +61,17 @@ def main() -> None:
         with contextlib.suppress(OSError):
             tell("raised", *packed(error))
         os._exit(1)
+
+
+def _maker(inbox: IO[bytes]) -> Any:
+    """What makes the worker, from the modules that the driver has too."""
+    try:
+        return pickle.load(inbox)
+    except AttributeError as error:
+        if "__main__" not in str(error):
+            raise
+        message = "what makes a worker has to be in a module that can be imported, not in the script that is run"
+        raise TypeError(message) from error
 
 
 def _channels() -> tuple[IO[bytes], IO[bytes]]:

@@ -20,7 +20,7 @@ from gigawatt.core.errors import InputError, Problem, Where
 from gigawatt.study.executors.protocol import Done, Maker
 from gigawatt.study.executors.remote import ONE_THREAD, processors, reraise
 from gigawatt.study.executors.supervise import Lost, News, Part, Ready, supervise
-from gigawatt.study.executors.versions import differences, versions
+from gigawatt.study.executors.versions import content, differences, place, versions
 
 PATIENCE_S = 5.0  # for a cluster's head to answer at all; Ray itself tries for minutes
 OBJECTS_BYTES = 256 * 2**20  # of a local cluster's store: parts are small and fetched at once
@@ -86,9 +86,26 @@ def _connected(ray: Any, address: str | None, workers: int | None) -> Iterator[b
         hint = "start one with 'ray start --head' and give its address, or give none for one on this machine"
         raise _refused("no_cluster", f"no Ray cluster at '{address}': {said}", address, hint) from None
     try:
-        yield address == "local"
+        with _silence():
+            yield address == "local"
     finally:
         ray.shutdown()
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Ray tells of dead workers on standard output, whatever its log level; what a command prints there may be JSON."""
+    from ray._private import worker
+
+    said = getattr(worker, "print_to_stdstream", None)
+    if said is None:  # another version of Ray
+        yield
+        return
+    worker.print_to_stdstream = lambda *_, **__: None
+    try:
+        yield
+    finally:
+        worker.print_to_stdstream = said
 
 
 def _reach(address: str) -> None:
@@ -123,6 +140,7 @@ class _Actors:
     def __init__(self, ray: Any, make: Maker, paths: Sequence[str]) -> None:
         self._ray, self._paths = ray, tuple(paths)
         self._make: bytes = ray.cloudpickle.dumps(make)
+        self._wanted = (versions(), place(), content())
         self._class = _actor_class(ray)
         self._at: dict[Any, _Actor] = {}  # by what was asked last
         self._hired = 0
@@ -130,7 +148,7 @@ class _Actors:
     def hire(self) -> _Actor:
         self._hired += 1
         handle = self._class.remote()
-        asked = handle.begin.remote(self._make, dict(versions()), ONE_THREAD, self._paths)
+        asked = handle.begin.remote(self._make, self._wanted, ONE_THREAD, self._paths)
         seat = _Actor(self._hired, handle, asked)
         self._at[seat.asked] = seat
         return seat
@@ -191,7 +209,7 @@ def _actor_class(ray: Any) -> Any:
 
     class Actor:
         def begin(
-            self, make: bytes, wanted: Mapping[str, str], threads: Mapping[str, str], paths: Sequence[str]
+            self, make: bytes, wanted: tuple[dict[str, str], str, str], threads: dict[str, str], paths: Sequence[str]
         ) -> tuple[Any, ...]:
             import os
             import pickle
@@ -202,11 +220,12 @@ def _actor_class(ray: Any) -> Any:
             sys.path += [path for path in paths if path not in sys.path]
             try:
                 from gigawatt.study.executors.remote import packed
-                from gigawatt.study.executors.versions import versions
+                from gigawatt.study.executors.versions import place, versions
             except ImportError as error:
                 return "other", platform.node(), str(error)
-            here = dict(versions())
-            if here != dict(wanted):
+            there, its_place, its_content = wanted
+            here = versions(its_content if place() == its_place else "")
+            if here != there:
                 return "other", platform.node(), here
             self.packed = packed
             try:

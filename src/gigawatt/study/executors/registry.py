@@ -1,10 +1,12 @@
-"""Engines by name: what `--engine` may be."""
+"""Engines by name: what `--engine` may be, of this package or of a plug-in."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from gigawatt.core import plugins
 from gigawatt.core.errors import InputError, Problem, Where, unknown_name
+from gigawatt.study.executors.plugged import plugged
 from gigawatt.study.executors.pool import Pool
 from gigawatt.study.executors.protocol import Executor
 from gigawatt.study.executors.ray import Ray
@@ -28,10 +30,12 @@ def executor_of(name: str = DEFAULT, workers: int | None = None, address: str | 
     """
     if workers is not None and workers < 1:
         raise InputError(Problem("no_workers", f"{workers} workers do no work", Where("--workers"), ("at least 1",)))
-    engine = ENGINES.get(name)
-    if engine is None:
-        raise InputError(unknown_name("engine", name, ENGINES, Where("--engine")))
-    if address and name in ("serial", "pool"):
+    brought = plugins.names(plugins.EXECUTORS)
+    if name not in ENGINES and name not in brought:
+        raise InputError(unknown_name("engine", name, [*ENGINES, *brought], Where("--engine")))
+    if name not in ENGINES:
+        return plugged(name, workers, address)
+    if address and name != "ray":
         message = f"the engine '{name}' works on this machine and takes no address"
         raise InputError(Problem("no_address", message, Where("--address"), ("'--engine ray' does",)))
-    return engine(workers, address)
+    return ENGINES[name](workers, address)

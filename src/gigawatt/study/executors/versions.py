@@ -10,18 +10,24 @@ from functools import cache
 from pathlib import Path
 
 import gigawatt
+from gigawatt.core import plugins
 
 # whose arithmetic or encoding shows in a part
 PACKAGES = ("numpy", "scipy", "highspy", "polars")
 
 
-@cache
-def versions() -> Mapping[str, str]:
-    """Versions of Python, of this package (with a hash of its code and facts) and of what it works with."""
+def place() -> str:
+    """This machine's name and the folder of the package on it."""
+    return f"{platform.node()}:{Path(gigawatt.__file__).parent}"
+
+
+def versions(known: str = "") -> dict[str, str]:
+    """Versions of Python, of this package (with the hash of its code and facts, if not `known`) and of what it works with."""
     return {
         "Python": ".".join(platform.python_version_tuple()[:2]),
-        "gigawatt": f"{gigawatt.__version__} ({_content()})",
+        "gigawatt": f"{gigawatt.__version__} ({known or content()})",
         **{name: importlib.metadata.version(name) for name in PACKAGES},
+        **{f"plug-in {one.distribution}": one.version for one in plugins.installed()},
     }
 
 
@@ -32,12 +38,15 @@ def differences(here: Mapping[str, str], there: Mapping[str, str]) -> list[str]:
     ['numpy 2.4.6 here, 2.3.0 there']
     """
     return [
-        f"{name} {mine} here, {there.get(name, 'none')} there" for name, mine in here.items() if there.get(name) != mine
+        f"{name} {here.get(name, 'none')} here, {there.get(name, 'none')} there"
+        for name in dict.fromkeys([*here, *there])
+        if here.get(name) != there.get(name)
     ]
 
 
-def _content() -> str:
-    """A hash of the package's files, whatever folder they are in."""
+@cache
+def content() -> str:
+    """A hash of the package's code and facts, whatever folder they are in."""
     root = Path(gigawatt.__file__).parent
     whole = hashlib.sha256()
     for file in sorted(root.rglob("*")):

@@ -71,13 +71,18 @@ class Cash(Work):
         made: dict[str, Callable[[], Node]] = {
             "revenue": lambda: self.made_revenue(detail),
             "energy": self.energy,
-            "opex": self.staff if detail == "staff" else self.upkeep,
+            "opex": lambda: self._opex(detail),
             "capex": self.capex,
             "residual": self.capex,
             "cogs": self.cost_of_goods,
         }
         found = [made[head]()] if head in made else []
         return [*found, self.annuity()]
+
+    def _opex(self, detail: str) -> Node:
+        if detail in self.levied:
+            return self.charge(detail)
+        return self.staff() if detail == "staff" else self.upkeep()
 
     @once
     def _contract(self, name: str) -> list[Node]:
@@ -109,6 +114,9 @@ class Cash(Work):
         raise NotImplementedError
 
     def staff(self) -> Node:
+        raise NotImplementedError
+
+    def charge(self, name: str) -> Node:
         raise NotImplementedError
 
     def capex(self) -> Node:

@@ -10,6 +10,7 @@ import numpy as np
 from gigawatt.study.answer import Answer
 from gigawatt.study.explain import Node, choice, given, node, worked
 from gigawatt.study.explained.cash import Cash
+from gigawatt.study.explained.charges import rate_node
 from gigawatt.study.explained.once import once
 from gigawatt.study.explained.power import HOURS
 
@@ -185,8 +186,28 @@ class Chosen(Cash):
         return worked("product", "staff of a year", "USD/yr", [self.mean_mw(), self.staff_rate()])
 
     @once
+    def charge(self, name: str) -> Node:
+        k = list(self.levied).index(name)
+        rows = [
+            worked("product", f"{name} of {self.label(j)}", "USD/yr", [self.in_use(j), self._charge_of_rack(k, j)])
+            for j in self.used
+        ]
+        return worked("sum", f"charge {name} of a year", "USD/yr", rows)
+
+    def _charge_of_rack(self, k: int, j: int) -> Node:
+        """USD of one charge for a rack in use through a year."""
+        levied, charges = self.priced.levied[k], self.resolved.scenario.charges
+        value = float(self.priced.charges_usd_per_yr[k, j])
+        name = f"{levied.levy.id} of a rack, {self.label(j)}"
+        return rate_node(self.source, charges, levied, name, value, "USD/yr")
+
+    def charges(self) -> list[Node]:
+        """Each charge of the scenario, a year."""
+        return [self.charge(name) for name in self.levied]
+
+    @once
     def running(self) -> Node:
-        rows = [self.energy(), self.upkeep(), self.staff()]
+        rows = [self.energy(), self.upkeep(), self.staff(), *self.charges()]
         return worked("sum", "energy, upkeep and staff of a year", "USD/yr", rows, self.answer.annual_running_usd)
 
     @once

@@ -44,7 +44,7 @@ def kept(
         files |= {name: [[name, found]] for name in named if (found := digest_of(Path(name)))}
     for file in sorted(folder.iterdir()) if folder is not None else ():
         files[shown(file)] = [[shown(file), digest_of(file)]]
-    overlays = [str(overlay) for overlay in catalog.folders[1:]] if catalog is not None else []
+    overlays = [str(overlay) for overlay in catalog.overlays] if catalog is not None else []
     return {"explain": dict(trees), "explain_files": files} | ({"explain_overlays": overlays} if overlays else {})
 
 

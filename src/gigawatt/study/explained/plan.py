@@ -114,6 +114,7 @@ class PlanTrees(Chosen):
         rows = [self.revenue()] if mine.revenue_share else []
         rows.append(self.energy())
         rows.append(self.staff())
+        rows += self.charges()
         rows.append(self.platform_charges())
         shell = [
             self.shell_rent(),

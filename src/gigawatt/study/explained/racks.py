@@ -11,6 +11,7 @@ from gigawatt.catalog.records import CostSet, Facility
 from gigawatt.core.datum import Datum
 from gigawatt.economics.cost import Part, capital_charge
 from gigawatt.study.explain import Node, defined, fact, given, node, of_datum, worked
+from gigawatt.study.explained.charges import rate_node
 from gigawatt.study.explained.once import Keeper, once
 from gigawatt.study.explained.wires import What, fabric_leaf, network_node
 from gigawatt.study.price import SECONDS_PER_YEAR, Priced
@@ -30,6 +31,7 @@ class Racks(Keeper):
         super().__init__()
         self.resolved, self.priced = resolved, priced
         self.source = resolved.loaded.source
+        self.levied = {one.levy.id: one for one in priced.levied}
         self.costs: CostSet = resolved.costs
         self.facility: Facility = resolved.facility
 
@@ -64,6 +66,10 @@ class Racks(Keeper):
             whole = defined("all IT of a rack", 1.0, "share", "what the list price stands for")
             left = worked("difference", "compute over list price", "share", [whole, *rest])
             return worked("product", label, "USD", [self.list_price(i), left], value)
+        levied = self.levied.get(name)
+        if levied is not None:
+            charges = self.resolved.scenario.charges
+            return rate_node(self.source, charges, levied, label, value, "USD")
         share = shares[name]
         assert share is not None
         return worked("product", label, "USD", [self.list_price(i), of_datum(f"{name} over list price", share)], value)
@@ -128,6 +134,8 @@ class Racks(Keeper):
         """The rent factor of a part of a rack."""
         if part.name == "network":
             return self.rent_factor(part.life_years, self.costs.network_life_years, "life of networks")
+        if part.name in self.levied:
+            return self.rent_factor(part.life_years, None, f"life of {part.name}")
         return self.rent_factor(part.life_years, self.costs.it_life_years, "life of IT")
 
     @once

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from gigawatt.core.table import Table
 from gigawatt.study.explain import Node, choice, defined, fitted, given, node, of_datum, worked
+from gigawatt.study.explained.charges import rate_node
 from gigawatt.study.explained.once import once
 from gigawatt.study.explained.plan import headed
 from gigawatt.study.fleet.answer import FleetAnswer
@@ -137,8 +138,17 @@ class BuildTrees(BuildChosen):
 
     @once
     def staff(self) -> Node:
-        return worked("product", "staff, all quarters", "USD", [self.mw_years(), self.staff_rate()],
-                      float(self.flows.staff_usd.sum()))  # fmt: skip
+        paid = float(self.flows.staff_usd.sum())
+        if not self.levied:
+            return worked("product", "staff, all quarters", "USD", [self.mw_years(), self.staff_rate()], paid)
+        staff = worked("product", "staff, all quarters", "USD", [self.mw_years(), self.staff_rate()])
+        charges = self.resolved.scenario.charges
+        rates = [
+            rate_node(self.source, charges, one, f"{name}: rates of its model", one.rates.usd_per_mwh, "USD/MWh")
+            for name, one in self.levied.items()
+        ]
+        rest = node("formula", "charges, all quarters", paid - staff["value"], "USD", "rates x use", rates)
+        return worked("sum", "staff and charges, all quarters", "USD", [staff, rest], paid)
 
     def _racks_paid(self, paid_by: str) -> list[Node]:
         """Racks of each platform at what they are paid: `list_usd`, or `cost_usd` as the objective counts them."""

@@ -13,6 +13,7 @@ from gigawatt.physics.fabric.constants import packaged
 from gigawatt.physics.fabric.design import NET_CLASS
 from gigawatt.study.net.question import MOE, Overrides, Question
 from gigawatt.study.network import balanced_within, scaleup_of
+from gigawatt.study.plugged import models_said
 
 GBIT = 8e-9
 
@@ -83,7 +84,7 @@ def _named(name: str, catalog: Catalog) -> tuple[Any, Chip, int]:
     if name not in chips:
         raise InputError(unknown_name("platform or accelerator", name, [*platforms, *chips]))
     chip = _chip(catalog.get("accelerator", name))
-    hosts = [p.chips_per_node for p in (catalog.get("platform", i) for i in platforms) if p.accelerator == name]
+    hosts = [platform.chips_per_node for platform in catalog.platforms_of(name)]
     return None, chip, int(min(hosts, default=min(8, max(1, chip.scaleup_domain))))
 
 
@@ -183,6 +184,8 @@ def _assumptions(
         if record is not None and 0 < chip.nic_bytes_per_s < float(record.nic_bandwidth.value):
             why = f"of {chip.name}, which is slower than the fabric's"
         out.append(Assumed("NIC rate", nic, f"{why}; --nic states another"))
+    if fabric.collective_model:
+        out += [Assumed(*row[:3]) for row in models_said(None, record)]
     kinds = set(question.collectives)
     if kinds & {"all_to_all"} and question.overrides.ports_per_pair is None:
         ports = max(1, round(fabric.nic_bytes_per_s / fabric.port_bytes_per_s))

@@ -155,7 +155,7 @@ def _causes(
     name, count = asked.metric, len(model.inputs)
 
     def of(rows: Array) -> Array:
-        return np.concatenate([_filled(model.values(part)[name], name) for part in _split(rows)])
+        return np.concatenate([_filled(model.values(part, only=name)[name], name) for part in _split(rows)])
 
     bars_of = tornado_design(count)
     bars = tornado(bars_of, of(bars_of.normals))

@@ -96,7 +96,7 @@ class BoxedModel:
         base = self.base
         return tuple(Metric(name, value, self.evaluator.units.get(name, "")) for name, value in base.values.items())
 
-    def values(self, normal: Array, say: Callable[[int], Any] = lambda done: None) -> dict[str, Array]:
+    def values(self, normal: Array, say: Callable[[int], Any] = lambda done: None, only: str = "") -> dict[str, Array]:
         """Headlines of every row, one whole answer a row."""
         drawn = self.sampler.columns(normal)
         names = [one.name for one in self.metrics]

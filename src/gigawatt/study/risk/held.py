@@ -35,6 +35,9 @@ from gigawatt.study.timeline import Timeline
 
 Array = NDArray[np.float64]
 SECONDS_PER_YEAR = 8760 * 3600.0
+# Metrics that need no ledger.
+CHEAP = ("system_npv", "revenue_per_mw_year", "gross_profit_per_mw_year", "capex", "capex_per_gw", "tokens_out",
+         "joules_per_output_token", "energy_price", "carbon_per_mtok", "cost_per_mtok")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +143,13 @@ class Held:
 
     # -- every metric
 
-    def columns(self, world: World) -> dict[str, Array]:
-        """Metrics of every draw, [draws] each; a metric that the plan does not have is absent."""
+    def columns(self, world: World, only: str = "") -> dict[str, Array]:
+        """Metrics of every draw, [draws] each; a metric that the plan does not have is absent.
+
+        Args:
+            world: the draws.
+            only: leave out what this metric does not need (returns are the dearest part of a draw); '' leaves out nothing.
+        """
         annuity, rate, weights = self._time(world)
         costs = costs_of(self.resolved, self.priced, world)
         paid = paid_by(self.resolved, self.priced, self.line, costs, world, annuity)
@@ -153,8 +161,9 @@ class Held:
         }
         out["system_npv"] = out["value.system"]
         energy = energy_usd_per_yr(self.plan, draws, self.priced.energy_usd_per_yr)
-        flows = self._flows(world, costs, sold, energy, rate)
-        out |= self._returns(flows, rate)
+        if only not in CHEAP:
+            flows = self._flows(world, costs, sold, energy, rate)
+            out |= self._returns(flows, rate, only)
         out |= self._yearly(world, draws, costs, paid["operator"], sold, energy, weights)
         out |= {f"missed.{name}": late.astype(np.float64) for name, late in sold.missed.items()}
         return {name: np.broadcast_to(values, (world.count,)) for name, values in out.items()}
@@ -206,7 +215,7 @@ class Held:
         return {"net": net, "project": project, "early": early, "cfads": cfads, "service": service, "sold": sales_usd,
                 "funding": funding}  # fmt: skip
 
-    def _returns(self, flows: dict[str, Array], rate: Array | float) -> dict[str, Array]:
+    def _returns(self, flows: dict[str, Array], rate: Array | float, only: str) -> dict[str, Array]:
         """Values of companies, returns, payback, cover."""
         time = self.settled.schedule.time_years
         out: dict[str, Array] = {}
@@ -219,9 +228,10 @@ class Held:
             company = self.resolved.scenario.company(role)
             if f"npv.{company}" in out:
                 out[f"{role}_npv"] = out[f"npv.{company}"]
-        if self.operator in self.book.companies:
+        if self.operator in self.book.companies and only in ("", "operator_irr"):
             out["operator_irr"] = irr_rows(flows["net"][:, self.book.companies.index(self.operator)])
-        out["project_irr"] = irr_rows(flows["project"])
+        if only in ("", "project_irr"):
+            out["project_irr"] = irr_rows(flows["project"])
         out["payback"] = payback_rows(flows["early"], time)
         if self.loans:
             out["dscr_min"] = least_cover_rows(flows["cfads"], flows["service"])

@@ -61,8 +61,8 @@ class Model(Protocol):
     @property
     def metrics(self) -> tuple[Metric, ...]: ...
 
-    def values(self, normal: Array, say: Callable[[int], Any] = ...) -> dict[str, Array]:
-        """Metrics [draws] from correlated standard normals [draws, inputs]."""
+    def values(self, normal: Array, say: Callable[[int], Any] = ..., only: str = "") -> dict[str, Array]:
+        """Metrics [draws] from correlated standard normals [draws, inputs]; at least the one named by `only`, if any is."""
         ...
 
 

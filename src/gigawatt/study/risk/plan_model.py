@@ -65,14 +65,14 @@ class PlanModel:
             Metric(h.name, found[h.name][0], h.unit, h.formula, h.inputs) for h in HEADLINES if h.name in found
         )
 
-    def values(self, normal: Array, say: Callable[[int], Any] = lambda done: None) -> dict[str, Array]:
+    def values(self, normal: Array, say: Callable[[int], Any] = lambda done: None, only: str = "") -> dict[str, Array]:
         """Headlines of every row, in blocks of one size, so that a row does not depend on how many stand beside it."""
         count = len(normal)
         padded = np.zeros((-(-count // BLOCK) * BLOCK, normal.shape[1]))
         padded[:count] = normal
         parts: dict[str, list[Array]] = {}
         for first in range(0, len(padded), BLOCK):
-            columns = self.held_plan.columns(self.drawn.world(padded[first : first + BLOCK]))
+            columns = self.held_plan.columns(self.drawn.world(padded[first : first + BLOCK]), only)
             made = headline_draws(self.answer, columns) | {k: v for k, v in columns.items() if k.startswith("missed.")}
             for name, column in made.items():
                 parts.setdefault(name, []).append(column)

@@ -60,7 +60,7 @@ class ProjectRisk:
             if name in self._keys
         )
 
-    def values(self, normal: Array, say: Callable[[int], Any] = lambda done: None) -> dict[str, Array]:
+    def values(self, normal: Array, say: Callable[[int], Any] = lambda done: None, only: str = "") -> dict[str, Array]:
         """Metrics of every row."""
         made = draws_of(self.solved, self.sampler.columns(normal), len(normal))
         say(len(normal))

@@ -20,10 +20,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr
 
 from gigawatt.study.sampling.correlation import Correlation, factor_of
-from gigawatt.study.sampling.laws import Law
+from gigawatt.study.sampling.laws import Law, NormalLaw
 from gigawatt.study.sampling.sequence import normals
 
 Array = NDArray[np.float64]
+_BLOCK = 256  # rows that are mixed at once; divides the number of rows that there are
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +113,19 @@ class Sampler:
         return tuple(self.laws)
 
     def normals(self, start: int, stop: int, *, replicate: int = 0) -> Array:
-        """Rows `start` to `stop` as correlated standard normals, [stop - start, laws]."""
+        """Rows `start` to `stop` as correlated standard normals, [stop - start, laws]; the same bytes in chunks of any size.
+
+        A library's matrix product rounds differently for one row and for many: rows are mixed in whole blocks by number.
+        """
         numbers = range(self.first, self.first + len(self.laws))
-        z = normals(self.seed, start, stop, numbers, replicate=replicate)
-        return z if self._factor is None else np.asarray(z @ self._factor.T)
+        if self._factor is None or start == stop:
+            return normals(self.seed, start, stop, numbers, replicate=replicate)
+        first, last = start // _BLOCK * _BLOCK, -(-stop // _BLOCK) * _BLOCK
+        z = normals(self.seed, first, last, numbers, replicate=replicate)
+        out = np.empty((len(self.laws), last - first))
+        for at in range(0, last - first, _BLOCK):
+            out[:, at : at + _BLOCK] = self._factor @ np.ascontiguousarray(z[at : at + _BLOCK].T)
+        return out[:, start - first : stop - first].T
 
     def draw(self, start: int, stop: int, *, replicate: int = 0) -> dict[str, Array]:
         """Rows `start` to `stop` as values of the laws, a column a name."""
@@ -128,10 +138,14 @@ class Sampler:
 
 def columns_of(laws: Mapping[str, Law], normal: Array) -> dict[str, Array]:
     """Values of each law from its column of normals."""
-    u = ndtr(normal)
+    return {name: _drawn(law, normal[:, k]) for k, (name, law) in enumerate(laws.items())}
+
+
+def _drawn(law: Law, z: Array) -> Array:
+    if isinstance(law, NormalLaw):
+        return law.of_normal(z)
     # beyond 8.2 sigma a share rounds to 1, whose inverse is infinite
-    np.clip(u, 1e-300, 1 - 2**-53, out=u)
-    return {name: law.quantile(u[:, k]) for k, (name, law) in enumerate(laws.items())}
+    return law.quantile(np.clip(ndtr(z), 1e-300, 1 - 2**-53))
 
 
 def group_pairs(groups: Iterable[GroupFactor]) -> list[tuple[str, str, float]]:

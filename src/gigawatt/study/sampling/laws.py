@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -39,6 +39,15 @@ class Law(Protocol):
     @property
     def support(self) -> tuple[float, float]:
         """Least and largest value that may be drawn; infinite where there is none."""
+        ...
+
+
+@runtime_checkable
+class NormalLaw(Protocol):
+    """A law that is a function of a normal deviate: drawn without going through shares, which are coarse in the tails."""
+
+    def of_normal(self, z: ArrayLike) -> Array:
+        """quantile(N(z))."""
         ...
 
 
@@ -79,8 +88,11 @@ class Lognormal:
         _need(_finite(self.gsd) and self.gsd > 1, "a lognormal needs 'gsd', its geometric standard deviation, above 1")
         _need(_finite(self.median) and self.median > 0, "the median of a lognormal is above 0")
 
+    def of_normal(self, z: ArrayLike) -> Array:
+        return np.asarray(self.median * np.exp(np.asarray(z) * math.log(self.gsd)))
+
     def quantile(self, u: ArrayLike) -> Array:
-        return np.asarray(self.median * np.exp(ndtri(np.asarray(u)) * math.log(self.gsd)))
+        return self.of_normal(ndtri(np.asarray(u)))
 
     def cdf(self, x: ArrayLike) -> Array:
         with np.errstate(divide="ignore"):
@@ -110,8 +122,11 @@ class Normal:
     def __post_init__(self) -> None:
         _need(_finite(self.mean, self.sd) and self.sd > 0, "a normal needs 'mean', and 'sd' above 0")
 
+    def of_normal(self, z: ArrayLike) -> Array:
+        return np.asarray(self.mean + self.sd * np.asarray(z))
+
     def quantile(self, u: ArrayLike) -> Array:
-        return np.asarray(self.mean + self.sd * ndtri(np.asarray(u)))
+        return self.of_normal(ndtri(np.asarray(u)))
 
     def cdf(self, x: ArrayLike) -> Array:
         return np.asarray(ndtr((np.asarray(x) - self.mean) / self.sd))

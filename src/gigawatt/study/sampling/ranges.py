@@ -69,9 +69,12 @@ class TwoSidedLognormal:
     def _sigma(self) -> tuple[float, float]:
         return math.log(self.middle / self.low) / Z80, math.log(self.high / self.middle) / Z80
 
+    def of_normal(self, z: ArrayLike) -> Array:
+        deviate, (below, above) = np.asarray(z), self._sigma
+        return np.asarray(self.middle * np.exp(deviate * np.where(deviate < 0, below, above)))
+
     def quantile(self, u: ArrayLike) -> Array:
-        z, (below, above) = ndtri(np.asarray(u)), self._sigma
-        return np.asarray(self.middle * np.exp(z * np.where(z < 0, below, above)))
+        return self.of_normal(ndtri(np.asarray(u)))
 
     def cdf(self, x: ArrayLike) -> Array:
         with np.errstate(divide="ignore"):
@@ -109,9 +112,12 @@ class TwoSidedNormal:
     def _sigma(self) -> tuple[float, float]:
         return (self.middle - self.low) / Z80, (self.high - self.middle) / Z80
 
+    def of_normal(self, z: ArrayLike) -> Array:
+        deviate, (below, above) = np.asarray(z), self._sigma
+        return np.asarray(self.middle + deviate * np.where(deviate < 0, below, above))
+
     def quantile(self, u: ArrayLike) -> Array:
-        z, (below, above) = ndtri(np.asarray(u)), self._sigma
-        return np.asarray(self.middle + z * np.where(z < 0, below, above))
+        return self.of_normal(ndtri(np.asarray(u)))
 
     def cdf(self, x: ArrayLike) -> Array:
         return _split_cdf(np.asarray(x, dtype=float) - self.middle, *self._sigma)

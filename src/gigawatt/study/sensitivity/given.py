@@ -20,9 +20,11 @@ Sources: E. Plischke, Reliab. Eng. Syst. Saf. 95, 354 (2010), cosines of the ran
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.linalg import solve_triangular
 from scipy.special import ndtri
 
 from gigawatt.study.sensitivity.inputs import Array, block_error, numbers_of, steady
@@ -74,23 +76,31 @@ def first_order(inputs: Array, values: ArrayLike, *, independent: bool = False) 
     return FirstOrder(first, error, noise)
 
 
+@lru_cache(maxsize=2)
 def _basis(rows: int, terms: int) -> Array:
-    """Functions of the rank, [rows, terms], of mean 0 and orthonormal as means over the ranks."""
+    """Functions of the rank, [rows, terms], of mean 0 and orthonormal as means over the ranks.
+
+    By Cholesky factors of the Gram matrix, twice: orthonormal to rounding, and faster than Householder's QR.
+    """
     u = (np.arange(rows) + 0.5) / rows
     z = ndtri(u)
-    columns = [z**k for k in range(_POWERS + 1)] + [np.cos(np.pi * k * u) for k in range(1, terms - _POWERS + 1)]
-    made, _ = np.linalg.qr(np.stack(columns, axis=1))
-    return np.asarray(made[:, 1:] * np.sqrt(rows))
+    made = np.stack([z**k for k in range(_POWERS + 1)] + [np.cos(np.pi * k * u) for k in range(1, terms - _POWERS + 1)])
+    for _ in range(2):
+        made /= np.sqrt(np.square(made).mean(axis=1, keepdims=True))
+        made = solve_triangular(np.linalg.cholesky(made @ made.T / rows), made, lower=True)
+    return np.asarray(made[1:].T)
 
 
 def _expected(column: Array, y: Array, basis: Array) -> tuple[Array, int]:
     """E(y | x) at each row, and how many constants were fitted to say it."""
     rows, terms = basis.shape
-    kinds, which = np.unique(column, return_inverse=True)
-    if len(kinds) <= terms:
-        means = np.bincount(which, weights=y) / np.bincount(which)
-        return np.asarray(means[which]), len(kinds) - 1
     order = np.argsort(column, kind="stable")
+    new = np.diff(column[order]) > 0
+    kinds = 1 + int(np.count_nonzero(new))
     out = np.empty_like(y)
+    if kinds <= terms:
+        which = np.concatenate([[0], np.cumsum(new)])
+        out[order] = (np.bincount(which, weights=y[order]) / np.bincount(which))[which]
+        return out, kinds - 1
     out[order] = basis @ (basis.T @ y[order] / rows)
     return out, terms

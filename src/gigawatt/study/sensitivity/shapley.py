@@ -103,14 +103,14 @@ def shapley_design(
         both = normals(seed, number * each, (number + 1) * each, 2 * inputs, replicate=replicate)
         ranked = [i for g in order for i in made[g]]
         factor = factor_of(matrix[np.ix_(ranked, ranked)])
-        mixed = both[:, 0::2].copy(order="F")
+        e = both[:, 0::2].copy(order="F")
         back = np.argsort(ranked)
-        blocks.append((mixed @ factor.T)[:, back])
+        blocks.append((e @ factor.T)[:, back])
         end = inputs
         for g in order[::-1]:
             start = end - len(made[g])
-            mixed[:, start:end] = both[:, 2 * start + 1 : 2 * end : 2]
-            blocks.append((mixed @ factor.T)[:, back])
+            e[:, start:end] = both[:, 2 * start + 1 : 2 * end : 2]
+            blocks.append((e @ factor.T)[:, back])
             end = start
     return ShapleyDesign(np.concatenate(blocks), each * len(chosen), made, method, chosen)
 

@@ -27,7 +27,7 @@ from gigawatt.core.errors import Problems
 from gigawatt.study.claim import Claim
 from gigawatt.study.door import QuestionName, Strict
 from gigawatt.study.hosts import Host
-from gigawatt.study.load import Default, load
+from gigawatt.study.load import Default, check
 from gigawatt.study.load import defaults_of as unwritten
 from gigawatt.study.question_files import chosen, filed, fleet_hosts, placed, text_of
 from gigawatt.study.resolve import Resolved, Work, resolve
@@ -173,14 +173,21 @@ def load_workload(
     Raises:
         InputError: the scenario is wrong, or has no such workload.
     """
+    return check_workload(read(Path(path)), workload, overrides, catalog)
+
+
+def check_workload(
+    source: Source, workload: str = "", overrides: Sequence[str] = (), catalog: Catalog | None = None
+) -> LoadedServe:
+    """The same of a scenario that is read already."""
     cat = catalog or Catalog.load()
-    loaded = load(path, overrides)
+    loaded = check(source, overrides)
     resolved = resolve(loaded, cat)
     works = {work.id: work for work in resolved.works if work.is_serving}
     where = loaded.source.where(("workloads",))
     if not workload and len({work.family for work in works.values()}) == 1:
         workload = next(iter(works))  # its further levels differ in their limits alone
-    work = chosen(works, workload, where, "serving", path)
+    work = chosen(works, workload, where, "serving", source.file)
     question = _question(work, resolved)
     hosts = fleet_hosts(question, work, resolved, "serving")
     given = ("on", "isl", "osl", "cached", "slo", "derate", "fabric")

@@ -255,8 +255,7 @@ def _ways_out(one: Tried, question: Question, arch: Architecture, catalog: Catal
 def _elsewhere(question: Question, arch: Architecture, catalog: Catalog, host: Host, chips: int) -> list[str]:
     """Platforms of the same software stack on which it fits in as many chips, the least memory first."""
     found = []
-    for name in catalog.ids("platform"):
-        record = catalog.get("platform", name)
+    for record in catalog.all("platform"):
         try:
             chip = box_from_record(record, catalog.get("accelerator", record.accelerator)).chip
         except InputError:
@@ -266,7 +265,7 @@ def _elsewhere(question: Question, arch: Architecture, catalog: Catalog, host: H
         runs = tuple(p for p in host.precisions if p in chip.peak_flops or p == "bf16")
         needed = fewest(arch, chip, runs, question) if runs else None
         if needed is not None and needed <= min(chips, chip.scaleup_domain):
-            found.append((chip.memory_bytes, name, needed))
+            found.append((chip.memory_bytes, record.id, needed))
     least = sorted(found)[:1]
     return [f"--on {name}, {_chips(needed)}" for _, name, needed in least]
 

@@ -15,6 +15,7 @@ from gigawatt.study.sweep.reading import Runs, reading
 from gigawatt.study.sweep.schema import CASE, INDEX, STATUS, Schema
 
 MOST_BEST = 10
+OF_A_CELL = 6  # draws, about, of a cell of two sampled inputs
 MOST_DRAWN = 1000  # rows in a chart of all inputs at once
 SMALL_SHARE = 0.005  # of the variance; below it an input is not named in the answer
 MOST_BESIDE = 3  # metrics beside the one that decides, where none is asked for
@@ -42,7 +43,7 @@ def answer_sweep(swept: Swept) -> RunResult:
             "worst": _rows("worst", runs.top(metric, MOST_BEST, not tally.lowest) if metric else [], schema, looked_at),
             "effects": _effects_table(effects, metric, schema),
             "levels": _levels_table(effects, metric, schema),
-            "cells": _cells(runs, effects, metric, schema),
+            "cells": _cells(runs, effects, metric, swept),
             "scenarios": _rows("scenarios", runs.thinned(MOST_DRAWN), schema, looked_at),
             "statuses": _statuses(statuses, sweep.design.rows),
         }
@@ -167,16 +168,17 @@ def _levels_table(effects: Sequence[Effect], metric: str, schema: Schema) -> Tab
     return Table.from_rows("levels", rows, columns, units, f"{metric} by level of each input", note)
 
 
-def _cells(runs: Runs, effects: Sequence[Effect], metric: str, schema: Schema) -> Table:
+def _cells(runs: Runs, effects: Sequence[Effect], metric: str, swept: Swept) -> Table:
     """Mean by the two inputs that matter most."""
     if len(effects) < 2:
         return Table("cells", {})
-    across, up = effects[0].factor, effects[1].factor
+    factors = {one.name: one for one in factors_of(swept.sweep.design, swept.schema, OF_A_CELL)}
+    across, up = (factors[effect.factor.name] for effect in effects[:2])
     rows = cells_of(runs, across, up, metric)
     title = f"{metric} over {across.name} and {up.name}"
     note = f"x: {across.name}; y: {up.name}; the mean over the feasible scenarios of each cell."
     return Table.from_rows(
-        "cells", rows, ["x", "y", "mean", "runs", "feasible"], {"mean": schema.metrics[metric]}, title, note
+        "cells", rows, ["x", "y", "mean", "runs", "feasible"], {"mean": swept.schema.metrics[metric]}, title, note
     )
 
 

@@ -73,8 +73,7 @@ class Sweep:
         Raises:
             InputError: with every problem found, before anything runs.
         """
-        path, problems = Path(file), Problems()
-        gathered = Gathered(problems)
+        path, gathered = Path(file), Gathered(Problems())
         name, title, looked_at, rows = "", "", tuple(metrics), chunk
         settings: Mapping[str, Any] = {}
         base = path
@@ -92,15 +91,56 @@ class Sweep:
         gathered.add_grid(grid)
         gathered.add_zip(zip_)
         gathered.add_sample(sample)
+        return cls._made(recipe, gathered, samples, seed, rows, looked_at, name, title)
+
+    @classmethod
+    def of_recipe(
+        cls,
+        recipe: Recipe,
+        *,
+        grid: Said = (),
+        zip_: Said = (),
+        sample: Said = (),
+        samples: int | None = None,
+        seed: int | None = None,
+        cases: Mapping[str, Mapping[str, Any]] | Sequence[str] = (),
+        metrics: Sequence[str] = (),
+        chunk: int | None = None,
+    ) -> Sweep:
+        """The sweep of a question that is read already; see `of`.
+
+        Raises:
+            InputError: with every problem found, before anything runs.
+        """
+        gathered = Gathered(Problems())
+        gathered.add_cases(cases)
+        gathered.add_grid(grid)
+        gathered.add_zip(zip_)
+        gathered.add_sample(sample)
+        return cls._made(recipe, gathered, samples, seed, chunk, tuple(metrics))
+
+    @classmethod
+    def _made(
+        cls,
+        recipe: Recipe,
+        gathered: Gathered,
+        samples: int | None,
+        seed: int | None,
+        chunk: int | None,
+        looked_at: tuple[str, ...],
+        name: str = "",
+        title: str = "",
+    ) -> Sweep:
         if seed is None:
             own = recipe.source.data.get("seed")
             seed = own if isinstance(own, int) else SEED
+        problems = gathered.problems
         axes = gathered.axes(samples, seed, recipe.inputs())
-        design = design_of(axes, rows, problems) if axes or not problems.found else None
+        design = design_of(axes, chunk, problems) if axes or not problems.found else None
         check_axes(recipe, axes, problems)
         problems.raise_if_any()
         assert design is not None
-        of = str(recipe.source.data.get("name") or base.stem)
+        of = str(recipe.source.data.get("name") or Path(recipe.source.file).stem)
         said = str(recipe.source.data.get("title") or of)
         return cls(recipe, design, name or f"{of}-sweep", title or f"{said}: {design.rows:,} scenarios", looked_at)
 

@@ -7,15 +7,15 @@ together) is tried by reading the question with that one change in it, which cos
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 from gigawatt.catalog import Catalog
 from gigawatt.core.errors import InputError, Problem, Problems, Where
-from gigawatt.study.evaluate import SCENARIO_VERBS, Recipe
+from gigawatt.study.evaluate import Recipe
 from gigawatt.study.paths import Input, check_path
-from gigawatt.study.source import Source, changed
+from gigawatt.study.questions import check_source
+from gigawatt.study.source import changed
 from gigawatt.study.sweep.axes import Axis, Cases
 from gigawatt.study.sweep.sampled import Sampled
 from gigawatt.study.sweep.values import Span, written
@@ -30,7 +30,7 @@ def check_axes(recipe: Recipe, axes: Sequence[Axis], problems: Problems) -> None
         InputError: the question itself is wrong.
     """
     catalog = Catalog.load(tuple(Path(folder) for folder in recipe.overlays))
-    read_question(recipe.verb, recipe.source, catalog, recipe.as_of)
+    check_source(recipe.source, catalog, recipe.as_of)
     known, tries = recipe.inputs(), 0
     for axis, path in ((one, path) for one in axes for path in one.paths):
         unknown = check_path(path, known, axis.place(path))
@@ -51,51 +51,6 @@ def check_axes(recipe: Recipe, axes: Sequence[Axis], problems: Problems) -> None
     if axes and not problems.found:
         first = {path: value for axis in axes for path, value in axis.at(0).items()}
         _try(recipe, first, axes[0].place(), catalog, problems, whole=True)
-
-
-def read_question(verb: str, source: Source, catalog: Catalog, as_of: str | date | None = None) -> None:
-    """Read a question as its verb would and look up its ids, without answering it.
-
-    Raises:
-        InputError: with every problem found.
-    """
-    from gigawatt.study.questions import day_of
-
-    day = day_of(as_of) if isinstance(as_of, str) else as_of
-    if verb in SCENARIO_VERBS:
-        from gigawatt.study.load import check
-        from gigawatt.study.operate.check import check_operate
-        from gigawatt.study.resolve import resolve
-        from gigawatt.study.risk.check import check_varied
-
-        loaded = check(source)
-        if verb == "operate":
-            check_operate(loaded)
-        check_varied(resolve(loaded, catalog))
-    elif verb == "market":
-        from gigawatt.study.market.scenario import check_market
-
-        check_market(source, (), day)
-    elif verb == "deals" and source.data.get("question") == "project":
-        from gigawatt.study.project import check_project
-
-        check_project(source, ())
-    elif verb == "deals":
-        from gigawatt.study.deals.load import check as check_deals
-
-        check_deals(source, (), day, catalog)
-    elif verb == "net":
-        from gigawatt.study.net.file import check_net
-
-        check_net(source, (), catalog)
-    elif verb == "serve":
-        from gigawatt.study.serve.file import check_serve
-
-        check_serve(source, (), catalog)
-    else:
-        from gigawatt.study.train.file import check_train
-
-        check_train(source, (), catalog)
 
 
 def _levels(axis: Axis, path: str) -> Iterator[tuple[int, Any]]:
@@ -150,7 +105,7 @@ def _try(
     wrong: list[Problem] = list(found.found)
     if not wrong:
         try:
-            read_question(recipe.verb, source, catalog, recipe.as_of)
+            check_source(source, catalog, recipe.as_of)
         except InputError as error:
             wrong = list(error.problems)
     said = "the first scenario" if whole else ", ".join(f"{path}={written(value)}" for path, value in changes.items())

@@ -115,7 +115,7 @@ def chunk_of(rows: int) -> int:
 
 def design_of(axes: Sequence[Axis], chunk: int | None, problems: Problems) -> Design | None:
     """A design of these axes, or None with what is wrong with their product added to `problems`."""
-    if not axes:
+    if not any(axis.paths for axis in axes):
         problems.add(
             "nothing_to_change", "a sweep changes nothing", None, "say what: --grid site.energy_price=30..90 USD/MWh/7"
         )

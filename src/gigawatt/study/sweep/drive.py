@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from gigawatt.core.errors import InputError, Problem, Where, nearest
 from gigawatt.study.executors import Done, Executor
+from gigawatt.study.executors.carried import Carried
 from gigawatt.study.sweep.asked import Sweep
 from gigawatt.study.sweep.resume import begun
 from gigawatt.study.sweep.schema import CASE, STATUS, Schema
@@ -121,22 +122,22 @@ def drive(
         WorkerLost: a chunk whose workers die each time.
     """
     seen = watch or Unwatched()
+    done = 0
     with closing(open_store(folder)) as store:
-        seen.say("reading the question")
-        schema = begun(store, sweep, fresh)
-        metric = metric_of(sweep, schema)
-        tally = Tally(
-            metric,
-            lower_is_better(metric) if lowest is None else lowest,
-            sweep.design.rows,
-            schema.metrics.get(metric, ""),
-        )
         try:
-            seconds = _run(store, sweep, schema, executor, seen, tally)
+            seen.say("reading the question")
+            schema = begun(store, sweep, fresh)
+            metric = metric_of(sweep, schema)
+            lowest = lower_is_better(metric) if lowest is None else lowest
+            tally = Tally(metric, lowest, sweep.design.rows, schema.metrics.get(metric, ""))
+            try:
+                seconds = _run(store, sweep, schema, executor, seen, tally)
+            finally:
+                done = tally.done
+            yield Swept(sweep, schema, folder, tally, executor.name, seconds)
         except KeyboardInterrupt:
-            kept = f"{tally.done:,} of {tally.total:,} scenarios are kept in '{folder}'"
+            kept = f"{done:,} of {sweep.design.rows:,} scenarios are kept in '{folder}'"
             raise Stopped(f"stopped by the user; {kept}; the same command goes on from there") from None
-        yield Swept(sweep, schema, folder, tally, executor.name, seconds)
 
 
 def _run(store: Store, sweep: Sweep, schema: Schema, executor: Executor, watch: Watch, tally: Tally) -> float:
@@ -153,7 +154,8 @@ def _run(store: Store, sweep: Sweep, schema: Schema, executor: Executor, watch: 
     watch.tick(tally, 0.0)
     if pending:
         store.unfinish()
-        finished = executor.run(Work(sweep.recipe, sweep.design, schema), pending)
+        work = Work(sweep.recipe, sweep.design, schema, Carried.of(sweep.recipe.overlays))
+        finished = executor.run(work, pending)
         try:
             for done in finished:
                 _keep(store, done, schema, tally)

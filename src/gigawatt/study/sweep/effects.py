@@ -77,8 +77,11 @@ class Effect:
         return max(means) - min(means) if means else None
 
 
-def factors_of(design: Design, schema: Schema) -> list[Factor]:
-    """Everything that varies by itself, in the order of the axes; what has one level only varies nothing."""
+def factors_of(design: Design, schema: Schema, of_a_cell: int = 1) -> list[Factor]:
+    """Everything that varies by itself, in the order of the axes; what has one level only varies nothing.
+
+    A sampled input has `CLASSES` classes, or so few that one by another holds about `of_a_cell` draws a cell.
+    """
     out: list[Factor] = []
     stride = design.rows
     for axis in design.axes:
@@ -86,7 +89,8 @@ def factors_of(design: Design, schema: Schema) -> list[Factor]:
         if len(axis) < 2:
             continue
         if isinstance(axis, Sampled):
-            out += [_sampled(axis, path, schema) for path in axis.paths]
+            classes = max(2, min(CLASSES, math.isqrt(axis.count // of_a_cell)))
+            out += [_sampled(axis, path, schema, classes) for path in axis.paths]
         else:
             out.append(_listed(axis, stride))
     return out
@@ -124,10 +128,9 @@ def _groups(size: int) -> list[range]:
     return [range(low, high) for low, high in pairwise(starts)]
 
 
-def _sampled(axis: Sampled, path: str, schema: Schema) -> Factor:
+def _sampled(axis: Sampled, path: str, schema: Schema, count: int) -> Factor:
     one = axis.drawn[path]
     column = quoted(next(c.number for c in schema.inputs if c.path == path))
-    count = max(2, min(CLASSES, math.isqrt(axis.count)))
     levels = np.linspace(0, 1, count + 1)
     edges = list(dict.fromkeys(float(f"{one.number(float(u)):.9g}") for u in levels[1:-1]))
     middles = [one.number(float(u)) for u in (levels[:-1] + levels[1:]) / 2]
@@ -168,13 +171,16 @@ def _share(counted: Sequence[tuple[int, float, float]]) -> float | None:
 
 
 def cells_of(runs: Runs, across: Factor, up: Factor, metric: str) -> list[dict[str, Any]]:
-    """Mean of a metric by the levels of two factors."""
+    """Mean of a metric by the levels of two factors, every pair in its order; None where no row is or none is feasible."""
     name = quoted(metric)
     rows = runs.ask(
         f"select {across.sql} as x, {up.sql} as y, avg({name}), count(*)::bigint, (count(*) filter ({STATUS} = 'ok'))::bigint "
-        "from runs group by 1, 2 order by 1, 2"
+        "from runs group by 1, 2"
     )
+    found = {(int(x), int(y)): (mean, total, feasible) for x, y, mean, total, feasible in rows}
     return [
-        {"x": across.words[int(x)], "y": up.words[int(y)], "mean": mean, "runs": total, "feasible": feasible}
-        for x, y, mean, total, feasible in rows
+        {"x": across.words[x], "y": up.words[y], "mean": mean, "runs": total, "feasible": feasible}
+        for x in range(len(across.words))
+        for y in range(len(up.words))
+        for mean, total, feasible in [found.get((x, y), (None, 0, 0))]
     ]

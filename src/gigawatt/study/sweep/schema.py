@@ -18,7 +18,7 @@ from gigawatt.study.evaluate import Outcome, Recipe
 from gigawatt.study.paths import Input
 from gigawatt.study.sweep.design import Design
 from gigawatt.study.sweep.sampled import Sampled
-from gigawatt.study.sweep.values import Span, split, written
+from gigawatt.study.sweep.values import Span, number_of, split, written
 
 if TYPE_CHECKING:
     import polars as pl
@@ -48,8 +48,7 @@ class InputColumn:
             return math.nan
         if self.reader is not None:
             return self.reader.number(value)
-        found = split(value)
-        return math.nan if found is None else found[0]
+        return number_of(value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,16 +125,20 @@ def read_words(text: str) -> Values:
 
 
 def read_values(said: Any) -> Values:
-    """Values as a file gives them: a list, text as `read_words` takes it, {from, to, points, spaced}, or one value.
+    """Values as a file or Python gives them: a list, text as `read_words` takes it, {from, to, points, spaced}, one value.
 
     Raises:
         ValuesError: none of these.
     """
+    if isinstance(said, Span):
+        return said
     if isinstance(said, dict) and {"from", "to"} <= set(said):
         return _from_mapping(said)
     if isinstance(said, str):
         return read_words(said)
-    return _listed(said if isinstance(said, list) else [said])
+    if hasattr(said, "tolist"):  # a NumPy column
+        said = said.tolist()
+    return _listed(list(said) if isinstance(said, (list, tuple, range)) else [said])
 
 
 def _listed(found: Sequence[Any]) -> Values:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from gigawatt.study.evaluate import Recipe
 from gigawatt.study.executors import Worker
+from gigawatt.study.executors.carried import Carried
 from gigawatt.study.sweep.design import Design
 from gigawatt.study.sweep.schema import Schema, encode, frame_of
 
@@ -17,9 +18,13 @@ class Work:
     recipe: Recipe
     design: Design
     schema: Schema
+    overlays: Carried = field(default_factory=Carried)
 
     def __call__(self) -> Worker:
-        evaluator = self.recipe.evaluator()
+        recipe = self.recipe
+        if self.overlays.folders:
+            recipe = replace(recipe, overlays=self.overlays.here())
+        evaluator = recipe.evaluator()
 
         def part(chunk: int) -> bytes:
             rows = self.design.rows_of(chunk)

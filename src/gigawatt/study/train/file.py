@@ -28,7 +28,7 @@ from gigawatt.physics.training.releases import release_of
 from gigawatt.study.claim import Claim
 from gigawatt.study.door import QuestionName, Strict
 from gigawatt.study.hosts import Host
-from gigawatt.study.load import Default, load
+from gigawatt.study.load import Default, check
 from gigawatt.study.load import defaults_of as unwritten
 from gigawatt.study.question_files import chosen, filed, fleet_hosts, placed, text_of
 from gigawatt.study.resolve import Resolved, Work, resolve
@@ -151,12 +151,19 @@ def load_workload(
     Raises:
         InputError: the scenario is wrong, or has no such workload.
     """
+    return check_workload(read(Path(path)), workload, overrides, catalog)
+
+
+def check_workload(
+    source: Source, workload: str = "", overrides: Sequence[str] = (), catalog: Catalog | None = None
+) -> LoadedTrain:
+    """The same of a scenario that is read already."""
     cat = catalog or Catalog.load()
-    loaded = load(path, overrides)
+    loaded = check(source, overrides)
     resolved = resolve(loaded, cat)
     works = {work.id: work for work in resolved.works if isinstance(work.spec, Training)}
     where = loaded.source.where(("workloads",))
-    work = chosen(works, workload, where, "training", path)
+    work = chosen(works, workload, where, "training", source.file)
     question = _question(work, resolved)
     given = ["on", "seq", "batch", "tokens", "fabric"]
     spec = work.spec

@@ -151,8 +151,8 @@ def _chips_for(question: Question, subject: Subject, host: Host, good: Any) -> i
 def _elsewhere(question: Question, subject: Subject, host: Host, catalog: Catalog) -> str:
     """A platform of the same software stack with more memory a chip on which it fits; the least memory first."""
     larger = []
-    for name in catalog.ids("platform"):
-        record = catalog.get("accelerator", catalog.get("platform", name).accelerator)
+    for platform in catalog.all("platform"):
+        name, record = str(platform.id), catalog.get("accelerator", platform.accelerator)
         if record.stack == host.chip.stack and record.memory is not None:
             larger += [(record.memory.value, name)] if record.memory.value > host.chip.memory_bytes else []
     for _, name in sorted(larger):

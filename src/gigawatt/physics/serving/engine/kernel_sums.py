@@ -50,13 +50,20 @@ class ChipKey:
     memory_bytes_per_s: float
     sms: int
     peaks: tuple[tuple[str, float], ...]
+    device_model: str
     chip: Chip = field(compare=False)
 
     @classmethod
     def of(cls, chip: Chip) -> ChipKey:
         """Key of a chip."""
         return cls(
-            chip.name, chip.generation, chip.memory_bytes_per_s, chip.sms, tuple(sorted(chip.peak_flops.items())), chip
+            chip.name,
+            chip.generation,
+            chip.memory_bytes_per_s,
+            chip.sms,
+            tuple(sorted(chip.peak_flops.items())),
+            chip.device_model,
+            chip,
         )
 
 

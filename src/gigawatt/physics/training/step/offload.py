@@ -57,9 +57,8 @@ def usual_host(chip: Chip) -> HostPath | None:
 @lru_cache(maxsize=64)
 def _host_of(accelerator: str) -> HostPath | None:
     catalog = Catalog.load()
-    for name in catalog.ids("platform"):
-        platform = catalog.get("platform", name)
-        if platform.accelerator == accelerator and getattr(platform, "host", None):
+    for platform in catalog.platforms_of(accelerator):
+        if getattr(platform, "host", None):
             return host_path(catalog.get("host", platform.host), float(platform.chips_per_host or 1.0))
     return None
 

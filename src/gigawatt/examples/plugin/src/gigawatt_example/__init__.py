@@ -1,0 +1,1 @@
+"""A made-up maker of chips, as an example of a Gigawatt plug-in."""
