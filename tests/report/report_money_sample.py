@@ -11,8 +11,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "study"))
 from operate_sample import SMALL
 
 from gigawatt.catalog import Catalog
+from gigawatt.study.compare.answer import compare
 from gigawatt.study.deals.load import load_deals
 from gigawatt.study.deals.run import run_deals
+from gigawatt.study.executors import Serial
 from gigawatt.study.fleet.answer import run_fleet
 from gigawatt.study.load import load
 from gigawatt.study.market.run import run_market
@@ -22,17 +24,23 @@ from gigawatt.study.net.file import load_net, run_net
 from gigawatt.study.operate.answer import run_operate
 from gigawatt.study.project import load_project, run_project
 from gigawatt.study.result import RunResult
+from gigawatt.study.risk.answer import Words, run_risk
 from gigawatt.study.serve.file import load_serve, run_serve
+from gigawatt.study.sweep import Sweep, answer_sweep, drive
 from gigawatt.study.train import answer, read_question
 
 EXAMPLES = Path(__file__).parents[2] / "src" / "gigawatt" / "examples"
 STUDY = Path(__file__).parents[1] / "study"
 LOOP, BUILD_OUT, MOATS, HOURS = "a-small-loop", "build-out-small", "moats-small", "operate-small"
+RISK, SWEEP, COMPARE = "risk-of-a-project", "sweep-of-a-rack", "two-projects"
 NAMES = (
     LOOP,
     BUILD_OUT,
     MOATS,
     HOURS,
+    RISK,
+    SWEEP,
+    COMPARE,
     *(f"deals/{file.stem}" for file in sorted((EXAMPLES / "deals").glob("*.yaml"))),
     *(f"market/{file.stem}" for file in sorted((EXAMPLES / "market").glob("*.yaml"))),
     *(f"projects/{file.stem}" for file in sorted((EXAMPLES / "projects").glob("*.yaml"))),
@@ -92,6 +100,8 @@ def sample(name: str) -> RunResult:
             file = Path(folder) / f"{HOURS}.yaml"
             file.write_text(SMALL, encoding="utf-8")
             return run_operate(load(file))
+    if name in (RISK, SWEEP, COMPARE):
+        return studied(name)
     room, _, stem = name.partition("/")
     file = EXAMPLES / room / f"{stem}.yaml"
     if room == "deals":
@@ -103,6 +113,24 @@ def sample(name: str) -> RunResult:
     if room == "serving":
         return run_serve(load_serve(file))
     return run_project(load_project(file, ["uncertainty.samples=20"]))
+
+
+def studied(name: str) -> RunResult:
+    """A question asked many times, small."""
+    project = EXAMPLES / "projects" / "cloud-contract-with-debt.yaml"
+    if name == RISK:
+        return run_risk(project, [], Words(samples=64), Catalog.load())
+    if name == COMPARE:
+        changes = ("project.revenue.cloud.price=9 million USD/MW/yr", "project.revenue.cloud.prepaid=10 %")
+        return compare(project, set_b=changes)
+    grid = (
+        "site.energy_price=30 USD/MWh,60 USD/MWh",
+        "workloads.chat.slo.tpot_p99=50 ms,0.01 ms",
+        "workloads.chat.price.realised_share=20 %,30 %",
+    )
+    swept = Sweep.of(EXAMPLES / "one-rack.yaml", grid=grid)
+    with tempfile.TemporaryDirectory() as folder, drive(swept, Path(folder) / "swept", Serial()) as found:
+        return answer_sweep(found)
 
 
 @cache

@@ -101,7 +101,7 @@ def print_table(table: Table, limit: int | None = None) -> None:
         name: all(isinstance(v, (int, float)) or v is None for v in values) for name, values in table.columns.items()
     }
     for name in table.columns:
-        shown.add_column(table.header(name), justify="right" if numeric[name] else "left", overflow="fold")
+        shown.add_column(_escape(table.header(name)), justify="right" if numeric[name] else "left", overflow="fold")
     for count, row in enumerate(table.rows()):
         if limit is not None and count >= limit:
             break

@@ -30,7 +30,7 @@ def window(levels: list[float]) -> tuple[float, float] | None:
 def waterfall(result: RunResult) -> Figure | None:
     """One bar a step from where the one before it ended; A and B as whole bars."""
     made = result.manifest
-    rows = [row for row in rows_of(result, "steps") if row["moves"]]
+    rows = [row for row in rows_of(result, "steps") if row.get("moves")]
     if not rows:
         return None
     unit = str(made["unit"])

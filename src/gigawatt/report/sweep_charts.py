@@ -154,7 +154,7 @@ def _one_scale(data: Sequence[dict[str, Any]], axes: dict[str, Any]) -> None:
 def cells_chart(result: RunResult) -> Figure | None:
     """The mean over the two inputs that matter most; a cell of which nothing is feasible stays white with a cross."""
     table = result.tables.get("cells")
-    rows = rows_of(result, "cells")
+    rows = [row for row in rows_of(result, "cells") if {"x", "y", "mean"} <= row.keys()]
     if table is None or not rows:
         return None
     across, up = (list(dict.fromkeys(str(row[name]) for row in rows)) for name in ("x", "y"))
@@ -227,6 +227,8 @@ def scenarios_chart(result: RunResult) -> Figure | None:
     data: list[dict[str, Any]] = []
     for at, colour in enumerate(CLASSES):
         mine = [row for row in rows if sum(row[metric] >= edge for edge in edges) == at]
+        if not mine:
+            continue
         x: list[Any] = []
         y: list[Any] = []
         for row in mine:

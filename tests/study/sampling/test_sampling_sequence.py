@@ -109,3 +109,11 @@ def test_what_makes_no_sense_is_refused(bad):
 def test_nothing_asked_is_nothing():
     assert uniforms(0, 7, 7, 3).shape == (0, 3)
     assert uniforms(0, 0, 7, 0).shape == (7, 0)
+
+
+def test_dimensions_are_those_of_the_library():
+    from scipy.stats import qmc
+
+    from gigawatt.study.sampling import sequence
+
+    assert qmc.Sobol.MAXDIM == sequence.SOBOL_DIMENSIONS

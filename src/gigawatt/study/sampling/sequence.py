@@ -20,12 +20,11 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
-from scipy.stats import qmc
 
 Array = NDArray[np.float64]
 Words = NDArray[np.uint32]
 
-SOBOL_DIMENSIONS = int(qmc.Sobol.MAXDIM)  # 21,201; those beyond are filled with independent numbers
+SOBOL_DIMENSIONS = 21_201  # of the direction numbers that SciPy has; those beyond are filled with independent numbers
 MOST_ROWS = 2**26  # direction numbers of later rows take seconds to read
 _BITS = 32
 _TABLE_BITS = 10  # rows that are written at once: 2^10 rows of a dimension stay in the first cache
@@ -129,6 +128,8 @@ def _directions(dimensions: int, bits: int) -> Words:
 
     It goes by the Gray code, so its row 2^k is v_k + v_(k-1) and its row 1 is v_0.
     """
+    from scipy.stats import qmc  # half a second, which only those pay who draw
+
     engine = qmc.Sobol(dimensions, scramble=False, bits=_BITS)
     engine.random(1)
     out, at = np.empty((dimensions, bits), dtype=np.uint32), 1
