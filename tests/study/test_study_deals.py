@@ -87,13 +87,20 @@ def row(result: RunResult, table: str, **keys: Any) -> dict[str, Any]:
 
 
 def said(result: RunResult) -> str:
-    """All that a result says, but for its inputs and timings."""
+    """All that a result says, but for its inputs, where in its file they stand, and timings."""
     told = {name: table.columns for name, table in result.tables.items()}
     return json.dumps(
-        [result.headline, told, result.metrics.columns, result.texts, result.manifest["explain"]],
+        [result.headline, told, result.metrics.columns, result.texts, without_places(result.manifest["explain"])],
         default=str,
         sort_keys=True,
     )
+
+
+def without_places(tree: Any) -> Any:
+    """Trees but for the places of their leaves: a file with more openings has the same one elsewhere."""
+    if isinstance(tree, Mapping):
+        return {key: without_places(item) for key, item in tree.items() if key not in ("where", "input")}
+    return [without_places(item) for item in tree] if isinstance(tree, list) else tree
 
 
 # -- nothing of later is known

@@ -35,8 +35,11 @@ class DealTrees(DealLeaves):
         """What a line follows from: a contract's terms, or money of the file."""
         if line.contract and line.contract in self.by_id:
             return self.terms(line.contract)
+        known = {money.id for money in self.case.other_money}
         for n, one in enumerate(self.source.data.get("flows") or []):
-            same = isinstance(one, Mapping) and (one.get("pays"), one.get("gets")) == (line.payer, line.payee)
+            if not isinstance(one, Mapping) or one.get("id") not in known:
+                continue
+            same = (one.get("pays"), one.get("gets")) == (line.payer, line.payee)
             if same and str(one.get("account") or "revenue") == line.account:
                 return self.money(n)
         party = line.payer if line.payer in self.case.loaded.ids else line.payee

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -110,6 +111,7 @@ class DealLeaves(Keeper):
 
     @once
     def _world_of(self, found: str, n: int) -> list[Node]:
+        """What is said of a site or a path; of dated values only those known on the day."""
         one = self.source.data[found][n]
         fields = ("used", "pue", "delay", "start", "growth", "volatility", "reversion", "built", "by_date")
         rows = []
@@ -117,10 +119,19 @@ class DealLeaves(Keeper):
             value = one.get(field)
             if value is None:
                 continue
-            plain = value if isinstance(value, (str, int, float)) else f"{len(value)} dated values"
+            plain = value if isinstance(value, (str, int, float)) else self._dated(found, n, field)
             name = f"{field.replace('_', ' ')} of {one.get('id')}"
             rows.append(given(self.source, (found, n, field), name, plain, "", str(one.get("source") or "the file")))
         return rows
+
+    def _dated(self, found: str, n: int, field: str) -> str:
+        day, scenario = self.case.loaded.as_of, self.case.loaded.scenario
+        if found == "paths":
+            count = sum(1 for dated in scenario.paths[n].by_date if day is None or dated <= day)
+            return f"{count} levels seen"
+        plans = [one for one in scenario.sites[n].built if day is None or one.known_on is None or one.known_on <= day]
+        last = max(plans, key=lambda one: one.known_on or date.min, default=None)
+        return f"{len(last.built) if last is not None else 0} dated steps"
 
     @once
     def money(self, n: int) -> list[Node]:
@@ -155,16 +166,12 @@ class DealLeaves(Keeper):
         if one.opening is None or one.opening.cash is None:
             return [given(self.source, ("companies", at), f"{company} has no stated purse", None, "")]
         words = f"cash of {company} on {one.opening.on}"
-        item = parties[at]
-        if isinstance(item, Mapping) and item.get("opening"):
-            stated = item["opening"]
-            path: Path_ = ("companies", at, "opening")
-            if isinstance(stated, list):
-                days = [str(o.get("on")) for o in stated if isinstance(o, Mapping)]
-                path = (*path, days.index(str(one.opening.on)) if str(one.opening.on) in days else 0)
-            return [
-                given(self.source, (*path, "cash"), words, one.opening.cash, "USD", one.opening.source or "the file")
-            ]
+        day, listed = self.case.loaded.as_of, self.case.loaded.scenario.companies[at].opening
+        stated = next((n for n, o in enumerate(listed) if o == one.opening and (day is None or o.known <= day)), None)
+        if stated is not None:
+            many = isinstance(parties[at].get("opening"), list)
+            path: Path_ = ("companies", at, "opening", *((stated,) if many else ()), "cash")
+            return [given(self.source, path, words, one.opening.cash, "USD", one.opening.source or "the file")]
         record = self.catalog.get("company", company)
         last = max(
             (b for b in record.balances if b.cash is not None and b.cash.value == one.opening.cash),
