@@ -154,3 +154,18 @@ def test_a_revenue_far_from_the_contracts_is_explained(tmp_path: Path) -> None:
     assert any("realised_share" in row["input"] for row in answer["gap"])
     usual = json.loads(_run(*words[:2], "--no-report", "--json", cwd=tmp_path).stdout)
     assert "gap" not in usual
+
+
+@pytest.mark.parametrize("words", [(), ("--json",)])
+def test_a_stopped_command_says_so(command, monkeypatch, words):
+    from gigawatt.catalog import Catalog
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Catalog, "load", stop)
+    code, out, err = command("catalog", "list", *words)
+    assert code == 130
+    said = json.loads(out)["error"] if words else err
+    assert "stopped by the user; nothing was left half-written" in str(said)
+    assert said["code"] == "interrupted" if words else not out

@@ -249,3 +249,30 @@ def test_another_verb_of_the_same_file(monkeypatch):
     assert (made.manifest["a"], made.manifest["b"]) == (5.0, 8.0)
     assert values(made) == {"horizon": -1.5, "discount rate": 4.5}  # by hand: -1 or -2; 5 or 4
     assert Recipe.of(RACK, "fleet").verb == "fleet"
+
+
+def test_a_run_folder_keeps_the_overlays_that_it_was_asked_with(tmp_path, monkeypatch):
+    from gigawatt.catalog import Catalog
+    from gigawatt.study.questions import answer_source
+    from gigawatt.study.source import read
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine" / "platform").mkdir(parents=True)
+    (tmp_path / "mine" / "platform" / "gb300-nvl72.yaml").write_text(
+        "extends: gb300-nvl72\nlist_price: {value: 4 million USD, kind: filing, source: our order}\n", encoding="utf-8"
+    )
+    made = answer_source("run", read(RACK), Catalog.load(["mine"]))
+    assert made.manifest["overlays"] == ["mine"]  # as it was named
+    folder = write_run(made, tmp_path / "kept")
+    gap = compare(RACK, folder)
+    assert list(values(gap)) == ["overlays"] and gap.manifest["overlays_b"] == ["mine"]
+    assert compare(RACK, folder, overlays=["mine"]).manifest["no_difference"]
+    (tmp_path / "mine").rename(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match="records of 'mine', which is gone"):
+        compare(RACK, folder)
+
+
+def test_what_only_rounding_moves_has_no_gap():
+    metrics = compare(RACK, set_b=[PRICE]).metrics.rows()
+    sizes = [(abs(row["value"]), 1e-9 * max(abs(row["a"]), abs(row["b"]))) for row in metrics if row["value"]]
+    assert sizes and all(gap > noise for gap, noise in sizes)

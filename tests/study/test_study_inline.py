@@ -76,3 +76,12 @@ def test_ids_with_a_dot_are_one_part_of_a_path(tmp_path):
 def test_nothing_said_is_the_same_catalog():
     catalog = Catalog.load()
     assert with_values(catalog, {}, lambda path: Where("x"), "x") is catalog
+
+
+def test_an_unknown_record_is_told_at_the_change_that_names_it():
+    recipe = Recipe.of(EXAMPLES / "one-rack.yaml", overrides=["catalog.platform/gb300-nvl27.list_price=3 million USD"])
+    with pytest.raises(InputError, match="gb300-nvl27") as told:
+        recipe.evaluator().result()
+    problem = told.value.problems[0]
+    assert str(problem.where).startswith("--set catalog.platform/gb300-nvl27.list_price=")
+    assert "did you mean 'gb300-nvl72'?" in problem.hints

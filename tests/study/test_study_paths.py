@@ -79,3 +79,12 @@ def test_the_table_of_inputs_shows_a_part_and_refuses_what_is_none():
     assert rows["site.energy_price"]["now"] == "48 USD/MWh" and rows["site.redundancy"]["from"] == "default"
     with pytest.raises(InputError, match=r"did you mean 'site'"):
         inputs_table(known, "sit")
+
+
+def test_a_mistyped_verb_is_named_and_a_sweep_is_no_answer():
+    with pytest.raises(InputError) as told:
+        Recipe.of(EXAMPLES / "one-gigawatt.yaml", "flete")
+    assert told.value.problems[0].hints == ("did you mean 'fleet'?",)
+    with pytest.raises(InputError, match="asks for a sweep") as told:
+        Recipe.of(EXAMPLES / "sweeps" / "site-and-prices.yaml")
+    assert told.value.problems[0].hints == ("'gigawatt sweep' answers it",)

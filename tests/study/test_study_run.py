@@ -203,3 +203,8 @@ def test_a_company_is_valued_at_its_own_rate() -> None:
     dear, usual = _answer("hundred-megawatts", f"companies={companies}"), _answer("hundred-megawatts")
     assert dear.npv("operator") < usual.npv("operator")
     assert dear.npv("lab") == pytest.approx(usual.npv("lab"))
+
+
+def test_a_small_plan_is_told_in_small_money_and_one_rack_is_one() -> None:
+    said = run(load(EXAMPLES / "one-rack.yaml")).headline
+    assert said.startswith("Build 1 rack of rack: ") and " M USD, worth " in said and "B USD" not in said

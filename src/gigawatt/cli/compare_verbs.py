@@ -40,7 +40,10 @@ def compare(
         list[str], typer.Option("--set-a", metavar="PATH=VALUE", help="Change A. Repeatable.", rich_help_panel=WHAT)
     ] = [],
     overlay: Annotated[
-        list[Path], typer.Option("--overlay", help="A folder with your own records. Repeatable.", rich_help_panel=WHAT)
+        list[Path],
+        typer.Option(
+            "--overlay", help="A folder with your own records (or a run's). Repeatable.", rich_help_panel=WHAT
+        ),
     ] = [],
     overlay_b: Annotated[
         list[Path], typer.Option("--overlay-b", help="The folders of B, where they differ.", rich_help_panel=WHAT)

@@ -57,7 +57,7 @@ def fleet(
     refuse_other(file, "fleet", ("plan",))
     loaded = load(file, set_)
     catalog = Catalog.load(tuple(overlay))
-    found = watched(lambda say: run_fleet(loaded, say, catalog, chosen, window), as_json)
+    found = watched(lambda say: run_fleet(loaded, say, catalog, chosen, window), as_json, overlay)
     folder = kept(found, output, no_report)
     if as_json:
         print_result(found, folder)

@@ -1,6 +1,6 @@
 """The command `gigawatt`: verbs, exit codes, and errors that people and scripts can read.
 
-Exit codes: 0 done; 1 infeasible or a check failed; 2 the input is wrong; 3 our own fault. With `--json`
+Exit codes: 0 done; 1 infeasible or a check failed; 2 the input is wrong; 3 our own fault; 130 stopped by Ctrl-C. With `--json`
 stdout carries one JSON object and nothing else, for errors too.
 """
 
@@ -30,9 +30,10 @@ from gigawatt.cli import (
     trust_verbs,
 )
 from gigawatt.cli.output import print_error
-from gigawatt.core.errors import GigawattError, InputError, Problem, nearest
+from gigawatt.core.errors import GigawattError, InputError, Interrupted, Problem, nearest
 from gigawatt.core.plugins import recording
 
+STOPPED = Interrupted.exit_code
 app = typer.Typer(
     name="gigawatt",
     help="Design, price and finance AI factories: a scenario in; plan, money and report out.",
@@ -88,13 +89,15 @@ def run(arguments: Sequence[str] | None = None) -> None:
     try:
         with recording():  # results name the plug-ins that they used
             code = typer.main.get_command(app).main(args=words, prog_name="gigawatt", standalone_mode=False)
+        if code == STOPPED:  # typer makes this of Ctrl-C, without a word
+            raise KeyboardInterrupt
         sys.exit(code if isinstance(code, int) else 0)
     except GigawattError as error:
         print_error(error, as_json)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print_error(InputError(Problem("interrupted", "stopped by the user; nothing was left half-written")), as_json)
-        sys.exit(130)
+    except (KeyboardInterrupt, typer.Abort):
+        print_error(Interrupted("stopped by the user; nothing was left half-written"), as_json)
+        sys.exit(STOPPED)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)

@@ -63,7 +63,7 @@ def moats(
         given["map"] = False
     loaded = load_moats(file, set_, given)
     catalog = Catalog.load(tuple(overlay))
-    result = watched(lambda say: answer_moats(loaded, say, catalog), as_json)
+    result = watched(lambda say: answer_moats(loaded, say, catalog), as_json, overlay)
     folder = kept(result, output, no_report)
     if as_json:
         rows = result.tables["moats"].as_json() if "moats" in result.tables else []

@@ -79,7 +79,7 @@ def _ask(
     from gigawatt.study.questions import answer
 
     catalog = Catalog.load(tuple(overlay))
-    found = watched(lambda say: answer(file, overrides, as_of, catalog, allowed, say), as_json)
+    found = watched(lambda say: answer(file, overrides, as_of, catalog, allowed, say), as_json, catalog.overlays)
     if isinstance(found, dict):
         show_outputs(found, as_json)
         return

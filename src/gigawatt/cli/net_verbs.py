@@ -237,7 +237,7 @@ def _answer_file(file: Path, overrides: list[str], catalog: Catalog, as_json: bo
 
     refuse_other(file, "net", ("network",))
     loaded = load_net(file, overrides, catalog)
-    return with_measured(watched(lambda say: run_net(loaded, say), as_json))
+    return with_measured(watched(lambda say: run_net(loaded, say), as_json, catalog.overlays))
 
 
 def _answer(
@@ -248,7 +248,11 @@ def _answer(
     from gigawatt.validation.network_points import with_measured
 
     return with_measured(
-        watched(lambda say: answer(asked, catalog, check=check, parts=parts, across=over, say=say), as_json)
+        watched(
+            lambda say: answer(asked, catalog, check=check, parts=parts, across=over, say=say),
+            as_json,
+            catalog.overlays,
+        )
     )
 
 

@@ -48,7 +48,7 @@ def operate(
     refuse_other(file, "operate", ("operate", "plan"))
     loaded = load(file, [*set_, *([f"operate.day={day}"] if day else [])])
     catalog = Catalog.load(tuple(overlay))
-    found = watched(lambda say: run_operate(loaded, say, catalog), as_json)
+    found = watched(lambda say: run_operate(loaded, say, catalog), as_json, overlay)
     folder = kept(found, output, no_report)
     if as_json:
         print_result(found, folder)

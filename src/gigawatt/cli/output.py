@@ -7,7 +7,7 @@ import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -144,20 +144,20 @@ def needs(given: Mapping[str, object], other: str, told: Problems) -> None:
             told.add("contradiction", f"{option} does nothing without {other}")
 
 
-def watched(made: Callable[[Callable[[str], Any]], T], as_json: bool) -> T:
-    """What `made` answers; its progress is shown only where somebody looks at it."""
+def watched(made: Callable[[Callable[[str], Any]], T], as_json: bool, overlays: Sequence[Path] = ()) -> T:
+    """What `made` answers, with `overlays` in its manifest; its progress is shown only where somebody looks at it."""
     if sys.stderr.isatty() and not as_json:
         with console(stderr=True).status("reading") as status:
-            return _told(made(status.update))
-    return _told(made(lambda _: None))
+            return _told(made(status.update), overlays)
+    return _told(made(lambda _: None), overlays)
 
 
-def _told(answer: T) -> T:
-    """An answer with the plug-ins that the command used so far in its manifest."""
-    from gigawatt.study.plugged import with_plugins
+def _told(answer: T, overlays: Sequence[Path]) -> T:
+    """An answer with the plug-ins that the command used so far, and the overlays, in its manifest."""
+    from gigawatt.study.plugged import with_overlays, with_plugins
     from gigawatt.study.result import RunResult
 
-    return with_plugins(answer) if isinstance(answer, RunResult) else answer
+    return with_plugins(with_overlays(answer, overlays)) if isinstance(answer, RunResult) else answer
 
 
 def folder_for(name: str, asked: Path | None) -> Path:

@@ -85,7 +85,7 @@ def risk(
     said = Words(samples, metric, laws, tuple(pairs), tuple(bounds), reoptimise, False if no_catalog else None, verb, as_of,
                  tuple(overlay))  # fmt: skip
     catalog = Catalog.load(tuple(overlay))
-    result = watched(lambda say: run_risk(file, set_, said, catalog, say), as_json)
+    result = watched(lambda say: run_risk(file, set_, said, catalog, say), as_json, overlay)
     folder = kept(result, output, no_report)
     if as_json:
         shown = {

@@ -142,7 +142,7 @@ def run(
         loaded = load(file, [*extra, *overrides])
         saved = None
     catalog = Catalog.load(tuple(overlay))
-    result = watched(lambda say: run_scenario(loaded, say, catalog), as_json)
+    result = watched(lambda say: run_scenario(loaded, say, catalog), as_json, overlay)
     folder = kept(result, output, no_report)
     if as_json:
         print_result(result, folder, more={"assumed": str(saved)} if saved else None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -218,7 +218,9 @@ def serve(
         from gigawatt.study.serve.file import run_serve
 
         loaded = replace(loaded, question=question)
-        _finish(_shown(lambda say: run_serve(loaded, say), as_json), question, catalog, plot, emit, output, as_json)
+        _finish(
+            _shown(lambda say: run_serve(loaded, say), as_json, overlay), question, catalog, plot, emit, output, as_json
+        )
         return
     needs({"--set": set_, "--workload": workload}, "a file", told)
     words = {
@@ -238,13 +240,16 @@ def serve(
     if own is not None:
         question, given = own.question, (*given, "derate")
     if trace is not None:
-        found = _shown(_replayed(trace, trace_format, trace_with, question, catalog, given, own, told), as_json)
+        found = _shown(
+            _replayed(trace, trace_format, trace_with, question, catalog, given, own, told), as_json, overlay
+        )
     else:
         found = _shown(
             lambda say: answer(
                 question, catalog, given=given, as_service=as_service, options=options, told=told, say=say
             ),
             as_json,
+            overlay,
         )
     if own is not None:
         from gigawatt.study.serve.own import with_own
@@ -320,11 +325,11 @@ def _of_file(file: Path, workload: str, overrides: list[str], catalog: Catalog) 
     return load_serve(file, overrides, catalog)
 
 
-def _shown(made: Made, as_json: bool) -> RunResult:
+def _shown(made: Made, as_json: bool, overlays: Sequence[Path]) -> RunResult:
     """The answer with measured points beside it; progress only where somebody looks at it."""
     from gigawatt.validation.serve_measured import with_measured
 
-    return with_measured(watched(made, as_json))
+    return with_measured(watched(made, as_json, overlays))
 
 
 def _finish(

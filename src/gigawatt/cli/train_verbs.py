@@ -162,7 +162,7 @@ def train(
         question = _for_launch(loaded.question, catalog, emit, output, told)
         told.raise_if_any()
         loaded = replace(loaded, question=question)
-        found = watched(lambda say: run_train(loaded, say), as_json)
+        found = watched(lambda say: run_train(loaded, say), as_json, overlay)
         _finish(found, question, catalog, plot, emit, output, as_json)
         return
     needs({"--set": set_, "--workload": workload}, "a file", told)
@@ -177,7 +177,7 @@ def train(
     question = read_question(model, lora=lora, pair=pair, pareto=pareto, told=told, **words)
     question = _for_launch(question, catalog, emit, output, told)
     given = tuple(name for name, value in {**words, "lora": lora}.items() if value)
-    found = watched(lambda say: answer(question, catalog, given=given, told=told, say=say), as_json)
+    found = watched(lambda say: answer(question, catalog, given=given, told=told, say=say), as_json, overlay)
     _finish(found, question, catalog, plot, emit, output, as_json)
 
 

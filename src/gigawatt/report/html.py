@@ -39,7 +39,6 @@ NOT_IN_FOOTER = (
     "explain",
     "explain_parts",
     "explain_files",
-    "explain_overlays",
     "scenario",
     "wall_s",
     "best",

@@ -1,10 +1,11 @@
-"""What an answer rests on that installed packages brought: a line among its assumptions, and their versions in its manifest."""
+"""What an answer rests on beside the packaged facts, for its assumptions and manifest: plug-ins and overlays."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import wraps
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from gigawatt.core import plugins
@@ -41,6 +42,13 @@ def with_plugins(result: Result, seen: Mapping[plugins.Plugin, None] | None = No
     known = list(result.manifest.get("plugins", ()))
     more = [one for one in used if one not in known]
     return replace(result, manifest={**result.manifest, "plugins": known + more}) if more else result
+
+
+def with_overlays(result: Result, overlays: Sequence[Path | str]) -> Result:
+    """The result with the folders of the user's own records in its manifest, as they were named."""
+    if not overlays or "overlays" in result.manifest:
+        return result
+    return replace(result, manifest={**result.manifest, "overlays": [str(folder) for folder in overlays]})
 
 
 def recorded(answer: Callable[Asked, Result]) -> Callable[Asked, Result]:

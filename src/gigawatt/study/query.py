@@ -19,6 +19,7 @@ from gigawatt.core.errors import InputError, Problem, Where, nearest
 from gigawatt.core.table import Table
 from gigawatt.study.query_folders import RUN, Kept, open_folders
 from gigawatt.study.query_units import units_of
+from gigawatt.study.sql import quoted, text
 
 if TYPE_CHECKING:
     import duckdb
@@ -213,17 +214,3 @@ def _few(names: Sequence[str]) -> str:
 
 def _plain(value: Any) -> Any:
     return float(value) if isinstance(value, Decimal) else value
-
-
-def quoted(name: str) -> str:
-    """A name as SQL.
-
-    >>> quoted('site.energy_price [USD/MWh]')
-    '"site.energy_price [USD/MWh]"'
-    """
-    return '"' + name.replace('"', '""') + '"'
-
-
-def text(value: str) -> str:
-    """Text as SQL."""
-    return "'" + value.replace("'", "''") + "'"

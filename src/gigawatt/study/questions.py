@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gigawatt.core.errors import InputError, Problem, Where, unknown_name
-from gigawatt.study.plugged import recorded
+from gigawatt.study.plugged import recorded, with_overlays
 from gigawatt.study.source import Source, read
 
 if TYPE_CHECKING:
@@ -234,6 +234,13 @@ def answer_source(
         Infeasible: no plan fits.
     """
     day = day_of(as_of) if isinstance(as_of, str) else as_of
+    return with_overlays(_answered(verb, source, catalog, day, progress, overrides), catalog.overlays)
+
+
+def _answered(
+    verb: str, source: Source, catalog: Catalog, day: date | None, progress: Progress, overrides: Sequence[str]
+) -> RunResult:
+    """What the verb says."""
     if verb == "market":
         from gigawatt.study.market.run import run_market
         from gigawatt.study.market.scenario import check_market

@@ -128,7 +128,7 @@ def resolve(loaded: Loaded, catalog: Catalog | None = None) -> Resolved:
     cat = with_values(
         catalog or Catalog.load(),
         scenario.catalog,
-        lambda path: source.where(("catalog", *path)),
+        lambda path: source.where_first(("catalog", *path)),
         f"the scenario: {source.file}",
     )
 

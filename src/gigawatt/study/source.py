@@ -46,6 +46,12 @@ class Source:
                 return place
         return Where(self.file)
 
+    def where_first(self, path: Sequence[str | int]) -> Where:
+        """The same; of what is there only because something below it was set, where that was."""
+        whole = tuple(path)
+        below = (place for known, place in self.places.items() if known[: len(whole)] == whole)
+        return self.places.get(whole) or next(below, None) or self.where(whole)
+
 
 def read(path: Path, seen: tuple[Path, ...] = ()) -> Source:
     """A file with those it extends beneath it; later files win, lists of things with ids are merged by id.

@@ -174,3 +174,11 @@ def test_any_path_of_a_project_may_be_drawn_by_asking_it_whole() -> None:
 def test_what_can_not_be_drawn_of_any_question_is_told(vary: dict[str, Any], said: str) -> None:
     with pytest.raises(InputError, match=said):
         of_recipe(Recipe.of(str(PROJECT)), Words(samples=16, vary=vary))
+
+
+def test_what_no_draw_has_a_number_for_is_told() -> None:
+    bare = Source("small.yaml", {**DATA, "contracts": [], "uncertainty": {}})
+    with pytest.raises(InputError, match="there is no 'dscr_min' here"):
+        of_source(bare, [], Words(64, covenants=({"metric": "dscr_min", "at_least": 1.3},)))
+    with pytest.raises(InputError, match="nothing that is drawn moves 'pue'"):
+        _plan({}, Words(64, metric="pue"))

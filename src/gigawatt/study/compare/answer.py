@@ -60,7 +60,7 @@ def compare(
         order: names of groups or dotted paths, first to move first; '' or 'data-flow' is the order of the data.
         shapley: the mean over all orders, with the spread; taken without asking where groups are few and no order is given.
         orders: of more than eight groups, how many orders are drawn.
-        overlays, overlays_b: folders of records of both sides, or of A and of B.
+        overlays, overlays_b: folders of records of both sides, or of A and of B; a run folder's own where none are named.
         as_of: for deals and market: what was known by that day.
 
     Returns:

@@ -110,9 +110,10 @@ class Made:
     def unit(self) -> str:
         return self.states.units.get(self.metric, "")
 
-    def is_noise(self, value: float) -> bool:
-        """A step of the metric too small to be anything but rounding."""
-        sizes = [abs(end) for end in (self.end(0, self.metric), self.end(1, self.metric)) if end is not None]
+    def is_noise(self, value: float, metric: str = "") -> bool:
+        """A step of a metric, by default the one that is taken apart, too small to be anything but rounding."""
+        name = metric or self.metric
+        sizes = [abs(end) for end in (self.end(0, name), self.end(1, name)) if end is not None]
         return abs(value) <= NOISE * max(sizes, default=0.0)
 
     def is_idle(self, row: Mapping[str, Any]) -> bool:
@@ -164,6 +165,8 @@ def result_of(made: Made, command: str) -> RunResult:
     texts = {"answer": answer, "notes": notes, "next": _next(made, command)}
     name = f"{_slug(made.a)}-to-{_slug(made.b)}"
     title = f"Why {made.b.name} differs from {made.a.name}"
+    overlays = {"overlays": made.a.recipe.overlays, "overlays_b": made.b.recipe.overlays}
+    manifest |= {key: list(folders) for key, folders in overlays.items() if any(overlays.values())}
     return RunResult(name, title, answer[0], tables, _metrics(made), texts, manifest)
 
 
@@ -181,7 +184,8 @@ def _metrics(made: Made) -> Table:
     for name in sorted(names, key=lambda name: name != made.metric):
         low = made.end(0, name) if ends(name)(zero) is not None else None
         high = made.end(1, name) if ends(name)(every) is not None else None
-        gap = None if low is None or high is None else high - low
+        gap = made.gap(name)
+        gap = 0.0 if gap is not None and made.is_noise(gap, name) else gap
         rows.append(
             {
                 "name": name,
@@ -226,14 +230,14 @@ def _every_metric(made: Made) -> Table:
     """The same steps of every other headline metric: a row a metric and step, with the metric's unit."""
     rows = []
     for name, unit in made.states.units.items():
-        if made.gap(name) is None:
+        gap, value = made.gap(name), made.value(name)
+        if gap is None:
             continue
-        value = made.value(name)
-        if made.engine_step(name):
-            rows.append({"metric": name, "step": ENGINE, "value": made.engine_step(name), "unit": unit})
-        for step in made.steps:
-            named = " + ".join(made.groups[k].name for k in step.moves)
-            rows.append({"metric": name, "step": named, "value": step.of(value), "unit": unit})
+        steps: dict[str, float | None] = {ENGINE: made.engine_step(name)} if made.engine_step(name) else {}
+        steps |= {" + ".join(made.groups[k].name for k in step.moves): step.of(value) for step in made.steps}
+        still = all(made.is_noise(worth or 0.0, name) for worth in (gap, *steps.values()))
+        for named, worth in steps.items():
+            rows.append({"metric": name, "step": named, "value": worth and (0.0 if still else worth), "unit": unit})
     note = "Without a value: a state on the way does not have the metric."
     columns = ("metric", "step", "value", "unit")
     return Table.from_rows("every_metric", rows, columns, {}, "The same steps of every metric", note)

@@ -79,7 +79,7 @@ def side_of(
     overlays: Sequence[Path | str] = (),
     as_of: str | None = None,
 ) -> Side:
-    """The side that a file or a run folder is.
+    """The side that a file or a run folder is; a folder keeps the overlays that it was asked with where none are named.
 
     Raises:
         InputError: it can not be read, keeps no question, or a change is wrong.
@@ -125,11 +125,27 @@ def _of_folder(folder: Path, verb: str | None, overlays: Sequence[Path | str]) -
     data = dict(data)
     if asked in DATED and manifest.get("as_of"):
         data["as_of"] = manifest["as_of"]
-    kept_overlays = tuple(str(one) for one in manifest.get("overlays", ()))
-    recipe = Recipe(
-        asked, Source(str(manifest.get("scenario_file", folder)), data), kept_overlays or tuple(map(str, overlays))
-    )
+    source = Source(str(manifest.get("scenario_file", folder)), data)
+    recipe = Recipe(asked, source, tuple(map(str, overlays)) or _own_overlays(folder, manifest))
     return Side(str(folder), recipe, folder, str(manifest.get("version", "unknown")), kept_metrics(folder))
+
+
+def _own_overlays(folder: Path, manifest: Mapping[str, Any]) -> tuple[str, ...]:
+    """The folders of records that a run was asked with.
+
+    Raises:
+        InputError: one is not there any more.
+    """
+    folders = tuple(map(str, manifest.get("overlays", ())))
+    hint = "say where its records are now: --overlay DIR (of B: --overlay-b DIR)"
+    gone = [
+        Problem("no_overlay", f"'{folder}' was asked with the records of '{one}', which is gone", Where(one), (hint,))
+        for one in folders
+        if not Path(one).is_dir()
+    ]
+    if gone:
+        raise InputError(gone)
+    return folders
 
 
 def _with_absolute_trace(source: Source) -> Source:

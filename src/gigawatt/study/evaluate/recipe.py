@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gigawatt.core.errors import InputError, Problem, Where
+from gigawatt.core.errors import InputError, Problem, Where, nearest
 from gigawatt.study.paths import Input, inputs_of
 from gigawatt.study.questions import verb_of
 from gigawatt.study.source import Source, override, read
@@ -62,8 +62,12 @@ class Recipe:
         asked = verb or own
         same = asked == own or (own in SCENARIO_VERBS and asked in SCENARIO_VERBS)
         if not same or asked not in VERBS:
-            hint = f"'{own}' answers it" if own in VERBS else "'gigawatt market' runs a back-test"
-            message = f"'{asked}' does not answer '{file}'"
+            able = SCENARIO_VERBS if own in SCENARIO_VERBS else (own,)
+            near = nearest(asked, able) if asked != own else None
+            hint = f"did you mean '{near}'?" if near else f"'gigawatt {own}' answers it"
+            message = (
+                f"'{asked}' does not answer '{file}'" if verb else f"'{file}' asks for a {own}, not for one answer"
+            )
             raise InputError(Problem("other_question", message, Where(str(file)), (hint,)))
         problems = Problems()
         source = override(read(Path(file)), overrides, problems)

@@ -28,7 +28,7 @@ PACKAGED = "catalog/data"
 def kept(
     trees: Mapping[str, Node], catalog: Catalog | None, source: Source | None, folder: Path | None = None
 ) -> dict[str, Any]:
-    """The entries of a manifest: `explain`, `explain_files`, `explain_overlays`.
+    """The entries of a manifest: `explain`, `explain_files`, `overlays`.
 
     Args:
         trees: by the name of the metric.
@@ -45,7 +45,7 @@ def kept(
     for file in sorted(folder.iterdir()) if folder is not None else ():
         files[shown(file)] = [[shown(file), digest_of(file)]]
     overlays = [str(overlay) for overlay in catalog.overlays] if catalog is not None else []
-    return {"explain": dict(trees), "explain_files": files} | ({"explain_overlays": overlays} if overlays else {})
+    return {"explain": dict(trees), "explain_files": files} | ({"overlays": overlays} if overlays else {})
 
 
 def _records(trees: Mapping[str, Node], catalog: Catalog) -> dict[str, list[list[str]]]:

@@ -26,7 +26,7 @@ class Places:
 
     def __init__(self, manifest: Mapping[str, Any]) -> None:
         self._files: Mapping[str, Sequence[Sequence[str]]] = manifest.get("explain_files", {})
-        folders = [Path(folder) for folder in manifest.get("explain_overlays", [])]
+        folders = [Path(folder) for folder in manifest.get("overlays", [])]
         self._lost = [str(folder) for folder in folders if not folder.is_dir()]
         self._catalog = Catalog.load([folder for folder in folders if folder.is_dir()])
         self._states: dict[str, str] = {}

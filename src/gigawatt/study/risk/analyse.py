@@ -8,12 +8,13 @@ known        how much narrower P10 to P90 would be were the input known to lie a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from gigawatt.core.errors import Problems, Where
 from gigawatt.study.risk.model import Array, Asked, Model, correlation_matrix
 from gigawatt.study.sensitivity import (
     Halving,
@@ -100,6 +101,7 @@ def analyse(model: Model, asked: Asked, say: Callable[[str], Any] = lambda text:
             parts.setdefault(name, []).append(values)
     drawn = {name: np.concatenate(several) for name, several in parts.items()}
     drawn = {name: values for name, values in drawn.items() if len(values) == asked.samples} | dict(asked.further)
+    _refuse_undrawn(model, asked, drawn)
     normal = np.concatenate(rows)
     spreads = {name: spread_of(values) for name, values in drawn.items()}
     target, notes = _numbers(drawn[asked.metric], asked.metric)
@@ -132,6 +134,22 @@ def spread_of(values: Array) -> Spread:
         float(low), float(middle), float(high), float(kept.mean()), stretch_errors(kept), without, below,
         expected_shortfall(kept, 0.05).mean, expected_shortfall(kept, 0.10).mean,
     )  # fmt: skip
+
+
+def _refuse_undrawn(model: Model, asked: Asked, drawn: Mapping[str, Array]) -> None:
+    """Metrics that are asked for must be there in the draws.
+
+    Raises:
+        InputError: the question has no such number (a plan without loans has no cover), or no draw moves it.
+    """
+    values = {one.name: one.value for one in model.metrics}
+    problems = Problems()
+    for metric, said in ((asked.metric, "--metric"), *((one.metric, f"covenant '{one.id}'") for one in asked.promises)):
+        if metric not in drawn:
+            there = values.get(metric) is not None
+            why = f"nothing that is drawn moves '{metric}'" if there else f"there is no '{metric}' here"
+            problems.add("not_drawn", why, Where(said), f"drawn: {', '.join(name for name in values if name in drawn)}")
+    problems.raise_if_any()
 
 
 def _numbers(values: Array, name: str) -> tuple[Array, list[str]]:

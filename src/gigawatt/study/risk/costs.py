@@ -15,11 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gigawatt.economics.cost import capital_charge
+from gigawatt.economics.cost import capital_charge, quarterly_crf, quarterly_rate
 from gigawatt.study.price import COUNTED, Priced, rent_usd_per_mw_yr
 from gigawatt.study.resolve import Resolved
 from gigawatt.study.risk.world import World
 from gigawatt.study.scenario import MilestoneTranche, TakeOrPay
+from gigawatt.study.settle import buying
 from gigawatt.study.timeline import Timeline
 
 Array = NDArray[np.float64]
@@ -217,3 +218,18 @@ def prices_of(resolved: Resolved, world: World) -> tuple[Array | None, Array | N
                 price[:, w] *= blend / (spec.output + into)
     peak = world.stack("peak", keys)
     return price, None if peak is None else 1.0 / peak, world.stack("demand", keys)
+
+
+def residual_share(life_years: float, arrivals: Array, rate: Array | float) -> Array | float:
+    """What plant is worth at the horizon's end over what it cost; [draws] where `rate` is."""
+    if not np.ndim(rate):
+        return float(buying(1.0, life_years, arrivals, float(rate))[1])
+    life, quarters = max(1, round(life_years * 4)), len(arrivals)
+    step, level = quarterly_rate(rate), quarterly_crf(rate, life / 4)
+    left = np.zeros(np.shape(rate))
+    for first in np.flatnonzero(arrivals):
+        remaining = life - (quarters - range(int(first), quarters, life)[-1])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            worth = np.where(step == 0, float(remaining), (1 - (1 + step) ** -float(remaining)) / step)
+        left += arrivals[first] * level * worth
+    return left

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gigawatt.economics.cost import quarterly_crf, quarterly_rate
 from gigawatt.factory import Plan
 from gigawatt.factory.draws import Draws, Sales, energy_usd_per_yr, revalue, sales
 from gigawatt.finance import Flow, Ledger, Residual, build_ledger, cfads_usd
@@ -27,7 +26,17 @@ from gigawatt.finance.metrics import vendor_funding_usd
 from gigawatt.finance.rows import irr_rows, least_cover_rows, payback_rows
 from gigawatt.study.price import Priced, seller
 from gigawatt.study.resolve import Resolved
-from gigawatt.study.risk.costs import PARTS, VENDORS, Costs, Paid, costs_of, paid_by, part_life_years, prices_of
+from gigawatt.study.risk.costs import (
+    PARTS,
+    VENDORS,
+    Costs,
+    Paid,
+    costs_of,
+    paid_by,
+    part_life_years,
+    prices_of,
+    residual_share,
+)
 from gigawatt.study.risk.world import World
 from gigawatt.study.scenario import TermLoan
 from gigawatt.study.settle import BUILDER, CUSTOMERS, PLANT, SERVICES, SUPPLIERS, UTILITY, Settled, buying
@@ -382,21 +391,6 @@ class Held:
             sold,
             lent,
         )
-
-
-def residual_share(life_years: float, arrivals: Array, rate: Array | float) -> Array | float:
-    """What plant is worth at the horizon's end over what it cost; [draws] where `rate` is."""
-    if not np.ndim(rate):
-        return float(buying(1.0, life_years, arrivals, float(rate))[1])
-    life, quarters = max(1, round(life_years * 4)), len(arrivals)
-    step, level = quarterly_rate(rate), quarterly_crf(rate, life / 4)
-    left = np.zeros(np.shape(rate))
-    for first in np.flatnonzero(arrivals):
-        remaining = life - (quarters - range(int(first), quarters, life)[-1])
-        with np.errstate(divide="ignore", invalid="ignore"):
-            worth = np.where(step == 0, float(remaining), (1 - (1 + step) ** -float(remaining)) / step)
-        left += arrivals[first] * level * worth
-    return left
 
 
 def _unit(at: int, total: int, amount: Array | float) -> Array:

@@ -93,7 +93,8 @@ class PlanModel:
             least = one.at_least is not None
             words = f"{one.metric} {'at least' if least else 'at most'} {one.at_least if least else one.at_most}"
             out.append(Promise(one.id or words, one.metric, level(one, units[one.metric]), least))
-        for deal in self.answer.resolved.scenario.contracts:
+        cover = any(one.name == "dscr_min" for one in self.metrics)
+        for deal in self.answer.resolved.scenario.contracts if cover else ():
             if isinstance(deal, TermLoan) and deal.covenant is not None:
                 out.append(
                     Promise(f"{deal.id}: cover at least {deal.covenant.dscr:g}", "dscr_min", deal.covenant.dscr, True)

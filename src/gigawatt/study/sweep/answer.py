@@ -7,6 +7,7 @@ from typing import Any
 
 from gigawatt import __version__
 from gigawatt.core.table import Table
+from gigawatt.study.plugged import with_overlays
 from gigawatt.study.result import RunResult
 from gigawatt.study.source import digest
 from gigawatt.study.sweep.drive import FAILED, INFEASIBLE, OK, WRONG, Swept
@@ -69,7 +70,8 @@ def answer_sweep(swept: Swept) -> RunResult:
         "notes": _notes(swept),
         "next": _next(swept, metric, effects),
     }
-    return RunResult(sweep.name, sweep.title, _headline(swept, tables, metric), _kept(tables), metrics, texts, manifest)
+    made = RunResult(sweep.name, sweep.title, _headline(swept, tables, metric), _kept(tables), metrics, texts, manifest)
+    return with_overlays(made, sweep.recipe.overlays)
 
 
 def first_runs(swept: Swept, most: int) -> list[dict[str, Any]]:

@@ -19,9 +19,10 @@ from typing import Any
 
 import numpy as np
 
+from gigawatt.study.sql import quoted
 from gigawatt.study.sweep.axes import Axis, Cases
 from gigawatt.study.sweep.design import Design
-from gigawatt.study.sweep.reading import Runs, quoted
+from gigawatt.study.sweep.reading import Runs
 from gigawatt.study.sweep.sampled import Sampled
 from gigawatt.study.sweep.schema import INDEX, STATUS, Schema
 from gigawatt.study.sweep.values import quantity, split, written

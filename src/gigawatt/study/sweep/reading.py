@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gigawatt.study.sql import quoted, text
 from gigawatt.study.sweep.schema import INDEX, MESSAGE, STATUS
 from gigawatt.study.sweep.store import PARTS
 
@@ -79,17 +80,3 @@ def reading(folder: Path, rows: int) -> Iterator[Runs]:
         files = ", ".join(text(str(file)) for file in sorted((folder / PARTS).glob("part-*.parquet")))
         connection.execute(f"create view runs as select * from read_parquet([{files}])")
         yield Runs(connection, rows)
-
-
-def quoted(name: str) -> str:
-    """A column's name as SQL.
-
-    >>> quoted('site.energy_price [USD/MWh]')
-    '"site.energy_price [USD/MWh]"'
-    """
-    return '"' + name.replace('"', '""') + '"'
-
-
-def text(value: str) -> str:
-    """Text as SQL."""
-    return "'" + value.replace("'", "''") + "'"

@@ -83,7 +83,8 @@ def _differences(found: Mapping[str, Any], asked: Mapping[str, Any], design: Map
     if old.get("chunk") != new["chunk"]:
         yield f"parts of {old.get('chunk')} rows, not {new['chunk']}"
     if old.get("axes") != new["axes"]:
-        yield f"other values: {old.get('rows'):,} scenarios, not {new['rows']:,}"
+        counts = f": {old.get('rows'):,} scenarios, not {new['rows']:,}" if old.get("rows") != new["rows"] else ""
+        yield f"other values{counts}"
 
 
 def changes_between(old: Any, new: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
