@@ -17,16 +17,20 @@ def headline(answer: Answer) -> str:
     bought = [(names[p], float(n)) for p, n in enumerate(plan.racks) if n > 0]
     if not bought:
         return "Nothing on offer earns its keep here: the best plan is to build nothing."
-    racks = " and ".join(f"{count:,.0f} racks of {name}" for name, count in sorted(bought, key=lambda item: -item[1]))
+    racks = " and ".join(
+        f"{count:,.0f} rack{'' if round(count) == 1 else 's'} of {name}"
+        for name, count in sorted(bought, key=lambda item: -item[1])
+    )
     party = answer.priced.inputs.objective
     low, _, high = percentiles(answer.bands.npv(party))
     value = plan.value_usd_per_yr * answer.line.annuity_years
     binding = [limit.name for limit in plan.limits if limit.binding and limit.kind in ("power", "capital")]
     binds = f"; {' and '.join(binding)} bind{'s' if len(binding) == 1 else ''}" if binding else ""
+    size, money = (1e9, "B USD") if answer.capex_usd >= 1e8 else (1e6, "M USD")
     return (
-        f"Build {racks}: {_power(answer.site_mw)}, {answer.capex_usd / 1e9:,.3g} B USD, worth {value / 1e9:,.3g} B USD to the "
-        f"{party} [P10 {low / 1e9:,.3g}, P90 {high / 1e9:,.3g}], {revenue_per_mw_year(answer) / 1e6:,.3g} M USD of revenue per "
-        f"MW-year{binds}."
+        f"Build {racks}: {_power(answer.site_mw)}, {answer.capex_usd / size:,.3g} {money}, "
+        f"worth {value / size:,.3g} {money} to the {party} [P10 {low / size:,.3g}, P90 {high / size:,.3g}], "
+        f"{revenue_per_mw_year(answer) / 1e6:,.3g} M USD of revenue per MW-year{binds}."
     )
 
 
