@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gigawatt.core.table import Table
+from gigawatt.report.grid import grid
 from gigawatt.report.html import page
 from gigawatt.report.risk_charts import histogram, indices
 from gigawatt.report.risk_parts import shown_causes, shown_metrics
@@ -69,3 +70,13 @@ def test_a_section_may_ask_for_rows() -> None:
     assert present(result, [Section("histogram", "Bins", least=2), Section("absent", "None")]) == [
         Section("histogram", "Bins", least=2)
     ]
+
+
+def test_an_input_is_shown_in_its_own_unit() -> None:
+    """A share of a thousandth beside a price of millions is not noise of it."""
+    rows = [
+        {"input": "insurance", "at_p10": 0.001, "at_p90": 0.006, "input_unit": "share"},
+        {"input": "shell price", "at_p10": 8e6, "at_p90": 17.6e6, "input_unit": "USD/MW"},
+    ]
+    shown = grid(Table.from_rows("sensitivity", rows, list(rows[0])))
+    assert shown.rows == [["insurance", "0.100 %", "0.600 %"], ["shell price", "8.00 M USD/MW", "17.6 M USD/MW"]]
