@@ -48,7 +48,7 @@ def test_the_chart_is_a_waterfall_of_what_moves(result):
 def test_tables_for_reading(result):
     assert [row["step"] for row in shown_steps(result).rows()] == ["A", "site", "<b>", "B"]
     assert next(shown_metrics(result).rows()) == {
-        "metric": "System NPV", "A": "10.0 B USD", "B": "12.0 B USD", "B less A": "+2.00 B USD", "change": "+20.0%",
+        "metric": "System NPV", "A": "10.0 B USD", "B": "12.0 B USD", "B less A": "+2.00 B USD", "change": "+20.0 %",
     }  # fmt: skip
     assert next(by_metric(result).rows())["site"] == "3.00 B USD"
     assert 'id="chart-steps"' in page(result)

@@ -42,11 +42,21 @@ def shown_metrics(result: RunResult) -> Table:
                 "metric": words_of(str(row["name"])),
                 "A": cells["a"],
                 "B": cells["b"],
-                "B less A": "" if gap is None else f"{sign}{quantity(gap, unit)}",
-                "change": "" if change is None else f"{change:+.1%}",
+                "B less A": "" if gap is None else f"{sign}{_gap(gap, unit)}",
+                "change": "" if change is None else f"{change * 100:+.1f} %",
             }
         )
     return Table.from_rows("metrics", rows, ("metric", "A", "B", "B less A", "change"))
+
+
+def _gap(gap: float, unit: str) -> str:
+    """Between two shares lie percentage points, so that no one reads them as a change in per cent.
+
+    >>> _gap(-0.00939, "share"), _gap(-1.07e6, "USD")
+    ('-0.939 points', '-1.07 M USD')
+    """
+    text = quantity(gap, unit)
+    return text.replace("%", "points") if unit == "share" else text
 
 
 def by_metric(result: RunResult) -> Table:

@@ -23,6 +23,8 @@ ROW_UNITS: Mapping[str, tuple[str, ...]] = {
     "circularity": ("value",),
     "drift_turn": ("value", "low", "high"),
 }
+# Columns of a table of risk that are in the unit of each row's own input: a price beside a share.
+OF_INPUT = ("at_p10", "at_p90")
 INPUTS = "_inputs"  # tables of this ending are inputs of one section, each in its own unit
 # Of a column's largest number, what is below this share is noise of the arithmetic and shown as 0.
 NOISE = 1e-9
@@ -182,6 +184,9 @@ def grid(
     of_rows = row_units(table)
     banded = {name for name in chosen if bands and {f"{name}_low", f"{name}_high"} <= set(table.columns)}
     chosen = [name for name in chosen if not any(name in (f"{one}_low", f"{one}_high") for one in banded)]
+    of_input = OF_INPUT if table.name == "sensitivity" and "input_unit" in table.columns else ()
+    if of_input:
+        chosen = [name for name in chosen if name != "input_unit"]
     if of_rows:
         chosen = [name for name in chosen if name not in ("unit", "amount_unit", "price_unit")]
     shown: list[tuple[str, str, bool, list[str]]] = []
@@ -195,6 +200,9 @@ def grid(
             of_row = [str(plain(unit) or "") for unit in table.columns[of]]
             cells = [_row_cell(table, name, value, unit) for value, unit in zip(values, of_row, strict=True)]
             shown.append((label, "", True, cells))
+        elif name in of_input:
+            of_row = [str(plain(unit) or "") for unit in table.columns["input_unit"]]
+            shown.append((label, "", True, [quantity(v, unit) for v, unit in zip(values, of_row, strict=True)]))
         else:
             unit, numeric, cells = _column(name, values, unit_in(table, name))
             cells = [_tiny(cell) for cell in cells] if table.name == "plan" and numeric else cells

@@ -20,7 +20,7 @@ from typing import Any
 from gigawatt.core.table import Table, plain
 from gigawatt.report import explain_page, money_sections, sections
 from gigawatt.report.explain_page import explained_section
-from gigawatt.report.grid import Grid, counted, grid, words_of
+from gigawatt.report.grid import NOISE, Grid, counted, grid, words_of
 from gigawatt.report.money_charts import chart_of, question_of
 from gigawatt.report.money_sentences import WEAK_GRADES, claim_of, says
 from gigawatt.report.numbers import canonical, number, quantity, scaled
@@ -55,6 +55,7 @@ NOT_IN_FOOTER = (
     "claim",
     "description",
     "forecast",
+    "at_medians",
 )
 
 
@@ -179,7 +180,7 @@ def _card(row: dict[str, Any]) -> str:
 def _band_drawing(low: float, high: float, value: Any, middle: Any) -> str:
     inside = [x for x in (value, middle) if isinstance(x, (int, float))]
     left, right = min([low, *inside]), max([high, *inside])
-    if right <= left:
+    if right - left <= NOISE * max(abs(left), abs(right)):
         return ""
 
     def at(x: float) -> float:

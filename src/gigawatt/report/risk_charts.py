@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gigawatt.report.chart_parts import axis, names_axis, rows_with, scale_of
+from gigawatt.report.grid import words_of
 from gigawatt.report.numbers import canonical
 from gigawatt.report.sentences import rows_of
 from gigawatt.report.theme import BLUE, GREY, INK, MUTED, ORANGE, RED, SKY, Figure, fade, layout, wrap
@@ -30,7 +31,7 @@ def histogram(result: RunResult) -> Figure | None:
     factor, said = scale_of([row.get("p10"), row.get("p90"), bins[0]["from"], bins[-1]["to"]], unit)
     middle = [(one["from"] + one["to"]) / 2 * factor for one in bins]
     width = (bins[0]["to"] - bins[0]["from"]) * factor
-    words = name.replace("_", " ")
+    words = words_of(name)
     data = [
         {"type": "bar", "name": "share of the draws", "x": middle, "y": [one["share"] for one in bins], "width": width,
          "marker": {"color": fade(BLUE, 0.55)}, "hovertemplate": f"%{{x:,.3g}} {said}: %{{y:.1%}} of the draws<extra></extra>"},
@@ -59,7 +60,8 @@ def histogram(result: RunResult) -> Figure | None:
         xaxis=axis(f"{words} [{said}]" if said else words),
         yaxis=axis("share of the draws", tickformat=".0%", rangemode="tozero"),
     )
-    more = {"yaxis2": {"overlaying": "y", "side": "right", "range": [0, 1.02], "tickformat": ".0%", "showgrid": False,
+    more = {"yaxis2": {"overlaying": "y", "side": "right", "range": [0, 1.02], "tickformat": ".0%", "dtick": 0.25,
+                       "showgrid": False,
                        "title": {"text": "share below"}, "automargin": True}}  # fmt: skip
     return {"data": data, "layout": {**ground, **more, "shapes": shapes, "annotations": notes, "bargap": 0.02}}
 
@@ -84,7 +86,7 @@ def tornado(result: RunResult) -> Figure | None:
              "base": [middle] * len(rows), "marker": {"color": colour}, "customdata": values,
              "hovertemplate": f"%{{y}}, {label}: %{{customdata:,.3g}} {said}<extra></extra>"}
         )  # fmt: skip
-    words = name.replace("_", " ")
+    words = words_of(name)
     ground = layout(
         height=130 + 30 * len(rows),
         showlegend=True,
@@ -110,7 +112,7 @@ def indices(result: RunResult) -> Figure | None:
             continue
         error = [one.get(f"{key}_error") or 0.0 for one in rows]
         data.append(
-            {"type": "bar", "orientation": "h", "name": label, "y": names, "x": [one.get(key) for one in rows],
+            {"type": "bar", "orientation": "h", "name": label, "y": names, "x": [_at_least_none(one.get(key)) for one in rows],
              "marker": {"color": colour}, "hovertemplate": f"%{{y}}, {label}: %{{x:.1%}}<extra></extra>",
              **({"error_x": {"type": "data", "array": error, "color": MUTED, "thickness": 1}} if any(error) else {})}
         )  # fmt: skip
@@ -123,6 +125,11 @@ def indices(result: RunResult) -> Figure | None:
         xaxis=axis("share of the variance", tickformat=".0%"),
     )
     return {"data": data, "layout": {**ground, "barmode": "group"}}
+
+
+def _at_least_none(share: float | None) -> float | None:
+    """A share that the noise of few draws puts below zero is none, in the chart as in the table."""
+    return None if share is None else max(share, 0.0)
 
 
 def convergence(result: RunResult) -> Figure | None:
@@ -141,7 +148,7 @@ def convergence(result: RunResult) -> Figure | None:
                          "thickness": 1},
              "hovertemplate": f"%{{x:,}} draws, {key.upper()}: %{{y:,.4g}} {said}<extra></extra>"}
         )  # fmt: skip
-    words = name.replace("_", " ")
+    words = words_of(name)
     ground = layout(
         height=360, showlegend=True, xaxis=axis("draws", type="log"), yaxis=axis(f"{words} [{said}]" if said else words)
     )

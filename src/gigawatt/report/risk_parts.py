@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from gigawatt.core.table import Table
+from gigawatt.report.grid import words_of
+from gigawatt.report.numbers import quantity
 from gigawatt.report.sections import Section
 from gigawatt.report.sentences import rows_of
 from gigawatt.study.result import RunResult
-from gigawatt.study.risk.texts import shown
 
 LABELS = {
     "bad": "loss, or below 0",
@@ -33,11 +34,11 @@ def shown_metrics(result: RunResult) -> Table:
             continue
         unit = str(row["unit"] or "")
         below = row.get("below_zero")
-        value = "" if row["value"] is None else shown(row["value"], unit)
+        value = quantity(row["value"], unit)
         rows.append(
-            {"metric": row["name"], "value": value, "P10": shown(row["p10"], unit),
-             "P50": shown(row["p50"], unit), "P90": shown(row["p90"], unit),
-             "shortfall_5": shown(row.get("shortfall_5"), unit), "bad": "" if below is None else f"{below * 100:.2g} %"}
+            {"metric": words_of(str(row["name"])), "value": value, "P10": quantity(row["p10"], unit),
+             "P50": quantity(row["p50"], unit), "P90": quantity(row["p90"], unit),
+             "shortfall_5": quantity(row.get("shortfall_5"), unit), "bad": "" if below is None else f"{below * 100:.2g} %"}
         )  # fmt: skip
     columns = ["metric", "value", "P10", "P50", "P90", "shortfall_5", "bad"]
     return Table.from_rows("metrics", rows, columns, {}, result.metrics.title, result.metrics.note)
@@ -55,8 +56,8 @@ def shown_causes(result: RunResult) -> Table:
         }
         known = row.get("narrower_if_known")
         rows.append(
-            {"input": row["words"], "from P10": shown(row["at_p10"], mine), "to P90": shown(row["at_p90"], mine),
-             "metric at P10": shown(row["metric_at_p10"], unit), "at P90": shown(row["metric_at_p90"], unit), **shares,
+            {"input": row["words"], "from P10": quantity(row["at_p10"], mine), "to P90": quantity(row["at_p90"], mine),
+             "metric at P10": quantity(row["metric_at_p10"], unit), "at P90": quantity(row["metric_at_p90"], unit), **shares,
              "known": "" if known is None else f"{max(known, 0.0) * 100:.2g} %", "said by": row["kind"]}
         )  # fmt: skip
     table = result.tables["sensitivity"]
@@ -70,8 +71,8 @@ def shown_covenants(result: RunResult) -> Table:
     for row in rows_of(result, "covenants"):
         unit = str(row["unit"] or "")
         rows.append(
-            {"covenant": row["covenant"], "as it stands": shown(row["value"], unit), "P10": shown(row["p10"], unit),
-             "P50": shown(row["p50"], unit), "broken in": f"{row['probability'] * 100:.3g} %",
+            {"covenant": row["covenant"], "as it stands": quantity(row["value"], unit), "P10": quantity(row["p10"], unit),
+             "P50": quantity(row["p50"], unit), "broken in": f"{row['probability'] * 100:.3g} %",
              "90 % interval": f"{row['low'] * 100:.3g} to {row['high'] * 100:.3g} %"}
         )  # fmt: skip
     table = result.tables["covenants"]

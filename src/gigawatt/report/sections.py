@@ -16,7 +16,8 @@ class Section:
     `table` names the main table (its chart and sentence go by the same name); `beside` tables follow it; `folded` ones
     are behind a click, since the chart already shows them; `columns` limits and orders the main table's, `labels` names
     them otherwise than usual; `shows` makes of the run a shorter table for the main one; `charts` are further charts;
-    `fold_words` say what is behind the click; of the main table `most` rows are seen at once (0: as many as usual).
+    `fold_words` say what is behind the click; of the main table `most` rows are seen at once (0: as many as usual);
+    with fewer than `least` rows there is no section.
     """
 
     table: str
@@ -30,6 +31,7 @@ class Section:
     charts: tuple[str, ...] = ()
     fold_words: str = ""
     most: int = 0
+    least: int = 1
 
 
 SECTIONS: tuple[Section, ...] = (
@@ -193,8 +195,8 @@ def known_tables(of: Sequence[Section] = SECTIONS) -> set[str]:
 
 
 def present(result: RunResult, of: Sequence[Section] = SECTIONS) -> list[Section]:
-    """The sections whose main table this run has, with rows."""
-    return [s for s in of if (len(result.metrics) if s.table == "metrics" else has(result, s.table))]
+    """The sections whose main table this run has, with as many rows as say something."""
+    return [s for s in of if len(result.metrics if s.table == "metrics" else result.tables.get(s.table, ())) >= s.least]
 
 
 def has(result: RunResult, name: str) -> bool:

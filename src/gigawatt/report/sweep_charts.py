@@ -191,7 +191,7 @@ def cells_chart(result: RunResult) -> Figure | None:
         height=140 + 34 * max(4, min(len(up), 24)),
         margin={"l": 90, "r": 24, "t": 24, "b": 60},
         xaxis={"title": {"text": names[0]}, "type": "category", "showgrid": False, "automargin": True},
-        yaxis={"title": {"text": names[1]}, "type": "category", "showgrid": False, "automargin": True},
+        yaxis={"title": {"text": names[1], "standoff": 14}, "type": "category", "showgrid": False, "automargin": True},
     )
     return {"data": data, "layout": ground}
 

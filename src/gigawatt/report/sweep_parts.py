@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gigawatt.core.table import Table
+from gigawatt.report.grid import words_of
 from gigawatt.report.sections import Section
 from gigawatt.study.result import RunResult
 
@@ -45,6 +46,12 @@ def shown_effects(result: RunResult) -> Table:
     return Table.from_rows(table.name, rows, columns, table.units, table.title, table.note)
 
 
+def shown_metrics(result: RunResult) -> Table:
+    """Headline numbers over the scenarios, each by its name in words."""
+    rows = [{**row, "name": words_of(str(row["name"]))} for row in result.metrics.rows()]
+    return Table.from_rows("metrics", rows, list(result.metrics.columns), result.metrics.units)
+
+
 SWEEP: tuple[Section, ...] = (
     Section("best", "Best", labels=LABELS),
     Section("worst", "Worst", labels=LABELS),
@@ -60,11 +67,17 @@ SWEEP: tuple[Section, ...] = (
     Section(
         "scenarios",
         "Scenarios",
-        "A line is a scenario; light lines have more of the metric, dark ones less. At most a thousand are in the table, "
-        "evenly over the design; all are in parts/.",
+        "At most a thousand, evenly over the design; all are in parts/. Where lines are drawn, each is a scenario: light ones "
+        "have more of the metric, dark ones less.",
         folded=("scenarios",),
-        fold_words="The scenarios of the chart",
+        fold_words="Scenario by scenario",
     ),
-    Section("statuses", "How many have an answer", labels=LABELS),
-    Section("metrics", "Headline numbers", labels=LABELS, columns=("name", "value", "unit", "low", "high", "runs")),
+    Section("statuses", "How many have an answer", labels=LABELS, least=2),
+    Section(
+        "metrics",
+        "Headline numbers",
+        labels=LABELS,
+        shows=shown_metrics,
+        columns=("name", "value", "unit", "low", "high", "runs"),
+    ),
 )

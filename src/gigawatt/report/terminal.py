@@ -121,7 +121,8 @@ class _Page:
             table.add_row(*(Text(self._safe(cell), style="bold") for cell in total))
         self.console.print(table, width=self.width)
         if len(shown.rows) > most:
-            self.text(f"... and {len(shown.rows) - most} more rows in the report", style="dim")
+            rest = len(shown.rows) - most
+            self.text(f"... and {rest} more row{'' if rest == 1 else 's'} in the report", style="dim")
 
 
 def _fit(

@@ -30,8 +30,8 @@ def metrics_table(model: Model, asked: Asked, found: Found, more: Sequence[tuple
     return Table.from_rows(
         "metrics", [_metric_row(one, held, found) for one, held in listed], METRICS,
         {"below_zero": "share", "below_zero_low": "share", "below_zero_high": "share", "without": "share"}, "How sure",
-        "P10, P50, P90 over the draws, each with its standard error; shortfall: the mean of the worst 5 and 10 % of the draws "
-        "(the lowest, whichever way is bad); below_zero with its 90 % interval; without: draws that have no value.",
+        "As it stands: the plan before anything is drawn. P10, P50, P90: a tenth, half, nine tenths of the draws lie below. "
+        "Mean of the worst: of the lowest 5 and 10 % of the draws. Standard errors are in the folder's metrics.",
     )  # fmt: skip
 
 

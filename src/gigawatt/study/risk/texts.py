@@ -56,13 +56,13 @@ def notes(model: Model, asked: Asked, found: Found) -> list[str]:
         worst = float(max(steady.change.max(), 2 * steady.error.max()))
         if steady.enough:
             out.append(
-                f"The percentiles hold still: halving the draws, or twice their error, moves them by at most {worst:.1%} "
-                "of P10 to P90."
+                f"The percentiles hold still: halving the draws, or twice their error, moves them by at most "
+                f"{worst * 100:.1f} % of P10 to P90."
             )
         else:
             out.append(
-                f"The percentiles do not hold still yet: {worst:.1%} of P10 to P90 by halving, or by twice their error; about "
-                f"{steady.needed:,} draws would do (--samples {steady.needed})."
+                f"The percentiles do not hold still yet: halving the draws, or twice their error, moves them by "
+                f"{worst * 100:.1f} % of P10 to P90; about {steady.needed:,} draws would do (--samples {steady.needed})."
             )
     known = sorted((c for c in found.causes if c.known is not None), key=lambda c: -(c.known or 0.0))[:3]
     told = [f"{model.inputs[c.at].words} ({(c.known or 0) * 100:.2g} %)" for c in known if (c.known or 0.0) > 0.005]

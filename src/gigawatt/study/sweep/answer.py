@@ -39,9 +39,11 @@ def answer_sweep(swept: Swept) -> RunResult:
         looked_at = _looked_at(sweep.metrics, metric, spreads)
         statuses = runs.statuses()
         effects = _effects(runs, swept, metric) if metric else []
+        # Of a small sweep no scenario is both among the best and among the worst.
+        most = min(MOST_BEST, -(-tally.feasible // 2))
         tables = {
-            "best": _rows("best", runs.top(metric, MOST_BEST, tally.lowest) if metric else [], schema, looked_at),
-            "worst": _rows("worst", runs.top(metric, MOST_BEST, not tally.lowest) if metric else [], schema, looked_at),
+            "best": _rows("best", runs.top(metric, most, tally.lowest) if metric else [], schema, looked_at),
+            "worst": _rows("worst", runs.top(metric, most, not tally.lowest) if metric else [], schema, looked_at),
             "effects": _effects_table(effects, metric, schema),
             "levels": _levels_table(effects, metric, schema),
             "cells": _cells(runs, effects, metric, swept),
@@ -265,7 +267,7 @@ def _sentences(swept: Swept, tables: Mapping[str, Table], metric: str, effects: 
     lines: list[str] = []
     told = [effect for effect in effects if effect.share is not None and effect.share >= SMALL_SHARE][:3]
     if told:
-        shares = ", ".join(f"{effect.factor.name} {effect.share:.0%}" for effect in told)
+        shares = ", ".join(f"{effect.factor.name} {(effect.share or 0.0) * 100:.0f} %" for effect in told)
         lines.append(f"What moves {metric} most (share of its variance): {shares}.")
     for status in (INFEASIBLE, WRONG, FAILED):
         count = swept.tally.statuses.get(status, 0)
