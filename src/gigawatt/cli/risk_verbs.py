@@ -60,7 +60,7 @@ def risk(
         bool, typer.Option("--no-catalog", help="Leave the catalog's ranges out.", rich_help_panel=DRAWN)
     ] = False,
     verb: Annotated[
-        str, typer.Option("--of", metavar="VERB", help="Of another answer to a scenario: fleet, moats, operate.")
+        str, typer.Option("--verb", metavar="VERB", help="Of another answer to a scenario: fleet, moats, operate.")
     ] = "",
     as_of: Annotated[str | None, typer.Option("--as-of", help="For deals and market: as known on that day.")] = None,
     output: Annotated[
