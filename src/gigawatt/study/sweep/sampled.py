@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gigawatt.core import document
-from gigawatt.core.errors import InputError, Problems, Where
+from gigawatt.core.errors import InputError, Problems, Where, nearest
 from gigawatt.study.paths import Input
 from gigawatt.study.sampling.laws import Law
 from gigawatt.study.sampling.named import DOORS, law_of
@@ -124,6 +124,9 @@ def _drawn(said: Any, of: Input) -> Drawn:
         raise ValueError("whole numbers are not drawn; list them: --grid")
     numbers = dict(_as_mapping(said))
     name = str(numbers.pop("dist", ""))
+    if name not in DOORS:
+        near = nearest(name, DOORS)
+        raise ValueError(f"'{name}' is no law" + (f" (did you mean '{near}'?)" if near else ""))
     plain, unit = _without_units(numbers)
     if unit is not None:
         return Drawn(law_of(name, plain), said, 1.0, unit)
