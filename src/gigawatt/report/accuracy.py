@@ -64,8 +64,8 @@ are usually larger.
 # What the last change of the physics did to the first scenario, step by step.
 HEADLINE = """## What moved the headline
 
-Value of `examples/one-gigawatt.yaml` to the system, when its site came to be worked out by the hour and its bands to hold what the
-catalog says of its own facts:
+Value of `examples/one-gigawatt.yaml` to the system, when its site came to be worked out by the hour, and its bands to
+hold what the catalog says of its own facts:
 
 | step | system NPV [B USD] |
 |---|---|

@@ -6,7 +6,7 @@ from typing import Any
 
 from gigawatt.core.table import Table
 from gigawatt.report.grid import words_of
-from gigawatt.report.numbers import quantity
+from gigawatt.report.numbers import quantity, span
 from gigawatt.report.sections import Section
 from gigawatt.report.sentences import rows_of
 from gigawatt.study.result import RunResult
@@ -38,7 +38,7 @@ def shown_metrics(result: RunResult) -> Table:
         rows.append(
             {"metric": words_of(str(row["name"])), "value": value, "P10": quantity(row["p10"], unit),
              "P50": quantity(row["p50"], unit), "P90": quantity(row["p90"], unit),
-             "shortfall_5": quantity(row.get("shortfall_5"), unit), "bad": "" if below is None else f"{below * 100:.2g} %"}
+             "shortfall_5": quantity(row.get("shortfall_5"), unit), "bad": "" if below is None else quantity(below, "share", 2)}
         )  # fmt: skip
     columns = ["metric", "value", "P10", "P50", "P90", "shortfall_5", "bad"]
     return Table.from_rows("metrics", rows, columns, {}, result.metrics.title, result.metrics.note)
@@ -51,14 +51,14 @@ def shown_causes(result: RunResult) -> Table:
     for row in rows_of(result, "sensitivity"):
         mine = str(row["input_unit"] or "")
         shares = {
-            name: "" if row.get(name) is None else f"{max(row[name], 0.0) * 100:.2g} %"
+            name: "" if row.get(name) is None else quantity(max(row[name], 0.0), "share", 2)
             for name in ("first", "total", "shapley")
         }
         known = row.get("narrower_if_known")
         rows.append(
             {"input": row["words"], "from P10": quantity(row["at_p10"], mine), "to P90": quantity(row["at_p90"], mine),
              "metric at P10": quantity(row["metric_at_p10"], unit), "at P90": quantity(row["metric_at_p90"], unit), **shares,
-             "known": "" if known is None else f"{max(known, 0.0) * 100:.2g} %", "said by": row["kind"]}
+             "known": "" if known is None else quantity(max(known, 0.0), "share", 2), "said by": row["kind"]}
         )  # fmt: skip
     table = result.tables["sensitivity"]
     columns = [name for name in (rows[0] if rows else ()) if any(row[name] for row in rows)]
@@ -72,8 +72,8 @@ def shown_covenants(result: RunResult) -> Table:
         unit = str(row["unit"] or "")
         rows.append(
             {"covenant": row["covenant"], "as it stands": quantity(row["value"], unit), "P10": quantity(row["p10"], unit),
-             "P50": quantity(row["p50"], unit), "broken in": f"{row['probability'] * 100:.3g} %",
-             "90 % interval": f"{row['low'] * 100:.3g} to {row['high'] * 100:.3g} %"}
+             "P50": quantity(row["p50"], unit), "broken in": quantity(row["probability"], "share"),
+             "90 % interval": span(row["low"], row["high"], "share")}
         )  # fmt: skip
     table = result.tables["covenants"]
     return Table.from_rows("covenants", rows, list(rows[0]), {}, table.title, table.note)
