@@ -70,17 +70,20 @@ class Pace:
 
 
 def pace(executor: Executor, make: Maker, sizes: Sequence[int], workers: int) -> Pace:
-    """Run chunks of these sizes; count from when each worker has answered one."""
-    began, met, start, counted, last, cpu = time.perf_counter(), set[str](), 0.0, 0, 0.0, 0.0
+    """Run chunks of these sizes; count from when each worker has answered one (from the first, where one did all the work)."""
+    began = time.perf_counter()
+    met: set[str] = set()
+    answers: list[tuple[float, int, float]] = []  # when, rows, processor seconds
+    warm = 0
     for done in executor.run(Timed(make), range(len(sizes))):
-        last = time.perf_counter() - began
-        if len(met) == workers:
-            counted += sizes[done.chunk]
-            cpu += struct.unpack("d", done.part)[0]
-        met.add(done.worker)
-        if len(met) == workers and not start:
-            start = last
-    return Pace(counted / max(last - start, 1e-9), cpu / max(counted, 1), start)
+        answers.append((time.perf_counter() - began, sizes[done.chunk], struct.unpack("d", done.part)[0]))
+        if done.worker not in met:
+            met.add(done.worker)
+            warm = len(answers) if len(met) <= workers else warm
+    warm = warm if len(met) == workers else 1
+    start, after = answers[warm - 1][0], answers[warm:]
+    rows = sum(count for _, count, _ in after)
+    return Pace(rows / max(answers[-1][0] - start, 1e-9), sum(cpu for _, _, cpu in after) / max(rows, 1), start)
 
 
 def engines() -> list[tuple[Executor, int]]:
