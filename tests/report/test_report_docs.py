@@ -147,3 +147,12 @@ def test_the_examples_of_the_reference_run(tmp_path):
     # those that stand in for somebody, a letter and what moves no cash pay nothing here
     paid = {row["kind"] for row in table if row["cash_usd"] > 0}
     assert set(EXAMPLES) - paid == {"guarantee", "capacity_backstop", "milestone_tranche", "warrant"}
+
+
+def test_the_blocks_of_the_readme_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = blocks(ROOT / "README.md", "python")
+    assert found
+    names = {"__name__": "readme"}
+    for code in found:
+        exec(compile(code, "README.md", "exec"), names)  # our own page
