@@ -171,7 +171,7 @@ def own_funded_share(ledger: Ledger, vendor: str) -> float | None:
 def vendor_funding_usd(ledger: Ledger, vendor: str) -> tuple[Array, Array]:
     """(what a vendor sells, his own money to his customers) over all periods, [...] each; see `own_funded_share`."""
     kept = ledger.without_closing()
-    customers = _upstream(kept, vendor)
+    customers = upstream(kept, vendor)
     sold, lent = np.zeros(kept.amount_usd.shape[:-2]), np.zeros(kept.amount_usd.shape[:-2])
     for k, line in enumerate(kept.lines):
         amount, account = kept.amount_usd[..., k, :].sum(axis=-1), account_of(line.account)
@@ -184,7 +184,7 @@ def vendor_funding_usd(ledger: Ledger, vendor: str) -> tuple[Array, Array]:
     return sold, lent
 
 
-def _upstream(ledger: Ledger, company: str) -> set[str]:
+def upstream(ledger: Ledger, company: str) -> set[str]:
     """Every company from which money reaches `company` along payments that are not zero."""
     paying: dict[str, set[str]] = {}
     for k, line in enumerate(ledger.lines):

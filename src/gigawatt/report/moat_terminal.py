@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gigawatt.report.moat_parts import LABELS, by_direction, by_regime, shown_regimes
-from gigawatt.report.money_terminal import fitted
 from gigawatt.report.sections import has
-from gigawatt.report.serve_terminal import Part
+from gigawatt.report.serve_terminal import Part, print_part
 from gigawatt.report.terminal import _Page
 from gigawatt.study.result import RunResult
 
@@ -52,11 +51,7 @@ def render_moats(result: RunResult, console: Console, folder: Path | None = None
     for part in PARTS:
         if not has(result, part.table):
             continue
-        table = part.shows(result) if part.shows is not None else result.tables[part.table]
-        page.heading(part.heading)
-        page.grid(fitted(table, page.width, (), part.drop, LABELS, part.least, part.most), most=part.most)
-        if part.note and table.note:
-            page.text(table.note, style="dim", hang=2)
+        print_part(page, result, part, LABELS)
     page.console.print()
     for line in result.texts.get("notes", []):
         page.text(line, style="dim", hang=2)

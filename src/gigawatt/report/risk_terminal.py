@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gigawatt.report.money_terminal import fitted
 from gigawatt.report.risk_parts import LABELS, shown_causes, shown_covenants, shown_metrics
 from gigawatt.report.sections import has
-from gigawatt.report.serve_terminal import Part
+from gigawatt.report.serve_terminal import Part, print_part
 from gigawatt.report.terminal import _Page
 from gigawatt.study.result import RunResult
 
@@ -38,12 +37,8 @@ def render_risk(result: RunResult, console: Console, folder: Path | None = None)
     for part in PARTS:
         if part.table != "metrics" and not has(result, part.table):
             continue
-        table = part.shows(result) if part.shows is not None else result.tables[part.table]
         words = f" [{result.manifest['metric']}]" if part.table == "sensitivity" else ""
-        page.heading(part.heading + words)
-        page.grid(fitted(table, page.width, (), part.drop, LABELS, part.least, part.most), most=part.most)
-        if part.note and table.note:
-            page.text(table.note, style="dim", hang=2)
+        print_part(page, result, part, LABELS, words)
     page.console.print()
     for line in result.texts.get("notes", []):
         page.text(line, style="dim", hang=2)

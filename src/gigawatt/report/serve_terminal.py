@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,6 +40,15 @@ class Part:
     most: int = MOST_ROWS
     note: bool = False
     least: int = 14
+
+
+def print_part(page: _Page, result: RunResult, part: Part, labels: Mapping[str, str], more: str = "") -> None:
+    """Heading (with `more` behind it), table and note of one part."""
+    table = part.shows(result) if part.shows is not None else result.tables[part.table]
+    page.heading(part.heading + more)
+    page.grid(fitted(table, page.width, (), part.drop, labels, part.least, part.most), most=part.most)
+    if part.note and table.note:
+        page.text(table.note, style="dim", hang=2)
 
 
 PARTS: tuple[Part, ...] = (

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gigawatt.report.money_terminal import fitted
 from gigawatt.report.numbers import quantity
 from gigawatt.report.sections import has
-from gigawatt.report.serve_terminal import Part
+from gigawatt.report.serve_terminal import Part, print_part
 from gigawatt.report.sweep_parts import LABELS, shown_effects, shown_levels
 from gigawatt.report.terminal import _Page
 from gigawatt.study.result import RunResult
@@ -51,11 +50,7 @@ def render_sweep(result: RunResult, console: Console, folder: Path | None = None
     for part in PARTS:
         if not has(result, part.table) or (part.table == "statuses" and len(result.tables["statuses"]) < 2):
             continue
-        table = part.shows(result) if part.shows is not None else result.tables[part.table]
-        page.heading(part.heading)
-        page.grid(fitted(table, page.width, (), part.drop, LABELS, part.least, part.most), most=part.most)
-        if part.note and table.note:
-            page.text(table.note, style="dim", hang=2)
+        print_part(page, result, part, LABELS)
     page.console.print()
     ways = [way.replace("--run DIR", f"--run {folder}") if folder else way for way in result.texts.get("next", [])]
     page.ending(folder, ways[:2])

@@ -97,6 +97,18 @@ def worked(
     return made if value is not None else made | {"value": recomputed(made)}
 
 
+def until_even(hole: Node, gain: Node, step_years: float, period: str) -> Node:
+    """How far into a period the cumulative flow crosses nothing: what is owed before it over what it brings, of its length."""
+    return worked(
+        "ratio",
+        "time into it until nothing is owed",
+        "yr",
+        [hole, gain],
+        scale=-step_years,
+        scale_of=f"less, years of a {period}",
+    )
+
+
 def operands_of(one: Node) -> list[Node]:
     """The children that the value follows from; none where the node says no operation."""
     if not one.get("operation"):

@@ -13,7 +13,7 @@ from gigawatt.catalog import Catalog
 from gigawatt.core.table import Table
 from gigawatt.factory import Plan, plan, plan_all_objectives, value_of
 from gigawatt.study.answer import Answer, Further
-from gigawatt.study.bands import draw_bands, percentiles
+from gigawatt.study.bands import draw_bands, no_bands, percentiles
 from gigawatt.study.charges import charges_table
 from gigawatt.study.drift.answer import check as check_drift
 from gigawatt.study.drift.answer import drifted
@@ -91,6 +91,17 @@ def work_out(loaded: Loaded, progress: Progress = lambda text: None, catalog: Ca
     progress("drawing bands")
     bands = draw_bands(resolved, priced, best, line, settled)
     return Answer(resolved, line, priced, best, settled, bands, others)
+
+
+def bare_answer(resolved: Resolved, progress: Progress = lambda text: None, physics: Physics | None = None) -> Answer:
+    """Plan and money of a scenario, with neither bands nor prices of limits: what is asked many times, or drawn later.
+
+    Raises:
+        Infeasible: no plan fits.
+    """
+    line = timeline(resolved.scenario)
+    priced, best = chosen(resolved, line, progress, physics, limits=False)
+    return Answer(resolved, line, priced, best, settle(resolved, priced, best, line), no_bands(), {})
 
 
 def chosen(

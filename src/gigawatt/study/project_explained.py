@@ -15,7 +15,7 @@ from gigawatt.finance.project import ProjectModel
 from gigawatt.finance.project.debt import period_rate
 from gigawatt.finance.project.terms import level
 from gigawatt.finance.project.waterfall import residual_usd
-from gigawatt.study.explain import Node, defined, node, place_of, worked
+from gigawatt.study.explain import Node, defined, node, place_of, until_even, worked
 from gigawatt.study.explained.once import once
 from gigawatt.study.explained.plan import headed
 from gigawatt.study.project_parts import ProjectParts
@@ -175,14 +175,7 @@ class ProjectTrees(ProjectParts):
             self.valued(parts, np.where(np.arange(self.n) == k, 1.0, 0.0), "of that period"),
         )
         step = float(self.timing.time_years[k] - self.timing.time_years[k - 1])
-        share = worked(
-            "ratio",
-            "time into it until nothing is owed",
-            "yr",
-            [hole, gain],
-            scale=-step,
-            scale_of="less, years of a period",
-        )
+        share = until_even(hole, gain, step, "period")
         before = defined(
             "end of the last period in the red", float(self.timing.time_years[k - 1]), "yr", "calendar of the project"
         )

@@ -32,7 +32,7 @@ LAW = {
 @pytest.fixture(autouse=True)
 def _searched_once() -> Iterator[None]:
     answer = base()
-    with mock.patch("gigawatt.study.risk.plan_model.chosen", lambda *_, **__: (answer.priced, answer.plan)):
+    with mock.patch("gigawatt.study.pipeline.chosen", lambda *_, **__: (answer.priced, answer.plan)):
         yield
 
 
@@ -43,7 +43,7 @@ def _plan(law: dict[str, Any], words: Words | None = None) -> RunResult:
 @pytest.fixture(scope="module")
 def plan() -> RunResult:
     answer = base()
-    with mock.patch("gigawatt.study.risk.plan_model.chosen", lambda *_, **__: (answer.priced, answer.plan)):
+    with mock.patch("gigawatt.study.pipeline.chosen", lambda *_, **__: (answer.priced, answer.plan)):
         return _plan(LAW)
 
 

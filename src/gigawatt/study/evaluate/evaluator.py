@@ -10,20 +10,16 @@ from typing import Any
 from gigawatt.catalog import Catalog
 from gigawatt.core.errors import Infeasible, InputError, Problems
 from gigawatt.core.table import Table
-from gigawatt.study.answer import Answer
-from gigawatt.study.bands import no_bands
 from gigawatt.study.evaluate.physics import RememberedPhysics
 from gigawatt.study.evaluate.recipe import Changes, Outcome, Recipe
 from gigawatt.study.headline import values
 from gigawatt.study.load import check
 from gigawatt.study.perform import Physics
-from gigawatt.study.pipeline import chosen
+from gigawatt.study.pipeline import bare_answer
 from gigawatt.study.questions import answer_source
 from gigawatt.study.resolve import resolve
 from gigawatt.study.result import RunResult
-from gigawatt.study.settle import settle
 from gigawatt.study.source import Source, changed
-from gigawatt.study.timeline import timeline
 
 Progress = Callable[[str], Any]
 
@@ -102,11 +98,7 @@ def planned(source: Source, catalog: Catalog, physics: Physics | None = None) ->
         InputError: the scenario is wrong.
         Infeasible: no plan fits.
     """
-    resolved = resolve(check(source), catalog)
-    line = timeline(resolved.scenario)
-    priced, best = chosen(resolved, line, physics=physics, limits=False)
-    settled = settle(resolved, priced, best, line)
-    return values(Answer(resolved, line, priced, best, settled, no_bands(), {}))
+    return values(bare_answer(resolve(check(source), catalog), physics=physics))
 
 
 def _is_number(value: Any) -> bool:

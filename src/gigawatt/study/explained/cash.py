@@ -17,7 +17,7 @@ from gigawatt.economics.cost import quarterly_rate
 from gigawatt.finance import cfads_usd, debt_service_usd, npv_usd
 from gigawatt.finance.accounts import VENDOR_FUNDING, account_of
 from gigawatt.finance.ledger import Line
-from gigawatt.study.explain import Node, defined, given, node, worked
+from gigawatt.study.explain import Node, defined, given, node, until_even, worked
 from gigawatt.study.explained.once import once
 from gigawatt.study.explained.work import Work
 
@@ -214,23 +214,16 @@ class Cash(Work):
         nexts = self.accounts(company, lambda flow: float(flow[k]), "of the quarter after", loans=False, closing=False)
         gain = worked("sum", "cash of the quarter after", "USD", nexts, float(flows[k]))
         step = float(self.times[k] - self.times[k - 1])
-        share = worked(
-            "ratio",
-            "time into it until nothing is owed",
-            "yr",
-            [hole, gain],
-            scale=-step,
-            scale_of="less, years of a quarter",
-        )
+        share = until_even(hole, gain, step, "quarter")
         before = defined("end of the last quarter in the red", float(self.times[k - 1]), "yr", "calendar of the run")
         return worked("sum", "years until cumulative cash stays positive", "yr", [before, share])
 
     def vendor_funded(self, vendor: str) -> Node:
         """A vendor's money to his customers over what he sells."""
-        from gigawatt.finance.metrics import _upstream
+        from gigawatt.finance.metrics import upstream
 
         kept = self.ledger.without_closing()
-        customers = _upstream(kept, vendor)
+        customers = upstream(kept, vendor)
         lent, sold = [], []
         for words, line, amount in self.lines_of(vendor, closing=False):
             account, total = account_of(line.account), float(amount.sum())

@@ -11,10 +11,10 @@ import numpy as np
 
 from gigawatt.catalog import Catalog
 from gigawatt.study.answer import Answer
-from gigawatt.study.bands import BLOCK, inputs_for, no_bands
+from gigawatt.study.bands import BLOCK, inputs_for
 from gigawatt.study.headline import HEADLINES, headline_draws, values
 from gigawatt.study.load import Loaded
-from gigawatt.study.pipeline import chosen
+from gigawatt.study.pipeline import bare_answer
 from gigawatt.study.resolve import resolve
 from gigawatt.study.risk.channels import channels
 from gigawatt.study.risk.check import check_varied, level
@@ -23,8 +23,6 @@ from gigawatt.study.risk.model import Array, Input, Metric, Promise
 from gigawatt.study.risk.world import Inputs
 from gigawatt.study.sampling import Sampler
 from gigawatt.study.scenario import TermLoan
-from gigawatt.study.settle import settle
-from gigawatt.study.timeline import timeline
 
 
 @dataclass
@@ -126,8 +124,6 @@ def plan_model(
     say("looking up the catalog")
     resolved = resolve(loaded, catalog)
     check_varied(resolved)
-    line = timeline(loaded.scenario)
-    priced, best = chosen(resolved, line, say, limits=False)
-    settled = settle(resolved, priced, best, line)
-    answer = Answer(resolved, line, priced, best, settled, no_bands(), {})
-    return PlanModel(answer, Held(resolved, priced, best, line, settled), inputs_for(resolved, priced))
+    answer = bare_answer(resolved, say)
+    held = Held(resolved, answer.priced, answer.plan, answer.line, answer.settled)
+    return PlanModel(answer, held, inputs_for(resolved, answer.priced))

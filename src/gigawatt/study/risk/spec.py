@@ -14,13 +14,15 @@ uncertainty:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from gigawatt.core import units
 from gigawatt.study.door import Strict
-from gigawatt.study.sampling import Law, law_of
+
+if TYPE_CHECKING:
+    from gigawatt.study.sampling import Law
 
 Number = float | str
 # Of these a bare number is a number, whatever the law is of.
@@ -97,6 +99,8 @@ class Distribution(Strict):
         """
         given = {name: getattr(self, name) for name in (*_NUMBERS, *_LISTS)}
         read = {name: _inside(value, dimension) for name, value in given.items() if value is not None}
+        from gigawatt.study.sampling import law_of  # SciPy, which a file that is only read need not wait for
+
         return law_of(self.dist, read, middle)
 
 

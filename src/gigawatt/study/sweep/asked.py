@@ -14,7 +14,7 @@ from gigawatt.study.source import changed, override
 from gigawatt.study.sweep.check import check_axes
 from gigawatt.study.sweep.design import Design, design_of
 from gigawatt.study.sweep.file import base_of, read_sweep_file
-from gigawatt.study.sweep.gathered import Gathered, Said
+from gigawatt.study.sweep.gathered import Gathered, Named, Said
 
 SEED = 20260101
 
@@ -48,7 +48,7 @@ class Sweep:
         sample: Said = (),
         samples: int | None = None,
         seed: int | None = None,
-        cases: Mapping[str, Mapping[str, Any]] | Sequence[str] = (),
+        cases: Named = (),
         metrics: Sequence[str] = (),
         chunk: int | None = None,
         overrides: Sequence[str] = (),
@@ -87,10 +87,7 @@ class Sweep:
             samples, seed = samples or spec.samples, spec.seed if seed is None else seed
             gathered.add_file(spec, source)
         recipe = _recipe(base, verb, settings, overrides, overlays, as_of)
-        gathered.add_cases(cases)
-        gathered.add_grid(grid)
-        gathered.add_zip(zip_)
-        gathered.add_sample(sample)
+        gathered.add(cases, grid, zip_, sample)
         return cls._made(recipe, gathered, samples, seed, rows, looked_at, name, title)
 
     @classmethod
@@ -103,7 +100,7 @@ class Sweep:
         sample: Said = (),
         samples: int | None = None,
         seed: int | None = None,
-        cases: Mapping[str, Mapping[str, Any]] | Sequence[str] = (),
+        cases: Named = (),
         metrics: Sequence[str] = (),
         chunk: int | None = None,
     ) -> Sweep:
@@ -113,10 +110,7 @@ class Sweep:
             InputError: with every problem found, before anything runs.
         """
         gathered = Gathered(Problems())
-        gathered.add_cases(cases)
-        gathered.add_grid(grid)
-        gathered.add_zip(zip_)
-        gathered.add_sample(sample)
+        gathered.add(cases, grid, zip_, sample)
         return cls._made(recipe, gathered, samples, seed, chunk, tuple(metrics))
 
     @classmethod

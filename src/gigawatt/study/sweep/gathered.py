@@ -18,6 +18,7 @@ from gigawatt.study.sweep.values import Values, ValuesError, read_values
 SAMPLES = 256
 Placed = tuple[Values, tuple[Where, ...]]  # the values, the place of all of them, and of each where it is known
 Said = Mapping[str, Any] | Sequence[str]  # path -> values, or words 'PATH=VALUES'
+Named = Mapping[str, Mapping[str, Any]] | Sequence[str]  # name -> changes, or words
 
 
 @dataclass(slots=True)
@@ -67,7 +68,14 @@ class Gathered:
             self._forget(path)
             self.sample[path] = (law, where)
 
-    def add_cases(self, said: Mapping[str, Mapping[str, Any]] | Sequence[str]) -> None:
+    def add(self, cases: Named, grid: Said, zip_: Said, sample: Said) -> None:
+        """All that stands beside a question, in the order of the axes."""
+        self.add_cases(cases)
+        self.add_grid(grid)
+        self.add_zip(zip_)
+        self.add_sample(sample)
+
+    def add_cases(self, said: Named) -> None:
         """Named changes: `--case 'NAME: PATH=VALUE; PATH=VALUE'`."""
         if isinstance(said, Mapping):
             made = {name: dict(changes) for name, changes in said.items()}
